@@ -1,0 +1,98 @@
+"""THE TABLE of variables: what each is called, measured in, bounded by and written as.
+
+Everything that depends on a variable's name reads it here: quality control its range,
+the methods its transform and observation error, the product its CF standard name and
+GRIB2 numbers (WMO code table 4.2, discipline 0 unless noted), the report its unit for people.
+
+Analyses are made in a variable's *analysis space*, where errors are nearer to Gaussian:
+the logarithm for visibility and ceiling, the identity for the rest.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+STANDARD_PRESSURE = 101325.0
+UNLIMITED_CEILING = 20000.0  # metres; the value by which PrepBUFR says "no ceiling"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One analysed variable.
+
+    Attributes:
+        name: the short name used everywhere in the code and in files.
+        unit: SI unit of the values, in UDUNITS spelling.
+        long_name: for people.
+        standard_name: CF standard name.
+        valid: smallest and largest value that nature gives near the surface, in ``unit``.
+        error: standard deviation of a well-kept station's error with respect to a grid
+            box mean, in analysis space; used when the report carries none.
+        gross: first-guess departures beyond this (analysis space) are gross errors by the
+            rule fixed in DECISIONS.md; stations beyond it leave verification, too.
+        height: height of the measurement above ground in metres, None where it has none.
+        grib: GRIB2 discipline, category, number, type of first fixed surface.
+        transform: "identity" or "log".
+        display: unit shown to people, factor and offset: shown = value * factor + offset.
+    """
+
+    name: str
+    unit: str
+    long_name: str
+    standard_name: str
+    valid: tuple[float, float]
+    error: float
+    gross: float
+    height: float | None
+    grib: tuple[int, int, int, int]
+    transform: str = "identity"
+    display: tuple[str, float, float] = ("", 1.0, 0.0)
+
+    def to_analysis(self, value):
+        """Map values in ``unit`` to analysis space (any shape)."""
+        if self.transform == "log":
+            return np.log(np.clip(value, *self.valid))
+        return value
+
+    def from_analysis(self, value):
+        """Map analysis-space values back to ``unit`` and into the valid range (any shape)."""
+        if self.transform == "log":
+            value = np.exp(value)
+        return np.clip(value, *self.valid)
+
+
+VARIABLES: dict[str, Variable] = {
+    v.name: v
+    for v in (
+        Variable("t2m", "K", "2 m temperature", "air_temperature", (193.15, 333.15), 1.0, 15.0, 2.0,
+                 (0, 0, 0, 103), display=("degC", 1.0, -273.15)),
+        Variable("d2m", "K", "2 m dew point temperature", "dew_point_temperature", (183.15, 308.15), 1.3, 20.0, 2.0,
+                 (0, 0, 6, 103), display=("degC", 1.0, -273.15)),
+        Variable("u10", "m s-1", "10 m eastward wind", "eastward_wind", (-75.0, 75.0), 1.3, 20.0, 10.0,
+                 (0, 2, 2, 103), display=("m s-1", 1.0, 0.0)),
+        Variable("v10", "m s-1", "10 m northward wind", "northward_wind", (-75.0, 75.0), 1.3, 20.0, 10.0,
+                 (0, 2, 3, 103), display=("m s-1", 1.0, 0.0)),
+        Variable("gust", "m s-1", "wind gust", "wind_speed_of_gust", (0.0, 110.0), 2.0, 30.0, 10.0,
+                 (0, 2, 22, 1), display=("m s-1", 1.0, 0.0)),
+        Variable("psfc", "Pa", "surface pressure", "surface_air_pressure", (45000.0, 108500.0), 60.0, 2000.0, None,
+                 (0, 3, 0, 1), display=("hPa", 0.01, 0.0)),
+        Variable("visibility", "m", "horizontal visibility", "visibility_in_air", (20.0, 24000.0), 0.4, 8.0, None,
+                 (0, 19, 0, 1), transform="log", display=("km", 0.001, 0.0)),
+        Variable("ceiling", "m", "cloud ceiling above ground; 20000 m where unlimited",
+                 "cloud_base_altitude", (15.0, UNLIMITED_CEILING), 0.6, 9.0, None,
+                 (0, 6, 13, 215), transform="log", display=("km", 0.001, 0.0)),
+        Variable("sky_cover", "1", "total cloud area fraction", "cloud_area_fraction", (0.0, 1.0), 0.25, 2.0, None,
+                 (0, 6, 1, 200), display=("%", 100.0, 0.0)),
+    )
+}
+
+
+def variable(name: str) -> Variable:
+    """Look a variable up.
+
+    Raises:
+        ValueError: the name is not in the table; names the nearest.
+    """
+    if name not in VARIABLES:
+        raise ValueError(f"unknown variable {name!r}: the analysed variables are {', '.join(VARIABLES)}")
+    return VARIABLES[name]

@@ -1,0 +1,113 @@
+"""Observations: the one table of what was measured.
+
+A row is one value of one variable at one station and time. Rows are never deleted by
+quality control: a reason to mistrust a row is a bit in ``flags``, so that every report
+read can be counted by what became of it.
+"""
+
+from dataclasses import dataclass, fields, replace
+from enum import IntFlag
+
+import numpy as np
+
+
+class Flag(IntFlag):
+    """Why a row is not used. A row with no bit set is good."""
+
+    PROVIDER = 1  # the provider's own quality mark rejects it
+    RANGE = 2  # outside the variable's valid range
+    POSITION = 4  # impossible or missing latitude, longitude
+    TIME = 8  # outside the analysis window
+    DUPLICATE = 16  # another report of this station and variable is nearer in time or newer
+    ELEVATION = 32  # station and terrain differ in height by more than allowed
+    GROSS = 64  # too far from the first guess
+    BUDDY = 128  # too far from its neighbours
+    CONSISTENCY = 256  # contradicts another variable of the same report (dew point above temperature)
+    OUTSIDE = 512  # outside the domain and its margin
+
+
+@dataclass(frozen=True)
+class Observations:
+    """A table of measured values; every attribute is an array of shape (n,).
+
+    Attributes:
+        station: station identifier (str).
+        network: kind of report, e.g. the PrepBUFR report type "187" or a CSV's own word (str).
+        latitude, longitude: degrees north, degrees east in [-180, 180); float64.
+        elevation: station height above mean sea level, m, NaN where not reported; float64.
+        time: datetime64[s], UTC.
+        variable: a name of ``mlrtma_dist.names.VARIABLES`` (str).
+        value: SI; float64.
+        error: observation error standard deviation given by the source in the unit of
+            ``value``; NaN where the source gives none.
+        background: the source's own background at the report, NaN where absent; SI.
+        flags: bits of ``Flag``; uint32.
+        source: file name the row was read from (str).
+    """
+
+    station: np.ndarray
+    network: np.ndarray
+    latitude: np.ndarray
+    longitude: np.ndarray
+    elevation: np.ndarray
+    time: np.ndarray
+    variable: np.ndarray
+    value: np.ndarray
+    error: np.ndarray
+    background: np.ndarray
+    flags: np.ndarray
+    source: np.ndarray
+
+    def __post_init__(self):
+        lengths = {f.name: np.shape(getattr(self, f.name)) for f in fields(self)}
+        if len(set(lengths.values())) != 1 or len(lengths["station"]) != 1:
+            raise ValueError(f"expected columns of one length, got shapes {lengths}")
+
+    def __len__(self) -> int:
+        return len(self.station)
+
+    def __getitem__(self, rows) -> "Observations":
+        """Select rows by a mask, slice or index array."""
+        return Observations(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    @property
+    def good(self) -> np.ndarray:
+        """Mask of the rows that carry no flag, shape (n,)."""
+        return self.flags == 0
+
+    def of(self, variable: str) -> "Observations":
+        """The rows of one variable."""
+        return self[self.variable == variable]
+
+    def flagged(self, mask: np.ndarray, flag: Flag) -> "Observations":
+        """A copy with ``flag`` set where ``mask`` (n,) is true."""
+        return replace(self, flags=np.where(mask, self.flags | np.uint32(flag), self.flags).astype(np.uint32))
+
+    @staticmethod
+    def build(**columns) -> "Observations":
+        """Make a table from columns, filling what is missing with its "not known" value.
+
+        Args:
+            **columns: at least station, latitude, longitude, time, variable, value; scalars are repeated.
+        """
+        size = len(columns["station"])
+        unknown = {"network": "", "elevation": np.nan, "error": np.nan, "background": np.nan, "flags": 0, "source": ""}
+        kinds = {"station": str, "network": str, "variable": str, "source": str, "time": "datetime64[s]", "flags": np.uint32}
+        made = {}
+        for f in fields(Observations):
+            value = np.asarray(columns.pop(f.name) if f.name in columns else unknown[f.name], dtype=kinds.get(f.name, np.float64))
+            made[f.name] = np.broadcast_to(value, (size,)).copy() if value.ndim == 0 else value
+        assert not columns, f"no such columns: {sorted(columns)}"
+        return Observations(**made)
+
+    @staticmethod
+    def empty() -> "Observations":
+        """A table without rows."""
+        return Observations.build(**{name: [] for name in ("station", "latitude", "longitude", "time", "variable", "value")})
+
+    @staticmethod
+    def concatenate(tables: list["Observations"]) -> "Observations":
+        """Join tables one below the other."""
+        if not tables:
+            return Observations.empty()
+        return Observations(**{f.name: np.concatenate([getattr(t, f.name) for t in tables]) for f in fields(Observations)})
