@@ -154,7 +154,7 @@ class Domain:
         if self.is_plane or self.is_geographic:
             return np.zeros(np.shape(latitude))
         factors = self._proj.get_factors(np.asarray(longitude, dtype=np.float64), np.asarray(latitude, dtype=np.float64))
-        return np.deg2rad(np.asarray(factors.meridian_convergence))
+        return -np.deg2rad(np.asarray(factors.meridian_convergence))  # PROJ counts clockwise
 
     def _require_earth(self) -> None:
         if self.is_plane:
