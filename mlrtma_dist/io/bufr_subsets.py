@@ -1,0 +1,226 @@
+"""The subsets of BUFR messages as columns.
+
+``Walk`` follows the replications of every subset in plain Python and notes at which bit each run of elements
+begins. ``Column`` reads one element of all subsets at once with numpy, and only when it is asked for.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+
+from mlrtma_dist.io.bufr_template import Block, BufrError, Element, Run
+
+EXPANDED_BITS = 2**28  # a compressed message may grow to 32 MiB; NCEP's are below 50 kB
+
+
+@dataclass
+class Column:
+    """One block of a template in all subsets: a row for each repetition, in the order of the file.
+
+    Attributes:
+        name: mnemonic of the replicated sequence, "" for the root.
+        parent: row of the enclosing block; for the root, the subset; shape (rows,).
+        order: number of this repetition within its parent, from 0; shape (rows,).
+    """
+
+    name: str
+    parent: np.ndarray
+    order: np.ndarray
+    _fields: dict[str, tuple[Element, np.ndarray]]
+    _bits: np.ndarray
+
+    def __contains__(self, mnemonic: str) -> bool:
+        return mnemonic in self._fields
+
+    def unit(self, mnemonic: str) -> str:
+        """The unit of an element as the file's table B spells it."""
+        return self._fields[mnemonic][0].unit
+
+    def values(self, mnemonic: str) -> np.ndarray:
+        """One element of every row: float64 with NaN where missing, or str without padding; shape (rows,)."""
+        element, position = self._fields[mnemonic]
+        if element.text:
+            return _texts(self._bits, position, element.width)
+        raw = _numbers(self._bits, position, element.width)
+        # Division by a power of ten gives the decimal number's nearest double; multiplication by 0.1 does not.
+        whole = (raw + element.reference).astype(np.float64)
+        value = whole / 10.0**element.scale if element.scale >= 0 else whole * 10.0**-element.scale
+        missing = raw == (1 << element.width) - 1
+        return np.where(missing & (element.width > 1), np.nan, value)
+
+
+@dataclass
+class Reports:
+    """All subsets of the messages that share a template and a set of tables.
+
+    Attributes:
+        category: mnemonic of the message type, e.g. "ADPSFC".
+        columns: block by mnemonic, "" being the root; where a mnemonic occurs twice, the first.
+        time: date and time of each subset's message, datetime64[s], shape (subsets,).
+        message: byte in the file at which each subset's message begins, shape (subsets,).
+    """
+
+    category: str
+    generation: int
+    columns: dict[str, Column]
+    time: np.ndarray
+    message: np.ndarray
+
+
+@dataclass
+class Walk:
+    """The positions noted so far for one template: for each block, the parents and the start of each run."""
+
+    root: Block
+    blocks: list[Block]
+    category: str
+    generation: int
+    noted: list[list[list[int]]] = field(default_factory=list)
+    times: list[datetime] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.noted = [[[]] + [[] for step in block.steps if isinstance(step, Run)] for block in self.blocks]
+
+    def follow(self, block: Block, at: int, parent: int, data: bytes, end: int) -> int:
+        """Note one repetition of ``block`` that begins at bit ``at``; return the bit after it."""
+        noted = self.noted[block.index]
+        row = len(noted[0])
+        noted[0].append(parent)
+        slot = 1
+        for step in block.steps:
+            if isinstance(step, Run):
+                noted[slot].append(at)
+                slot += 1
+                at += step.width
+                continue
+            count, body = step.count, step.body
+            if count is None:
+                width = step.width
+                if at + width > end:
+                    raise BufrError(f"a replication count at bit {at % 8} of byte {at // 8} lies behind the end of the data")
+                byte = at >> 3
+                if width == 1:
+                    count = data[byte] >> (7 - (at & 7)) & 1
+                else:
+                    count = int.from_bytes(data[byte : byte + 3], "big") >> (24 - (at & 7) - width) & ((1 << width) - 1)
+                at += width
+            if count:
+                if count * body.least > end - at:
+                    raise BufrError(f"{count} repetitions of {body.name} at byte {at // 8} do not fit into what is left of the data")
+                for _ in range(count):
+                    at = self.follow(body, at, row, data, end)
+        return at
+
+    def reports(self, bits: np.ndarray) -> Reports:
+        """The noted positions as columns."""
+        columns: dict[str, Column] = {}
+        for block, noted in zip(self.blocks, self.noted):
+            parent = np.array(noted[0], dtype=np.int64)
+            first = np.concatenate([[True], parent[1:] != parent[:-1]])[: len(parent)]
+            row = np.arange(len(parent))
+            order = row - np.maximum.accumulate(np.where(first, row, 0)) if len(parent) else row
+            fields: dict[str, tuple[Element, np.ndarray]] = {}
+            runs = [step for step in block.steps if isinstance(step, Run)]
+            for run, positions in zip(runs, noted[1:]):
+                start = np.array(positions, dtype=np.int64)
+                for element, offset in zip(run.elements, run.offsets):
+                    fields.setdefault(element.name, (element, start + offset))
+            columns.setdefault(block.name, Column(block.name, parent, order, fields, bits))
+        return Reports(self.category, self.generation, columns,
+                       np.array(self.times, dtype="datetime64[s]"), np.array(self.starts, dtype=np.int64))
+
+
+def _windows(bits: np.ndarray, byte: np.ndarray, size: int) -> np.ndarray:
+    return bits[byte[:, None] + np.arange(size)]
+
+
+def _numbers(bits: np.ndarray, position: np.ndarray, width: int) -> np.ndarray:
+    """The unsigned numbers of ``width`` bits at bit ``position``, shape (rows,), int64."""
+    window = np.ascontiguousarray(_windows(bits, position >> 3, 8)).view(">u8")[:, 0].astype(np.uint64)
+    shift = (64 - width - (position & 7)).astype(np.uint64)
+    return (window >> shift & np.uint64((1 << width) - 1)).astype(np.int64)
+
+
+def _texts(bits: np.ndarray, position: np.ndarray, width: int) -> np.ndarray:
+    """Texts of ``width`` bits; all bits set (missing) gives "", and what is not ASCII becomes "?"."""
+    size = width // 8
+    window = _windows(bits, position >> 3, size + 1).astype(np.uint16)
+    shift = (8 - (position & 7)).astype(np.uint16)[:, None]
+    character = ((window[:, :-1] << 8 | window[:, 1:]) >> shift & 255).astype(np.uint8)
+    missing = (character == 255).all(axis=1)
+    character[character > 126] = ord("?")
+    character[missing] = 0
+    text = np.ascontiguousarray(character).view(f"S{size}")[:, 0] if len(position) else np.zeros(0, f"S{size}")
+    return np.char.strip(text.astype(str))
+
+
+def expand_compressed(block: Block, data: bytes, at: int, end: int, subsets: int) -> tuple[list[list[tuple[int, int]]], int]:
+    """Undo the compression of a message (FM 94 regulation 94.6.3.2).
+
+    Compressed data hold for each element its least value, a width of 6 bits, and each subset's increment.
+
+    Args:
+        block: the root of the template.
+        data: the file.
+        at: first bit of section 4's data; ``end`` is the bit after it.
+        subsets: number of subsets in the message.
+
+    Returns:
+        For each subset its (value, width) pairs, as they would stand uncompressed, and the bit after the last.
+    """
+    spent = 0
+    fields: list[list[tuple[int, int]]] = [[] for _ in range(subsets)]
+
+    def take(width: int) -> int:
+        nonlocal at
+        if at + width > end:
+            raise BufrError(f"compressed data end at byte {end // 8}, within an element")
+        last = at + width + 7 >> 3
+        value = int.from_bytes(data[at >> 3 : last], "big") >> (last * 8 - at - width) & ((1 << width) - 1)
+        at += width
+        return value
+
+    def element(width: int, text: bool) -> list[int]:
+        nonlocal spent
+        spent += width * subsets
+        if spent > EXPANDED_BITS:
+            raise BufrError(f"compressed data would grow beyond {EXPANDED_BITS // 8} bytes")
+        base, size = take(width), take(6)
+        if not size:
+            return [base] * subsets
+        if text:  # increments are characters that replace the base, fewer than the element's are padded with blanks
+            bits = 8 * size
+            if bits > width:
+                raise BufrError(f"an increment of {bits} bits at byte {at // 8} is wider than its element of {width}")
+            blank = int.from_bytes(b" " * ((width - bits) // 8), "big")
+            return [take(bits) << (width - bits) | blank for _ in range(subsets)]
+        missing, full = (1 << size) - 1, (1 << width) - 1
+        values = [full if step == missing else base + step for step in (take(size) for _ in range(subsets))]
+        if max(values) > full:
+            raise BufrError(f"base and increment at byte {at // 8} exceed the element's {width} bits")
+        return values
+
+    def follow(block: Block) -> None:
+        for step in block.steps:
+            if isinstance(step, Run):
+                for entry in step.elements:
+                    for row, value in zip(fields, element(entry.width, entry.text)):
+                        row.append((value, entry.width))
+                continue
+            count = step.count
+            if count is None:
+                counts = element(step.width, False)
+                if len(set(counts)) > 1:
+                    raise BufrError(f"the replication count at byte {at // 8} differs between compressed subsets")
+                count = counts[0]
+                for row in fields:
+                    row.append((count, step.width))
+            if count * step.body.least > EXPANDED_BITS:
+                raise BufrError(f"{count} repetitions at byte {at // 8} are too many")
+            for _ in range(count):
+                follow(step.body)
+
+    follow(block)
+    return fields, at
