@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mlrtma_dist.io.bufr_subsets import Column, Reports, Walk, expand_compressed
-from mlrtma_dist.io.bufr_template import BufrError, Element, Tables
+from mlrtma_dist.io.bufr_template import BufrError, Element, Run, Tables
 
 __all__ = ["BufrError", "Column", "Reports", "decode"]
 
@@ -44,12 +44,13 @@ class Message:
     end: int
 
 
-def decode(data: bytes, name: str) -> list[Reports]:
-    """Decode all messages of a file.
+def decode(data: bytes, name: str, wanted: frozenset[str] | None = None) -> list[Reports]:
+    """Decode the messages of a file.
 
     Args:
         data: the file's bytes.
         name: the file's name, for errors.
+        wanted: mnemonics of the message types to decode, e.g. "ADPSFC"; of others only the frame is checked. None: all.
 
     Returns:
         The subsets, grouped by template and set of tables, in the order in which these first occur.
@@ -61,6 +62,7 @@ def decode(data: bytes, name: str) -> list[Reports]:
     tables, generation, in_tables = Tables(), 0, False
     categories: dict[int, str] = {}
     walks: dict[tuple, Walk] = {}
+    seen: set[str] = set()
     for message in _messages(data, name):
         try:
             if message.category == DX_CATEGORY:
@@ -70,6 +72,9 @@ def decode(data: bytes, name: str) -> list[Reports]:
                 _learn_tables(message, buffer, tables, categories)
                 continue
             in_tables = False
+            seen.add(categories.get(message.category, str(message.category)))
+            if wanted is not None and categories.get(message.category) not in wanted:
+                continue
             key = (generation, message.category, message.descriptors)
             if key not in walks:
                 category = categories.get(message.category, str(message.category))
@@ -78,7 +83,7 @@ def decode(data: bytes, name: str) -> list[Reports]:
         except BufrError as error:
             raise BufrError(f"{name}: message at byte {message.start}: {error}") from None
     if not walks:
-        raise BufrError(f"{name}: no message with reports in {len(data)} bytes; expected a BUFR file with data")
+        raise BufrError(f"{name}: {len(data)} bytes hold no reports of type {sorted(wanted or ())}; found types {sorted(seen)}")
     bits = np.frombuffer(bytes(buffer) + b"\0" * 16, dtype=np.uint8)  # windows reach over the end
     return [walk.reports(bits) for walk in walks.values()]
 
@@ -159,18 +164,10 @@ def _follow_subsets(message: Message, buffer: bytearray, walk: Walk) -> None:
     if message.subsets * walk.root.least > end - at and not message.compressed:
         raise BufrError(f"{message.subsets} subsets need at least {message.subsets * walk.root.least} bits, section 4 has {end - at}")
     if message.compressed:
-        fields, at = expand_compressed(walk.root, bytes(buffer[message.data : message.end]), 0, end - at, message.subsets)
-        _check_rest(message.data * 8 + at, end)
-        at = len(buffer) * 8
-        for row in fields:
-            text = "".join(f"{value:0{width}b}" for value, width in row)
-            buffer += int(text.ljust(-len(text) % 8 + len(text), "0"), 2).to_bytes((len(text) + 7) // 8, "big")
-            walk.follow(walk.root, at, len(walk.times), buffer, len(buffer) * 8)
-            walk.times.append(message.time)
-            walk.starts.append(message.start)
-            at = len(buffer) * 8
+        _follow_compressed(message, buffer, walk)
         return
-    counted = walk.root.steps[0].elements[0].name == "BYTCNT" if hasattr(walk.root.steps[0], "elements") else False
+    head = walk.root.steps[0]
+    counted = isinstance(head, Run) and head.elements[0].name == "BYTCNT"
     for number in range(message.subsets):
         begin = at
         at = walk.follow(walk.root, begin, len(walk.times), buffer, end)
@@ -183,6 +180,19 @@ def _follow_subsets(message: Message, buffer: bytearray, walk: Walk) -> None:
         walk.times.append(message.time)
         walk.starts.append(message.start)
     _check_rest(at, end)
+
+
+def _follow_compressed(message: Message, buffer: bytearray, walk: Walk) -> None:
+    fields, at = expand_compressed(walk.root, buffer, message.data * 8, message.end * 8, message.subsets)
+    _check_rest(at, message.end * 8)
+    for row in fields:
+        begin = len(buffer) * 8
+        text = "".join(f"{value:0{width}b}" for value, width in row)
+        text += "0" * (-len(text) % 8)
+        buffer += int(text, 2).to_bytes(len(text) // 8, "big")
+        walk.follow(walk.root, begin, len(walk.times), buffer, len(buffer) * 8)
+        walk.times.append(message.time)
+        walk.starts.append(message.start)
 
 
 def _check_rest(at: int, end: int) -> None:

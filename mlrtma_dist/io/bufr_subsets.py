@@ -9,7 +9,7 @@ from datetime import datetime
 
 import numpy as np
 
-from mlrtma_dist.io.bufr_template import Block, BufrError, Element, Run
+from mlrtma_dist.io.bufr_template import Block, BufrError, Element, Replication, Run
 
 EXPANDED_BITS = 2**28  # a compressed message may grow to 32 MiB; NCEP's are below 50 kB
 
@@ -20,11 +20,13 @@ class Column:
 
     Attributes:
         name: mnemonic of the replicated sequence, "" for the root.
+        subset: the subset that each row belongs to, ascending; shape (rows,).
         parent: row of the enclosing block; for the root, the subset; shape (rows,).
         order: number of this repetition within its parent, from 0; shape (rows,).
     """
 
     name: str
+    subset: np.ndarray
     parent: np.ndarray
     order: np.ndarray
     _fields: dict[str, tuple[Element, np.ndarray]]
@@ -66,6 +68,21 @@ class Reports:
     columns: dict[str, Column]
     time: np.ndarray
     message: np.ndarray
+
+    def find(self, mnemonic: str) -> Column | None:
+        """The first block that holds an element, None where the tables have no such element."""
+        return next((column for column in self.columns.values() if mnemonic in column), None)
+
+    def first(self, mnemonic: str) -> np.ndarray:
+        """The first value of an element in each subset, NaN or "" where there is none; shape (subsets,)."""
+        column = self.find(mnemonic)
+        if column is None:
+            return np.full(len(self.time), np.nan)
+        values = column.values(mnemonic)
+        out = np.full(len(self.time), "" if values.dtype.kind == "U" else np.nan, dtype=values.dtype)
+        subset, row = np.unique(column.subset, return_index=True)
+        out[subset] = values[row]
+        return out
 
 
 @dataclass
@@ -116,20 +133,27 @@ class Walk:
     def reports(self, bits: np.ndarray) -> Reports:
         """The noted positions as columns."""
         columns: dict[str, Column] = {}
-        for block, noted in zip(self.blocks, self.noted):
-            parent = np.array(noted[0], dtype=np.int64)
-            first = np.concatenate([[True], parent[1:] != parent[:-1]])[: len(parent)]
-            row = np.arange(len(parent))
-            order = row - np.maximum.accumulate(np.where(first, row, 0)) if len(parent) else row
-            fields: dict[str, tuple[Element, np.ndarray]] = {}
-            runs = [step for step in block.steps if isinstance(step, Run)]
-            for run, positions in zip(runs, noted[1:]):
-                start = np.array(positions, dtype=np.int64)
-                for element, offset in zip(run.elements, run.offsets):
-                    fields.setdefault(element.name, (element, start + offset))
-            columns.setdefault(block.name, Column(block.name, parent, order, fields, bits))
+        self._collect(self.root, None, bits, columns)
         return Reports(self.category, self.generation, columns,
                        np.array(self.times, dtype="datetime64[s]"), np.array(self.starts, dtype=np.int64))
+
+    def _collect(self, block: Block, above: np.ndarray | None, bits: np.ndarray, columns: dict[str, Column]) -> None:
+        noted = self.noted[block.index]
+        parent = np.array(noted[0], dtype=np.int64)
+        subset = parent if above is None else above[parent]
+        row = np.arange(len(parent))
+        first = np.append(True, parent[1:] != parent[:-1])[: len(parent)]
+        order = row - np.maximum.accumulate(np.where(first, row, 0)) if len(row) else row
+        fields: dict[str, tuple[Element, np.ndarray]] = {}
+        runs = [step for step in block.steps if isinstance(step, Run)]
+        for run, positions in zip(runs, noted[1:]):
+            start = np.array(positions, dtype=np.int64)
+            for element, offset in zip(run.elements, run.offsets):
+                fields.setdefault(element.name, (element, start + offset))
+        columns.setdefault(block.name, Column(block.name, subset, parent, order, fields, bits))
+        for step in block.steps:
+            if isinstance(step, Replication):
+                self._collect(step.body, subset, bits, columns)
 
 
 def _windows(bits: np.ndarray, byte: np.ndarray, size: int) -> np.ndarray:
