@@ -42,7 +42,7 @@ class Domain:
         title: for people.
         projection: a PROJ string ("+proj=lcc ...", "+proj=longlat ...", "EPSG:..."), or "plane".
         size: number of points.
-        spacing: distance of points in the projection's own unit (metres; degrees for longlat).
+        spacing: distance of points in the projection's own unit (metres; degrees for longlat, rotated or not).
         corner: the south-west grid point; absent on a plane.
         periodic: the plane closes on itself in x and y.
         terrain: gridded file (GRIB, netCDF) of terrain height in m on this or another grid, or
@@ -91,17 +91,35 @@ class Domain:
 
     @property
     def is_geographic(self) -> bool:
-        """True where the grid's coordinates are degrees of latitude and longitude."""
-        return not self.is_plane and self._proj.crs.is_geographic
+        """True where the grid's coordinates are latitude and longitude themselves, in degrees."""
+        return not self.is_plane and self._proj.crs.is_geographic and not self._is_rotated
+
+    @cached_property
+    def _is_rotated(self) -> bool:
+        """True where they are latitude and longitude about another pole (ob_tran)."""
+        return not self.is_plane and self._proj.crs.is_geographic and self._proj.crs.is_derived
 
     @property
     def spacing_metres(self) -> float:
         """Nominal distance of neighbouring points in metres."""
-        return np.deg2rad(self.spacing) * EARTH_RADIUS if self.is_geographic else self.spacing
+        if self.is_plane:
+            return self.spacing
+        if self.is_geographic or self._is_rotated:
+            return np.deg2rad(self.spacing) * EARTH_RADIUS
+        return self.spacing * self._proj.crs.axis_info[0].unit_conversion_factor  # 0.3 where the map counts in feet
 
     @cached_property
     def _proj(self) -> pyproj.Proj:
         return pyproj.Proj(self.projection)
+
+    def _forward(self, longitude, latitude) -> tuple[np.ndarray, np.ndarray]:
+        """Degrees to the projection's coordinates; infinite where it has none."""
+        x, y = self._proj(longitude, latitude)
+        return (np.rad2deg(x), np.rad2deg(y)) if self._is_rotated else (np.asarray(x), np.asarray(y))
+
+    def _inverse(self, x, y) -> tuple[np.ndarray, np.ndarray]:
+        """The projection's coordinates to degrees of longitude and latitude."""
+        return self._proj(*((np.deg2rad(x), np.deg2rad(y)) if self._is_rotated else (x, y)), inverse=True)
 
     @cached_property
     def x(self) -> np.ndarray:
@@ -117,13 +135,14 @@ class Domain:
     def _origin(self) -> tuple[float, float]:
         if self.is_plane:
             return 0.0, 0.0
-        return self._proj(self.corner.longitude, self.corner.latitude)
+        x, y = self._forward(self.corner.longitude, self.corner.latitude)
+        return float(x), float(y)
 
     def latitude_longitude(self, rows=slice(None), columns=slice(None)) -> tuple[np.ndarray, np.ndarray]:
         """Latitude and longitude in degrees, longitude in [-180, 180), of a box of the grid, shape (y, x)."""
         self._require_earth()
         x, y = np.meshgrid(self.x[columns], self.y[rows])
-        longitude, latitude = self._proj(x, y, inverse=True)
+        longitude, latitude = self._inverse(x, y)
         return latitude, wrap_longitude(longitude)
 
     def index(self, latitude, longitude) -> tuple[np.ndarray, np.ndarray]:
@@ -134,8 +153,7 @@ class Domain:
             x = centre + wrap_longitude(np.asarray(longitude, dtype=np.float64) - centre)
             y = np.asarray(latitude, dtype=np.float64)
         else:
-            x, y = self._proj(np.asarray(longitude, dtype=np.float64), np.asarray(latitude, dtype=np.float64))
-            x, y = np.asarray(x), np.asarray(y)
+            x, y = self._forward(np.asarray(longitude, dtype=np.float64), np.asarray(latitude, dtype=np.float64))
         return (y - self._origin[1]) / self.spacing, (x - self._origin[0]) / self.spacing
 
     def contains(self, latitude, longitude, margin: float = 0.0) -> np.ndarray:
