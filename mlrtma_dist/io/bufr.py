@@ -10,38 +10,19 @@ A file cut off exactly between two messages cannot be told from a whole one.
 """
 
 import re
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
-from mlrtma_dist.io.bufr_subsets import Column, Reports, Walk, expand_compressed
+from mlrtma_dist.io.bufr_compressed import expand
+from mlrtma_dist.io.bufr_message import DX_CATEGORY, Message, messages
+from mlrtma_dist.io.bufr_subsets import Column, Reports, Walk
 from mlrtma_dist.io.bufr_template import BufrError, Element, Run, Tables
 
 __all__ = ["BufrError", "Column", "Reports", "decode"]
 
-DX_CATEGORY = 11  # table messages
-EDITIONS = (2, 3, 4)
-NEWEST_MASTER_TABLE = 63  # WMO is at 43 in 2025 and adds up to two a year
 PADDING_BITS = 16  # section 4 is filled up to an even byte
-LONGEST_RECORD_MARK = 16  # bytes between messages that are not zero: Fortran's record lengths
 UNCOUNTED = 65535  # in place of the byte count of a subset too long for 16 bits
-_HEADING = re.compile(rb"[\x00-\x20]*[A-Z0-9 \r\n\x00-\x03]{1,80}")  # of a WMO bulletin: "ISIE01 KWBC 240600"
-
-
-@dataclass(frozen=True)
-class Message:
-    """A message's sections 1 and 3; ``data`` and ``end`` are the first byte of section 4's data and the one after."""
-
-    start: int
-    category: int
-    time: datetime | None
-    subsets: int
-    compressed: bool
-    descriptors: tuple[str, ...]
-    data: int
-    end: int
 
 
 def decode(data: bytes, name: str, wanted: frozenset[str] | None = None) -> list[Reports]:
@@ -63,7 +44,7 @@ def decode(data: bytes, name: str, wanted: frozenset[str] | None = None) -> list
     categories: dict[int, str] = {}
     walks: dict[tuple, Walk] = {}
     seen: set[str] = set()
-    for message in _messages(data, name):
+    for message in messages(data, name):
         try:
             if message.category == DX_CATEGORY:
                 if not in_tables:
@@ -88,79 +69,11 @@ def decode(data: bytes, name: str, wanted: frozenset[str] | None = None) -> list
     return [walk.reports(bits) for walk in walks.values()]
 
 
-def _messages(data: bytes, name: str):
-    """Yield the messages one after the other; see ``decode`` for errors."""
-    after = 0
-    while True:
-        start = data.find(b"BUFR", after)
-        gap = data[after : start if start >= 0 else len(data)]
-        mark = gap.strip(b"\0 \r\n\x01\x03")
-        if len(mark) > LONGEST_RECORD_MARK and not _HEADING.fullmatch(gap):
-            raise BufrError(f"{name}: {len(gap)} bytes at byte {after} belong to no BUFR message")
-        if start < 0:
-            if not after:
-                raise BufrError(f"{name}: no BUFR message in {len(data)} bytes")
-            return
-        try:
-            message, after = _read_head(data, start)
-        except BufrError as error:
-            raise BufrError(f"{name}: message at byte {start}: {error}") from None
-        yield message
-
-
-def _read_head(data: bytes, start: int) -> tuple[Message, int]:
-    """Read sections 0 to 3 of the message at ``start`` and check all lengths; also returns the byte after it."""
-    length, edition = int.from_bytes(data[start + 4 : start + 7], "big"), data[start + 7] if start + 7 < len(data) else -1
-    end = start + length
-    if end > len(data):
-        raise BufrError(f"it is {length} bytes long, the file ends after {len(data) - start}: the file is cut off")
-    if edition not in EDITIONS:
-        raise BufrError(f"edition {edition}, expected one of {EDITIONS}")
-    if length < 8 + 17 + 7 + 4 + 4 or data[end - 4 : end] != b"7777":
-        raise BufrError(f"no end mark 7777 at byte {end - 4}, where its length of {length} bytes says")
-    first, at = _section(data, start + 8, end, 17 if edition < 4 else 22)
-    if first[9 if edition == 4 else 7] & 128:
-        _, at = _section(data, at, end, 4)
-    third, at = _section(data, at, end, 9)
-    body = at
-    _, at = _section(data, at, end, 4)
-    if at + 4 != end:
-        raise BufrError(f"its sections end at byte {at + 4}, its length says {end}")
-    category, master, time = _identify(first, edition)
-    if first[3] != 0 or master > NEWEST_MASTER_TABLE:
-        raise BufrError(f"master table {first[3]} version {master}; expected table 0, version up to {NEWEST_MASTER_TABLE}")
-    pairs = zip(third[7::2], third[8::2])
-    descriptors = tuple(f"{a >> 6}{a & 63:02d}{b:03d}" for a, b in pairs)
-    subsets = int.from_bytes(third[4:6], "big")
-    return Message(start, category, time, subsets, bool(third[6] & 64), descriptors, body + 4, end - 4), end
-
-
-def _section(data: bytes, at: int, end: int, least: int) -> tuple[bytes, int]:
-    size = int.from_bytes(data[at : at + 3], "big")
-    if size < least or at + size > end:
-        raise BufrError(f"a section at byte {at} has length {size}; expected at least {least} and to end before byte {end}")
-    return data[at : at + size], at + size
-
-
-def _identify(first: bytes, edition: int) -> tuple[int, int, datetime | None]:
-    """Category, version of the master table, and time of section 1."""
-    if edition == 4:
-        category, master, year, clock = first[10], first[13], int.from_bytes(first[15:17], "big"), first[17:21]
-    else:
-        category, master, clock = first[8], first[10], first[13:17]
-        century = first[17] if len(first) > 17 else 0  # NCEP writes the century into the byte for local use
-        year = first[12] + ((century - 1) * 100 if century else 1900 if first[12] > 40 else 2000)
-    if category == DX_CATEGORY:
-        return category, master, None  # NCEP leaves their date empty
-    try:
-        return category, master, datetime(year, *clock)
-    except ValueError:
-        raise BufrError(f"year {year}, month, day, hour, minute {list(clock)} is no date") from None
-
-
 def _follow_subsets(message: Message, buffer: bytearray, walk: Walk) -> None:
     """Note where the elements of a message's subsets lie; compressed data are expanded behind the end of ``buffer``."""
     at, end = message.data * 8, message.end * 8
+    if not message.subsets:  # NCEP marks times and ends by messages without reports
+        return
     if message.subsets * walk.root.least > end - at and not message.compressed:
         raise BufrError(f"{message.subsets} subsets need at least {message.subsets * walk.root.least} bits, section 4 has {end - at}")
     if message.compressed:
@@ -183,7 +96,7 @@ def _follow_subsets(message: Message, buffer: bytearray, walk: Walk) -> None:
 
 
 def _follow_compressed(message: Message, buffer: bytearray, walk: Walk) -> None:
-    fields, at = expand_compressed(walk.root, buffer, message.data * 8, message.end * 8, message.subsets)
+    fields, at = expand(walk.root, buffer, message.data * 8, message.end * 8, message.subsets)
     _check_rest(at, message.end * 8)
     for row in fields:
         begin = len(buffer) * 8
@@ -202,7 +115,7 @@ def _check_rest(at: int, end: int) -> None:
 
 def _learn_tables(message: Message, buffer: bytearray, tables: Tables, categories: dict[int, str]) -> None:
     """Enter the tables of a DX message; ``categories`` gets the mnemonic of each message type."""
-    if not message.subsets:  # NCEP ends the tables by an empty message
+    if not message.subsets:  # NCEP ends the tables so
         return
     walk = Walk(*Tables().compile(message.descriptors), "", 0)
     _follow_subsets(message, buffer, walk)
@@ -210,13 +123,13 @@ def _learn_tables(message: Message, buffer: bytearray, tables: Tables, categorie
     if not {"000001", "300004", "300003", "000030"} <= set(columns):
         raise BufrError(f"its descriptors {message.descriptors} are not those of a table message")
     kinds, entries, sequences, members = (columns[key] for key in ("000001", "300004", "300003", "000030"))
-    for code, text in zip(kinds.values("000001"), kinds.values("000002")):
+    for code, text in zip(kinds.values("000001").tolist(), kinds.values("000002").tolist()):
         if code.isdigit():
             categories[int(code)] = text[:8].strip()
     for element in _elements(entries):
         tables.elements[element.descriptor] = element
-    names, lists = sequences.values("TEXT"), [[] for _ in sequences.parent]
-    for parent, member in zip(members.parent, members.values("000030")):
+    names, lists = sequences.values("TEXT").tolist(), [[] for _ in sequences.parent]
+    for parent, member in zip(members.parent, members.values("000030").tolist()):
         lists[parent].append(_descriptor(member))
     for key, name, sequence in zip(_descriptors(sequences), names, lists):
         tables.sequences[key], tables.names[key] = sequence, name[:8].strip()
@@ -229,7 +142,7 @@ def _descriptor(text: str) -> str:
 
 
 def _descriptors(column: Column) -> list[str]:
-    parts = zip(*(column.values(key) for key in ("000010", "000011", "000012")))
+    parts = zip(*(column.values(key).tolist() for key in ("000010", "000011", "000012")))
     return [_descriptor("".join(part)) for part in parts]
 
 
@@ -237,7 +150,7 @@ def _elements(column: Column) -> list[Element]:
     """The entries of Table B in a DX message."""
     made = []
     keys = ("000013", "000015", "000016", "000017", "000018", "000019", "000020")
-    for descriptor, name, unit, *numbers in zip(_descriptors(column), *(column.values(key) for key in keys)):
+    for descriptor, name, unit, *numbers in zip(_descriptors(column), *(column.values(key).tolist() for key in keys)):
         scale_sign, scale, reference_sign, reference, width = numbers
         try:
             values = int(scale_sign + scale), int(reference_sign + reference), int(width)

@@ -11,9 +11,6 @@ import numpy as np
 
 from mlrtma_dist.io.bufr_template import Block, BufrError, Element, Replication, Run
 
-EXPANDED_BITS = 2**28  # a compressed message may grow to 32 MiB; NCEP's are below 50 kB
-
-
 @dataclass
 class Column:
     """One block of a template in all subsets: a row for each repetition, in the order of the file.
@@ -34,6 +31,11 @@ class Column:
 
     def __contains__(self, mnemonic: str) -> bool:
         return mnemonic in self._fields
+
+    @property
+    def mnemonics(self) -> tuple[str, ...]:
+        """The elements of the block, in their order."""
+        return tuple(self._fields)
 
     def unit(self, mnemonic: str) -> str:
         """The unit of an element as the file's table B spells it."""
@@ -178,73 +180,3 @@ def _texts(bits: np.ndarray, position: np.ndarray, width: int) -> np.ndarray:
     character[missing] = 0
     text = np.ascontiguousarray(character).view(f"S{size}")[:, 0] if len(position) else np.zeros(0, f"S{size}")
     return np.char.strip(text.astype(str))
-
-
-def expand_compressed(block: Block, data: bytes, at: int, end: int, subsets: int) -> tuple[list[list[tuple[int, int]]], int]:
-    """Undo the compression of a message (FM 94 regulation 94.6.3.2).
-
-    Compressed data hold for each element its least value, a width of 6 bits, and each subset's increment.
-
-    Args:
-        block: the root of the template.
-        data: the file.
-        at: first bit of section 4's data; ``end`` is the bit after it.
-        subsets: number of subsets in the message.
-
-    Returns:
-        For each subset its (value, width) pairs, as they would stand uncompressed, and the bit after the last.
-    """
-    spent = 0
-    fields: list[list[tuple[int, int]]] = [[] for _ in range(subsets)]
-
-    def take(width: int) -> int:
-        nonlocal at
-        if at + width > end:
-            raise BufrError(f"compressed data end at byte {end // 8}, within an element")
-        last = at + width + 7 >> 3
-        value = int.from_bytes(data[at >> 3 : last], "big") >> (last * 8 - at - width) & ((1 << width) - 1)
-        at += width
-        return value
-
-    def element(width: int, text: bool) -> list[int]:
-        nonlocal spent
-        spent += width * subsets
-        if spent > EXPANDED_BITS:
-            raise BufrError(f"compressed data would grow beyond {EXPANDED_BITS // 8} bytes")
-        base, size = take(width), take(6)
-        if not size:
-            return [base] * subsets
-        if text:  # increments are characters that replace the base, fewer than the element's are padded with blanks
-            bits = 8 * size
-            if bits > width:
-                raise BufrError(f"an increment of {bits} bits at byte {at // 8} is wider than its element of {width}")
-            blank = int.from_bytes(b" " * ((width - bits) // 8), "big")
-            return [take(bits) << (width - bits) | blank for _ in range(subsets)]
-        missing, full = (1 << size) - 1, (1 << width) - 1
-        values = [full if step == missing else base + step for step in (take(size) for _ in range(subsets))]
-        if max(values) > full:
-            raise BufrError(f"base and increment at byte {at // 8} exceed the element's {width} bits")
-        return values
-
-    def follow(block: Block) -> None:
-        for step in block.steps:
-            if isinstance(step, Run):
-                for entry in step.elements:
-                    for row, value in zip(fields, element(entry.width, entry.text)):
-                        row.append((value, entry.width))
-                continue
-            count = step.count
-            if count is None:
-                counts = element(step.width, False)
-                if len(set(counts)) > 1:
-                    raise BufrError(f"the replication count at byte {at // 8} differs between compressed subsets")
-                count = counts[0]
-                for row in fields:
-                    row.append((count, step.width))
-            if count * step.body.least > EXPANDED_BITS:
-                raise BufrError(f"{count} repetitions at byte {at // 8} are too many")
-            for _ in range(count):
-                follow(step.body)
-
-    follow(block)
-    return fields, at

@@ -36,7 +36,7 @@ NEEDED = ("SID", "XOB", "YOB", "DHR", "TYP", "POB", "PQM", "QOB", "QQM", "TOB", 
 # Factor and offset to SI by the unit that the file's own table B gives.
 UNITS = {"MB": (100.0, 0.0), "PASCALS": (1.0, 0.0), "DEG C": (1.0, 273.15), "KELVIN": (1.0, 0.0), "MG/KG": (1e-6, 0.0), "M/S": (1.0, 0.0),
          "METER": (1.0, 0.0), "METERS": (1.0, 0.0), "PERCENT": (0.01, 0.0), "PERCENT DIVIDED BY 10": (0.1, 0.0), "HOURS": (1.0, 0.0),
-         "DEG E": (1.0, 0.0), "DEG N": (1.0, 0.0), "DEGREES": (1.0, 0.0)}
+         "DEG E": (1.0, 0.0), "DEG N": (1.0, 0.0), "DEGREE": (1.0, 0.0), "DEGREES": (1.0, 0.0)}
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ def _observations(reports: Reports, name: str, virtual: bool) -> Observations:
     absent = [mnemonic for mnemonic in NEEDED if reports.find(mnemonic) is None]
     if absent:
         raise BufrError(f"{name}: its table of {reports.category} lacks {', '.join(absent)}: not a PrepBUFR file")
-    head = _head(reports, name)
     get = _SI(reports, name)
+    head = _head(reports, get, name)
     pressure, mark = get("POB"), reports.first("PQM")
     own = (head.kind < 200) | (head.partner < 0)  # a wind report repeats the pressure of its mass report
     rejected = ~np.isin(head.kind, MEASURED_PRESSURE)
@@ -152,18 +152,18 @@ def _sensible(reports: Reports, get: _SI) -> tuple[np.ndarray, np.ndarray]:
     return value, mark
 
 
-def _head(reports: Reports, name: str) -> _Head:
+def _head(reports: Reports, get: _SI, name: str) -> _Head:
     station, kind = reports.first("SID"), reports.first("TYP")
-    latitude, longitude, hours = reports.first("YOB"), reports.first("XOB"), reports.first("DHR")
+    latitude, longitude, hours = get("YOB"), get("XOB"), get("DHR")
     wrong = (np.abs(latitude) > 90) | (longitude < -180) | (longitude > 360)
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        raise BufrError(f"{name}: message at byte {reports.message[row]}: report {station[row]!r} is at latitude {latitude[row]},"
+        raise BufrError(f"{name}: message at byte {reports.message[row]}: report {str(station[row])!r} is at latitude {latitude[row]},"
                         f" longitude {longitude[row]}; expected -90..90 and -180..360")
     flags = np.where(np.isnan(latitude) | np.isnan(longitude), np.uint32(Flag.POSITION), np.uint32(0))
     flags = np.where(np.isnan(hours), flags | np.uint32(Flag.TIME), flags)
     seconds = np.round(np.nan_to_num(hours) * 3600).astype("timedelta64[s]")
-    elevation = reports.first("ELV")
+    elevation = get("ELV")
     elevation = np.where(elevation == UNKNOWN_ELEVATION, np.nan, elevation)
     kind = np.nan_to_num(kind).astype(int)
     partner = _partners(station, kind, latitude, longitude, hours, reports.first("SQN"))

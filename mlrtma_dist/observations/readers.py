@@ -4,9 +4,10 @@ from pathlib import Path
 
 from mlrtma_dist import config
 from mlrtma_dist.io.file_kind import FileKindError, kind_of, read_unpacked
+from mlrtma_dist.observations.csv_mapping import TableError, check_mapping, columns_of
 from mlrtma_dist.observations.prepbufr import read_prepbufr
 from mlrtma_dist.observations.table import Observations
-from mlrtma_dist.observations.table_csv import TableError, check_mapping, columns_of, header_of, read_csv
+from mlrtma_dist.observations.table_csv import header_of, read_csv
 
 SUPPORTED = "NCEP PrepBUFR (ADPSFC, SFCSHP, MSONET) and CSV with a mapping of columns, each also gzipped"
 
