@@ -171,8 +171,18 @@ class Domain:
         """
         if self.is_plane or self.is_geographic:
             return np.zeros(np.shape(latitude))
+        if self._is_rotated:
+            return self._bearing_of_rotated_pole(np.deg2rad(latitude), np.deg2rad(longitude))
         factors = self._proj.get_factors(np.asarray(longitude, dtype=np.float64), np.asarray(latitude, dtype=np.float64))
         return -np.deg2rad(np.asarray(factors.meridian_convergence))  # PROJ counts clockwise
+
+    def _bearing_of_rotated_pole(self, phi, lam) -> np.ndarray:
+        """Counter-clockwise angle from true north to the great circle to the new pole, along which the columns of
+        a rotated grid run; PROJ's convergence is measured in its map, where such a grid is not conformal."""
+        pole_lam, pole_phi = np.deg2rad(self._inverse(0.0, 90.0))
+        east = np.sin(pole_lam - lam) * np.cos(pole_phi)
+        north = np.cos(phi) * np.sin(pole_phi) - np.sin(phi) * np.cos(pole_phi) * np.cos(pole_lam - lam)
+        return -np.arctan2(east, north)
 
     def _require_earth(self) -> None:
         if self.is_plane:

@@ -12,18 +12,19 @@ import numpy as np
 from mlrtma_dist.io.grib_grid import grid_relative, message_domain, orient, scanning_mode
 from mlrtma_dist.io.grib_messages import GribError, split_messages
 from mlrtma_dist.io.grib_names import get, recognise
-from mlrtma_dist.io.grid_field import GridField
+from mlrtma_dist.io.grid_field import GridField, Window, in_window
 
 MISSING = 1e30  # what eccodes writes at missing points here; no quantity comes near
 NEVER_NEGATIVE = ("ceiling", "visibility")  # below zero is a writer's sign for "not given" (NCV: -9999)
 
 
-def read_grib(path, names: Collection[str] | None = None) -> list[GridField]:
+def read_grib(path, names: Collection[str] | None = None, window: Window | None = None) -> list[GridField]:
     """Read the fields of a GRIB file.
 
     Args:
         path: the file.
         names: keep only these (``GridField.name``); the values of others are not decoded. None: all.
+        window: first and last valid time to keep, likewise; terrain and land are always kept. None: all.
 
     Returns:
         The fields in the order of the file; possibly none, where ``names`` asks for what is not there.
@@ -42,7 +43,9 @@ def read_grib(path, names: Collection[str] | None = None) -> list[GridField]:
         try:
             name, factor, numbers = recognise(handle)
             if names is None or name in names:
-                fields.append(_field(handle, name, factor, numbers, where))
+                valid = _time(handle, "validityDate", "validityTime", where)
+                if in_window(name, valid, window):
+                    fields.append(_field(handle, name, factor, numbers, valid, where))
         except eccodes.CodesInternalError as error:
             raise GribError(f"{where}: cannot be decoded: {error}") from error
         finally:
@@ -50,7 +53,7 @@ def read_grib(path, names: Collection[str] | None = None) -> list[GridField]:
     return fields
 
 
-def _field(handle, name: str, factor: float, numbers: tuple[int, ...], where: str) -> GridField:
+def _field(handle, name: str, factor: float, numbers: tuple[int, ...], valid: np.datetime64, where: str) -> GridField:
     domain = message_domain(handle, where)
     mode = scanning_mode(handle, where)
     return GridField(
@@ -60,7 +63,7 @@ def _field(handle, name: str, factor: float, numbers: tuple[int, ...], where: st
         level_type=get(handle, "typeOfLevel", ""),
         level=get(handle, "level", 0.0, float),
         reference_time=_time(handle, "dataDate", "dataTime", where),
-        valid_time=_time(handle, "validityDate", "validityTime", where),
+        valid_time=valid,
         grid_relative=grid_relative(handle),
         grib=numbers,
         source=where,

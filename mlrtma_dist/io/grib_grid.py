@@ -5,6 +5,7 @@ stereographic), 3.30 (Lambert) of WMO FM 92 GRIB2, and their GRIB1 twins. Latitu
 """
 
 import dataclasses
+import math
 
 import numpy as np
 import pyproj
@@ -193,9 +194,9 @@ def _latitude_longitude(handle, size, where, projection=None):
     if projection or steps[1] > steps[0]:
         raise ValueError(f"expected equal spacing, or a finer one in latitude, got {steps} degrees")
     # An equidistant cylindrical map true where the two spacings are equally long
-    true, middle = np.rad2deg(np.arccos(steps[1] / steps[0])), west + 0.5 * steps[0] * (size.x - 1)
+    true, middle = math.degrees(math.acos(steps[1] / steps[0])), west + 0.5 * steps[0] * (size.x - 1)
     projection = f"+proj=eqc +lat_ts={true!r} +lon_0={middle!r} +R={EARTH_RADIUS!r}"
-    return Domain("message", "grid of a GRIB message", projection, size, np.deg2rad(steps[1]) * EARTH_RADIUS, corner)
+    return Domain("message", "grid of a GRIB message", projection, size, math.radians(steps[1]) * EARTH_RADIUS, corner)
 
 
 def _rotated(handle, size, where):

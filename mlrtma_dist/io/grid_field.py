@@ -7,6 +7,10 @@ import numpy as np
 from mlrtma_dist.grid.domain import Domain
 
 
+Window = tuple[np.datetime64, np.datetime64]
+TIMELESS = ("terrain", "land")  # whose time says nothing
+
+
 class GriddedFileError(ValueError):
     """A gridded file that cannot be used; the message names the file and the place in it."""
 
@@ -40,3 +44,8 @@ class GridField:
     grid_relative: bool
     grib: tuple[int, ...]
     source: str
+
+
+def in_window(name: str, time: np.datetime64, window: Window | None) -> bool:
+    """Whether a field is wanted: its valid time lies in the window, or it does not change with time."""
+    return window is None or name in TIMELESS or bool(window[0] <= time <= window[1])

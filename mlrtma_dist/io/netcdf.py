@@ -11,8 +11,8 @@ import numpy as np
 import pyproj
 
 from mlrtma_dist.grid.domain import EARTH_RADIUS, Corner, Domain, Size
-from mlrtma_dist.io.grid_field import GriddedFileError, GridField
-from mlrtma_dist.io.netcdf_names import recognise, to_si
+from mlrtma_dist.io.grid_field import GriddedFileError, GridField, Window, in_window
+from mlrtma_dist.io.netcdf_names import recognise_all, to_si
 
 UNEVEN = 1e-3  # of the spacing: what float32 coordinates of a 24-million-point grid round to
 
@@ -21,12 +21,13 @@ class NetcdfError(GriddedFileError):
     """A netCDF file that cannot be read; names file and variable."""
 
 
-def read_netcdf(path, names: Collection[str] | None = None) -> list[GridField]:
+def read_netcdf(path, names: Collection[str] | None = None, window: Window | None = None) -> list[GridField]:
     """Read the fields of a CF netCDF file.
 
     Args:
         path: netCDF 3 or 4.
         names: keep only these (``GridField.name``); None: all two-dimensional fields.
+        window: first and last valid time to keep; terrain and land are always kept. None: all.
 
     Returns:
         One field a variable and time, rows northward and columns eastward.
@@ -38,12 +39,9 @@ def read_netcdf(path, names: Collection[str] | None = None) -> list[GridField]:
         with netCDF4.Dataset(str(path)) as dataset:
             dataset.set_auto_maskandscale(True)
             fields = []
-            for key, variable in dataset.variables.items():
-                name = recognise(variable)
-                if variable.ndim < 2 or key in dataset.dimensions or variable.dtype.kind not in "iuf":
-                    continue
-                if name in names if names is not None else _is_field(variable):
-                    fields += _fields(dataset, variable, name, f"{path}: variable {key}")
+            for key, name in recognise_all(dataset).items():
+                if (names is None or name in names) and _is_field(dataset, dataset[key]):
+                    fields += _fields(dataset, dataset[key], name, f"{path}: variable {key}", window)
             return fields
     except NetcdfError:
         raise
@@ -51,21 +49,31 @@ def read_netcdf(path, names: Collection[str] | None = None) -> list[GridField]:
         raise NetcdfError(f"{path}: cannot be read as netCDF: {error}") from error
 
 
-def _is_field(variable) -> bool:
-    """Not itself a coordinate such as the 2-D latitude of a projected grid."""
-    return getattr(variable, "standard_name", "") not in ("latitude", "longitude")
+def _is_field(dataset, variable) -> bool:
+    """Numbers over (..., y, x) with at most a time besides; not itself a 2-D coordinate, not a field on levels."""
+    extra = [k for k, n in zip(variable.dimensions[:-2], variable.shape[:-2]) if n != 1 and not _is_time(dataset.variables.get(k))]
+    return (variable.ndim >= 2 and variable.dtype.kind in "iuf" and not extra
+            and getattr(variable, "standard_name", "") not in ("latitude", "longitude"))
 
 
-def _fields(dataset, variable, name: str, where: str) -> list[GridField]:
+def _is_time(axis) -> bool:
+    return axis is not None and " since " in _units(axis)
+
+
+def _fields(dataset, variable, name: str, where: str, window: Window | None) -> list[GridField]:
     y_key, x_key = variable.dimensions[-2:]
     domain, flip_y, flip_x = _domain(dataset, variable, y_key, x_key, where)
     times = _times(dataset, variable, where)
-    if variable.ndim > 2 and variable.size // (domain.size.x * domain.size.y) != len(times):
-        raise NetcdfError(f"{where}: expected the dimensions (time, y, x) or (y, x), got {variable.dimensions} {variable.shape}")
-    data = np.ma.filled(np.ma.asarray(variable[:]).astype(np.float32), np.nan).reshape(-1, *domain.shape)
-    data = to_si(data, getattr(variable, "units", ""), name, where, NetcdfError)
+    if variable.size != len(times) * domain.size.x * domain.size.y:
+        raise NetcdfError(f"{where}: expected {len(times)} times of {domain.shape} values, got the shape {variable.shape}")
     result = []
-    for values, time in zip(data, times):
+    table = variable.shape[:-2]
+    for number, time in enumerate(times):
+        if not in_window(name, time, window):
+            continue
+        values = variable[np.unravel_index(number, table)] if table else variable[:]  # one time is read at a time
+        values = np.ma.filled(np.ma.asarray(values).astype(np.float32), np.nan)
+        values = to_si(values, getattr(variable, "units", ""), name, where, NetcdfError)
         values = np.ascontiguousarray(values[::-1 if flip_y else 1, ::-1 if flip_x else 1])
         result.append(GridField(
             name=name, values=values, domain=domain, level_type="", level=0.0,
@@ -135,7 +143,7 @@ def _times(dataset, variable, where: str) -> list[np.datetime64]:
     """The valid times of a variable: along its time dimension, else of a scalar time, else "not a time"."""
     for key in (*variable.dimensions, "time"):
         axis = dataset.variables.get(key)
-        if axis is not None and " since " in _units(axis):
+        if _is_time(axis) and (key in variable.dimensions or axis.size == 1):
             try:
                 dates = netCDF4.num2date(np.ma.compressed(np.ma.atleast_1d(axis[:])), axis.units,
                                          getattr(axis, "calendar", "standard"), only_use_cftime_datetimes=False)
@@ -147,7 +155,7 @@ def _times(dataset, variable, where: str) -> list[np.datetime64]:
 
 def _reference_time(dataset, valid: np.datetime64) -> np.datetime64:
     axis = dataset.variables.get("forecast_reference_time")
-    if axis is None or " since " not in _units(axis):
+    if not _is_time(axis):
         return valid
     date = netCDF4.num2date(np.ma.atleast_1d(axis[:])[0], axis.units, only_use_cftime_datetimes=False)
     return np.datetime64(date.replace(microsecond=0).isoformat(), "s")

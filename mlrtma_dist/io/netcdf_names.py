@@ -23,10 +23,19 @@ _UNITS = {  # unit -> factor, offset to SI
 _KNOWN = set(_NAMES.values()) | set(_STANDARD_NAMES.values())
 
 
-def recognise(variable) -> str:
-    """The name of a netCDF variable: by its own name, then by its CF standard name, else its own name."""
-    # an increment or an error of ours has a modified standard name ("air_temperature standard_error"), which matches none
-    return _NAMES.get(variable.name) or _STANDARD_NAMES.get(getattr(variable, "standard_name", ""), variable.name)
+def recognise_all(dataset) -> dict[str, str]:
+    """What every variable of a netCDF file is: variable -> name.
+
+    A variable's own name counts before its CF standard name, and a standard name only where no variable has
+    the name itself: an increment may bear the standard name of what it is added to.
+    """
+    own = {key: _NAMES.get(key) for key in dataset.variables}
+    taken = {name for name in own.values() if name}
+    result = {}
+    for key, variable in dataset.variables.items():
+        standard = _STANDARD_NAMES.get(getattr(variable, "standard_name", ""))
+        result[key] = own[key] or (standard if standard and standard not in taken else key)
+    return result
 
 
 def to_si(values: np.ndarray, unit: str, name: str, where: str, error: type[ValueError]) -> np.ndarray:
