@@ -2,7 +2,8 @@
 
     python benchmarks/read_prepbufr.py [FILE] [--whole]
 
-pybufrkit 0.2.25 (with bitstring 3.1.9) is the one library on PyPI that reads NCEP's embedded tables; it is timed below its renderer.
+pybufrkit 0.2.25 (with bitstring 3.1.9) is the one library on PyPI that reads NCEP's embedded tables; it is timed
+below its renderer.
 Without --whole it is timed on the first messages only and our time on the same messages is compared.
 """
 
@@ -41,11 +42,16 @@ def by_pybufrkit(data: bytes, **options) -> int:
     """Decode all messages with pybufrkit; returns the number of subsets."""
     from pybufrkit.decoder import Decoder, generate_bufr_message
 
-    return sum(len(message.template_data.value.decoded_values_all_subsets) for message in generate_bufr_message(Decoder(**options), data))
+    return sum(
+        len(message.template_data.value.decoded_values_all_subsets)
+        for message in generate_bufr_message(Decoder(**options), data)
+    )
 
 
 def main() -> None:
-    default = pathlib.Path(os.environ.get("MLRTMA_REAL_DATA", "../shared/data"), "prepbufr", "rap.20220824.t06z.adpsfc.prepbufr")
+    default = pathlib.Path(
+        os.environ.get("MLRTMA_REAL_DATA", "../shared/data"), "prepbufr", "rap.20220824.t06z.adpsfc.prepbufr"
+    )
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", nargs="?", type=pathlib.Path, default=default)
     parser.add_argument("--whole", action="store_true", help="time pybufrkit on the whole file (about a minute)")

@@ -67,7 +67,9 @@ class _Expansion:
         if self.at + width > self.end:
             raise BufrError(f"compressed data end at byte {self.end // 8}, within an element")
         last = self.at + width + 7 >> 3
-        value = int.from_bytes(self.data[self.at >> 3 : last], "big") >> (last * 8 - self.at - width) & ((1 << width) - 1)
+        value = int.from_bytes(self.data[self.at >> 3 : last], "big") >> (last * 8 - self.at - width) & (
+            (1 << width) - 1
+        )
         self.at += width
         return value
 
@@ -80,7 +82,9 @@ class _Expansion:
         if text:  # the increments are whole texts, perhaps shorter than the element and padded with blanks
             bits = 8 * size
             if bits > width:
-                raise BufrError(f"an increment of {bits} bits at byte {self.at // 8} is wider than its element of {width}")
+                raise BufrError(
+                    f"an increment of {bits} bits at byte {self.at // 8} is wider than its element of {width}"
+                )
             blank = int.from_bytes(b" " * ((width - bits) // 8), "big")
             return [self.take(bits) << (width - bits) | blank for _ in range(self.subsets)]
         missing, full = (1 << size) - 1, (1 << width) - 1

@@ -58,7 +58,10 @@ def messages(data: bytes, name: str) -> Iterator[Message]:
 
 def _read_head(data: bytes, start: int) -> tuple[Message, int]:
     """Read sections 0 to 3 of the message at ``start`` and check all lengths; also returns the byte after it."""
-    length, edition = int.from_bytes(data[start + 4 : start + 7], "big"), data[start + 7] if start + 7 < len(data) else -1
+    length, edition = (
+        int.from_bytes(data[start + 4 : start + 7], "big"),
+        data[start + 7] if start + 7 < len(data) else -1,
+    )
     end = start + length
     if end > len(data):
         raise BufrError(f"it is {length} bytes long, the file ends after {len(data) - start}: the file is cut off")
@@ -76,7 +79,9 @@ def _read_head(data: bytes, start: int) -> tuple[Message, int]:
         raise BufrError(f"its sections end at byte {at + 4}, its length says {end}")
     category, master, time = _identify(first, edition)
     if first[3] != 0 or master > NEWEST_MASTER_TABLE:
-        raise BufrError(f"master table {first[3]} version {master}; expected table 0, version up to {NEWEST_MASTER_TABLE}")
+        raise BufrError(
+            f"master table {first[3]} version {master}; expected table 0, version up to {NEWEST_MASTER_TABLE}"
+        )
     pairs = zip(third[7::2], third[8::2])
     descriptors = tuple(f"{a >> 6}{a & 63:02d}{b:03d}" for a, b in pairs)
     subsets = int.from_bytes(third[4:6], "big")
@@ -86,7 +91,9 @@ def _read_head(data: bytes, start: int) -> tuple[Message, int]:
 def _section(data: bytes, at: int, end: int, least: int) -> tuple[bytes, int]:
     size = int.from_bytes(data[at : at + 3], "big")
     if size < least or at + size > end:
-        raise BufrError(f"a section at byte {at} has length {size}; expected at least {least} and to end before byte {end}")
+        raise BufrError(
+            f"a section at byte {at} has length {size}; expected at least {least} and to end before byte {end}"
+        )
     return data[at : at + size], at + size
 
 

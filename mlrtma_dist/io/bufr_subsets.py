@@ -11,6 +11,7 @@ import numpy as np
 
 from mlrtma_dist.io.bufr_template import Block, BufrError, Element, Replication, Run
 
+
 @dataclass
 class Column:
     """One block of a template in all subsets: a row for each repetition, in the order of the file.
@@ -118,7 +119,9 @@ class Walk:
             if count is None:
                 width = step.width
                 if at + width > end:
-                    raise BufrError(f"a replication count at bit {at % 8} of byte {at // 8} lies behind the end of the data")
+                    raise BufrError(
+                        f"a replication count at bit {at % 8} of byte {at // 8} lies behind the end of the data"
+                    )
                 byte = at >> 3
                 if width == 1:
                     count = data[byte] >> (7 - (at & 7)) & 1
@@ -127,7 +130,9 @@ class Walk:
                 at += width
             if count:
                 if count * body.least > end - at:
-                    raise BufrError(f"{count} repetitions of {body.name} at byte {at // 8} do not fit into what is left of the data")
+                    raise BufrError(
+                        f"{count} repetitions of {body.name} at byte {at // 8} do not fit into what is left of the data"
+                    )
                 for _ in range(count):
                     at = self.follow(body, at, row, data, end)
         return at
@@ -136,8 +141,13 @@ class Walk:
         """The noted positions as columns."""
         columns: dict[str, Column] = {}
         self._collect(self.root, None, bits, columns)
-        return Reports(self.category, self.generation, columns,
-                       np.array(self.times, dtype="datetime64[s]"), np.array(self.starts, dtype=np.int64))
+        return Reports(
+            self.category,
+            self.generation,
+            columns,
+            np.array(self.times, dtype="datetime64[s]"),
+            np.array(self.starts, dtype=np.int64),
+        )
 
     def _collect(self, block: Block, above: np.ndarray | None, bits: np.ndarray, columns: dict[str, Column]) -> None:
         noted = self.noted[block.index]

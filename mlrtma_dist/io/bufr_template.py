@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 MAXIMUM_ELEMENTS = 20_000  # of one template; PrepBUFR's longest has about 700, a damaged table may ask for 10^9
 MAXIMUM_DEPTH = 30  # of sequences within sequences; PrepBUFR uses 6, a damaged table may call itself
+LARGEST_REFERENCE = 2**62  # added to the number in 64 bits
 MAXIMUM_NUMBER_BITS = 56  # a number is read through a window of 8 bytes at any bit, 7 bits of which may be skipped
 
 
@@ -64,8 +65,23 @@ class Block:
 
 def _builtin() -> tuple[dict[str, Element], dict[str, list[str]]]:
     """What every NCEP file takes for granted: the entries that describe tables (class 0) and NCEP's two own."""
-    text = {"000001": 3, "000002": 32, "000003": 32, "000010": 1, "000011": 2, "000012": 3, "000013": 32, "000014": 32,
-            "000015": 24, "000016": 1, "000017": 3, "000018": 1, "000019": 10, "000020": 3, "000030": 6}
+    text = {
+        "000001": 3,
+        "000002": 32,
+        "000003": 32,
+        "000010": 1,
+        "000011": 2,
+        "000012": 3,
+        "000013": 32,
+        "000014": 32,
+        "000015": 24,
+        "000016": 1,
+        "000017": 3,
+        "000018": 1,
+        "000019": 10,
+        "000020": 3,
+        "000030": 6,
+    }
     number = {"031000": 1, "031001": 8, "031002": 16}
     elements = {k: Element(k, k, "CCITT IA5", 0, 0, 8 * n) for k, n in text.items()}
     elements |= {k: Element(k, k, "NUMERIC", 0, 0, n) for k, n in number.items()}
@@ -132,7 +148,10 @@ class _Compiler:
                 run = []
             if step is not None:
                 made.append(step)
-        least = sum(s.width + (s.body.least * s.count if s.count else 0) if isinstance(s, Replication) else s.width for s in made)
+        least = sum(
+            s.width + (s.body.least * s.count if s.count else 0) if isinstance(s, Replication) else s.width
+            for s in made
+        )
         self.blocks[index] = Block(name, index, tuple(made), least)
         return self.blocks[index]
 
@@ -191,6 +210,8 @@ class _Compiler:
             width += self.extra_width + (10 * self.increase + 2) // 3  # operator 2 07 YYY
         if width < 1 or (width > MAXIMUM_NUMBER_BITS and not entry.text) or (entry.text and width % 8):
             raise BufrError(f"element {descriptor} {entry.name} would be {width} bits wide")
+        if abs(reference) >= LARGEST_REFERENCE:
+            raise BufrError(f"element {descriptor} {entry.name} would have the reference value {reference}")
         made = Element(descriptor, entry.name, entry.unit, scale, reference, width)
         if self.associated and not _is_class_31(descriptor):
             return [Element("999999", "ASSOCIATED", "NONE", 0, 0, self.associated), made]
@@ -213,5 +234,7 @@ class _Compiler:
         elif operator == 8:
             self.text_width = 8 * operand
         else:
-            raise BufrError(f"operator {descriptor} is not supported; supported are 2 01, 2 02, 2 04, 2 05, 2 06, 2 07, 2 08")
+            raise BufrError(
+                f"operator {descriptor} is not supported; supported are 2 01, 2 02, 2 04, 2 05, 2 06, 2 07, 2 08"
+            )
         return []

@@ -8,9 +8,22 @@ LARGEST = 2**31  # bytes, as read and as unpacked; the largest GDAS PrepBUFR is 
 _SEARCHED = 256  # bytes at the start in which a mark may stand behind a bulletin's heading
 
 # What stands at the start of kinds that are often at hand but hold no reports this project reads.
-_OTHERS = {b"\x89HDF": "HDF5 or netCDF-4", b"CDF\x01": "netCDF", b"CDF\x02": "netCDF", b"CDF\x05": "netCDF", b"PK\x03\x04": "zip",
-           b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstandard", b"\x1f\x9d": "compress (.Z)", b"\x1f\x8b": "gzip",
-           b"%PDF": "PDF", b"\x89PNG": "PNG", b"<!DOCTYPE": "HTML (a failed download?)", b"<html": "HTML (a failed download?)"}
+_OTHERS = {
+    b"\x89HDF": "HDF5 or netCDF-4",
+    b"CDF\x01": "netCDF",
+    b"CDF\x02": "netCDF",
+    b"CDF\x05": "netCDF",
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstandard",
+    b"\x1f\x9d": "compress (.Z)",
+    b"\x1f\x8b": "gzip",
+    b"%PDF": "PDF",
+    b"\x89PNG": "PNG",
+    b"<!DOCTYPE": "HTML (a failed download?)",
+    b"<html": "HTML (a failed download?)",
+}
 
 
 class FileKindError(ValueError):

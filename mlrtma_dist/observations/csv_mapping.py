@@ -22,11 +22,22 @@ from mlrtma_dist.names import VARIABLES
 
 # SI unit, factor and offset: SI = value * factor + offset.
 UNITS = {
-    "K": ("K", 1.0, 0.0), "degC": ("K", 1.0, 273.15), "degF": ("K", 5 / 9, 273.15 - 160 / 9),
-    "m/s": ("m s-1", 1.0, 0.0), "knot": ("m s-1", 1852 / 3600, 0.0), "km/h": ("m s-1", 1 / 3.6, 0.0),
-    "Pa": ("Pa", 1.0, 0.0), "hPa": ("Pa", 100.0, 0.0), "inHg": ("Pa", 3386.389, 0.0),
-    "m": ("m", 1.0, 0.0), "km": ("m", 1000.0, 0.0), "foot": ("m", 0.3048, 0.0), "statute_mile": ("m", 1609.344, 0.0),
-    "1": ("1", 1.0, 0.0), "percent": ("1", 0.01, 0.0), "okta": ("1", 0.125, 0.0),
+    "K": ("K", 1.0, 0.0),
+    "degC": ("K", 1.0, 273.15),
+    "degF": ("K", 5 / 9, 273.15 - 160 / 9),
+    "m/s": ("m s-1", 1.0, 0.0),
+    "knot": ("m s-1", 1852 / 3600, 0.0),
+    "km/h": ("m s-1", 1 / 3.6, 0.0),
+    "Pa": ("Pa", 1.0, 0.0),
+    "hPa": ("Pa", 100.0, 0.0),
+    "inHg": ("Pa", 3386.389, 0.0),
+    "m": ("m", 1.0, 0.0),
+    "km": ("m", 1000.0, 0.0),
+    "foot": ("m", 0.3048, 0.0),
+    "statute_mile": ("m", 1609.344, 0.0),
+    "1": ("1", 1.0, 0.0),
+    "percent": ("1", 0.01, 0.0),
+    "okta": ("1", 0.125, 0.0),
 }
 PLACES = ("station", "time", "latitude", "longitude")
 KEYS = (*PLACES, "elevation", "network", "missing", "delimiter", "optional", "variables")
@@ -52,7 +63,9 @@ def check_mapping(mapping: dict, name: str) -> None:
     unknown = [key for key in mapping if key not in KEYS]
     absent = [key for key in (*PLACES, "variables") if not isinstance(mapping.get(key), dict)]
     if unknown or absent:
-        raise TableError(f"{name}: its mapping has unknown keys {unknown}, lacks {absent}; a mapping has {', '.join(KEYS)}")
+        raise TableError(
+            f"{name}: its mapping has unknown keys {unknown}, lacks {absent}; a mapping has {', '.join(KEYS)}"
+        )
     if not isinstance(mapping.get("missing", []), list) or len(str(mapping.get("delimiter", ","))) != 1:
         raise TableError(f"{name}: its mapping needs `missing` to be a list of words and `delimiter` one character")
     for key in (*PLACES, *(k for k in ("elevation", "network") if isinstance(mapping.get(k), dict))):
@@ -64,13 +77,18 @@ def check_mapping(mapping: dict, name: str) -> None:
         elif variable in VARIABLES:
             _check_part(entry, VARIABLES[variable].unit, name, variable)
         else:
-            raise TableError(f"{name}: its mapping has a variable {variable!r}; known are {', '.join(VARIABLES)}, wind (speed, direction)")
+            raise TableError(
+                f"{name}: its mapping has a variable {variable!r}; known are {', '.join(VARIABLES)},"
+                " wind (speed, direction)"
+            )
 
 
 def _check_part(part, unit: str | None, name: str, key: str) -> None:
     fit = [u for u, (si, _, _) in UNITS.items() if si == unit]
     if not isinstance(part, dict) or not isinstance(part.get("column"), str):
-        raise TableError(f"{name}: its mapping says {key}: {part!r}; expected {{column: NAME{', unit: UNIT' if unit else ''}}}")
+        raise TableError(
+            f"{name}: its mapping says {key}: {part!r}; expected {{column: NAME{', unit: UNIT' if unit else ''}}}"
+        )
     if unit and str(part.get("unit")) not in fit:
         raise TableError(f"{name}: its mapping gives {key} in {part.get('unit')!r}; expected one of {', '.join(fit)}")
 

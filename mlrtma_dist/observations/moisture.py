@@ -1,6 +1,7 @@
 """Moisture: from specific humidity to dew point, from virtual to sensible temperature.
 
-D. Bolton, "The computation of equivalent potential temperature", Monthly Weather Review 108 (1980), equations 10 and 11.
+D. Bolton, "The computation of equivalent potential temperature", Monthly Weather Review 108 (1980),
+equations 10 and 11.
 """
 
 import numpy as np
@@ -37,5 +38,5 @@ def dew_point_error(relative_error, dew_point_temperature, temperature):
 
 
 def sensible_temperature(virtual_temperature, specific_humidity):
-    """Temperature (same unit, absolute) of moist air from its virtual temperature and specific humidity (kg/kg); NaN where either is."""
+    """Temperature (K) of moist air from virtual temperature (K) and specific humidity (kg/kg); NaN where either is."""
     return virtual_temperature / (1 + (1 / RATIO_OF_GASES - 1) * specific_humidity)

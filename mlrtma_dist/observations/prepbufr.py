@@ -1,19 +1,20 @@
 """NCEP PrepBUFR surface reports as observations.
 
-Rules, with their source: Code tables of "PREPBUFR Processing at NCEP" (tables 2, 7 and 14) and what the files themselves show.
+Rules; codes and types are those of NCEP's "PREPBUFR processing" tables 2, 7 and 14, figures those of real files.
 
-* Events: the stack of an observation begins with the newest event. Program VIRTMP (code 8) replaces temperature by virtual
-  temperature, so ``t2m`` is the first event below it. Of 857 temperatures in a GDAS file 457 are virtual, 1.9 K too warm.
-* Background: where a file has VIRTMP events its TFC is virtual, too (there TFC - TOB is -0.1 K before and +1.9 K after
-  stepping down), and is made sensible with QFC.
-* Quality marks (table 7): 0 keep, 1 good, 2 neutral or not checked, 3 suspect: used. 4-7 rejected by other centres' checks, 8 failed a
-  check against the first guess, 9 no observation error known, 10-13 rejected by an analysis's own control, 14 purged by the duty
-  meteorologist or a reject list, 15 failed basic checks: ``Flag.PROVIDER``. A missing mark counts as 2.
-* Pressure: types 180, 181, 188 report it, 187 has it from the altimeter setting, a fixed function of station pressure and
-  height (0.05 hPa). In other types (183, 192-195) it is estimated from sea-level pressure or a standard atmosphere: kept with
-  ``Flag.PROVIDER``.
-* Mass report (1xx) and wind report (2xx) of one station, position and time are one report: wind takes the mass report's type as
-  ``network`` and its elevation. What both repeat (pressure) is taken from the mass report.
+* Events: the stack of an observation begins with the newest event. Program VIRTMP (code 8) replaces temperature
+  by virtual temperature, so ``t2m`` is the first event below it. In one GDAS file 457 of 857 temperatures are
+  virtual, 1.9 K warmer on average. A temperature known only as virtual gives no row.
+* Background: where a file has VIRTMP events, its TFC is virtual, too (median TFC - TOB -0.1 K before stepping
+  down, +1.9 K after, +2.1 K where humidity is missing), and is made sensible with QFC.
+* Quality marks: 0 keep, 1 good, 2 neutral or not checked, 3 suspect are used. 4 to 15 are not, among them 8 failed
+  a check, 9 no observation error known, 14 purged by hand or by a reject list, 15 failed basic checks; they
+  get ``Flag.PROVIDER``. A missing mark counts as 2.
+* Pressure: types 180, 181, 188 report it; 187 has it from the altimeter setting, a fixed function of station
+  pressure and height (they agree to 0.05 hPa). In all others (183, 192 to 195, 282, ...) it is estimated from
+  sea-level pressure or a standard atmosphere: kept with ``Flag.PROVIDER``.
+* A mass report (1xx) and a wind report (2xx) of one station, position and time are one report: wind takes the mass
+  report's type as ``network`` and its elevation. What both repeat (pressure) is taken from the mass report.
 * A gust has no mark of its own and takes that of the wind, measured by the same instrument.
 """
 
@@ -30,13 +31,28 @@ CATEGORIES = frozenset({"ADPSFC", "SFCSHP", "MSONET"})
 VIRTMP = 8
 LAST_USED_MARK = 3
 MEASURED_PRESSURE = (180, 181, 187, 188, 280, 281, 287, 288)
+LONGEST_OFFSET = 24.0  # hours; the widest window of any NCEP analysis is 12
 UNKNOWN_ELEVATION = 9999.0  # metres, written where a station is in no list
 NEEDED = ("SID", "XOB", "YOB", "DHR", "TYP", "POB", "PQM", "QOB", "QQM", "TOB", "TQM", "TPC", "UOB", "VOB", "WQM")
 
 # Factor and offset to SI by the unit that the file's own table B gives.
-UNITS = {"MB": (100.0, 0.0), "PASCALS": (1.0, 0.0), "DEG C": (1.0, 273.15), "KELVIN": (1.0, 0.0), "MG/KG": (1e-6, 0.0), "M/S": (1.0, 0.0),
-         "METER": (1.0, 0.0), "METERS": (1.0, 0.0), "PERCENT": (0.01, 0.0), "PERCENT DIVIDED BY 10": (0.1, 0.0), "HOURS": (1.0, 0.0),
-         "DEG E": (1.0, 0.0), "DEG N": (1.0, 0.0), "DEGREE": (1.0, 0.0), "DEGREES": (1.0, 0.0)}
+UNITS = {
+    "MB": (100.0, 0.0),
+    "PASCALS": (1.0, 0.0),
+    "DEG C": (1.0, 273.15),
+    "KELVIN": (1.0, 0.0),
+    "MG/KG": (1e-6, 0.0),
+    "M/S": (1.0, 0.0),
+    "METER": (1.0, 0.0),
+    "METERS": (1.0, 0.0),
+    "PERCENT": (0.01, 0.0),
+    "PERCENT DIVIDED BY 10": (0.1, 0.0),
+    "HOURS": (1.0, 0.0),
+    "DEG E": (1.0, 0.0),
+    "DEG N": (1.0, 0.0),
+    "DEGREE": (1.0, 0.0),
+    "DEGREES": (1.0, 0.0),
+}
 
 
 @dataclass(frozen=True)
@@ -72,8 +88,10 @@ def read_prepbufr(data: bytes, name: str) -> Observations:
     for reports in groups:
         for time, start in zip(reports.time, reports.message):
             if cycles.setdefault(reports.generation, time) != time:
-                raise BufrError(f"{name}: message at byte {start} is of {time}, those before it of {cycles[reports.generation]};"
-                                " a PrepBUFR file holds one cycle")
+                raise BufrError(
+                    f"{name}: message at byte {start} is of {time}, those before it of {cycles[reports.generation]};"
+                    " a PrepBUFR file holds one cycle"
+                )
     virtual = any((r.columns["T__EVENT"].values("TPC") == VIRTMP).any() for r in groups if "T__EVENT" in r.columns)
     return Observations.concatenate([_observations(reports, name, virtual) for reports in groups])
 
@@ -155,11 +173,14 @@ def _sensible(reports: Reports, get: _SI) -> tuple[np.ndarray, np.ndarray]:
 def _head(reports: Reports, get: _SI, name: str) -> _Head:
     station, kind = reports.first("SID"), reports.first("TYP")
     latitude, longitude, hours = get("YOB"), get("XOB"), get("DHR")
-    wrong = (np.abs(latitude) > 90) | (longitude < -180) | (longitude > 360)
+    wrong = (np.abs(latitude) > 90) | (longitude < -180) | (longitude > 360) | (np.abs(hours) > LONGEST_OFFSET)
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        raise BufrError(f"{name}: message at byte {reports.message[row]}: report {str(station[row])!r} is at latitude {latitude[row]},"
-                        f" longitude {longitude[row]}; expected -90..90 and -180..360")
+        raise BufrError(
+            f"{name}: message at byte {reports.message[row]}: report {str(station[row])!r} is at latitude {latitude[row]},"
+            f" longitude {longitude[row]}, {hours[row]} h from the cycle; expected -90..90, -180..360,"
+            f" {-LONGEST_OFFSET:g}..{LONGEST_OFFSET:g}"
+        )
     flags = np.where(np.isnan(latitude) | np.isnan(longitude), np.uint32(Flag.POSITION), np.uint32(0))
     flags = np.where(np.isnan(hours), flags | np.uint32(Flag.TIME), flags)
     seconds = np.round(np.nan_to_num(hours) * 3600).astype("timedelta64[s]")
@@ -170,11 +191,16 @@ def _head(reports: Reports, get: _SI, name: str) -> _Head:
     leader = np.where((kind >= 200) & (partner >= 0), partner, np.arange(len(kind)))
     network = np.where(kind > 0, kind.astype(str), "")
     longitude = (longitude + 180) % 360 - 180
-    return _Head(station, kind, network[leader], latitude, longitude, elevation[leader], reports.time + seconds, flags, partner)
+    return _Head(
+        station, kind, network[leader], latitude, longitude, elevation[leader], reports.time + seconds, flags, partner
+    )
 
 
 def _partners(station, kind, latitude, longitude, hours, sequence) -> np.ndarray:
-    """For each subset the other half (mass or wind) of its report, -1 where alone; halves of one report share its sequence number."""
+    """For each subset the other half (mass or wind) of its report, -1 where alone.
+
+    Halves of one report share its sequence number; in files that have none, or several, position and time decide.
+    """
     partner = np.full(len(station), -1)
     place = list(zip(station.tolist(), latitude.tolist(), longitude.tolist(), hours.tolist()))
     for keys in (list(zip(place, sequence.tolist())), place):
@@ -185,16 +211,26 @@ def _partners(station, kind, latitude, longitude, hours, sequence) -> np.ndarray
     return partner
 
 
-def _rows(head: _Head, name: str, variable: str, value, mark=None, error=np.nan, background=np.nan, rejected=False) -> Observations:
+def _rows(
+    head: _Head, name: str, variable: str, value, mark=None, error=np.nan, background=np.nan, rejected=False
+) -> Observations:
     """The rows of one variable where ``value`` is not missing; arguments in SI, shape (subsets,)."""
     there = np.isfinite(value)
     bad = np.zeros(len(value), bool) if mark is None else ~np.isnan(mark) & (mark > LAST_USED_MARK)
     flags = np.where(bad | rejected, head.flags | np.uint32(Flag.PROVIDER), head.flags)
     spread = {"error": error, "background": background}
     return Observations.build(
-        station=head.station[there], network=head.network[there], latitude=head.latitude[there], longitude=head.longitude[there],
-        elevation=head.elevation[there], time=head.time[there], variable=np.full(there.sum(), variable), value=value[there],
-        flags=flags[there], source=name, **{k: np.broadcast_to(v, value.shape)[there] for k, v in spread.items()},
+        station=head.station[there],
+        network=head.network[there],
+        latitude=head.latitude[there],
+        longitude=head.longitude[there],
+        elevation=head.elevation[there],
+        time=head.time[there],
+        variable=np.full(there.sum(), variable),
+        value=value[there],
+        flags=flags[there],
+        source=name,
+        **{k: np.broadcast_to(v, value.shape)[there] for k, v in spread.items()},
     )
 
 

@@ -24,7 +24,7 @@ def read_observations(path: str | Path, *, mapping: str | Path | dict | None = N
         The table; ``source`` is the file's name.
 
     Raises:
-        FileKindError, BufrError, TableError, ConfigError: all of the ValueError family; name the file and the byte or row.
+        ValueError: FileKindError, BufrError, TableError or ConfigError; names the file and the byte or row.
     """
     path = Path(path)
     data = read_unpacked(path)
@@ -35,7 +35,11 @@ def read_observations(path: str | Path, *, mapping: str | Path | dict | None = N
         raise FileKindError(f"{path}: looks like {kind}; supported are {SUPPORTED}")
     if mapping is None:
         return read_csv(data, path.name, _shipped_mapping(data, path))
-    return read_csv(data, path.name, mapping if isinstance(mapping, dict) else config.load_yaml(config.find("observations", str(mapping))))
+    return read_csv(
+        data,
+        path.name,
+        mapping if isinstance(mapping, dict) else config.load_yaml(config.find("observations", str(mapping))),
+    )
 
 
 def _shipped_mapping(data: bytes, path: Path) -> dict:
@@ -53,8 +57,9 @@ def _shipped_mapping(data: bytes, path: Path) -> dict:
         tried.append(f"{file.stem} lacks {', '.join(sorted(needed - header)) or 'every variable'}")
     if best is None:
         raise TableError(
-            f"{path.name}: row 1: no shipped mapping fits the columns {', '.join(sorted(header))[:500]} ({'; '.join(tried)}). Declare one in a YAML file "
-            "(station, time, latitude, longitude: {column: NAME}; variables: {t2m: {column: NAME, unit: degC}}) and pass it as mapping;"
+            f"{path.name}: row 1: no shipped mapping fits the columns {', '.join(sorted(header))[:500]}"
+            f" ({'; '.join(tried)}). Declare one in a YAML file (station, time, latitude, longitude: {{column: NAME}};"
+            " variables: {t2m: {column: NAME, unit: degC}}) and pass it as mapping;"
             " configs/observations/generic_csv.yaml is an example."
         )
     return best

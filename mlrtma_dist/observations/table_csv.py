@@ -27,7 +27,8 @@ def read_csv(data: bytes, name: str, mapping: dict) -> Observations:
         mapping: see ``csv_mapping``.
 
     Returns:
-        Values in SI, one row for each value that is not missing. A position that is missing or impossible is NaN and flagged.
+        Values in SI, one row for each value that is not missing. A position that is missing or impossible is NaN
+        and flagged.
 
     Raises:
         TableError: a wrong mapping, an empty file, a column that is not there, a number or time that cannot be read.
@@ -48,17 +49,29 @@ def read_csv(data: bytes, name: str, mapping: dict) -> Observations:
     made = []
     for variable, value in table.values().items():
         there = np.isfinite(value)
-        made.append(Observations.build(
-            station=station[there], network=network[there], latitude=latitude[there], longitude=longitude[there],
-            elevation=elevation[there], time=time[there], variable=np.full(there.sum(), variable), value=value[there],
-            flags=flags[there], source=name))
+        made.append(
+            Observations.build(
+                station=station[there],
+                network=network[there],
+                latitude=latitude[there],
+                longitude=longitude[there],
+                elevation=elevation[there],
+                time=time[there],
+                variable=np.full(there.sum(), variable),
+                value=value[there],
+                flags=flags[there],
+                source=name,
+            )
+        )
     return Observations.concatenate(made)
 
 
 def header_of(data: bytes, name: str, delimiter: str = ",") -> list[str]:
     """The column names in the first line of a CSV file; what is no text becomes "?"."""
     line = data.lstrip(b"\xef\xbb\xbf").split(b"\n", 1)[0][:LONGEST_HEADER]
-    return _Table(line.decode("ascii", "replace").replace("\ufffd", "?").encode(), name, {"delimiter": delimiter}).header
+    return _Table(
+        line.decode("ascii", "replace").replace("\ufffd", "?").encode(), name, {"delimiter": delimiter}
+    ).header
 
 
 class _Table:
@@ -69,7 +82,9 @@ class _Table:
         self.missing = {*MISSING, *(str(text).strip().lower() for text in mapping.get("missing", ()))}
         self.missing_numbers = {float(text) for text in self.missing if _is_number(text)}
         try:
-            reader = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=mapping.get("delimiter", ","), strict=True)
+            reader = csv.reader(
+                io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=mapping.get("delimiter", ","), strict=True
+            )
             self.header = [cell.strip() for cell in next(reader, [])]
             lines = [(reader.line_num, row) for row in reader if row]
         except UnicodeDecodeError as error:
@@ -89,7 +104,10 @@ class _Table:
         """The cells of a column, without surrounding blanks."""
         found = [i for i, name in enumerate(self.header) if name == column]
         if len(found) != 1:
-            raise TableError(f"{self.name}: row 1: {len(found)} columns are named {column!r}, expected 1; there are {', '.join(self.header)}")
+            raise TableError(
+                f"{self.name}: row 1: {len(found)} columns are named {column!r}, expected 1;"
+                f" there are {', '.join(self.header)}"
+            )
         return [row[found[0]].strip() for row in self.rows]
 
     def text(self, key: str) -> np.ndarray:
@@ -117,7 +135,9 @@ class _Table:
             try:
                 time = datetime.strptime(cell, part["format"]) if "format" in part else datetime.fromisoformat(cell)
             except ValueError:
-                raise self.error(row, part["column"], cell, f"a time like {part.get('format', '2016-01-16T00:14:00Z')}") from None
+                raise self.error(
+                    row, part["column"], cell, f"a time like {part.get('format', '2016-01-16T00:14:00Z')}"
+                ) from None
             out[row] = time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
         return out
 
@@ -133,7 +153,9 @@ class _Table:
             else:
                 out[variable] = self.numbers(entry, VARIABLES[variable].unit)
         if not out:
-            raise TableError(f"{self.name}: row 1: none of the mapping's variables has a column; there are {', '.join(self.header)}")
+            raise TableError(
+                f"{self.name}: row 1: none of the mapping's variables has a column; there are {', '.join(self.header)}"
+            )
         if "sky_cover" in out:
             cover = out["sky_cover"]
             out["sky_cover"] = np.where((cover > 1) & (cover <= OBSCURED), 1.0, cover)
@@ -147,8 +169,12 @@ class _Table:
                 wrong = np.flatnonzero((value < low) | (value > high))
             if len(wrong):
                 row = int(wrong[0])
-                raise self.error(row, part["column"], self.cells(part["column"])[row],
-                                 f"a value of {low} to {high} (declare what means missing under `missing`)")
+                raise self.error(
+                    row,
+                    part["column"],
+                    self.cells(part["column"])[row],
+                    f"a value of {low} to {high} (declare what means missing under `missing`)",
+                )
         angle = np.deg2rad(np.where(speed == 0, 0.0, direction))  # a calm has no direction
         return -speed * np.sin(angle), -speed * np.cos(angle)
 

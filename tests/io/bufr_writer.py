@@ -1,7 +1,22 @@
 """Writes small BUFR messages bit by bit: the truth that the reader is tested against."""
 
-CLASS_0 = ("103000", "031001", "000001", "000002", "000003", "101000", "031001", "300004", "105000", "031001", "300003",
-           "205064", "101000", "031001", "000030")
+CLASS_0 = (
+    "103000",
+    "031001",
+    "000001",
+    "000002",
+    "000003",
+    "101000",
+    "031001",
+    "300004",
+    "105000",
+    "031001",
+    "300003",
+    "205064",
+    "101000",
+    "031001",
+    "000030",
+)
 
 
 def number(value: int | None, width: int) -> str:
@@ -15,8 +30,16 @@ def text(value: str | None, size: int) -> str:
     return "".join(f"{byte:08b}" for byte in raw)
 
 
-def message(category: int, descriptors, bits: str, subsets: int = 1, *, compressed: bool = False, edition: int = 3,
-            date=(22, 8, 24, 6, 0)) -> bytes:
+def message(
+    category: int,
+    descriptors,
+    bits: str,
+    subsets: int = 1,
+    *,
+    compressed: bool = False,
+    edition: int = 3,
+    date=(22, 8, 24, 6, 0),
+) -> bytes:
     """One message; ``bits`` is the data of section 4."""
     if edition == 4:
         first = bytes([0, 0, 7, 0, 3, 0, 0, category, 0, 0, 29, 0, *(2000 + date[0]).to_bytes(2, "big"), *date[1:], 0])
@@ -51,5 +74,10 @@ def tables(elements: dict, sequences: dict, categories: dict) -> bytes:
         bits += text("-" if reference < 0 else "+", 1) + text(str(abs(reference)), 10) + text(str(width), 3)
     bits += number(len(sequences), 8)
     for key, (name, members) in sequences.items():
-        bits += text(key, 6) + text(f"{name:8s}  a sequence", 64) + number(len(members), 8) + "".join(text(m, 6) for m in members)
+        bits += (
+            text(key, 6)
+            + text(f"{name:8s}  a sequence", 64)
+            + number(len(members), 8)
+            + "".join(text(m, 6) for m in members)
+        )
     return message(11, CLASS_0, bits, date=(0, 0, 0, 0, 0))

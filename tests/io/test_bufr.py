@@ -14,30 +14,48 @@ bufr = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(bufr)
 
 ELEMENTS = {
-    "001194": ("SID", "CCITT IA5", 0, 0, 64), "012245": ("TOB", "DEG C", 1, -2732, 14), "012246": ("TQM", "CODE TABLE", 0, 0, 5),
-    "010052": ("ALSE", "PASCALS", -1, 0, 14), "020003": ("PRWE", "CODE TABLE", 0, 0, 9), "005002": ("YOB", "DEG N", 2, -9000, 15),
+    "001194": ("SID", "CCITT IA5", 0, 0, 64),
+    "012245": ("TOB", "DEG C", 1, -2732, 14),
+    "012246": ("TQM", "CODE TABLE", 0, 0, 5),
+    "010052": ("ALSE", "PASCALS", -1, 0, 14),
+    "020003": ("PRWE", "CODE TABLE", 0, 0, 9),
+    "005002": ("YOB", "DEG N", 2, -9000, 15),
 }
 SEQUENCES = {
-    "360001": ("DRP16BIT", ["101000", "031002"]), "360002": ("DRP8BIT", ["101000", "031001"]), "360004": ("DRP1BIT", ["101000", "031000"]),
-    "348173": ("T__EVENT", ["012245", "012246"]), "348143": ("T___INFO", ["360002", "348173", "360004", "348005"]),
-    "348005": ("ALTIMSEQ", ["010052"]), "348013": ("PREWXSEQ", ["020003"]),
+    "360001": ("DRP16BIT", ["101000", "031002"]),
+    "360002": ("DRP8BIT", ["101000", "031001"]),
+    "360004": ("DRP1BIT", ["101000", "031000"]),
+    "348173": ("T__EVENT", ["012245", "012246"]),
+    "348143": ("T___INFO", ["360002", "348173", "360004", "348005"]),
+    "348005": ("ALTIMSEQ", ["010052"]),
+    "348013": ("PREWXSEQ", ["020003"]),
     "348109": ("ADPSFC", ["001194", "207003", "005002", "207000", "360004", "348143", "360001", "348013"]),
 }
 TABLES = bufr.tables(ELEMENTS, SEQUENCES, {109: "ADPSFC"})
 NCEP = ("063000", "348109", "102000", "031001", "206001", "063255")
 # station, latitude, events of (temperature, mark) or None, altimeter setting or None, weather codes
-REPORTS = [("KDEN", 39.84658, [(22.9, 2), (21.5, None)], 101690.0, []), ("KMSY", -89.5, None, None, [10, None, 508]),
-           (None, 0.0, [(None, 14)], None, [7] * 300), ("CYPX", 60.81, [], 99990.0, [])]
+REPORTS = [
+    ("KDEN", 39.84658, [(22.9, 2), (21.5, None)], 101690.0, []),
+    ("KMSY", -89.5, None, None, [10, None, 508]),
+    (None, 0.0, [(None, 14)], None, [7] * 300),
+    ("CYPX", 60.81, [], 99990.0, []),
+]
 
 
 def subset(station, latitude, events, altimeter, weather) -> str:
     """One report as NCEP writes it: byte count, data, padding to a byte."""
-    bits = bufr.text(station, 8) + bufr.number(round(latitude * 1e5) + 9_000_000, 25) + bufr.number(int(events is not None), 1)
+    bits = (
+        bufr.text(station, 8)
+        + bufr.number(round(latitude * 1e5) + 9_000_000, 25)
+        + bufr.number(int(events is not None), 1)
+    )
     if events is not None:
         bits += bufr.number(len(events), 8)
         for value, mark in events:
             bits += bufr.number(None if value is None else round(value * 10) + 2732, 14) + bufr.number(mark, 5)
-        bits += bufr.number(int(altimeter is not None), 1) + ("" if altimeter is None else bufr.number(round(altimeter / 10), 14))
+        bits += bufr.number(int(altimeter is not None), 1) + (
+            "" if altimeter is None else bufr.number(round(altimeter / 10), 14)
+        )
     bits += bufr.number(len(weather), 16) + "".join(bufr.number(code, 9) for code in weather)
     pad = -(16 + len(bits) + 8) % 8
     whole = len(bits) + 16 + 8 + pad
@@ -81,8 +99,17 @@ def peer_message(descriptors: list[int], counts: list[int], values: dict, editio
     """A compressed message encoded by ecCodes with WMO's own tables."""
     handle = eccodes.codes_bufr_new_from_samples(f"BUFR{edition}")
     year = {"typicalYearOfCentury": 22} if edition == 3 else {"typicalYear": 2022}
-    for key, value in {"masterTablesVersionNumber": 29, "dataCategory": 109, "numberOfSubsets": 3, "compressedData": 1, **year,
-                       "typicalMonth": 8, "typicalDay": 24, "typicalHour": 6, "typicalMinute": 0}.items():
+    for key, value in {
+        "masterTablesVersionNumber": 29,
+        "dataCategory": 109,
+        "numberOfSubsets": 3,
+        "compressedData": 1,
+        **year,
+        "typicalMonth": 8,
+        "typicalDay": 24,
+        "typicalHour": 6,
+        "typicalMinute": 0,
+    }.items():
         eccodes.codes_set(handle, key, value)
     if counts:
         eccodes.codes_set_array(handle, "inputDelayedDescriptorReplicationFactor", counts)
@@ -95,15 +122,28 @@ def peer_message(descriptors: list[int], counts: list[int], values: dict, editio
     return made
 
 
-WMO = {"001015": ("NAME", "CCITT IA5", 0, 0, 160), "012101": ("T", "K", 2, 0, 16), "010004": ("P", "PA", -1, 0, 14),
-       "011001": ("DD", "DEGREE TRUE", 0, 0, 9)}
+WMO = {
+    "001015": ("NAME", "CCITT IA5", 0, 0, 160),
+    "012101": ("T", "K", 2, 0, 16),
+    "010004": ("P", "PA", -1, 0, 14),
+    "011001": ("DD", "DEGREE TRUE", 0, 0, 9),
+}
 
 
 def test_compressed_messages_and_operators_agree_with_eccodes():
     temperature, pressure, direction = [293.1234, 250.0001, 301.5], [101325.2, 99990.0, 54321.9], [10, 350, 180]
     descriptors = [1015, 201136, 202130, 12101, 202000, 201000, 207002, 10004, 207000, 101000, 31001, 11001]
-    written = peer_message(descriptors, [2], {"#1#stationOrSiteName": ["DENVER", "OSLO", "X"], "#1#airTemperature": temperature,
-                                                "#1#nonCoordinatePressure": pressure, "#1#windDirection": direction, "#2#windDirection": [5] * 3})
+    written = peer_message(
+        descriptors,
+        [2],
+        {
+            "#1#stationOrSiteName": ["DENVER", "OSLO", "X"],
+            "#1#airTemperature": temperature,
+            "#1#nonCoordinatePressure": pressure,
+            "#1#windDirection": direction,
+            "#2#windDirection": [5] * 3,
+        },
+    )
     (found,) = decode(bufr.tables(WMO, {}, {109: "TEST"}) + written, "peer")
     assert found.first("NAME").tolist() == ["DENVER", "OSLO", "X"]
     np.testing.assert_allclose(found.first("T"), temperature, rtol=0, atol=5e-5)
@@ -114,7 +154,9 @@ def test_compressed_messages_and_operators_agree_with_eccodes():
 @pytest.mark.parametrize("edition", [3, 4])
 def test_missing_values_and_the_date_are_read_as_eccodes_writes_them_in_both_editions(edition):
     gone = eccodes.CODES_MISSING_DOUBLE
-    written = peer_message([12101, 10004], [], {"#1#airTemperature": [290.0, gone, 291.5], "#1#nonCoordinatePressure": [gone] * 3}, edition)
+    written = peer_message(
+        [12101, 10004], [], {"#1#airTemperature": [290.0, gone, 291.5], "#1#nonCoordinatePressure": [gone] * 3}, edition
+    )
     (found,) = decode(bufr.tables(WMO, {}, {109: "TEST"}) + written, "peer")
     np.testing.assert_array_equal(found.first("T"), [290.0, np.nan, 291.5])
     assert np.isnan(found.first("P")).all()
@@ -155,7 +197,10 @@ def changed(at: int, *new: int) -> bytes:
         (bufr.message(109, ("101000", "031002", "012245"), "1" * 16), "65535 repetitions of 012245 .* do not fit"),
         (bufr.message(109, ("012246",), "0" * 64), "59 bits are left in section 4"),
         (bufr.message(109, NCEP, bufr.number(60, 16) + subset(*REPORTS[0])[16:]), "bytes long, its count says 60"),
-        (bufr.message(109, ("101000", "031002", "001194"), "1" * 15 + "0" * 65 + "000000", 65535, compressed=True), "grow|within|left|many"),
+        (
+            bufr.message(109, ("101000", "031002", "001194"), "1" * 15 + "0" * 65 + "000000", 65535, compressed=True),
+            "grow|within|left|many",
+        ),
     ],
 )
 def test_a_damaged_message_gives_an_error_that_names_file_byte_and_cause(damaged, message):
@@ -170,7 +215,9 @@ def test_a_sequence_that_contains_itself_is_an_error():
 
 
 def test_sequences_that_double_at_each_level_do_not_exhaust_memory():
-    levels = {f"348{n:03d}": (f"S{n}", [f"348{n + 1:03d}"] * 2) for n in range(100, 125)} | {"348125": ("S", ["012245"])}
+    levels = {f"348{n:03d}": (f"S{n}", [f"348{n + 1:03d}"] * 2) for n in range(100, 125)} | {
+        "348125": ("S", ["012245"])
+    }
     with pytest.raises(BufrError, match="more than 20000 descriptors"):
         decode(bufr.tables(ELEMENTS, levels, {109: "ADPSFC"}) + bufr.message(109, ("348100",), "0" * 16), "a.bufr")
 

@@ -10,7 +10,13 @@ from mlrtma_dist.observations.csv_mapping import UNITS, TableError
 from mlrtma_dist.observations.table import Flag
 from mlrtma_dist.observations.table_csv import read_csv
 
-BASE = {"network": "mesonet", "station": {"column": "id"}, "time": {"column": "when"}, "latitude": {"column": "lat"}, "longitude": {"column": "lon"}}
+BASE = {
+    "network": "mesonet",
+    "station": {"column": "id"},
+    "time": {"column": "when"},
+    "latitude": {"column": "lat"},
+    "longitude": {"column": "lon"},
+}
 
 
 def mapping(variables=None, **more) -> dict:
@@ -23,8 +29,23 @@ def table(*rows: str, header="id,when,lat,lon,t", encoding="utf-8") -> bytes:
 
 GOOD = "KDEN,2022-08-24T06:00:00Z,39.85,-104.67,22.5"
 
-PINT = {"K": "kelvin", "degC": "degC", "degF": "degF", "m/s": "m/s", "knot": "knot", "km/h": "km/hour", "Pa": "pascal", "hPa": "hPa",
-        "inHg": "inch_Hg_32F", "m": "meter", "km": "km", "foot": "foot", "statute_mile": "mile", "1": "", "percent": "percent"}
+PINT = {
+    "K": "kelvin",
+    "degC": "degC",
+    "degF": "degF",
+    "m/s": "m/s",
+    "knot": "knot",
+    "km/h": "km/hour",
+    "Pa": "pascal",
+    "hPa": "hPa",
+    "inHg": "inch_Hg_32F",
+    "m": "meter",
+    "km": "km",
+    "foot": "foot",
+    "statute_mile": "mile",
+    "1": "",
+    "percent": "percent",
+}
 SI = {"K": "kelvin", "m s-1": "m/s", "Pa": "pascal", "m": "meter", "1": ""}
 
 
@@ -67,23 +88,44 @@ def test_speed_and_direction_become_the_components_that_metpy_gives():
     np.testing.assert_allclose(made.of("v10").value, v.magnitude, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("unit", "cells", "values"), [("1", ["0.375", "1.0"], [0.375, 1.0]), ("percent", ["50", "113"], [0.5, 1.0]), ("okta", ["8", "9", "2"], [1, 1, 0.25])])
+@pytest.mark.parametrize(
+    ("unit", "cells", "values"),
+    [
+        ("1", ["0.375", "1.0"], [0.375, 1.0]),
+        ("percent", ["50", "113"], [0.5, 1.0]),
+        ("okta", ["8", "9", "2"], [1, 1, 0.25]),
+    ],
+)
 def test_sky_cover_is_a_fraction_and_an_obscured_sky_is_covered(unit, cells, values):
     rows = table(*(GOOD[:-4] + cell for cell in cells))
     made = read_csv(rows, "a.csv", mapping({"sky_cover": {"column": "t", "unit": unit}}))
     np.testing.assert_allclose(made.value, values, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("lat", "lon", "east", "flag"), [("39", "255.33", -104.67, 0), ("39", "180", -180, 0), ("39", "-790", np.nan, Flag.POSITION),
-                                                          ("95", "10", 10, Flag.POSITION), ("", "10", 10, Flag.POSITION)])
+@pytest.mark.parametrize(
+    ("lat", "lon", "east", "flag"),
+    [
+        ("39", "255.33", -104.67, 0),
+        ("39", "180", -180, 0),
+        ("39", "-790", np.nan, Flag.POSITION),
+        ("95", "10", 10, Flag.POSITION),
+        ("", "10", 10, Flag.POSITION),
+    ],
+)
 def test_longitudes_lie_in_minus_180_to_180_and_impossible_positions_are_flagged(lat, lon, east, flag):
     made = read_csv(table(f"KDEN,2022-08-24 06:00,{lat},{lon},1"), "a.csv", mapping())
     np.testing.assert_allclose(made.longitude, [np.nan if flag else east], rtol=0, atol=1e-9)
     assert made.flags.tolist() == [flag]
 
 
-@pytest.mark.parametrize(("text", "form", "utc"), [("2022-08-24 06:00:00Z", None, "2022-08-24T06:00:00"), ("2022-08-24T00:00-06:00", None, "2022-08-24T06:00:00"),
-                                                  ("202208240605", "%Y%m%d%H%M", "2022-08-24T06:05:00")])
+@pytest.mark.parametrize(
+    ("text", "form", "utc"),
+    [
+        ("2022-08-24 06:00:00Z", None, "2022-08-24T06:00:00"),
+        ("2022-08-24T00:00-06:00", None, "2022-08-24T06:00:00"),
+        ("202208240605", "%Y%m%d%H%M", "2022-08-24T06:05:00"),
+    ],
+)
 def test_times_are_utc_unless_they_say_otherwise(text, form, utc):
     declared = {"column": "when"} | ({"format": form} if form else {})
     made = read_csv(table(GOOD.replace("2022-08-24T06:00:00Z", text)), "a.csv", mapping(time=declared))
@@ -102,10 +144,16 @@ def test_a_byte_order_mark_another_delimiter_and_blank_lines_are_read():
         (table(), "a.csv: row 2: expected values"),
         (table(GOOD, GOOD[:-4] + "warm"), "a.csv: row 3, column 't': expected a number .*, got 'warm'"),
         (table(GOOD[:-4] + "1e999"), "a.csv: row 2, column 't': .* got '1e999'"),
-        (table(GOOD.replace("2022-08-24", "2022-13-24")), "a.csv: row 2, column 'when': expected a time like .*, got '2022-13-24"),
+        (
+            table(GOOD.replace("2022-08-24", "2022-13-24")),
+            "a.csv: row 2, column 'when': expected a time like .*, got '2022-13-24",
+        ),
         (table(GOOD.replace("39.85", "39N")), "a.csv: row 2, column 'lat'"),
         (table(GOOD + ",1"), "a.csv: row 2: 6 cells; the header has 5 columns"),
-        (table(GOOD, header="id,when,lat,lon,temp"), "a.csv: row 1: 0 columns are named 't', expected 1; there are id, when"),
+        (
+            table(GOOD, header="id,when,lat,lon,temp"),
+            "a.csv: row 1: 0 columns are named 't', expected 1; there are id, when",
+        ),
         (table(GOOD + ",1", header="id,when,lat,lon,t,t"), "a.csv: row 1: 2 columns are named 't'"),
         (table(GOOD.replace("KDEN", "M\u00fcnchen"), encoding="latin-1"), "a.csv: byte 19 is not UTF-8"),
         (table(GOOD, '"KDEN,2022'), "a.csv: row 3: unexpected end of data"),
@@ -133,7 +181,10 @@ def test_a_wind_that_cannot_be_is_an_error_and_no_component(cell, column):
         (mapping(heigth={"column": "z"}), r"unknown keys \['heigth'\]"),
         ({k: v for k, v in mapping().items() if k != "time"}, r"lacks \['time'\]"),
         (mapping(missing="-9"), "`missing` to be a list"),
-        (mapping(optional=True) | {"variables": {"psfc": {"column": "p", "unit": "Pa"}}}, "none of the mapping's variables has a column"),
+        (
+            mapping(optional=True) | {"variables": {"psfc": {"column": "p", "unit": "Pa"}}},
+            "none of the mapping's variables has a column",
+        ),
     ],
 )
 def test_a_mapping_that_cannot_be_used_gives_an_error_that_names_the_way_out(wrong, message):

@@ -10,21 +10,63 @@ from mlrtma_dist.observations.prepbufr import read_prepbufr
 from mlrtma_dist.observations.table import Flag
 
 ELEMENTS = {
-    "001194": ("SID", "CCITT IA5", 0, 0, 64), "006240": ("XOB", "DEG E", 2, -18000, 16), "005002": ("YOB", "DEG N", 2, -9000, 15),
-    "004215": ("DHR", "HOURS", 5, -2400000, 23), "010199": ("ELV", "METER", 0, -1000, 17), "055007": ("TYP", "CODE TABLE", 0, 0, 10),
-    "007245": ("POB", "MB", 1, 0, 14), "007246": ("PQM", "CODE TABLE", 0, 0, 5), "007249": ("PFC", "MB", 1, 0, 14),
-    "013245": ("QOB", "MG/KG", 0, 0, 16), "013246": ("QQM", "CODE TABLE", 0, 0, 5), "013249": ("QFC", "MG/KG", 0, 0, 16),
-    "012245": ("TOB", "DEG C", 1, -2732, 14), "012246": ("TQM", "CODE TABLE", 0, 0, 5), "012247": ("TPC", "CODE TABLE", 0, 0, 5),
-    "012249": ("TFC", "DEG C", 1, -2732, 14), "012250": ("TOE", "DEG C", 1, 0, 10),
-    "011003": ("UOB", "M/S", 1, -4096, 13), "011004": ("VOB", "M/S", 1, -4096, 13), "011240": ("WQM", "CODE TABLE", 0, 0, 5),
-    "020010": ("TOCC", "PERCENT", 0, 0, 7), "011041": ("MXGS", "M/S", 1, 0, 12),
+    "001194": ("SID", "CCITT IA5", 0, 0, 64),
+    "006240": ("XOB", "DEG E", 2, -18000, 16),
+    "005002": ("YOB", "DEG N", 2, -9000, 15),
+    "004215": ("DHR", "HOURS", 5, -2400000, 23),
+    "010199": ("ELV", "METER", 0, -1000, 17),
+    "055007": ("TYP", "CODE TABLE", 0, 0, 10),
+    "007245": ("POB", "MB", 1, 0, 14),
+    "007246": ("PQM", "CODE TABLE", 0, 0, 5),
+    "007249": ("PFC", "MB", 1, 0, 14),
+    "013245": ("QOB", "MG/KG", 0, 0, 16),
+    "013246": ("QQM", "CODE TABLE", 0, 0, 5),
+    "013249": ("QFC", "MG/KG", 0, 0, 16),
+    "012245": ("TOB", "DEG C", 1, -2732, 14),
+    "012246": ("TQM", "CODE TABLE", 0, 0, 5),
+    "012247": ("TPC", "CODE TABLE", 0, 0, 5),
+    "012249": ("TFC", "DEG C", 1, -2732, 14),
+    "012250": ("TOE", "DEG C", 1, 0, 10),
+    "011003": ("UOB", "M/S", 1, -4096, 13),
+    "011004": ("VOB", "M/S", 1, -4096, 13),
+    "011240": ("WQM", "CODE TABLE", 0, 0, 5),
+    "020010": ("TOCC", "PERCENT", 0, 0, 7),
+    "011041": ("MXGS", "M/S", 1, 0, 12),
 }
 SEQUENCES = {
-    "360002": ("DRP8BIT", ["101000", "031001"]), "348171": ("P__EVENT", ["007245", "007246"]), "348172": ("Q__EVENT", ["013245", "013246"]),
-    "348173": ("T__EVENT", ["012245", "012246", "012247"]), "348175": ("W__EVENT", ["011003", "011004", "011240"]),
-    "348193": ("T__BACKG", ["012250", "012249", "007249", "013249"]), "348029": ("CLOU2SEQ", ["020010"]), "348024": ("GUST1SEQ", ["011041"]),
-    "348109": ("ADPSFC", ["001194", "006240", "005002", "004215", "010199", "055007", "360002", "348171", "360002", "348172", "360002", "348173",
-                          "360002", "348193", "360002", "348175", "360002", "348029", "360002", "348024"]),
+    "360002": ("DRP8BIT", ["101000", "031001"]),
+    "348171": ("P__EVENT", ["007245", "007246"]),
+    "348172": ("Q__EVENT", ["013245", "013246"]),
+    "348173": ("T__EVENT", ["012245", "012246", "012247"]),
+    "348175": ("W__EVENT", ["011003", "011004", "011240"]),
+    "348193": ("T__BACKG", ["012250", "012249", "007249", "013249"]),
+    "348029": ("CLOU2SEQ", ["020010"]),
+    "348024": ("GUST1SEQ", ["011041"]),
+    "348109": (
+        "ADPSFC",
+        [
+            "001194",
+            "006240",
+            "005002",
+            "004215",
+            "010199",
+            "055007",
+            "360002",
+            "348171",
+            "360002",
+            "348172",
+            "360002",
+            "348173",
+            "360002",
+            "348193",
+            "360002",
+            "348175",
+            "360002",
+            "348029",
+            "360002",
+            "348024",
+        ],
+    ),
 }
 
 
@@ -48,7 +90,9 @@ def one_message(bufr_writer):
                 for event in stack:
                     for key, value in zip(members, event, strict=True):
                         _, _, scale, reference, width = elements[key]
-                        bits += bufr_writer.number(None if value is None else round(value * 10**scale) - reference, width)
+                        bits += bufr_writer.number(
+                            None if value is None else round(value * 10**scale) - reference, width
+                        )
         return bufr_writer.message(109, ("348109",), bits, len(reports), date=date)
 
     return write
@@ -87,7 +131,9 @@ def test_a_temperature_known_only_as_virtual_gives_no_row(one_message, tables):
 
 def test_the_background_is_virtual_where_the_file_has_virtual_temperatures_and_sensible_otherwise(one_message, tables):
     background = [(2.5, 26.0, 1000.0, 15000)]
-    virtual = read_prepbufr(tables + one_message({"T__EVENT": [(25.1, 2, 8), (22.9, 2, 1)], "T__BACKG": background}), "a").of("t2m")
+    virtual = read_prepbufr(
+        tables + one_message({"T__EVENT": [(25.1, 2, 8), (22.9, 2, 1)], "T__BACKG": background}), "a"
+    ).of("t2m")
     plain = read_prepbufr(tables + one_message({"T__EVENT": [(22.9, 2, 1)], "T__BACKG": background}), "a").of("t2m")
     mixing = 0.015 / 0.985
     truth = 299.15 / metpy.calc.virtual_temperature(1.0 * units.K, mixing * units("kg/kg")).magnitude
@@ -110,8 +156,20 @@ def test_mass_and_wind_become_one_report_and_pressure_comes_once(one_message, ta
     np.testing.assert_allclose(table.longitude, 255.33 - 360, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize(("kind", "mark", "flag"), [(181, 3, 0), (187, 2, 0), (183, 3, Flag.PROVIDER), (192, 2, Flag.PROVIDER), (180, 8, Flag.PROVIDER),
-                                                    (188, None, 0), (181, 9, Flag.PROVIDER), (181, 4, Flag.PROVIDER), (181, 0, 0)])
+@pytest.mark.parametrize(
+    ("kind", "mark", "flag"),
+    [
+        (181, 3, 0),
+        (187, 2, 0),
+        (183, 3, Flag.PROVIDER),
+        (192, 2, Flag.PROVIDER),
+        (180, 8, Flag.PROVIDER),
+        (188, None, 0),
+        (181, 9, Flag.PROVIDER),
+        (181, 4, Flag.PROVIDER),
+        (181, 0, 0),
+    ],
+)
 def test_pressure_is_used_where_it_was_measured_and_its_mark_is_at_most_3(one_message, tables, kind, mark, flag):
     table = read_prepbufr(tables + one_message({"TYP": kind, "P__EVENT": [(830.0, mark)]}), "a")
     assert table.of("psfc").flags.tolist() == [flag]
@@ -129,6 +187,8 @@ def test_a_missing_position_or_time_is_flagged_and_an_impossible_one_is_an_error
     assert table.flags.tolist() == [Flag.POSITION | Flag.TIME]
     with pytest.raises(BufrError, match=f"a: message at byte {len(tables)}: report 'KDEN' is at latitude 97.1"):
         read_prepbufr(tables + one_message({"YOB": 97.1}), "a")
+    with pytest.raises(BufrError, match="30.0 h from the cycle"):
+        read_prepbufr(tables + one_message({"DHR": 30}), "a")
 
 
 def test_messages_of_two_cycles_in_one_file_are_an_error(one_message, tables):
@@ -142,7 +202,9 @@ def test_messages_of_two_cycles_in_one_file_are_an_error(one_message, tables):
 def test_a_unit_that_is_not_known_is_an_error(one_message, bufr_writer):
     elements = ELEMENTS | {"012245": ("TOB", "DEG F", 1, -2732, 14)}
     with pytest.raises(BufrError, match="TOB is in 'DEG F'"):
-        read_prepbufr(bufr_writer.tables(elements, SEQUENCES, {109: "ADPSFC"}) + one_message({"T__EVENT": [(22.9, 2, 1)]}), "a")
+        read_prepbufr(
+            bufr_writer.tables(elements, SEQUENCES, {109: "ADPSFC"}) + one_message({"T__EVENT": [(22.9, 2, 1)]}), "a"
+        )
 
 
 def test_a_bufr_file_of_another_kind_is_an_error(one_message, bufr_writer):

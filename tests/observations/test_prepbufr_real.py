@@ -9,8 +9,39 @@ from mlrtma_dist.io.bufr import BufrError, decode
 from mlrtma_dist.observations.moisture import sensible_temperature
 from mlrtma_dist.observations.prepbufr import read_prepbufr
 
-COLUMNS = ("SID", "XOB", "YOB", "DHR", "ELV", "TYP", "T29", "RPT", "CAT", "POB", "PQM", "QOB", "QQM", "TOB", "TQM", "ZOB", "ZQM",
-           "UOB", "VOB", "WQM", "DDO", "SOB", "TDO", "MXGS", "HOVI", "VTVI", "CEILING", "TOCC", "PMO", "ALSE", "SST1")
+COLUMNS = (
+    "SID",
+    "XOB",
+    "YOB",
+    "DHR",
+    "ELV",
+    "TYP",
+    "T29",
+    "RPT",
+    "CAT",
+    "POB",
+    "PQM",
+    "QOB",
+    "QQM",
+    "TOB",
+    "TQM",
+    "ZOB",
+    "ZQM",
+    "UOB",
+    "VOB",
+    "WQM",
+    "DDO",
+    "SOB",
+    "TDO",
+    "MXGS",
+    "HOVI",
+    "VTVI",
+    "CEILING",
+    "TOCC",
+    "PMO",
+    "ALSE",
+    "SST1",
+)
 
 
 def column_of(rows, name) -> np.ndarray:
@@ -29,8 +60,16 @@ def test_all_16751_records_agree_with_another_decoder(rap_reports, rap_rows, nam
 
 @pytest.mark.parametrize(
     ("variable", "column", "mark", "factor", "offset"),
-    [("t2m", "TOB", "TQM", 1, 273.15), ("d2m", "TDO", "QQM", 1, 273.15), ("u10", "UOB", "WQM", 1, 0), ("v10", "VOB", "WQM", 1, 0),
-     ("psfc", "POB", "PQM", 100, 0), ("visibility", "HOVI", None, 1, 0), ("ceiling", "CEILING", None, 1, 0), ("gust", "MXGS", None, 1, 0)],
+    [
+        ("t2m", "TOB", "TQM", 1, 273.15),
+        ("d2m", "TDO", "QQM", 1, 273.15),
+        ("u10", "UOB", "WQM", 1, 0),
+        ("v10", "VOB", "WQM", 1, 0),
+        ("psfc", "POB", "PQM", 100, 0),
+        ("visibility", "HOVI", None, 1, 0),
+        ("ceiling", "CEILING", None, 1, 0),
+        ("gust", "MXGS", None, 1, 0),
+    ],
 )
 def test_each_row_of_the_table_is_a_record_of_the_other_decoder(rap, rap_rows, variable, column, mark, factor, offset):
     rows = [row for row in rap_rows if row[column] and (column != "POB" or int(row["TYP"]) < 200)]
@@ -84,7 +123,9 @@ def test_the_background_of_gdas_is_of_the_same_quantity_as_the_observation(gdas)
 
 
 def test_observation_errors_of_gdas_are_in_si(gdas):
-    errors = {v: sorted(set(np.round(gdas.of(v).error[np.isfinite(gdas.of(v).error)], 6))) for v in ("t2m", "psfc", "u10")}
+    errors = {
+        v: sorted(set(np.round(gdas.of(v).error[np.isfinite(gdas.of(v).error)], 6))) for v in ("t2m", "psfc", "u10")
+    }
     assert errors == {"t2m": [2.5], "psfc": [160.0], "u10": [2.2, 2.5]}
 
 
@@ -105,7 +146,12 @@ def test_flipped_bytes_in_a_real_file_give_an_error_or_touch_few_rows(short_gdas
     random = np.random.default_rng(seed)
     intact = read_prepbufr(short_gdas, "gdas")
     tables_end = short_gdas.index(b"BUFR", 50000)
-    keys = {(s, str(t), v, x, a, o) for s, t, v, x, a, o in zip(intact.station, intact.time, intact.variable, intact.value, intact.latitude, intact.longitude)}
+    keys = {
+        (s, str(t), v, x, a, o)
+        for s, t, v, x, a, o in zip(
+            intact.station, intact.time, intact.variable, intact.value, intact.latitude, intact.longitude
+        )
+    }
     for trial in range(60):
         at = int(random.integers(tables_end if trial % 2 else 0, len(short_gdas)))
         damaged = bytearray(short_gdas)
@@ -116,7 +162,9 @@ def test_flipped_bytes_in_a_real_file_give_an_error_or_touch_few_rows(short_gdas
             assert str(error).startswith("gdas: "), (seed, trial)
             continue
         assert np.isfinite(table.value).all(), (seed, trial)
-        assert (np.abs(table.latitude) <= 90).all() and (table.longitude >= -180).all() and (table.longitude < 180).all(), (seed, trial)
+        assert (
+            (np.abs(table.latitude) <= 90).all() and (table.longitude >= -180).all() and (table.longitude < 180).all()
+        ), (seed, trial)
         if at > tables_end:
             rows = zip(table.station, table.time, table.variable, table.value, table.latitude, table.longitude)
             strange = [row for row in rows if (row[0], str(row[1]), *row[2:]) not in keys]

@@ -9,7 +9,10 @@ import pytest
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.observations.readers import read_observations
 
-GENERIC = "station,network,time,latitude,longitude,elevation,t2m,psfc\nKDEN,metar,2022-08-24T06:00Z,39.85,-104.67,1656,295.65,83100\n"
+GENERIC = (
+    "station,network,time,latitude,longitude,elevation,t2m,psfc\n"
+    "KDEN,metar,2022-08-24T06:00Z,39.85,-104.67,1656,295.65,83100\n"
+)
 
 
 def test_a_table_in_the_projects_own_words_is_read_without_a_mapping(tmp_path):
@@ -30,12 +33,28 @@ def test_a_gzipped_file_is_read_like_the_file_itself_whatever_its_name(tmp_path,
 def test_a_mapping_is_taken_by_shipped_name_by_file_or_as_it_stands(tmp_path):
     path, mapping = tmp_path / "t.csv", tmp_path / "mine.yaml"
     path.write_text(GENERIC)
-    mapping.write_text("station: {column: station}\ntime: {column: time}\nlatitude: {column: latitude}\nlongitude: {column: longitude}\n"
-                       "variables:\n  t2m: {column: t2m, unit: K}\n")
+    mapping.write_text(
+        "station: {column: station}\ntime: {column: time}\n"
+        "latitude: {column: latitude}\nlongitude: {column: longitude}\n"
+        "variables:\n  t2m: {column: t2m, unit: K}\n"
+    )
     assert len(read_observations(path, mapping="generic_csv")) == 2
     assert len(read_observations(path, mapping=str(mapping))) == 1
-    assert len(read_observations(path, mapping={"station": {"column": "station"}, "time": {"column": "time"}, "latitude": {"column": "latitude"},
-                                                "longitude": {"column": "longitude"}, "variables": {"psfc": {"column": "psfc", "unit": "Pa"}}})) == 1
+    assert (
+        len(
+            read_observations(
+                path,
+                mapping={
+                    "station": {"column": "station"},
+                    "time": {"column": "time"},
+                    "latitude": {"column": "latitude"},
+                    "longitude": {"column": "longitude"},
+                    "variables": {"psfc": {"column": "psfc", "unit": "Pa"}},
+                },
+            )
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,7 +72,10 @@ def test_a_mapping_is_taken_by_shipped_name_by_file_or_as_it_stands(tmp_path):
         (b"<!doctype html><html>404", "looks like HTML"),
         (bytes(range(256)), "looks like unknown binary"),
         (b"BUFR\0\0\x40\x03" + bytes(100), "message at byte 0"),
-        (b"a,b,c\n1,2,3\n", "no shipped mapping fits the columns a, b, c .*generic_csv lacks .*Declare one in a YAML file"),
+        (
+            b"a,b,c\n1,2,3\n",
+            "no shipped mapping fits the columns a, b, c .*generic_csv lacks .*Declare one in a YAML file",
+        ),
         (b"KDEN 240553Z 18005KT 10SM CLR 22/05 A3012\nKMSY 240553Z\n", "no shipped mapping fits"),
         (b"\n\n", "expected the names of the columns"),
     ],
