@@ -177,8 +177,8 @@ def _head(reports: Reports, get: _SI, name: str) -> _Head:
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise BufrError(
-            f"{name}: message at byte {reports.message[row]}: report {str(station[row])!r} is at latitude {latitude[row]},"
-            f" longitude {longitude[row]}, {hours[row]} h from the cycle; expected -90..90, -180..360,"
+            f"{name}: message at byte {reports.message[row]}: report {str(station[row])!r} is at"
+            f" latitude {latitude[row]}, longitude {longitude[row]}, {hours[row]} h from the cycle; expected -90..90, -180..360,"
             f" {-LONGEST_OFFSET:g}..{LONGEST_OFFSET:g}"
         )
     flags = np.where(np.isnan(latitude) | np.isnan(longitude), np.uint32(Flag.POSITION), np.uint32(0))
