@@ -178,8 +178,8 @@ def _head(reports: Reports, get: _SI, name: str) -> _Head:
         row = int(np.flatnonzero(wrong)[0])
         raise BufrError(
             f"{name}: message at byte {reports.message[row]}: report {str(station[row])!r} is at"
-            f" latitude {latitude[row]}, longitude {longitude[row]}, {hours[row]} h from the cycle; expected -90..90, -180..360,"
-            f" {-LONGEST_OFFSET:g}..{LONGEST_OFFSET:g}"
+            f" latitude {latitude[row]}, longitude {longitude[row]}, {hours[row]} h from the cycle;"
+            f" expected -90..90, -180..360, {-LONGEST_OFFSET:g}..{LONGEST_OFFSET:g}"
         )
     flags = np.where(np.isnan(latitude) | np.isnan(longitude), np.uint32(Flag.POSITION), np.uint32(0))
     flags = np.where(np.isnan(hours), flags | np.uint32(Flag.TIME), flags)
