@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.simulated_terrain import simulate_terrain
 from mlrtma_dist.grid.domain import EARTH_RADIUS, Domain, wrap_longitude
 from mlrtma_dist.grid.interpolate import bilinear, regrid, same_grid, smooth
@@ -25,7 +26,7 @@ SEED = 20220824  # of the simulated terrain: one toy for all
 WAY_OUT = "set MLRTMA_REAL_DATA to the folder that holds terrain/, or write 'terrain: null' and 'land: null' in the domain"
 
 
-class StaticError(ValueError):
+class StaticError(InputError):
     """Terrain or land mask that cannot be had; names domain and file."""
 
 

@@ -8,13 +8,15 @@ where a run begins and reads its elements only when somebody asks for them.
 
 from dataclasses import dataclass, field
 
+from mlrtma_dist.errors import InputError
+
 MAXIMUM_ELEMENTS = 20_000  # of one template; PrepBUFR's longest has about 700, a damaged table may ask for 10^9
 MAXIMUM_DEPTH = 30  # of sequences within sequences; PrepBUFR uses 6, a damaged table may call itself
 LARGEST_REFERENCE = 2**62  # added to the number in 64 bits
 MAXIMUM_NUMBER_BITS = 56  # a number is read through a window of 8 bytes at any bit, 7 bits of which may be skipped
 
 
-class BufrError(ValueError):
+class BufrError(InputError):
     """A file that cannot be decoded as BUFR; the message names the file and the byte."""
 
 

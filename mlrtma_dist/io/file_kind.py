@@ -4,6 +4,8 @@ import gzip
 import zlib
 from pathlib import Path
 
+from mlrtma_dist.errors import InputError
+
 LARGEST = 2**31  # bytes, as read and as unpacked; the largest GDAS PrepBUFR is below 200 MB
 _SEARCHED = 256  # bytes at the start in which a mark may stand behind a bulletin's heading
 
@@ -26,7 +28,7 @@ _OTHERS = {
 }
 
 
-class FileKindError(ValueError):
+class FileKindError(InputError):
     """A file of a kind that cannot be used; the message says what it looks like."""
 
 

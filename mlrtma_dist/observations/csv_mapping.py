@@ -18,6 +18,7 @@ A mapping is a YAML file (``configs/observations/*.yaml`` are shipped):
 Station pressure is ``psfc``; an altimeter setting or a pressure at sea level is not and must not be mapped to it.
 """
 
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.names import VARIABLES
 
 # SI unit, factor and offset: SI = value * factor + offset.
@@ -43,7 +44,7 @@ PLACES = ("station", "time", "latitude", "longitude")
 KEYS = (*PLACES, "elevation", "network", "missing", "delimiter", "optional", "variables")
 
 
-class TableError(ValueError):
+class TableError(InputError):
     """A table or mapping that cannot be used; the message names file, row and column."""
 
 
