@@ -12,6 +12,7 @@ import numpy as np
 from mlrtma_dist.io.grib_grid import grid_relative, message_domain, orient, scanning_mode
 from mlrtma_dist.io.grib_messages import GribError, split_messages
 from mlrtma_dist.io.grib_names import get, recognise
+from mlrtma_dist.io.grib_packing import check_packing
 from mlrtma_dist.io.grid_field import GridField, Window, in_window
 
 MISSING = 1e30  # what eccodes writes at missing points here; no quantity comes near
@@ -45,8 +46,9 @@ def read_grib(path, names: Collection[str] | None = None, window: Window | None 
             if names is None or name in names:
                 valid = _time(handle, "validityDate", "validityTime", where)
                 if in_window(name, valid, window):
+                    check_packing(message, where)
                     fields.append(_field(handle, name, factor, numbers, valid, where))
-        except eccodes.CodesInternalError as error:
+        except (eccodes.CodesInternalError, MemoryError) as error:
             raise GribError(f"{where}: cannot be decoded: {error}") from error
         finally:
             eccodes.codes_release(handle)
@@ -71,11 +73,15 @@ def _field(handle, name: str, factor: float, numbers: tuple[int, ...], valid: np
 
 
 def _values(handle, size, mode: int, name: str, factor: float, where: str) -> np.ndarray:
+    points = get(handle, "numberOfDataPoints", 0, int)
+    if points != size.x * size.y:
+        raise GribError(f"{where}: expected {size.x} x {size.y} points, got {points}")
     eccodes.codes_set(handle, "missingValue", MISSING)
     values = eccodes.codes_get_values(handle)  # float64: eccodes has no float32 decoder for jpeg and png packing
     if values.size != size.x * size.y:
         raise GribError(f"{where}: expected {size.x} x {size.y} values, got {values.size}")
-    grid = orient(values.astype(np.float32), size.x, size.y, mode)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is damage, and missing below
+        grid = orient(values.astype(np.float32), size.x, size.y, mode)
     grid[~(np.abs(grid) < 0.1 * MISSING)] = np.nan
     if factor != 1.0:
         grid *= np.float32(factor)
@@ -88,6 +94,8 @@ def _time(handle, date_key: str, time_key: str, where: str) -> np.datetime64:
     date, clock = get(handle, date_key, 0, int), get(handle, time_key, 0, int)
     text = f"{date // 10000:04d}-{date // 100 % 100:02d}-{date % 100:02d}T{clock // 100:02d}:{clock % 100:02d}"
     try:
+        if date < 0 or clock < 0:  # numpy would read the sign as a time zone
+            raise ValueError
         return np.datetime64(text, "s")
     except ValueError:
         raise GribError(f"{where}: expected a date and time in {date_key}, {time_key}, got {date} {clock}") from None

@@ -13,6 +13,7 @@ from mlrtma_dist.io.grid_field import GriddedFileError
 
 END = b"7777"
 LONGEST_GAP = 1000  # bytes between messages: bulletin headings take under 100; more is damage
+NO_LIST = 255
 LARGE_EDITION_1 = 0x800000  # the length of an edition-1 message beyond 8 MiB is coded otherwise
 
 
@@ -52,6 +53,8 @@ def _split(data, path) -> Iterator[tuple[int, int, bytes]]:
             raise GribError(f"{where}: truncated: it states {length} bytes, the file holds {len(message)} of them")
         if not message.endswith(END):
             raise GribError(f"{where}: damaged: its {length} bytes do not end in 7777")
+        if message[7] == 1:
+            _check_edition_1(message, where)
         for field in [message] if message[7] == 1 else _fields(message, where):
             number += 1
             yield number, start, field
@@ -73,6 +76,20 @@ def _length(data, start: int, where: str) -> int:
     if length < 40:
         raise GribError(f"{where}: damaged: it states a length of {length} bytes, too short for any field")
     return length
+
+
+def _check_edition_1(message: bytes, where: str) -> None:
+    """The sections' lengths lead from one to the next and end before 7777; octet 8 of the first says which follow."""
+    flags, position = message[15], 8
+    for number, present, shortest in ((1, True, 28), (2, flags & 0x80, 28), (3, flags & 0x40, 6), (4, True, 11)):
+        if present:
+            length = int.from_bytes(message[position:position + 3])
+            if length < shortest or position + length > len(message) - len(END):
+                raise GribError(f"{where}: damaged: section {number} of {length} bytes at byte {position} of the message")
+            vertical, place = message[position + 3:position + 5]  # octets 4 and 5 of section 2: how many numbers, and where
+            if number == 2 and place != NO_LIST and place - 1 + 4 * vertical > length:
+                raise GribError(f"{where}: damaged: section 2 of {length} bytes puts a list of {vertical} numbers at {place}")
+            position += length
 
 
 def _fields(message: bytes, where: str) -> Iterator[bytes]:
@@ -98,3 +115,13 @@ def _fields(message: bytes, where: str) -> Iterator[bytes]:
         raise GribError(f"{where}: damaged: it holds no data section")
     for body in found:
         yield message[:8] + (16 + len(body) + len(END)).to_bytes(8) + body + END
+
+
+def cut_sections(message: bytes) -> dict[int, bytes]:
+    """Sections 1 to 7 of a one-field edition-2 message that ``split_messages`` has yielded, by number."""
+    sections, position = {}, 16
+    while position < len(message) - len(END):
+        length = int.from_bytes(message[position:position + 4])
+        sections[message[position + 4]] = message[position:position + length]
+        position += length
+    return sections

@@ -238,3 +238,18 @@ def test_damaged_bytes_end_in_a_named_error_or_a_whole_field(tmp_path, kind):
             assert "file.grib" in str(error), f"seed {seed}"
         else:
             assert all(f.values.shape == f.domain.shape for f in fields), f"seed {seed}"
+
+
+@pytest.mark.parametrize(("section", "octet", "value"), [
+    (5, 6, 99), (5, 20, 185), (5, 32, 99), (5, 37, 200), (5, 47, 227), (5, 36, 135), (5, 46, 77), (3, 7, 99)])
+def test_packed_groups_that_contradict_their_header_never_reach_the_decoder(tmp_path, section, octet, value):
+    """eccodes 2.50 ends the process on several of these."""
+    y, x = np.mgrid[0:40, 0:50]
+    domain = Domain("t", "t", LONGLAT.projection, Size(50, 40), 0.25, LONGLAT.corner)
+    message = write_message(domain, 280 + np.sin(y / 3) * x, keys=(("packingType", "grid_complex_spatial_differencing"),))
+    assert read_grib(save(tmp_path, message))[0].values.shape == (40, 50)
+    start = message.index(sections(message)[section])
+    damaged = bytearray(message)
+    damaged[start + octet - 1] = value
+    with pytest.raises(GribError, match="message 1 at byte 0"):
+        read_grib(save(tmp_path, bytes(damaged)))
