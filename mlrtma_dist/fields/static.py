@@ -11,7 +11,8 @@ from mlrtma_dist.fields.simulated_terrain import simulate_terrain
 from mlrtma_dist.grid.domain import EARTH_RADIUS, Domain, wrap_longitude
 from mlrtma_dist.grid.interpolate import bilinear, regrid, same_grid, smooth
 from mlrtma_dist.grid.points import Points, cartesian, plane_positions
-from mlrtma_dist.io.gridded import read_gridded
+from mlrtma_dist.io.grid_field import GriddedFileError
+from mlrtma_dist.io.gridded import read_one
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +56,7 @@ def load_static(domain: Domain) -> Static:
     """Read, interpolate or simulate the terrain and land mask of a domain.
 
     Raises:
-        StaticError: a file is missing, holds no such field, or lies elsewhere; says what to do.
-        GriddedFileError: a file is damaged.
+        StaticError: a file is missing or damaged, holds no such field, or lies elsewhere; says what to do.
     """
     notes = [domain.note] if domain.note else []
     terrain = _field(domain, "terrain", 0.0, notes)
@@ -92,10 +92,10 @@ def _field(domain: Domain, name: str, flat: float, notes: list[str]) -> np.ndarr
 
 
 def _read(domain: Domain, name: str, source: str, notes: list[str]) -> np.ndarray:
-    fields = read_gridded(source, (name,)) or read_gridded(source)
-    if not fields or (len(fields) > 1 and fields[0].name != name):
-        raise StaticError(f"domain {domain.name}: {source} holds {len(fields)} fields, none of them {name}: {WAY_OUT}")
-    found = fields[0]
+    try:
+        found = read_one(source, name)
+    except GriddedFileError as error:
+        raise StaticError(f"domain {domain.name}: {error}: {WAY_OUT}") from error
     values = found.values if same_grid(found.domain, domain) else _interpolate(found, domain, name, source, notes)
     if np.isnan(values).any():  # a bitmap over the sea
         values = np.where(np.isnan(values), np.float32(0.0), values)
@@ -103,7 +103,7 @@ def _read(domain: Domain, name: str, source: str, notes: list[str]) -> np.ndarra
 
 
 def _interpolate(found, domain: Domain, name: str, source: str, notes: list[str]) -> np.ndarray:
-    """The file's field on the domain's grid; beyond the file the sea level or land of ``load_static``'s defaults."""
+    """The file's field on the domain's grid; beyond the file sea level, or land."""
     known = np.where(np.isnan(found.values), np.float32(0.0), found.values)
     values = regrid(known, found.domain, domain)
     outside = np.isnan(values)
