@@ -37,6 +37,7 @@ class GriddedFirstGuess:
     name: str
     note: str = ""
     _carried: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _last: list = field(default_factory=list, init=False, repr=False, compare=False)
 
     def mean(self, variable: str, points: Points) -> np.ndarray:
         """The first guess of a variable in analysis space, shape (n,); NaN outside the file's grid, or
@@ -63,10 +64,15 @@ class GriddedFirstGuess:
         return np.zeros(len(points))
 
     def _index(self, points: Points) -> tuple[np.ndarray, np.ndarray]:
-        grid = self.state.domain
-        if grid.is_plane:
-            return points.position[:, 1] / grid.spacing, points.position[:, 0] / grid.spacing
-        return grid.index(points.latitude, points.longitude)
+        """Where points lie on the model's grid; kept for the next variable: projecting costs most."""
+        if not self._last or self._last[0] is not points:
+            grid = self.state.domain
+            if grid.is_plane:
+                place = points.position[:, 1] / grid.spacing, points.position[:, 0] / grid.spacing
+            else:
+                place = grid.index(points.latitude, points.longitude)
+            self._last[:] = points, place
+        return self._last[1]
 
     def _at(self, name: str, place) -> np.ndarray:
         """A field at fractional indices, in the space in which it is interpolated."""
@@ -88,7 +94,9 @@ class GriddedFirstGuess:
         if "t2m" in self.state.values:
             temperature = self._at("t2m", place)
         else:
-            temperature = adjustment.adjust_temperature(adjustment.STANDARD_TEMPERATURE, bilinear(self.state.elevation, *place))
+            temperature = adjustment.adjust_temperature(
+                adjustment.STANDARD_TEMPERATURE, bilinear(self.state.elevation, *place)
+            )
         if "d2m" in self.state.values:
             moist = adjustment.virtual_temperature(temperature, self._at("d2m", place), np.exp(log_pressure))
             temperature = np.where(np.isnan(moist), temperature, moist)

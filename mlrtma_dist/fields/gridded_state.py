@@ -17,7 +17,7 @@ CONSTANT = "terrain"
 MOISTURE = ("specific_humidity", "relative_humidity")
 NEEDED = (*VARIABLES, CONSTANT, *MOISTURE)
 HOUR = np.timedelta64(3600, "s")
-# A straight line over 6 h misses at most a third of the diurnal wave (amplitude times 1 - cos 45 deg = 0.29); longer is no guess
+# A straight line over 6 h misses at most a third of the diurnal wave (1 - cos 45 deg = 0.29 of its amplitude)
 WIDEST_GAP = 6 * HOUR
 NEAREST = 3 * HOUR  # a field this old or early may stand alone
 ROWS = 64  # of a grid whose wind is turned at a time
@@ -58,8 +58,10 @@ def read_state(paths: Sequence[str | Path], domain: Domain, time: np.datetime64)
             values[name] = found
     if not values:
         times = sorted({str(f.valid_time) for f in weather})
-        raise BackgroundError(f"{_listed(paths)}: expected a field within {NEAREST // HOUR} h of {time}, or one on either "
-                              f"side at most {WIDEST_GAP // HOUR} h apart; got {', '.join(times)}")
+        raise BackgroundError(
+            f"{_listed(paths)}: expected a field within {NEAREST // HOUR} h of {time}, or one on either "
+            f"side at most {WIDEST_GAP // HOUR} h apart; got {', '.join(times)}"
+        )
     _turn_winds(values, weather, grid)
     _complete_dew_point(values, notes)
     elevation = _elevation([f for f in fields if f.name == CONSTANT], grid)
@@ -77,8 +79,10 @@ def _nothing(paths, time) -> str:
     if not fields:
         return f"{_listed(paths)}: holds none of the variables {', '.join(VARIABLES)}"
     nearest = min((f.valid_time for f in fields), key=lambda t: abs(t - time))
-    return (f"{_listed(paths)}: expected a field within {NEAREST // HOUR} h of {time}, the nearest is valid {nearest}: "
-            f"give the background of that time, or --time")
+    return (
+        f"{_listed(paths)}: expected a field within {NEAREST // HOUR} h of {time}, the nearest is valid {nearest}: "
+        f"give the background of that time, or --time"
+    )
 
 
 def _choose_grid(fields: list[GridField], domain: Domain, paths) -> Domain:

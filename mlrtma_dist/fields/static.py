@@ -24,7 +24,9 @@ LAND_RADIUS = 25e3
 TERRAIN_RADIUS = 20e3
 SIMULATED = "simulated"
 SEED = 20220824  # of the simulated terrain: one toy for all
-WAY_OUT = "set MLRTMA_REAL_DATA to the folder that holds terrain/, or write 'terrain: null' and 'land: null' in the domain"
+WAY_OUT = (
+    "set MLRTMA_REAL_DATA to the folder that holds terrain/, or write 'terrain: null' and 'land: null' in the domain"
+)
 
 
 class StaticError(InputError):
@@ -72,8 +74,14 @@ def make_static(domain: Domain, terrain: np.ndarray, land: np.ndarray, note: str
         return smooth(field, round(radius / domain.spacing_metres), periodic=domain.periodic)
 
     flat = domain.is_plane  # an exercise's plane: its unit is not the metre, and nothing varies on it
-    return Static(domain, terrain, land, terrain if flat else mean(terrain, TERRAIN_RADIUS),
-                  land if flat else np.clip(mean(land, LAND_RADIUS), 0.0, 1.0), note)
+    return Static(
+        domain,
+        terrain,
+        land,
+        terrain if flat else mean(terrain, TERRAIN_RADIUS),
+        land if flat else np.clip(mean(land, LAND_RADIUS), 0.0, 1.0),
+        note,
+    )
 
 
 def _field(domain: Domain, name: str, flat: float, notes: list[str]) -> np.ndarray:
@@ -114,8 +122,10 @@ def _interpolate(found, domain: Domain, name: str, source: str, notes: list[str]
         notes.append(f"{name} is interpolated from the {here}")
     if outside.any():
         values[outside] = 0.0 if name == "terrain" else 1.0
-        notes.append(f"{100 * outside.mean():.1f} % of the grid lies outside the {here}: "
-                     f"{'sea level' if name == 'terrain' else 'land'} is taken there")
+        notes.append(
+            f"{100 * outside.mean():.1f} % of the grid lies outside the {here}: "
+            f"{'sea level' if name == 'terrain' else 'land'} is taken there"
+        )
         log.warning("domain %s: %s", domain.name, notes[-1])
     return values
 
@@ -134,8 +144,14 @@ def grid_points(static: Static, rows: slice = slice(None), columns: slice = slic
         latitude, longitude = (a.ravel() for a in domain.latitude_longitude(rows, columns))
         position = cartesian(latitude, longitude)
     elevation = static.terrain[box].ravel()
-    return Points(latitude, longitude, position, elevation, static.land_smooth[box].ravel(),
-                  elevation - static.terrain_smooth[box].ravel())
+    return Points(
+        latitude,
+        longitude,
+        position,
+        elevation,
+        static.land_smooth[box].ravel(),
+        elevation - static.terrain_smooth[box].ravel(),
+    )
 
 
 def station_points(static: Static, latitude, longitude, elevation) -> Points:
@@ -148,10 +164,20 @@ def station_points(static: Static, latitude, longitude, elevation) -> Points:
         elevation: m, shape (n,); NaN where not known: the grid's terrain at the place is taken.
     """
     domain = static.domain
-    latitude, longitude, elevation = (np.atleast_1d(np.asarray(a, dtype=np.float64)) for a in (latitude, longitude, elevation))
+    latitude, longitude, elevation = (
+        np.atleast_1d(np.asarray(a, dtype=np.float64)) for a in (latitude, longitude, elevation)
+    )
     row, column = domain.index(latitude, longitude)
     row, column = np.clip(row, 0, domain.size.y - 1), np.clip(column, 0, domain.size.x - 1)
-    terrain, mean_terrain, land = (bilinear(f, row, column) for f in (static.terrain, static.terrain_smooth, static.land_smooth))
+    terrain, mean_terrain, land = (
+        bilinear(f, row, column) for f in (static.terrain, static.terrain_smooth, static.land_smooth)
+    )
     elevation = np.where(np.isnan(elevation), terrain, elevation)
-    return Points(latitude, wrap_longitude(longitude), cartesian(latitude, longitude, EARTH_RADIUS), elevation, land,
-                  elevation - mean_terrain)
+    return Points(
+        latitude,
+        wrap_longitude(longitude),
+        cartesian(latitude, longitude, EARTH_RADIUS),
+        elevation,
+        land,
+        elevation - mean_terrain,
+    )

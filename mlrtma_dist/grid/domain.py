@@ -73,11 +73,15 @@ class Domain:
         if self.periodic:
             raise config.ConfigError(f"domain {self.name}: only a plane can be periodic, not {self.projection!r}")
         if self.corner is None:
-            raise config.ConfigError(f"domain {self.name}: the key 'corner' (latitude, longitude of the south-west point) is missing")
+            raise config.ConfigError(
+                f"domain {self.name}: the key 'corner' (latitude, longitude of the south-west point) is missing"
+            )
         try:
-            self._proj
+            pyproj.Proj(self.projection)
         except pyproj.exceptions.CRSError as error:
-            raise config.ConfigError(f"domain {self.name}: PROJ does not know the projection {self.projection!r}: {error}") from error
+            raise config.ConfigError(
+                f"domain {self.name}: PROJ does not know the projection {self.projection!r}: {error}"
+            ) from error
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -161,7 +165,12 @@ class Domain:
         row, column = self.index(latitude, longitude)
         extra = margin / self.spacing_metres
         with np.errstate(invalid="ignore"):
-            return (row >= -extra) & (row <= self.size.y - 1 + extra) & (column >= -extra) & (column <= self.size.x - 1 + extra)
+            return (
+                (row >= -extra)
+                & (row <= self.size.y - 1 + extra)
+                & (column >= -extra)
+                & (column <= self.size.x - 1 + extra)
+            )
 
     def convergence(self, latitude, longitude) -> np.ndarray:
         """Angle in radians, counter-clockwise, from true north to grid north at positions in degrees.
@@ -173,7 +182,9 @@ class Domain:
             return np.zeros(np.shape(latitude))
         if self._is_rotated:
             return self._bearing_of_rotated_pole(np.deg2rad(latitude), np.deg2rad(longitude))
-        factors = self._proj.get_factors(np.asarray(longitude, dtype=np.float64), np.asarray(latitude, dtype=np.float64))
+        factors = self._proj.get_factors(
+            np.asarray(longitude, dtype=np.float64), np.asarray(latitude, dtype=np.float64)
+        )
         return -np.deg2rad(np.asarray(factors.meridian_convergence))  # PROJ counts clockwise
 
     def _bearing_of_rotated_pole(self, phi, lam) -> np.ndarray:

@@ -43,17 +43,18 @@ def bilinear(field: np.ndarray, row, column, *, periodic: bool | tuple[bool, boo
 
 def _bilinear(field, row, column, closed) -> np.ndarray:
     (low, high, up), (left, right, across) = (
-        _neighbours(index, count, wraps) for index, count, wraps in zip((row, column), field.shape, closed))
+        _neighbours(index, count, wraps) for index, count, wraps in zip((row, column), field.shape, closed, strict=True)
+    )
     up, across = up.astype(field.dtype), across.astype(field.dtype)
     flat, width = field.ravel(), field.shape[1]
     corners = [flat[i * width + j] for i in (low, high) for j in (left, right)]
     weights = [a * b for a in (1 - up, up) for b in (1 - across, across)]
-    result = sum(w * c for w, c in zip(weights, corners))
+    result = sum(w * c for w, c in zip(weights, corners, strict=True))
     lost = np.flatnonzero(np.isnan(result))
     if len(lost):
         known = [~np.isnan(c[lost]) for c in corners]
-        weight = sum(np.where(k, w[lost], 0) for w, k in zip(weights, known))
-        total = sum(np.where(k, w[lost] * c[lost], 0) for w, c, k in zip(weights, corners, known))
+        weight = sum(np.where(k, w[lost], 0) for w, k in zip(weights, known, strict=True))
+        total = sum(np.where(k, w[lost] * c[lost], 0) for w, c, k in zip(weights, corners, known, strict=True))
         with np.errstate(invalid="ignore", divide="ignore"):
             result[lost] = np.where(weight > 1e-6, total / weight, np.nan)
     return result
@@ -90,7 +91,7 @@ def same_grid(one: Domain, other: Domain, tolerance: float = SAME_GRID) -> bool:
     if one.is_plane:
         return one.spacing == other.spacing
     found = _lattice_index(one, other, 2)
-    return all(np.abs(f - e).max() <= tolerance for f, e in zip(found, _lattice(other, 2)))
+    return all(np.abs(f - e).max() <= tolerance for f, e in zip(found, _lattice(other, 2), strict=True))
 
 
 def regrid(field: np.ndarray, source: Domain, target: Domain) -> np.ndarray:
@@ -140,7 +141,10 @@ def _straight(source: Domain, target: Domain) -> tuple[np.ndarray, np.ndarray] |
         return None
     row = np.polyfit(rows[:, 0], found_row[:, 0], 1)
     column = np.polyfit(columns[0], found_column[0], 1)
-    if max(np.abs(np.polyval(row, rows) - found_row).max(), np.abs(np.polyval(column, columns) - found_column).max()) > STRAIGHT:
+    if (
+        max(np.abs(np.polyval(row, rows) - found_row).max(), np.abs(np.polyval(column, columns) - found_column).max())
+        > STRAIGHT
+    ):
         return None
     return np.polyval(row, np.arange(target.size.y)), np.polyval(column, np.arange(target.size.x))
 

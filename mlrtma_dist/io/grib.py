@@ -4,6 +4,7 @@ The file is cut into messages by ``grib_messages``, so that an error knows its m
 meaning of a message is in ``grib_names``, its grid in ``grib_grid``.
 """
 
+import datetime
 from collections.abc import Collection
 
 import eccodes
@@ -92,10 +93,8 @@ def _values(handle, size, mode: int, name: str, factor: float, where: str) -> np
 
 def _time(handle, date_key: str, time_key: str, where: str) -> np.datetime64:
     date, clock = get(handle, date_key, 0, int), get(handle, time_key, 0, int)
-    text = f"{date // 10000:04d}-{date // 100 % 100:02d}-{date % 100:02d}T{clock // 100:02d}:{clock % 100:02d}"
     try:
-        if date < 0 or clock < 0:  # numpy would read the sign as a time zone
-            raise ValueError
-        return np.datetime64(text, "s")
+        moment = datetime.datetime(date // 10000, date // 100 % 100, date % 100, clock // 100, clock % 100)
     except ValueError:
         raise GribError(f"{where}: expected a date and time in {date_key}, {time_key}, got {date} {clock}") from None
+    return np.datetime64(moment, "s")

@@ -68,7 +68,9 @@ def message_domain(handle, where: str) -> Domain:
     """
     kind = get(handle, "gridType", "unknown")
     if kind not in _BUILDERS:
-        raise GribError(f"{where}: grid type {kind!r}: expected one of {', '.join(_BUILDERS)}; interpolate the file first")
+        raise GribError(
+            f"{where}: grid type {kind!r}: expected one of {', '.join(_BUILDERS)}; interpolate the file first"
+        )
     size = Size(*(get(handle, k, 0, int) for k in ("Nx", "Ny")))
     if not (2 <= size.x < 2**31 - 1 and 2 <= size.y < 2**31 - 1):
         raise GribError(f"{where}: expected at least 2 x 2 points, got {size.x} x {size.y}")
@@ -127,15 +129,19 @@ def _projected(handle, size: Size, projection: str, spacing: float) -> Domain:
 
 def _lambert(handle, size, where):
     one, two = _degrees(handle, "Latin1InDegrees"), _degrees(handle, "Latin2InDegrees")
-    projection = f"+proj=lcc +lat_1={one} +lat_2={two} +lat_0={one} +lon_0={_degrees(handle, 'LoVInDegrees')} {_earth(handle)}"
+    projection = (
+        f"+proj=lcc +lat_1={one} +lat_2={two} +lat_0={one} +lon_0={_degrees(handle, 'LoVInDegrees')} {_earth(handle)}"
+    )
     return _projected(handle, size, projection, _spacing(handle))
 
 
 def _polar_stereographic(handle, size, where):
     true = GRIB1_POLAR_LATITUDE if get(handle, "edition", 2, int) == 1 else abs(_degrees(handle, "LaDInDegrees"))
     sign = -1.0 if get(handle, "projectionCentreFlag", 0, int) & SOUTH_POLE else 1.0
-    projection = (f"+proj=stere +lat_0={sign * 90} +lat_ts={sign * true} "
-                  f"+lon_0={_degrees(handle, 'orientationOfTheGridInDegrees')} {_earth(handle)}")
+    projection = (
+        f"+proj=stere +lat_0={sign * 90} +lat_ts={sign * true} "
+        f"+lon_0={_degrees(handle, 'orientationOfTheGridInDegrees')} {_earth(handle)}"
+    )
     return _projected(handle, size, projection, _spacing(handle))
 
 
@@ -190,7 +196,9 @@ def _latitude_longitude(handle, size, where, projection=None):
     earth = _earth(handle)
     corner = Corner(south, west)
     if abs(steps[0] - steps[1]) * max(size.x, size.y) < SPACING_PRECISION:
-        return Domain("message", "grid of a GRIB message", projection or f"+proj=longlat {earth}", size, steps[0], corner)
+        return Domain(
+            "message", "grid of a GRIB message", projection or f"+proj=longlat {earth}", size, steps[0], corner
+        )
     if projection or steps[1] > steps[0]:
         raise ValueError(f"expected equal spacing, or a finer one in latitude, got {steps} degrees")
     # An equidistant cylindrical map true where the two spacings are equally long
@@ -210,5 +218,10 @@ def _rotated(handle, size, where):
     return dataclasses.replace(flat, corner=Corner(latitude, longitude))
 
 
-_BUILDERS = {"lambert": _lambert, "polar_stereographic": _polar_stereographic, "mercator": _mercator,
-             "regular_ll": _latitude_longitude, "rotated_ll": _rotated}
+_BUILDERS = {
+    "lambert": _lambert,
+    "polar_stereographic": _polar_stereographic,
+    "mercator": _mercator,
+    "regular_ll": _latitude_longitude,
+    "rotated_ll": _rotated,
+}

@@ -48,7 +48,7 @@ def _split(data, path) -> Iterator[tuple[int, int, bytes]]:
             return
         where = f"{path}: message {number + 1} at byte {start}"
         length = _length(data, start, where)
-        message = data[start:start + length]
+        message = data[start : start + length]
         if len(message) < length:
             raise GribError(f"{where}: truncated: it states {length} bytes, the file holds {len(message)} of them")
         if not message.endswith(END):
@@ -62,7 +62,7 @@ def _split(data, path) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _length(data, start: int, where: str) -> int:
-    head = data[start:start + 16]
+    head = data[start : start + 16]
     if len(head) < 16:
         raise GribError(f"{where}: truncated: the file ends inside the first 16 bytes of the message")
     if head[7] == 1:
@@ -83,12 +83,18 @@ def _check_edition_1(message: bytes, where: str) -> None:
     flags, position = message[15], 8
     for number, present, shortest in ((1, True, 28), (2, flags & 0x80, 28), (3, flags & 0x40, 6), (4, True, 11)):
         if present:
-            length = int.from_bytes(message[position:position + 3])
+            length = int.from_bytes(message[position : position + 3])
             if length < shortest or position + length > len(message) - len(END):
-                raise GribError(f"{where}: damaged: section {number} of {length} bytes at byte {position} of the message")
-            vertical, place = message[position + 3:position + 5]  # octets 4 and 5 of section 2: how many numbers, and where
+                raise GribError(
+                    f"{where}: damaged: section {number} of {length} bytes at byte {position} of the message"
+                )
+            vertical, place = message[
+                position + 3 : position + 5
+            ]  # octets 4 and 5 of section 2: how many numbers, and where
             if number == 2 and place != NO_LIST and place - 1 + 4 * vertical > length:
-                raise GribError(f"{where}: damaged: section 2 of {length} bytes puts a list of {vertical} numbers at {place}")
+                raise GribError(
+                    f"{where}: damaged: section 2 of {length} bytes puts a list of {vertical} numbers at {place}"
+                )
             position += length
 
 
@@ -97,10 +103,10 @@ def _fields(message: bytes, where: str) -> Iterator[bytes]:
     sections: dict[int, bytes] = {}
     bitmap, position, found = b"", 16, []
     while position < len(message) - len(END):
-        length, number = int.from_bytes(message[position:position + 4]), message[position + 4]
+        length, number = int.from_bytes(message[position : position + 4]), message[position + 4]
         if length < 5 or position + length > len(message) - len(END) or not 1 <= number <= 7:
             raise GribError(f"{where}: damaged: section {number} of {length} bytes at byte {position} of the message")
-        section = message[position:position + length]
+        section = message[position : position + length]
         if number == 6:  # indicator 254: the bitmap of an earlier field holds for this one too
             bitmap = section if section[5] != 254 else bitmap
             section = bitmap or section
@@ -121,7 +127,7 @@ def cut_sections(message: bytes) -> dict[int, bytes]:
     """Sections 1 to 7 of a one-field edition-2 message that ``split_messages`` has yielded, by number."""
     sections, position = {}, 16
     while position < len(message) - len(END):
-        length = int.from_bytes(message[position:position + 4])
-        sections[message[position + 4]] = message[position:position + length]
+        length = int.from_bytes(message[position : position + 4])
+        sections[message[position + 4]] = message[position : position + length]
         position += length
     return sections

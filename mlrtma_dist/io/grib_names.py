@@ -11,28 +11,73 @@ SURFACE, SEA_LEVEL, HEIGHT_ABOVE_SEA, HEIGHT_ABOVE_GROUND = 1, 101, 102, 103  # 
 
 # (discipline, category, number) -> what it is before its level is known
 _GRIB2 = {
-    (0, 0, 0): "temperature", (0, 0, 6): "dew_point", (0, 1, 0): "specific_humidity", (0, 1, 1): "relative_humidity",
-    (0, 2, 2): "u", (0, 2, 3): "v", (0, 2, 22): "gust", (0, 3, 0): "pressure", (0, 3, 1): "sea_level_pressure",
-    (0, 3, 4): "geopotential", (0, 3, 5): "height", (0, 3, 6): "height", (2, 0, 7): "height", (2, 0, 0): "land",
-    (0, 19, 0): "visibility", (0, 6, 13): "ceiling", (0, 6, 1): "cloud",
+    (0, 0, 0): "temperature",
+    (0, 0, 6): "dew_point",
+    (0, 1, 0): "specific_humidity",
+    (0, 1, 1): "relative_humidity",
+    (0, 2, 2): "u",
+    (0, 2, 3): "v",
+    (0, 2, 22): "gust",
+    (0, 3, 0): "pressure",
+    (0, 3, 1): "sea_level_pressure",
+    (0, 3, 4): "geopotential",
+    (0, 3, 5): "height",
+    (0, 3, 6): "height",
+    (2, 0, 7): "height",
+    (2, 0, 0): "land",
+    (0, 19, 0): "visibility",
+    (0, 6, 13): "ceiling",
+    (0, 6, 1): "cloud",
 }
 _GRIB1_WMO = {
-    1: "pressure", 2: "sea_level_pressure", 6: "geopotential", 7: "height", 8: "height", 11: "temperature",
-    17: "dew_point", 20: "visibility", 33: "u", 34: "v", 51: "specific_humidity", 52: "relative_humidity",
-    71: "cloud", 81: "land",
+    1: "pressure",
+    2: "sea_level_pressure",
+    6: "geopotential",
+    7: "height",
+    8: "height",
+    11: "temperature",
+    17: "dew_point",
+    20: "visibility",
+    33: "u",
+    34: "v",
+    51: "specific_humidity",
+    52: "relative_humidity",
+    71: "cloud",
+    81: "land",
 }
 _GRIB1_TABLES = (1, 2, 3, 130, 253)
 _HIRLAM = 253  # whose cloud cover is a fraction, others' per cent
 _GRIB1_NCEP_GUST = (2, 180)
-_GRIB1_ECMWF = {129: "terrain", 134: "psfc", 151: "sea_level_pressure", 164: "sky_cover", 165: "u10", 166: "v10",
-                167: "t2m", 168: "d2m", 172: "land"}
+_GRIB1_ECMWF = {
+    129: "terrain",
+    134: "psfc",
+    151: "sea_level_pressure",
+    164: "sky_cover",
+    165: "u10",
+    166: "v10",
+    167: "t2m",
+    168: "d2m",
+    172: "land",
+}
 # GRIB1 code table 3 -> GRIB2 code table 4.5
 _GRIB1_LEVELS = {1: SURFACE, 102: SEA_LEVEL, 103: HEIGHT_ABOVE_SEA, 105: HEIGHT_ABOVE_GROUND, 200: 200}
-_SCREEN = {"temperature": "t2m", "dew_point": "d2m", "specific_humidity": "specific_humidity",
-           "relative_humidity": "relative_humidity"}
+_SCREEN = {
+    "temperature": "t2m",
+    "dew_point": "d2m",
+    "specific_humidity": "specific_humidity",
+    "relative_humidity": "relative_humidity",
+}
 _WIND = {"u": "u10", "v": "v10"}
-_GROUND = {"pressure": "psfc", "geopotential": "terrain", "height": "terrain", "land": "land", "gust": "gust",
-           "visibility": "visibility", "ceiling": "ceiling", "cloud": "sky_cover"}
+_GROUND = {
+    "pressure": "psfc",
+    "geopotential": "terrain",
+    "height": "terrain",
+    "land": "land",
+    "gust": "gust",
+    "visibility": "visibility",
+    "ceiling": "ceiling",
+    "cloud": "sky_cover",
+}
 _WHOLE_ATMOSPHERE = (8, 10, 200)  # nominal top, entire atmosphere, entire atmosphere as one layer
 _CEILING_LEVEL = 215
 _NDFD_CENTRE = 8  # the National Digital Forecast Database writes its screen-level fields at "surface"
@@ -69,17 +114,20 @@ def _grib2(handle):
     numbers = tuple(get(handle, k, -1, int) for k in ("discipline", "parameterCategory", "parameterNumber"))
     kind = _GRIB2.get(numbers, "")
     statistic = get(handle, "typeOfStatisticalProcessing", None, int)
-    uncertain = (get(handle, "productDefinitionTemplateNumber", 0, int) in _PROBABILITIES
-                 or get(handle, "typeOfGeneratingProcess", 2, int) in _ERRORS
-                 or get(handle, "derivedForecast", 0, int) > 1)  # beyond mean and weighted mean: spreads
+    uncertain = (
+        get(handle, "productDefinitionTemplateNumber", 0, int) in _PROBABILITIES
+        or get(handle, "typeOfGeneratingProcess", 2, int) in _ERRORS
+        or get(handle, "derivedForecast", 0, int) > 1
+    )  # beyond mean and weighted mean: spreads
     if uncertain or (statistic is not None and kind != "gust"):  # ECMWF's daily maximum is temperature + statistic
         kind = ""
     return kind, get(handle, "typeOfFirstFixedSurface", -1, int), numbers
 
 
 def _grib1(handle):
-    table, number, level = (get(handle, k, -1, int) for k in
-                            ("table2Version", "indicatorOfParameter", "indicatorOfTypeOfLevel"))
+    table, number, level = (
+        get(handle, k, -1, int) for k in ("table2Version", "indicatorOfParameter", "indicatorOfTypeOfLevel")
+    )
     if table == 128 and level in (1, 105):
         kind = _GRIB1_ECMWF.get(number, "")
     elif (table, number) == _GRIB1_NCEP_GUST:
@@ -93,7 +141,9 @@ def _at_level(kind: str, level_type: int, level: float) -> str:
     """The name of a quantity at a level; "" where that pair is none of ours."""
     if kind in _GRIB1_ECMWF.values() and kind not in _GROUND:  # ECMWF's numbers carry the level
         return kind
-    if kind == "sea_level_pressure" or (kind == "pressure" and level == 0 and level_type in (SEA_LEVEL, HEIGHT_ABOVE_SEA)):
+    if kind == "sea_level_pressure" or (
+        kind == "pressure" and level == 0 and level_type in (SEA_LEVEL, HEIGHT_ABOVE_SEA)
+    ):
         return "sea_level_pressure"
     on_ground = level_type == SURFACE or (level_type == HEIGHT_ABOVE_GROUND and level == 0)
     above = level if level_type == HEIGHT_ABOVE_GROUND else None

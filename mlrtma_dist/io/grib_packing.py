@@ -35,7 +35,7 @@ def _number(section: bytes, first: int, last: int) -> int:
     """Octets ``first`` to ``last``, counted from 1 as the manual counts."""
     if last > len(section):
         raise ValueError(f"section {section[4]} has {len(section)} octets, octet {last} is needed")
-    return int.from_bytes(section[first - 1:last])
+    return int.from_bytes(section[first - 1 : last])
 
 
 def _check(sections: dict[int, bytes]) -> None:
@@ -65,7 +65,9 @@ def _check_groups(header: bytes, data: bytes, count: int, bits: int, spatial: bo
     if groups == 0 and bits == 0:  # a constant field
         return
     if not 0 < groups <= count or max(width_bits, length_bits) > MOST_BITS:
-        raise ValueError(f"{groups} groups of {count} values, their widths in {width_bits} and lengths in {length_bits} bits")
+        raise ValueError(
+            f"{groups} groups of {count} values, their widths in {width_bits} and lengths in {length_bits} bits"
+        )
     position = 5
     if spatial:
         order, extra = _number(header, 48, 48), _number(header, 49, 49)
@@ -92,7 +94,7 @@ def _packed(data: bytes, position: int, count: int, bits: int) -> tuple[np.ndarr
         raise ValueError(f"packed groups need {end} octets, section 7 has {len(data)}")
     if bits == 0:
         return np.zeros(count, dtype=np.int64), end
-    flags = np.unpackbits(np.frombuffer(data[position:end], dtype=np.uint8))[:count * bits].reshape(count, bits)
+    flags = np.unpackbits(np.frombuffer(data[position:end], dtype=np.uint8))[: count * bits].reshape(count, bits)
     return flags @ (1 << np.arange(bits - 1, -1, -1, dtype=np.int64)), end
 
 

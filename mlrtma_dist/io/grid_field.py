@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.domain import Domain
-
 
 Window = tuple[np.datetime64, np.datetime64]
 TIMELESS = ("terrain", "land")  # whose time says nothing
 
 
-class GriddedFileError(ValueError):
+class GriddedFileError(InputError):
     """A gridded file that cannot be used; the message names the file and the place in it."""
 
 

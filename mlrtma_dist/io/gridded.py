@@ -39,7 +39,9 @@ def read_one(path, name: str) -> GridField:
         named = read_gridded(path)
         named = named if len(named) == 1 else []
     if not named:
-        raise GriddedFileError(f"{path}: expected a field of {name}, or a single field; it holds several, none of them {name}")
+        raise GriddedFileError(
+            f"{path}: expected a field of {name}, or a single field; it holds several, none of them {name}"
+        )
     return named[0]
 
 

@@ -51,9 +51,17 @@ def read_netcdf(path, names: Collection[str] | None = None, window: Window | Non
 
 def _is_field(dataset, variable) -> bool:
     """Numbers over (..., y, x) with at most a time besides; not itself a 2-D coordinate, not a field on levels."""
-    extra = [k for k, n in zip(variable.dimensions[:-2], variable.shape[:-2]) if n != 1 and not _is_time(dataset.variables.get(k))]
-    return (variable.ndim >= 2 and variable.dtype.kind in "iuf" and not extra
-            and getattr(variable, "standard_name", "") not in ("latitude", "longitude"))
+    extra = [
+        k
+        for k, n in zip(variable.dimensions[:-2], variable.shape[:-2], strict=True)
+        if n != 1 and not _is_time(dataset.variables.get(k))
+    ]
+    return (
+        variable.ndim >= 2
+        and variable.dtype.kind in "iuf"
+        and not extra
+        and getattr(variable, "standard_name", "") not in ("latitude", "longitude")
+    )
 
 
 def _is_time(axis) -> bool:
@@ -65,7 +73,9 @@ def _fields(dataset, variable, name: str, where: str, window: Window | None) -> 
     domain, flip_y, flip_x = _domain(dataset, variable, y_key, x_key, where)
     times = _times(dataset, variable, where)
     if variable.size != len(times) * domain.size.x * domain.size.y:
-        raise NetcdfError(f"{where}: expected {len(times)} times of {domain.shape} values, got the shape {variable.shape}")
+        raise NetcdfError(
+            f"{where}: expected {len(times)} times of {domain.shape} values, got the shape {variable.shape}"
+        )
     result = []
     table = variable.shape[:-2]
     for number, time in enumerate(times):
@@ -74,12 +84,21 @@ def _fields(dataset, variable, name: str, where: str, window: Window | None) -> 
         values = variable[np.unravel_index(number, table)] if table else variable[:]  # one time is read at a time
         values = np.ma.filled(np.ma.asarray(values).astype(np.float32), np.nan)
         values = to_si(values, getattr(variable, "units", ""), name, where, NetcdfError)
-        values = np.ascontiguousarray(values[::-1 if flip_y else 1, ::-1 if flip_x else 1])
-        result.append(GridField(
-            name=name, values=values, domain=domain, level_type="", level=0.0,
-            reference_time=_reference_time(dataset, time), valid_time=time,
-            grid_relative=_along_grid(variable, domain), grib=(), source=where,
-        ))
+        values = np.ascontiguousarray(values[:: -1 if flip_y else 1, :: -1 if flip_x else 1])
+        result.append(
+            GridField(
+                name=name,
+                values=values,
+                domain=domain,
+                level_type="",
+                level=0.0,
+                reference_time=_reference_time(dataset, time),
+                valid_time=time,
+                grid_relative=_along_grid(variable, domain),
+                grib=(),
+                source=where,
+            )
+        )
     return result
 
 
@@ -92,17 +111,25 @@ def _domain(dataset, variable, y_key: str, x_key: str, where: str) -> tuple[Doma
     """The grid, and whether its rows and columns must be turned round."""
     for key in (y_key, x_key):
         if key not in dataset.variables or dataset[key].ndim != 1:
-            raise NetcdfError(f"{where}: the dimension {key!r} has no 1-D coordinate variable; grids known by 2-D "
-                              f"latitude and longitude alone cannot be read: add projection coordinates and a grid_mapping")
+            raise NetcdfError(
+                f"{where}: the dimension {key!r} has no 1-D coordinate variable; grids known by 2-D "
+                f"latitude and longitude alone cannot be read: add projection coordinates and a grid_mapping"
+            )
     y, x = dataset[y_key], dataset[x_key]
     geographic = _units(y).startswith("degree") and getattr(y, "standard_name", "latitude") == "latitude"
-    projection, scale = (f"+proj=longlat +R={EARTH_RADIUS}", 1.0) if geographic else _projection(dataset, variable, y, where)
+    projection, scale = (
+        (f"+proj=longlat +R={EARTH_RADIUS}", 1.0) if geographic else _projection(dataset, variable, y, where)
+    )
     (y0, y_step), (x0, x_step) = (_even(axis, scale, where) for axis in (y, x))
     if abs(y_step) - abs(x_step) > UNEVEN * abs(x_step):
         raise NetcdfError(f"{where}: expected one spacing in x and y, got {abs(x_step)} and {abs(y_step)}")
     size = Size(len(x), len(y))
     if geographic:
-        return Domain("netcdf", "grid of a netCDF file", projection, size, abs(x_step), Corner(y0, x0)), y_step < 0, x_step < 0
+        return (
+            Domain("netcdf", "grid of a netCDF file", projection, size, abs(x_step), Corner(y0, x0)),
+            y_step < 0,
+            x_step < 0,
+        )
     longitude, latitude = pyproj.Proj(projection)(x0, y0, inverse=True)
     corner = Corner(float(latitude), float(longitude))
     return Domain("netcdf", "grid of a netCDF file", projection, size, abs(x_step), corner), y_step < 0, x_step < 0
@@ -112,7 +139,9 @@ def _projection(dataset, variable, axis, where: str) -> tuple[str, float]:
     """The PROJ string of a variable's grid mapping and the length of its coordinates' unit in metres."""
     key = getattr(variable, "grid_mapping", "").split(":")[0].strip()
     if key not in dataset.variables:
-        raise NetcdfError(f"{where}: neither 1-D latitude and longitude in degrees nor a grid_mapping variable ({key!r} is none)")
+        raise NetcdfError(
+            f"{where}: neither 1-D latitude and longitude in degrees nor a grid_mapping variable ({key!r} is none)"
+        )
     attributes = {a: dataset[key].getncattr(a) for a in dataset[key].ncattrs()}
     try:
         crs = pyproj.CRS.from_cf(attributes)
@@ -134,8 +163,14 @@ def _even(axis, scale: float, where: str) -> tuple[float, float]:
     if _units(axis).startswith("degree"):
         values = np.rad2deg(np.unwrap(np.deg2rad(values)))
     step = (values[-1] - values[0]) / max(1, len(values) - 1)
-    if len(values) < 2 or not abs(step) > 0 or np.abs(np.diff(values) - step).max() > UNEVEN * abs(step) * np.sqrt(len(values)):
-        raise NetcdfError(f"{where}: the coordinate {axis.name!r} is not evenly spaced; interpolate the file to an even grid first")
+    if (
+        len(values) < 2
+        or not abs(step) > 0
+        or np.abs(np.diff(values) - step).max() > UNEVEN * abs(step) * np.sqrt(len(values))
+    ):
+        raise NetcdfError(
+            f"{where}: the coordinate {axis.name!r} is not evenly spaced; interpolate the file to an even grid first"
+        )
     return float(min(values[0], values[-1])), float(step)
 
 
@@ -145,8 +180,12 @@ def _times(dataset, variable, where: str) -> list[np.datetime64]:
         axis = dataset.variables.get(key)
         if _is_time(axis) and (key in variable.dimensions or axis.size == 1):
             try:
-                dates = netCDF4.num2date(np.ma.compressed(np.ma.atleast_1d(axis[:])), axis.units,
-                                         getattr(axis, "calendar", "standard"), only_use_cftime_datetimes=False)
+                dates = netCDF4.num2date(
+                    np.ma.compressed(np.ma.atleast_1d(axis[:])),
+                    axis.units,
+                    getattr(axis, "calendar", "standard"),
+                    only_use_cftime_datetimes=False,
+                )
             except ValueError as error:
                 raise NetcdfError(f"{where}: the time {key!r} is not understood: {error}") from error
             return [np.datetime64(d.replace(microsecond=0).isoformat(), "s") for d in np.atleast_1d(dates)]

@@ -4,21 +4,52 @@ import numpy as np
 
 from mlrtma_dist.names import VARIABLES
 
-_STANDARD_NAMES = {v.standard_name: v.name for v in VARIABLES.values()} | {
-    "x_wind": "u10", "y_wind": "v10", "air_pressure_at_mean_sea_level": "sea_level_pressure",
-    "air_pressure_at_sea_level": "sea_level_pressure", "surface_altitude": "terrain", "land_binary_mask": "land",
-    "land_area_fraction": "land", "specific_humidity": "specific_humidity", "relative_humidity": "relative_humidity",
+_STANDARD_NAMES = {v.standard_name: v.name for v in VARIABLES.values() if v.standard_name} | {
+    "x_wind": "u10",
+    "y_wind": "v10",
+    "air_pressure_at_mean_sea_level": "sea_level_pressure",
+    "air_pressure_at_sea_level": "sea_level_pressure",
+    "surface_altitude": "terrain",
+    "land_binary_mask": "land",
+    "land_area_fraction": "land",
+    "specific_humidity": "specific_humidity",
+    "relative_humidity": "relative_humidity",
 }
 # the product's own names, and those by which reanalysis and forecast archives write the same
 _NAMES = {v: v for v in VARIABLES} | {
-    "terrain": "terrain", "elevation": "terrain", "orog": "terrain", "land": "land", "lsm": "land", "d2m": "d2m",
-    "sp": "psfc", "msl": "sea_level_pressure", "tcc": "sky_cover", "vis": "visibility",
+    "terrain": "terrain",
+    "elevation": "terrain",
+    "orog": "terrain",
+    "land": "land",
+    "lsm": "land",
+    "d2m": "d2m",
+    "sp": "psfc",
+    "msl": "sea_level_pressure",
+    "tcc": "sky_cover",
+    "vis": "visibility",
 }
 _UNITS = {  # unit -> factor, offset to SI
-    "K": (1.0, 0.0), "kelvin": (1.0, 0.0), "degC": (1.0, 273.15), "celsius": (1.0, 273.15), "degree_Celsius": (1.0, 273.15),
-    "m": (1.0, 0.0), "metre": (1.0, 0.0), "meters": (1.0, 0.0), "km": (1000.0, 0.0), "Pa": (1.0, 0.0),
-    "hPa": (100.0, 0.0), "mbar": (100.0, 0.0), "m s-1": (1.0, 0.0), "m/s": (1.0, 0.0), "m s**-1": (1.0, 0.0),
-    "1": (1.0, 0.0), "": (1.0, 0.0), "(0 - 1)": (1.0, 0.0), "%": (0.01, 0.0), "kg kg-1": (1.0, 0.0), "kg/kg": (1.0, 0.0),
+    "K": (1.0, 0.0),
+    "kelvin": (1.0, 0.0),
+    "degC": (1.0, 273.15),
+    "celsius": (1.0, 273.15),
+    "degree_Celsius": (1.0, 273.15),
+    "m": (1.0, 0.0),
+    "metre": (1.0, 0.0),
+    "meters": (1.0, 0.0),
+    "km": (1000.0, 0.0),
+    "Pa": (1.0, 0.0),
+    "hPa": (100.0, 0.0),
+    "mbar": (100.0, 0.0),
+    "m s-1": (1.0, 0.0),
+    "m/s": (1.0, 0.0),
+    "m s**-1": (1.0, 0.0),
+    "1": (1.0, 0.0),
+    "": (1.0, 0.0),
+    "(0 - 1)": (1.0, 0.0),
+    "%": (0.01, 0.0),
+    "kg kg-1": (1.0, 0.0),
+    "kg/kg": (1.0, 0.0),
 }
 _KNOWN = set(_NAMES.values()) | set(_STANDARD_NAMES.values())
 

@@ -29,17 +29,28 @@ def domain(x=60, y=50, spacing=2500.0, corner=(39.0, 254.0), **more) -> Domain:
 def ramp(grid: Domain):
     """A static whose terrain rises 10 m a column and whose land begins in the middle."""
     columns = np.arange(grid.size.x, dtype=np.float32)
-    return make_static(grid, np.broadcast_to(10 * columns, grid.shape), np.broadcast_to(columns >= grid.size.x // 2, grid.shape))
+    return make_static(
+        grid, np.broadcast_to(10 * columns, grid.shape), np.broadcast_to(columns >= grid.size.x // 2, grid.shape)
+    )
 
 
-@pytest.mark.parametrize(("name", "highest", "land"), [
-    ("conus", (4200, 4400), (0.55, 0.65)), ("alaska", (5500, 6194), (0.3, 0.45)), ("hawaii", (4000, 4207), (0.03, 0.05)),
-    ("guam", (350, 410), (0.002, 0.005)), ("puerto_rico", (1200, 1340), (0.05, 0.08))])
+@pytest.mark.parametrize(
+    ("name", "highest", "land"),
+    [
+        ("conus", (4200, 4400), (0.55, 0.65)),
+        ("alaska", (5500, 6194), (0.3, 0.45)),
+        ("hawaii", (4000, 4207), (0.03, 0.05)),
+        ("guam", (350, 410), (0.002, 0.005)),
+        ("puerto_rico", (1200, 1340), (0.05, 0.08)),
+    ],
+)
 def test_shipped_domains_have_the_mountains_and_the_land_of_the_place(real_data, name, highest, land):
-    """Bounds: at most the summit's height (Elbert 4401 m, Denali 6190, Mauna Kea 4207, Lamlam 406, Cerro de Punta 1338)."""
+    """At most the summit's height: Elbert 4401 m, Denali 6190, Mauna Kea 4207, Lamlam 406, Cerro de Punta 1338."""
     static = load_static(load_domain(name))
     assert static.terrain.shape == static.land.shape == static.domain.shape
-    assert {f.dtype for f in (static.terrain, static.land, static.terrain_smooth, static.land_smooth)} == {np.dtype(np.float32)}
+    assert {f.dtype for f in (static.terrain, static.land, static.terrain_smooth, static.land_smooth)} == {
+        np.dtype(np.float32)
+    }
     assert highest[0] <= static.terrain.max() <= highest[1]
     assert land[0] <= static.land.mean() <= land[1]
     assert static.note == ""
@@ -58,7 +69,7 @@ def test_terrain_stands_where_the_mountain_is(real_data):
 def test_the_kilometre_grid_is_interpolated_from_the_operational_one_and_says_so(real_data):
     coarse, fine = (load_static(load_domain(n)) for n in ("puerto_rico", "puerto_rico_1km"))
     assert "interpolated from the 2.5 km grid" in fine.note
-    # every 5 km the two share a point; the file's corner is rounded to 1e-4 degree, a thousandth of a cell of 600 m steps
+    # every 5 km the two share a point; the file's corner is rounded by a thousandth of a cell, with steps of 600 m
     np.testing.assert_allclose(fine.terrain[::5, ::5][:60, :80], coarse.terrain[::2, ::2][:60, :80], atol=1.0)
     assert set(np.unique(fine.land)) != {0.0, 1.0}
 
@@ -85,7 +96,9 @@ def test_terrain_that_covers_only_a_part_is_said(real_data, caplog):
 def test_terrain_of_elsewhere_a_missing_file_and_a_missing_folder_say_the_way_out(real_data, monkeypatch):
     with pytest.raises(StaticError, match="does not cover any.*terrain: null"):
         load_static(domain(terrain=str(real_data / "terrain/guam_terrain.grib")))
-    with pytest.raises(StaticError, match="domain test: the terrain file nowhere.grib does not exist.*MLRTMA_REAL_DATA"):
+    with pytest.raises(
+        StaticError, match="domain test: the terrain file nowhere.grib does not exist.*MLRTMA_REAL_DATA"
+    ):
         load_static(domain(terrain="nowhere.grib"))
     with pytest.raises(StaticError, match="none of them land"):
         load_static(domain(land=str(real_data / "era5_uk/era5_t2m_uk_201903.grib")))
@@ -119,13 +132,13 @@ def test_simulated_terrain_has_sea_plain_and_mountains_and_is_the_same_every_tim
 
 
 def test_simulated_mountains_have_the_spectral_slope_of_real_ones():
-    """k^-2 along a line (Turcotte 1997): between waves of 4 and 16 points the power falls 16-fold, give or take sampling."""
+    """k^-2 along a line (Turcotte 1997): the spectrum of the slope between waves of 4 and 20 points is flat."""
     terrain, _ = simulate_terrain(dataclasses.replace(load_domain("toy"), size=Size(512, 512)), 3)
     rough = terrain[:, 280:400].astype(float)
     rough -= rough.mean(axis=0)
     power = np.mean(np.abs(np.fft.rfft(np.diff(rough, axis=0), axis=0)) ** 2, axis=1)  # of the slope: flat for k^-2
     waves = len(rough) - 1
-    assert 0.4 < power[waves // 6:waves // 4].mean() / power[waves // 20:waves // 12].mean() < 1.6
+    assert 0.4 < power[waves // 6 : waves // 4].mean() / power[waves // 20 : waves // 12].mean() < 1.6
 
 
 def test_grid_points_of_a_box_are_those_rows_of_the_whole_grid():

@@ -7,14 +7,50 @@ from mlrtma_dist import config
 from mlrtma_dist.grid.domain import EARTH_RADIUS, Corner, Domain, Size, load_domain, rotate, wrap_longitude
 
 DOMAINS = {
-    "lambert, 25 N tangent": ("+proj=lcc +lat_1=25 +lat_2=25 +lat_0=25 +lon_0=265 +R=6371200", (19.229, 233.723), 60e3, 90, 60),
-    "lambert, two secants": ("+proj=lcc +lat_1=30 +lat_2=60 +lat_0=40 +lon_0=10 +R=6371200", (35.0, -10.0), 50e3, 60, 50),
-    "lambert, southern tangent": ("+proj=lcc +lat_1=-35 +lat_2=-35 +lat_0=-35 +lon_0=145 +R=6371200", (-45.0, 125.0), 50e3, 70, 50),
-    "polar stereographic, over the north pole": ("+proj=stere +lat_0=90 +lat_ts=60 +lon_0=210 +R=6371200", (65.0, 165.0), 50e3, 110, 110),
-    "polar stereographic, south": ("+proj=stere +lat_0=-90 +lat_ts=-60 +lon_0=0 +R=6371200", (-60.0, 200.0), 50e3, 60, 60),
+    "lambert, 25 N tangent": (
+        "+proj=lcc +lat_1=25 +lat_2=25 +lat_0=25 +lon_0=265 +R=6371200",
+        (19.229, 233.723),
+        60e3,
+        90,
+        60,
+    ),
+    "lambert, two secants": (
+        "+proj=lcc +lat_1=30 +lat_2=60 +lat_0=40 +lon_0=10 +R=6371200",
+        (35.0, -10.0),
+        50e3,
+        60,
+        50,
+    ),
+    "lambert, southern tangent": (
+        "+proj=lcc +lat_1=-35 +lat_2=-35 +lat_0=-35 +lon_0=145 +R=6371200",
+        (-45.0, 125.0),
+        50e3,
+        70,
+        50,
+    ),
+    "polar stereographic, over the north pole": (
+        "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=210 +R=6371200",
+        (65.0, 165.0),
+        50e3,
+        110,
+        110,
+    ),
+    "polar stereographic, south": (
+        "+proj=stere +lat_0=-90 +lat_ts=-60 +lon_0=0 +R=6371200",
+        (-60.0, 200.0),
+        50e3,
+        60,
+        60,
+    ),
     "mercator": ("+proj=merc +lat_ts=20 +lon_0=200 +R=6371200", (18.07, 198.47), 25e3, 32, 22),
     "mercator across the date line": ("+proj=merc +lat_ts=20 +lon_0=180 +R=6371200", (-20.0, 170.0), 50e3, 40, 20),
-    "rotated pole": ("+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18 +R=6371200", (43.0, 5.0), 0.5, 50, 50),
+    "rotated pole": (
+        "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18 +R=6371200",
+        (43.0, 5.0),
+        0.5,
+        50,
+        50,
+    ),
     "EPSG 3413": ("EPSG:3413", (60.0, -60.0), 50e3, 40, 50),
     "EPSG 3035, an ellipsoid": ("EPSG:3035", (40.0, -5.0), 50e3, 40, 40),
 }
@@ -98,10 +134,14 @@ def test_turning_to_the_earth_and_back_changes_nothing():
 
 
 def test_a_rotated_grid_counts_in_degrees_about_its_own_pole():
-    domain = make("+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18 +R=6371200", (50.75, 18.0), 0.5, 11, 11)
+    domain = make(
+        "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18 +R=6371200", (50.75, 18.0), 0.5, 11, 11
+    )
     latitude, longitude = domain.latitude_longitude()
     assert not domain.is_geographic
-    np.testing.assert_allclose(latitude[:, 0], 50.75 + 0.5 * np.arange(11), atol=1e-9)  # the rotated meridian through the corner
+    np.testing.assert_allclose(
+        latitude[:, 0], 50.75 + 0.5 * np.arange(11), atol=1e-9
+    )  # the rotated meridian through the corner
     np.testing.assert_allclose(longitude[:, 0], 18.0, atol=1e-9)
     assert domain.spacing_metres == pytest.approx(np.deg2rad(0.5) * EARTH_RADIUS)
 

@@ -9,8 +9,11 @@ from mlrtma_dist.grid.interpolate import same_grid
 from mlrtma_dist.io.grib import read_grib
 
 FILES = [
-    *[(d, f"terrain/{d}_{kind}.grib{'' if d == 'guam' else '2'}")
-      for d in ("conus", "alaska", "hawaii", "guam", "puerto_rico") for kind in ("terrain", "landmask")],
+    *[
+        (d, f"terrain/{d}_{kind}.grib{'' if d == 'guam' else '2'}")
+        for d in ("conus", "alaska", "hawaii", "guam", "puerto_rico")
+        for kind in ("terrain", "landmask")
+    ],
     *[(d, f"urma/{d}_tmax_20170824_12z_to_20170825_00z.grib2") for d in ("alaska", "hawaii", "puerto_rico")],
     ("conus", "nbm/conus_t2m_valid_20250901_01z.grib2"),
 ]
@@ -26,11 +29,13 @@ def message(path):
 
 
 def degrees(handle, which):
-    return tuple(eccodes.codes_get(handle, f"{axis}Of{which}GridPointInDegrees", float) for axis in ("latitude", "longitude"))
+    return tuple(
+        eccodes.codes_get(handle, f"{axis}Of{which}GridPointInDegrees", float) for axis in ("latitude", "longitude")
+    )
 
 
 def distance(one, other) -> float:
-    """Largest distance along a meridian or a parallel, degrees of arc (1e-4 degree is 11 m). Alaska's terrain file rounds
+    """Largest distance along a meridian or a parallel, degrees of arc (1e-4 is 11 m). Alaska's terrain file rounds
     the spacing to 2976.56 m, which is 5 m at the far corner: 1.2e-4 degree of longitude at 64 N, 0.5e-4 of arc."""
     east = wrap_longitude(np.asarray(one[1]) - other[1]) * np.cos(np.deg2rad(other[0]))
     return float(np.max(np.maximum(np.abs(np.asarray(one[0]) - other[0]), np.abs(east))))
@@ -56,7 +61,9 @@ def test_size_spacing_and_first_corner_are_those_of_the_file(real_data, name, fi
         assert eccodes.codes_get(handle, key, float) == pytest.approx(domain.spacing, abs=5e-3)
 
 
-@pytest.mark.parametrize(("name", "file"), [f for f in FILES if f[0] in ("hawaii", "puerto_rico") and f[1] not in LAST_POINT_UNRELIABLE])
+@pytest.mark.parametrize(
+    ("name", "file"), [f for f in FILES if f[0] in ("hawaii", "puerto_rico") and f[1] not in LAST_POINT_UNRELIABLE]
+)
 def test_last_corner_is_the_one_that_the_file_states(real_data, name, file):
     stated = degrees(message(real_data / file), "Last")
     assert distance(load_domain(name).latitude_longitude(slice(-1, None), slice(-1, None)), stated) <= 1e-4
@@ -98,7 +105,10 @@ def test_the_urma_file_of_puerto_rico_states_a_last_point_half_a_cell_beyond_its
     domain = load_domain("puerto_rico")
     stated = degrees(message(real_data / FILES[12][1]), "Last")
     row, column = domain.index(*stated)
-    assert (row - (domain.size.y - 1), column - (domain.size.x - 1)) == (pytest.approx(0.5, abs=0.01), pytest.approx(0.5, abs=0.01))
+    assert (row - (domain.size.y - 1), column - (domain.size.x - 1)) == (
+        pytest.approx(0.5, abs=0.01),
+        pytest.approx(0.5, abs=0.01),
+    )
     row, column = domain.index(*degrees(message(real_data / "terrain/puerto_rico_terrain.grib2"), "Last"))
     assert (row, column) == (pytest.approx(domain.size.y - 1, abs=0.01), pytest.approx(domain.size.x - 1, abs=0.01))
 

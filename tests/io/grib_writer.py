@@ -4,15 +4,42 @@ import eccodes
 import numpy as np
 
 GRIDS = {  # kind -> sample, keys besides size, first and last point
-    "lambert": ("regular_ll_sfc_grib2", {"gridType": "lambert", "LaDInDegrees": 40, "LoVInDegrees": 255, "Latin1InDegrees": 40,
-                                         "Latin2InDegrees": 40, "DxInMetres": 5000, "DyInMetres": 5000, "shapeOfTheEarth": 1,
-                                         "scaleFactorOfRadiusOfSphericalEarth": 0, "scaledValueOfRadiusOfSphericalEarth": 6371200}),
-    "polar_stereographic": ("regular_ll_sfc_grib2", {
-        "gridType": "polar_stereographic", "LaDInDegrees": 60, "orientationOfTheGridInDegrees": 210, "DxInMetres": 3000,
-        "DyInMetres": 3000, "shapeOfTheEarth": 6}),
+    "lambert": (
+        "regular_ll_sfc_grib2",
+        {
+            "gridType": "lambert",
+            "LaDInDegrees": 40,
+            "LoVInDegrees": 255,
+            "Latin1InDegrees": 40,
+            "Latin2InDegrees": 40,
+            "DxInMetres": 5000,
+            "DyInMetres": 5000,
+            "shapeOfTheEarth": 1,
+            "scaleFactorOfRadiusOfSphericalEarth": 0,
+            "scaledValueOfRadiusOfSphericalEarth": 6371200,
+        },
+    ),
+    "polar_stereographic": (
+        "regular_ll_sfc_grib2",
+        {
+            "gridType": "polar_stereographic",
+            "LaDInDegrees": 60,
+            "orientationOfTheGridInDegrees": 210,
+            "DxInMetres": 3000,
+            "DyInMetres": 3000,
+            "shapeOfTheEarth": 6,
+        },
+    ),
     "regular_ll": ("regular_ll_sfc_grib2", {"shapeOfTheEarth": 6}),
-    "rotated_ll": ("regular_ll_sfc_grib2", {"gridType": "rotated_ll", "shapeOfTheEarth": 6, "latitudeOfSouthernPoleInDegrees": -39.25,
-                                            "longitudeOfSouthernPoleInDegrees": 18}),
+    "rotated_ll": (
+        "regular_ll_sfc_grib2",
+        {
+            "gridType": "rotated_ll",
+            "shapeOfTheEarth": 6,
+            "latitudeOfSouthernPoleInDegrees": -39.25,
+            "longitudeOfSouthernPoleInDegrees": 18,
+        },
+    ),
     "regular_ll, edition 1": ("regular_ll_sfc_grib1", {}),
 }
 
@@ -48,10 +75,10 @@ def write_message(domain, grid, *, kind="regular_ll", mode=0x40, keys=(), first=
     if first is None:
         corner = [[a[r, c] for a in domain.latitude_longitude()] for r, c in ((row, column), (-1 - row, -1 - column))]
     else:
-        far = [f + domain.spacing * (n - 1) for f, n in zip(first, domain.shape)]
-        ends = [(f, e) for f, e in zip(first, far)]
+        far = [f + domain.spacing * (n - 1) for f, n in zip(first, domain.shape, strict=True)]
+        ends = [(f, e) for f, e in zip(first, far, strict=True)]
         corner = [(ends[0][row], ends[1][column]), (ends[0][-1 - row], ends[1][-1 - column])]
-    for name, (latitude, longitude) in zip(("First", "Last"), corner):
+    for name, (latitude, longitude) in zip(("First", "Last"), corner, strict=True):
         if name == "First" or "ll" in kind:
             eccodes.codes_set(handle, f"latitudeOf{name}GridPointInDegrees", latitude)
             eastward = longitude if "edition 1" in kind else longitude % 360  # edition 2 counts from 0 to 360

@@ -1,22 +1,36 @@
 """GRIB reading: scanning modes and grids written on purpose, eccodes' own iterator, the real files, and damage."""
 
+import importlib.util
 import os
 import pathlib
 
 import eccodes
 import numpy as np
 import pytest
-from grib_writer import write_message
 
 from mlrtma_dist.grid.domain import Corner, Domain, Size, wrap_longitude
 from mlrtma_dist.io.grib import GribError, read_grib
-from mlrtma_dist.io.gridded import read_gridded
 from mlrtma_dist.io.grid_field import GriddedFileError
+from mlrtma_dist.io.gridded import read_gridded
+
+_SPEC = importlib.util.spec_from_file_location("grib_writer", pathlib.Path(__file__).with_name("grib_writer.py"))
+_writer = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(_writer)
+write_message = _writer.write_message
 
 LONGLAT = Domain("t", "t", "+proj=longlat +R=6371229", Size(7, 5), 0.25, Corner(40.0, -10.0))
 DOMAINS = {
-    "lambert": Domain("t", "t", "+proj=lcc +lat_1=40 +lat_2=40 +lat_0=40 +lon_0=255 +R=6371200", Size(7, 5), 5000.0, Corner(37.2, 250.4)),
-    "polar_stereographic": Domain("t", "t", "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=210 +R=6371229", Size(6, 7), 3000.0, Corner(60.0, 200.0)),
+    "lambert": Domain(
+        "t",
+        "t",
+        "+proj=lcc +lat_1=40 +lat_2=40 +lat_0=40 +lon_0=255 +R=6371200",
+        Size(7, 5),
+        5000.0,
+        Corner(37.2, 250.4),
+    ),
+    "polar_stereographic": Domain(
+        "t", "t", "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=210 +R=6371229", Size(6, 7), 3000.0, Corner(60.0, 200.0)
+    ),
     "regular_ll": LONGLAT,
     "regular_ll, edition 1": LONGLAT,
 }
@@ -59,7 +73,7 @@ def test_a_rotated_grid_lies_where_eccodes_puts_it(tmp_path, mode):
     (field,) = read_grib(save(tmp_path, message))
     expected = {round(value): place for value, *place in iterate(message)}
     latitude, longitude = field.domain.latitude_longitude()
-    for value, *place in zip(field.values.ravel(), latitude.ravel(), longitude.ravel()):
+    for value, *place in zip(field.values.ravel(), latitude.ravel(), longitude.ravel(), strict=True):
         assert place[0] == pytest.approx(expected[round(float(value))][0], abs=1e-4)
         assert wrap_longitude(place[1] - expected[round(float(value))][1]) == pytest.approx(0.0, abs=1e-4)
 
@@ -69,12 +83,15 @@ def iterate(message: bytes):
     handle = eccodes.codes_new_from_message(message)
     columns = [eccodes.codes_get_double_array(handle, k) for k in ("values", "latitudes", "longitudes")]
     eccodes.codes_release(handle)
-    return zip(*columns)
+    return zip(*columns, strict=True)
 
 
 def test_unequal_spacing_in_latitude_and_longitude_keeps_every_point(tmp_path):
-    message = write_message(LONGLAT, pattern(LONGLAT), keys=(
-        ("jDirectionIncrementInDegrees", 0.1), ("latitudeOfLastGridPointInDegrees", 40.4)))
+    message = write_message(
+        LONGLAT,
+        pattern(LONGLAT),
+        keys=(("jDirectionIncrementInDegrees", 0.1), ("latitudeOfLastGridPointInDegrees", 40.4)),
+    )
     (field,) = read_grib(save(tmp_path, message))
     latitude, longitude = field.domain.latitude_longitude()
     np.testing.assert_allclose(latitude[:, 0], 40.0 + 0.1 * np.arange(5), atol=1e-9)
@@ -109,12 +126,38 @@ def test_the_nbm_field_is_smooth_and_lies_as_eccodes_says(real_data):
 
 NAMES = {
     "hrrr_swidaho/hrrr.20180722.hrrr.t00z.wrfsfcf01.grib2": (
-        {"t2m", "d2m", "u10", "v10", "gust", "psfc", "visibility", "terrain", "land", "specific_humidity", "relative_humidity"}, "2018-07-22T01:00:00", True),
-    "ruc13/2005080700_f12_background.grib": ({"t2m", "u10", "v10", "psfc", "relative_humidity"}, "2005-08-07T12:00:00", True),
+        {
+            "t2m",
+            "d2m",
+            "u10",
+            "v10",
+            "gust",
+            "psfc",
+            "visibility",
+            "terrain",
+            "land",
+            "specific_humidity",
+            "relative_humidity",
+        },
+        "2018-07-22T01:00:00",
+        True,
+    ),
+    "ruc13/2005080700_f12_background.grib": (
+        {"t2m", "u10", "v10", "psfc", "relative_humidity"},
+        "2005-08-07T12:00:00",
+        True,
+    ),
     "arome_arctic/arome_arctic_20180710_00z_surface.grib": (
-        {"t2m", "u10", "v10", "psfc", "specific_humidity", "sea_level_pressure", "terrain", "sky_cover"}, "2018-07-10T00:00:00", True),
+        {"t2m", "u10", "v10", "psfc", "specific_humidity", "sea_level_pressure", "terrain", "sky_cover"},
+        "2018-07-10T00:00:00",
+        True,
+    ),
     "arpege_france/arpege_10m_NW_20180501000000.grib": ({"u10", "v10"}, "2018-05-01T00:00:00", False),
-    "arpege_france/arpege_2m_SE_20180501000000.grib": ({"t2m", "d2m", "relative_humidity"}, "2018-05-01T00:00:00", False),
+    "arpege_france/arpege_2m_SE_20180501000000.grib": (
+        {"t2m", "d2m", "relative_humidity"},
+        "2018-05-01T00:00:00",
+        False,
+    ),
     "era5_uk/era5_t2m_uk_201903.grib": ({"t2m"}, "2019-03-01T00:00:00", False),
     "ndfd/conus_dewpoint_20090702.grib2": ({"d2m"}, "2009-07-02T06:00:00", False),
     "terrain/guam_terrain.grib": ({"terrain"}, "2007-01-01T00:00:00", False),
@@ -122,9 +165,21 @@ NAMES = {
 }
 OURS = set.union(*(n for n, *_ in NAMES.values()))
 # what the values of a field by that name must lie between, in SI, on every file above
-PLAUSIBLE = {"t2m": (230, 330), "d2m": (220, 305), "u10": (-40, 40), "v10": (-40, 40), "gust": (0, 60), "psfc": (5e4, 1.05e5),
-             "visibility": (0, 2e5), "terrain": (-100, 4500), "land": (0, 1), "specific_humidity": (0, 0.03),
-             "relative_humidity": (0, 1.01), "sea_level_pressure": (9.5e4, 1.05e5), "sky_cover": (0, 1)}
+PLAUSIBLE = {
+    "t2m": (230, 330),
+    "d2m": (220, 305),
+    "u10": (-40, 40),
+    "v10": (-40, 40),
+    "gust": (0, 60),
+    "psfc": (5e4, 1.05e5),
+    "visibility": (0, 2e5),
+    "terrain": (-100, 4500),
+    "land": (0, 1),
+    "specific_humidity": (0, 0.03),
+    "relative_humidity": (0, 1.01),
+    "sea_level_pressure": (9.5e4, 1.05e5),
+    "sky_cover": (0, 1),
+}
 
 
 @pytest.mark.parametrize("file", NAMES)
@@ -162,7 +217,11 @@ def test_a_message_on_an_unreadable_grid_matters_only_when_asked_for(tmp_path):
 
 
 def test_statistics_and_errors_are_not_taken_for_the_quantity_itself(tmp_path):
-    maximum = write_message(LONGLAT, pattern(LONGLAT), keys=(("productDefinitionTemplateNumber", 8), ("typeOfStatisticalProcessing", 2), *T2M))
+    maximum = write_message(
+        LONGLAT,
+        pattern(LONGLAT),
+        keys=(("productDefinitionTemplateNumber", 8), ("typeOfStatisticalProcessing", 2), *T2M),
+    )
     error = write_message(LONGLAT, pattern(LONGLAT), keys=(*T2M, ("typeOfGeneratingProcess", 7)))
     plain = write_message(LONGLAT, pattern(LONGLAT), keys=T2M)
     assert [f.name == "t2m" for f in read_grib(save(tmp_path, maximum, error, plain))] == [False, False, True]
@@ -171,17 +230,27 @@ def test_statistics_and_errors_are_not_taken_for_the_quantity_itself(tmp_path):
 def sections(message: bytes) -> dict[int, bytes]:
     found, position = {}, 16
     while message[position:] != b"7777":
-        length = int.from_bytes(message[position:position + 4])
-        found[message[position + 4]] = message[position:position + length]
+        length = int.from_bytes(message[position : position + 4])
+        found[message[position + 4]] = message[position : position + length]
         position += length
     return found
 
 
 def test_a_message_of_two_fields_gives_both(tmp_path):
     """NCEP writes u and v as sections 4-7 twice in one message; eccodes' own multi-field reader is the peer."""
-    u, v = (write_message(LONGLAT, pattern(LONGLAT) * sign, keys=(
-        ("parameterCategory", 2), ("parameterNumber", number), ("typeOfFirstFixedSurface", 103), ("level", 10)))
-        for number, sign in ((2, 0.01), (3, -0.01)))
+    u, v = (
+        write_message(
+            LONGLAT,
+            pattern(LONGLAT) * sign,
+            keys=(
+                ("parameterCategory", 2),
+                ("parameterNumber", number),
+                ("typeOfFirstFixedSurface", 103),
+                ("level", 10),
+            ),
+        )
+        for number, sign in ((2, 0.01), (3, -0.01))
+    )
     body = b"".join(sections(u)[n] for n in sorted(sections(u))) + b"".join(sections(v)[n] for n in (4, 5, 6, 7))
     path = save(tmp_path, u[:8] + (20 + len(body)).to_bytes(8) + body + b"7777")
     fields = read_grib(path)
@@ -192,7 +261,7 @@ def test_a_message_of_two_fields_gives_both(tmp_path):
             peer = [eccodes.codes_get_values(eccodes.codes_grib_new_from_file(file)) for _ in range(2)]
     finally:
         eccodes.codes_grib_multi_support_off()
-    for field, values in zip(fields, peer):
+    for field, values in zip(fields, peer, strict=True):
         np.testing.assert_array_equal(field.values.ravel(), values.astype(np.float32))
 
 
@@ -240,13 +309,17 @@ def test_damaged_bytes_end_in_a_named_error_or_a_whole_field(tmp_path, kind):
             assert all(f.values.shape == f.domain.shape for f in fields), f"seed {seed}"
 
 
-@pytest.mark.parametrize(("section", "octet", "value"), [
-    (5, 6, 99), (5, 20, 185), (5, 32, 99), (5, 37, 200), (5, 47, 227), (5, 36, 135), (5, 46, 77), (3, 7, 99)])
+@pytest.mark.parametrize(
+    ("section", "octet", "value"),
+    [(5, 6, 99), (5, 20, 185), (5, 32, 99), (5, 37, 200), (5, 47, 227), (5, 36, 135), (5, 46, 77), (3, 7, 99)],
+)
 def test_packed_groups_that_contradict_their_header_never_reach_the_decoder(tmp_path, section, octet, value):
     """eccodes 2.50 ends the process on several of these."""
     y, x = np.mgrid[0:40, 0:50]
     domain = Domain("t", "t", LONGLAT.projection, Size(50, 40), 0.25, LONGLAT.corner)
-    message = write_message(domain, 280 + np.sin(y / 3) * x, keys=(("packingType", "grid_complex_spatial_differencing"),))
+    message = write_message(
+        domain, 280 + np.sin(y / 3) * x, keys=(("packingType", "grid_complex_spatial_differencing"),)
+    )
     assert read_grib(save(tmp_path, message))[0].values.shape == (40, 50)
     start = message.index(sections(message)[section])
     damaged = bytearray(message)
