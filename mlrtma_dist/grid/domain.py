@@ -205,6 +205,20 @@ def load_domain(name: str) -> Domain:
     return config.load(Domain, config.find("domains", name))
 
 
+def locate_corner(projection: str, x: float, y: float) -> Corner:
+    """The place of a point given in a projection's own coordinates (metres or its unit; degrees for longlat).
+
+    Raises:
+        ValueError: the projection has no such point.
+    """
+    proj = pyproj.Proj(projection)
+    native = np.deg2rad([x, y]) if proj.crs.is_geographic and proj.crs.is_derived else (x, y)
+    longitude, latitude = proj(*native, inverse=True)
+    if not np.isfinite([latitude, longitude]).all():
+        raise ValueError(f"the point x = {x}, y = {y} lies outside the projection {projection}")
+    return Corner(float(latitude), float(longitude))
+
+
 def wrap_longitude(longitude) -> np.ndarray:
     """Bring longitudes in degrees to [-180, 180)."""
     return (np.asarray(longitude) + 180.0) % 360.0 - 180.0

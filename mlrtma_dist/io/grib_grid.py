@@ -10,7 +10,7 @@ import math
 import numpy as np
 import pyproj
 
-from mlrtma_dist.grid.domain import EARTH_RADIUS, Corner, Domain, Size, wrap_longitude
+from mlrtma_dist.grid.domain import EARTH_RADIUS, Corner, Domain, Size, locate_corner, wrap_longitude
 from mlrtma_dist.io.grib_messages import GribError
 from mlrtma_dist.io.grib_names import get
 
@@ -121,10 +121,7 @@ def _projected(handle, size: Size, projection: str, spacing: float) -> Domain:
     x, y = transform(longitude, latitude)
     x -= spacing * (size.x - 1) if mode & WESTWARD else 0.0
     y -= 0.0 if mode & NORTHWARD else spacing * (size.y - 1)
-    longitude, latitude = transform(x, y, inverse=True)
-    if not np.isfinite([latitude, longitude]).all():
-        raise ValueError(f"the first point lies outside the projection {projection}")
-    return Domain("message", "grid of a GRIB message", projection, size, spacing, Corner(latitude, longitude))
+    return Domain("message", "grid of a GRIB message", projection, size, spacing, locate_corner(projection, x, y))
 
 
 def _lambert(handle, size, where):
@@ -213,9 +210,8 @@ def _rotated(handle, size, where):
     pole = -_degrees(handle, "latitudeOfSouthernPoleInDegrees"), _degrees(handle, "longitudeOfSouthernPoleInDegrees")
     projection = f"+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p={pole[0]} +lon_0={pole[1]} {_earth(handle)}"
     flat = _latitude_longitude(handle, size, where, projection)
-    rotated = np.deg2rad([flat.corner.longitude, flat.corner.latitude])  # PROJ counts these in radians
-    longitude, latitude = pyproj.Proj(projection)(*rotated, inverse=True)
-    return dataclasses.replace(flat, corner=Corner(latitude, longitude))
+    # the message counts from the new pole; a Domain's corner is a place on the earth
+    return dataclasses.replace(flat, corner=locate_corner(projection, flat.corner.longitude, flat.corner.latitude))
 
 
 _BUILDERS = {

@@ -8,17 +8,11 @@ from collections.abc import Collection
 
 import netCDF4
 import numpy as np
-import pyproj
 
-from mlrtma_dist.grid.domain import EARTH_RADIUS, Corner, Domain, Size
-from mlrtma_dist.io.grid_field import GriddedFileError, GridField, Window, in_window
+from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.io.grid_field import GridField, Window, in_window
+from mlrtma_dist.io.netcdf_grid import NetcdfError, units_of, variable_domain
 from mlrtma_dist.io.netcdf_names import recognise_all, to_si
-
-UNEVEN = 1e-3  # of the spacing: what float32 coordinates of a 24-million-point grid round to
-
-
-class NetcdfError(GriddedFileError):
-    """A netCDF file that cannot be read; names file and variable."""
 
 
 def read_netcdf(path, names: Collection[str] | None = None, window: Window | None = None) -> list[GridField]:
@@ -65,12 +59,11 @@ def _is_field(dataset, variable) -> bool:
 
 
 def _is_time(axis) -> bool:
-    return axis is not None and " since " in _units(axis)
+    return axis is not None and " since " in units_of(axis)
 
 
 def _fields(dataset, variable, name: str, where: str, window: Window | None) -> list[GridField]:
-    y_key, x_key = variable.dimensions[-2:]
-    domain, flip_y, flip_x = _domain(dataset, variable, y_key, x_key, where)
+    domain, flip_y, flip_x = variable_domain(dataset, variable, where)
     times = _times(dataset, variable, where)
     if variable.size != len(times) * domain.size.x * domain.size.y:
         raise NetcdfError(
@@ -105,73 +98,6 @@ def _fields(dataset, variable, name: str, where: str, window: Window | None) -> 
 def _along_grid(variable, domain: Domain) -> bool:
     """``x_wind`` and ``y_wind`` are along the grid, ``eastward_wind`` and ``northward_wind`` along the earth."""
     return not domain.is_geographic and getattr(variable, "standard_name", "") in ("x_wind", "y_wind")
-
-
-def _domain(dataset, variable, y_key: str, x_key: str, where: str) -> tuple[Domain, bool, bool]:
-    """The grid, and whether its rows and columns must be turned round."""
-    for key in (y_key, x_key):
-        if key not in dataset.variables or dataset[key].ndim != 1:
-            raise NetcdfError(
-                f"{where}: the dimension {key!r} has no 1-D coordinate variable; grids known by 2-D "
-                f"latitude and longitude alone cannot be read: add projection coordinates and a grid_mapping"
-            )
-    y, x = dataset[y_key], dataset[x_key]
-    geographic = _units(y).startswith("degree") and getattr(y, "standard_name", "latitude") == "latitude"
-    projection, scale = (
-        (f"+proj=longlat +R={EARTH_RADIUS}", 1.0) if geographic else _projection(dataset, variable, y, where)
-    )
-    (y0, y_step), (x0, x_step) = (_even(axis, scale, where) for axis in (y, x))
-    if abs(y_step) - abs(x_step) > UNEVEN * abs(x_step):
-        raise NetcdfError(f"{where}: expected one spacing in x and y, got {abs(x_step)} and {abs(y_step)}")
-    size = Size(len(x), len(y))
-    if geographic:
-        return (
-            Domain("netcdf", "grid of a netCDF file", projection, size, abs(x_step), Corner(y0, x0)),
-            y_step < 0,
-            x_step < 0,
-        )
-    longitude, latitude = pyproj.Proj(projection)(x0, y0, inverse=True)
-    corner = Corner(float(latitude), float(longitude))
-    return Domain("netcdf", "grid of a netCDF file", projection, size, abs(x_step), corner), y_step < 0, x_step < 0
-
-
-def _projection(dataset, variable, axis, where: str) -> tuple[str, float]:
-    """The PROJ string of a variable's grid mapping and the length of its coordinates' unit in metres."""
-    key = getattr(variable, "grid_mapping", "").split(":")[0].strip()
-    if key not in dataset.variables:
-        raise NetcdfError(
-            f"{where}: neither 1-D latitude and longitude in degrees nor a grid_mapping variable ({key!r} is none)"
-        )
-    attributes = {a: dataset[key].getncattr(a) for a in dataset[key].ncattrs()}
-    try:
-        crs = pyproj.CRS.from_cf(attributes)
-    except (pyproj.exceptions.CRSError, KeyError, ValueError) as error:
-        raise NetcdfError(f"{where}: the grid mapping {key!r} is not understood: {error}") from error
-    scale = {"m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0, "km": 1000.0}.get(_units(axis))
-    if scale is None or not crs.is_projected:
-        raise NetcdfError(f"{where}: expected projection coordinates in m or km, got {_units(axis)!r} on {crs.name!r}")
-    return pyproj.Proj(crs).srs, scale
-
-
-def _units(variable) -> str:
-    return str(getattr(variable, "units", "")).strip()
-
-
-def _even(axis, scale: float, where: str) -> tuple[float, float]:
-    """Smallest coordinate and signed step of an axis; a longitude may jump by 360 degrees once."""
-    values = np.ma.filled(np.ma.asarray(axis[:]).astype(np.float64), np.nan) * scale
-    if _units(axis).startswith("degree"):
-        values = np.rad2deg(np.unwrap(np.deg2rad(values)))
-    step = (values[-1] - values[0]) / max(1, len(values) - 1)
-    if (
-        len(values) < 2
-        or not abs(step) > 0
-        or np.abs(np.diff(values) - step).max() > UNEVEN * abs(step) * np.sqrt(len(values))
-    ):
-        raise NetcdfError(
-            f"{where}: the coordinate {axis.name!r} is not evenly spaced; interpolate the file to an even grid first"
-        )
-    return float(min(values[0], values[-1])), float(step)
 
 
 def _times(dataset, variable, where: str) -> list[np.datetime64]:

@@ -6,8 +6,11 @@ import pyproj
 import pytest
 
 from mlrtma_dist.grid.domain import Corner, Domain, Size, wrap_longitude
+from mlrtma_dist.grid.interpolate import same_grid
+from mlrtma_dist.inference.georeference import coordinates, links
 from mlrtma_dist.io.gridded import read_gridded
 from mlrtma_dist.io.netcdf import NetcdfError, read_netcdf
+from mlrtma_dist.io.netcdf_write import NetcdfVariable, write_netcdf
 
 PROJECTED = {
     "lambert": ("+proj=lcc +lat_1=30 +lat_2=60 +lat_0=40 +lon_0=255 +R=6371200", (37.2, 250.4)),
@@ -183,3 +186,51 @@ def test_a_truncated_file_is_an_error_with_its_name(tmp_path, keep):
     cut.write_bytes(data[: int(keep * len(data))])
     with pytest.raises(ValueError, match="cut.nc"):
         read_gridded(cut)
+
+
+OURS = {
+    "EPSG, laea on an ellipsoid": ("EPSG:3035", (40.0, -5.0), 5000.0),
+    "EPSG, feet": ("EPSG:2263", (40.5, -74.2), 1000.0),
+    "rotated pole": ("+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18 +R=6371200", (43.0, 5.0), 0.5),
+    "longlat": ("+proj=longlat +R=6371200", (10.0, 175.0), 0.5),
+}
+
+
+@pytest.mark.parametrize("kind", [*OURS, *PROJECTED])
+def test_every_grid_that_our_product_writes_is_read_back(tmp_path, kind):
+    projection, corner, spacing = OURS.get(kind) or (*PROJECTED[kind], 2500.0)
+    domain = Domain("t", "t", projection, Size(40, 25), spacing, Corner(*corner))
+    values = np.arange(1000, dtype=np.float32).reshape(1, 25, 40) / 8
+    time = NetcdfVariable("time", ("time",), np.array([6.0]), {"units": TIME}, dtype="f8")
+    field = NetcdfVariable("u10", ("time", "y", "x"), values, {"units": "m s-1", **links(domain)})
+    path = write_netcdf(tmp_path / "f.nc", {"time": 1, "y": 25, "x": 40}, [time, *coordinates(domain), field], {})
+    (found,) = read_netcdf(path, ("u10",))
+    np.testing.assert_array_equal(found.values, values[0])
+    assert same_grid(found.domain, domain, tolerance=1e-6)
+    assert found.domain.spacing_metres == pytest.approx(domain.spacing_metres, rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["rotated pole", "longlat", *PROJECTED])
+def test_the_grid_mapping_alone_is_enough_without_projs_words(tmp_path, kind):
+    """As another centre's file: CF attributes and crs_wkt, no PROJ string."""
+    projection, corner, spacing = OURS.get(kind) or (*PROJECTED[kind], 2500.0)
+    domain = Domain("t", "t", projection, Size(40, 25), spacing, Corner(*corner))
+    path = write_netcdf(
+        tmp_path / "f.nc",
+        {"y": 25, "x": 40},
+        [
+            *coordinates(domain),
+            NetcdfVariable("u10", ("y", "x"), np.ones((25, 40)), {"units": "m s-1", **links(domain)}),
+        ],
+        {},
+    )
+    with netCDF4.Dataset(path, "a") as file:
+        file["projection"].delncattr("proj_string")
+    assert same_grid(read_netcdf(path, ("u10",))[0].domain, domain, tolerance=1e-4)
+
+
+def test_spacing_that_differs_in_x_and_y_is_refused(tmp_path):
+    for y_step in (0.5, 2.0):
+        path = create(tmp_path / "f.nc", 40.0 + y_step * np.arange(4), [5.0, 6.0, 7.0], 280.0, units="K")
+        with pytest.raises(NetcdfError, match="expected one spacing"):
+            read_netcdf(path)
