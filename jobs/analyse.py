@@ -24,7 +24,7 @@ from mlrtma_dist.inference.problem import pose
 from mlrtma_dist.inference.product import write_product
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.methods.settings import METHODS
-from mlrtma_dist.observations.summary import table
+from mlrtma_dist.observations.quality_summary import summarise, table
 
 OPTIONS = {
     "--domain": ("domain", "a shipped domain (conus, alaska, hawaii, guam, puerto_rico, *_1km) or a YAML file"),
@@ -97,7 +97,7 @@ def make(run: Run) -> tuple[Analysis, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     resolved = config.to_yaml(run)
     write_text(folder / "config.yaml", resolved)
-    write_text(folder / "quality.txt", table(analysis.observations) + "\n")
+    write_text(folder / "quality.txt", table(summarise(analysis.observations)) + "\n")
     product = write_product(analysis, folder, provenance(resolved, run.observations, run.background))
     if run.maps:
         draw_maps(analysis, folder / "maps")

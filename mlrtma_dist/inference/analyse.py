@@ -6,6 +6,7 @@ threads as there are cores (numpy and BLAS work outside the interpreter's lock).
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Callable
 
 import numpy as np
@@ -30,7 +31,7 @@ def solve(problem: Problem, method: str, settings: Classical) -> dict[str, Fit]:
     for name, assumed in settings.variables.items():
         rows = problem.used & (problem.observations.variable == name)
         error = np.full(int(rows.sum()), assumed.observation_error)
-        made = build_method(method, settings, problem.covariance[name])
+        made = build_method(method, settings, name, problem.covariance[name])
         fits[name] = made.fit(problem.points[rows], problem.departure[rows], error)
     return fits
 
@@ -83,15 +84,19 @@ def analyse(
         errors[name] = _error_over_grid(problem, name, fit)
         progress(name, 1.0)
     make_consistent(values)
-    at_used, _ = at_reports(problem, fits, problem.used)
+    return replace(diagnose(problem, fits, settings, method), values=values, first_guess=guesses, error=errors)
+
+
+def diagnose(problem: Problem, fits: dict[str, Fit], settings: Classical, method: str) -> Analysis:
+    """The analysis at the reports only: departures, assumed errors and weights, no fields."""
+    analysed, _ = at_reports(problem, fits, problem.used)
     error = np.array([settings.variables[str(v)].observation_error for v in problem.observations.variable])
     weight = np.full(len(problem.used), np.nan)
     for name, fit in fits.items():
         weight[problem.used & (problem.observations.variable == name)] = fit.weight
     return Analysis(
-        problem.static, problem.time, values, guesses, errors, problem.observations, problem.departure,
-        problem.value - at_used, np.where(problem.used, error, np.nan), weight, method, problem.first_guess.name,
-        problem.notes + ((problem.static.note,) if problem.static.note else ()),
+        problem.static, problem.time, {}, {}, {}, problem.observations, problem.departure, problem.value - analysed,
+        np.where(problem.used, error, np.nan), weight, method, problem.first_guess.name, problem.notes,
     )
 
 

@@ -1,7 +1,7 @@
 """Estimate a covariance from departures: its scales, its variances and the observation error.
 
-The score is the leave-one-out predictive density of each report under Student's t with five degrees
-of freedom, so that gross errors do not decide,
+The score is the leave-one-out predictive density of each report -- of Student's t with five degrees of
+freedom where the analysis has a variational quality control, so that gross errors do not decide, else of a Gaussian,
 
     e_i = [A^-1 d]_i / [A^-1]_ii,   var_i = 1 / [A^-1]_ii,   A = HBH' + r^2 I
 
@@ -18,7 +18,7 @@ from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Component
 from mlrtma_dist.methods.settings import VariableSettings
 
-DEGREES_OF_FREEDOM = 5.0
+ROBUST, GAUSSIAN = 5.0, 1e6  # degrees of freedom
 LEARNING_RATE = 0.1  # of logarithms: a scale moves by at most a tenth a step
 PLACES = {"height": "elevation", "land": "land", "relief": "relief"}  # scale of a component -> attribute of Points
 KERNELS = {
@@ -61,13 +61,13 @@ def estimate(
     best, best_score = start, np.inf
     for _ in range(steps):
         optimiser.zero_grad()
-        score = torch.stack([_score(start.covariance, logs, error, *hour) for hour in data]).mean()
+        score = torch.stack([_score(start, logs, error, *hour) for hour in data]).mean()
         score.backward()
         if float(score.detach()) < best_score:
             best, best_score = _settings(start, logs, error), float(score.detach())
         optimiser.step()
         with torch.no_grad():
-            for component, group in zip(start.covariance, logs):
+            for component, group in zip(start.covariance, logs, strict=True):
                 if component.kernel == "askey":
                     group["length"].clamp_(max=np.log(most_length))
     return best, best_score
@@ -87,9 +87,9 @@ def _parameters(component: Component) -> dict[str, torch.Tensor]:
     return {name: torch.tensor(np.log(value), requires_grad=True) for name, value in given.items() if value is not None}
 
 
-def _score(components, logs, log_error, position, places, value) -> torch.Tensor:
+def _score(start, logs, log_error, position, places, value) -> torch.Tensor:
     a = torch.eye(len(value), dtype=torch.float64) * torch.exp(2 * log_error)
-    for component, group in zip(components, logs):
+    for component, group in zip(start.covariance, logs, strict=True):
         columns = [position / torch.exp(group["length"])]
         columns += [(places[PLACES[name]] / torch.exp(group[name]))[:, None] for name in PLACES if name in group]
         c = torch.cat(columns, dim=1)
@@ -99,13 +99,13 @@ def _score(components, logs, log_error, position, places, value) -> torch.Tensor
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(a))
     variance = 1.0 / torch.diagonal(inverse)
     e = (inverse @ value) * variance
-    nu = DEGREES_OF_FREEDOM
+    nu = GAUSSIAN if start.huber is None else ROBUST
     return (0.5 * (nu + 1) * torch.log1p(e * e / (nu * variance)) + 0.5 * torch.log(variance)).mean()
 
 
 def _settings(start: VariableSettings, logs, log_error) -> VariableSettings:
     components = tuple(
         replace(component, **{name: float(torch.exp(p.detach())) for name, p in group.items()})
-        for component, group in zip(start.covariance, logs)
+        for component, group in zip(start.covariance, logs, strict=True)
     )
-    return VariableSettings(float(torch.exp(log_error.detach())), components)
+    return VariableSettings(float(torch.exp(log_error.detach())), start.huber, components)

@@ -17,10 +17,13 @@ class VariableSettings:
     Attributes:
         observation_error: standard deviation in analysis space, representativeness included. It belongs to the
             covariance beside it, with which it was estimated; errors that a report brings along do not.
+        huber: limit of the variational quality control in observation errors; null: none, for variables with
+            two modes (fog or none), where the rarer mode is no error.
         covariance: components of the background error covariance.
     """
 
     observation_error: float
+    huber: float | None
     covariance: tuple[Component, ...]
 
 
@@ -29,33 +32,33 @@ class Classical:
     """Settings of the classical methods (``configs/methods/classical.yaml``).
 
     Attributes:
-        huber: limit of the variational quality control in observation errors; null: none.
         neighbours: observations that local optimal interpolation uses for a block.
         amplitude: scale the covariance of each variable to the hour's departures.
         variables: for each analysed variable.
     """
 
-    huber: float | None
     neighbours: int
     amplitude: bool
     variables: dict[str, VariableSettings]
 
 
-METHODS: dict[str, Callable[[Classical, Covariance], Method]] = {
-    "threedvar": lambda settings, covariance: ThreeDVar(covariance, settings.huber),
-    "oi": lambda settings, covariance: OptimalInterpolation(covariance, settings.huber, settings.neighbours),
-    "gaussian_weights": lambda settings, covariance: GaussianWeights(),
-    "nearest": lambda settings, covariance: NearestStation(),
-    "first_guess": lambda settings, covariance: NoIncrement(),
+METHODS: dict[str, Callable[[Classical, str, Covariance], Method]] = {
+    "threedvar": lambda settings, name, covariance: ThreeDVar(covariance, settings.variables[name].huber),
+    "oi": lambda settings, name, covariance: OptimalInterpolation(
+        covariance, settings.variables[name].huber, settings.neighbours
+    ),
+    "gaussian_weights": lambda settings, name, covariance: GaussianWeights(),
+    "nearest": lambda settings, name, covariance: NearestStation(),
+    "first_guess": lambda settings, name, covariance: NoIncrement(),
 }
 
 
-def build_method(name: str, settings: Classical, covariance: Covariance) -> Method:
-    """Make a method.
+def build_method(method: str, settings: Classical, name: str, covariance: Covariance) -> Method:
+    """Make a method for the variable ``name`` with this background error covariance.
 
     Raises:
         ValueError: no such method; lists them.
     """
-    if name not in METHODS:
-        raise ValueError(f"unknown method {name!r}: the methods are {', '.join(METHODS)}")
-    return METHODS[name](settings, covariance)
+    if method not in METHODS:
+        raise ValueError(f"unknown method {method!r}: the methods are {', '.join(METHODS)}")
+    return METHODS[method](settings, name, covariance)
