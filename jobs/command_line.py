@@ -41,6 +41,8 @@ def parse(cls, verb: str, description: str, arguments: Sequence[str], options: d
         many = key.endswith("...")
         parser.add_argument(option, nargs="+" if many else None, dest=key.removesuffix("..."), help=text)
     given = vars(parser.parse_args(list(arguments)))
+    if cls is dict:  # a verb without configuration
+        return given
     path, sets, dry = given.pop("config"), given.pop("set"), given.pop("dry_run")
     short = [f"{key}={yaml.safe_dump(value, default_flow_style=True, width=10**6)}" for key, value in given.items() if value is not None]
     run = config.load(cls, path, [*sets, *(text.replace("\n...", "").strip() for text in short)])

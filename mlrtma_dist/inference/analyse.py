@@ -22,7 +22,7 @@ from mlrtma_dist.names import variable
 
 BLOCK = 48  # grid points: 120 km at 2.5 km, smooth enough for few nodes, large enough for BLAS
 ERROR_BLOCK = 32  # coarse points of a block of the error field
-ERROR_SPACING = 20e3  # m between the points at which the analysis error is computed; interpolated between
+ERROR_SPACING = 40e3  # m between the points at which the analysis error is computed; interpolated between
 
 
 def solve(problem: Problem, method: str, settings: Classical) -> dict[str, Fit]:

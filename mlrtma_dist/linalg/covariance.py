@@ -24,6 +24,8 @@ from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg import chebyshev
 from mlrtma_dist.linalg.kernels import KERNELS, SMOOTH, SUPPORT
 
+BLOCK_ELEMENTS = 250_000  # of float32: 1 MB stays in the cache of a core through all passes of a kernel
+
 
 @dataclass(frozen=True)
 class Component:
@@ -121,15 +123,30 @@ class Covariance:
 
 
 def _block(component: Component, p: Points, q: Points, origin: np.ndarray) -> np.ndarray:
+    """The component between p and q, float32 (len(p), len(q)); one product gives all squared distances."""
     a, b = component.coordinates(p, origin), component.coordinates(q, origin)
-    squared = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None] - 2 * (a @ b.T)
-    np.maximum(squared, 0, out=squared)
-    result = KERNELS[component.kernel](np.sqrt(squared, out=squared))
-    result *= np.float32(component.variance)
-    return result
+    return _kernel(component, _extended(a), _extended_transposed(b)) * np.float32(component.variance)
 
 
 def _apply_block(component: Component, p: Points, q: Points, w: np.ndarray, origin: np.ndarray) -> np.ndarray:
-    rows = max(1, 2_000_000 // len(q))  # 8 MB of float32 at a time: stays in the cache of a core
-    parts = [_block(component, p[i : i + rows], q, origin) @ w.astype(np.float32) for i in range(0, len(p), rows)]
+    a, b = component.coordinates(p, origin), component.coordinates(q, origin)
+    left, right = _extended(a), _extended_transposed(b)
+    scaled = (w * component.variance).astype(np.float32)
+    rows = max(1, BLOCK_ELEMENTS // len(q))
+    parts = [_kernel(component, left[i : i + rows], right) @ scaled for i in range(0, len(p), rows)]
     return np.concatenate(parts).astype(np.float64)
+
+
+def _extended(a: np.ndarray) -> np.ndarray:
+    """(a, |a|^2, 1), so that its product with (-2b, 1, |b|^2)' is |a - b|^2."""
+    return np.column_stack([a, (a * a).sum(axis=1), np.ones(len(a), np.float32)])
+
+
+def _extended_transposed(b: np.ndarray) -> np.ndarray:
+    return np.column_stack([-2 * b, np.ones(len(b), np.float32), (b * b).sum(axis=1)]).T
+
+
+def _kernel(component: Component, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    squared = left @ right
+    np.maximum(squared, 0, out=squared)  # rounding
+    return KERNELS[component.kernel](np.sqrt(squared, out=squared))

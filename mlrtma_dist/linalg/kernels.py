@@ -1,5 +1,7 @@
 """Correlation functions of a scaled distance r >= 0, each positive definite in six dimensions.
 
+They overwrite r: a pass over memory saved is a tenth of the cost of an analysis.
+
 Six, because a scaled coordinate of a point has six components (three of position, elevation,
 land fraction, relief; see ``covariance.py``).
 """
@@ -10,21 +12,24 @@ import numpy as np
 def askey(r: np.ndarray) -> np.ndarray:
     """(1 - r)^4 for r < 1, else 0 (Askey 1973): rough like an exponential of e-folding about 0.22, but of
     compact support. Positive definite in d dimensions for powers >= (d + 1) / 2, so up to d = 7."""
-    result = np.subtract(1, r, out=np.empty_like(r))
-    np.maximum(result, 0, out=result)
-    result *= result
-    result *= result
-    return result
+    np.subtract(1, r, out=r)
+    np.maximum(r, 0, out=r)
+    np.multiply(r, r, out=r)
+    return np.multiply(r, r, out=r)
 
 
 def matern32(r: np.ndarray) -> np.ndarray:
     """(1 + r) exp(-r): Matern's function of smoothness 3/2, smooth at the origin, in any dimension."""
-    return (1 + r) * np.exp(-r)
+    decay = np.exp(-r)
+    r += 1
+    return np.multiply(r, decay, out=r)
 
 
 def gaussian(r: np.ndarray) -> np.ndarray:
     """exp(-r^2 / 2), infinitely smooth, in any dimension."""
-    return np.exp(-0.5 * r * r)
+    np.multiply(r, r, out=r)
+    r *= -0.5
+    return np.exp(r, out=r)
 
 
 KERNELS = {"askey": askey, "matern32": matern32, "gaussian": gaussian}

@@ -13,6 +13,7 @@ observations that the analysis uses take part.
 
 import numpy as np
 from scipy.spatial import cKDTree
+from threadpoolctl import threadpool_limits
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
@@ -37,11 +38,12 @@ def estimate_amplitude(covariance: Covariance, points: Points, departure: np.nda
     limit = CUT * max(median_scale(departure), float(np.median(error)))
     clipped = np.clip(departure, -limit, limit)
     score = -0.5 * (np.log(FACTORS) / PRIOR) ** 2
-    for group in _groups(points.position):
-        values, vectors = np.linalg.eigh(covariance.matrix(points[group], points[group]).astype(np.float64))
-        squared = (vectors.T @ clipped[group]) ** 2
-        total = FACTORS[:, None] * np.maximum(values, 0.0) + float(np.mean(error[group] ** 2))
-        score -= 0.5 * (np.log(total) + squared / total).sum(axis=1)
+    with threadpool_limits(1):  # the matrices are small: threads cost more than they give
+        for group in _groups(points.position):
+            values, vectors = np.linalg.eigh(covariance.matrix(points[group], points[group]).astype(np.float64))
+            squared = (vectors.T @ clipped[group]) ** 2
+            total = FACTORS[:, None] * np.maximum(values, 0.0) + float(np.mean(error[group] ** 2))
+            score -= 0.5 * (np.log(total) + squared / total).sum(axis=1)
     return float(FACTORS[np.argmax(score)])
 
 

@@ -55,7 +55,7 @@ def robust_weights(hbh: np.ndarray, d: np.ndarray, r: np.ndarray, limit: float |
     for _ in range(MOST_ITERATIONS):
         a = hbh.astype(np.float64)
         a[np.diag_indices(len(d))] += r**2 / v
-        residual = (r**2 / v) * cho_solve(cho_factor(a, lower=True, overwrite_a=True), d)  # d - H dx
+        residual = (r**2 / v) * cho_solve(cho_factor(a, lower=True, overwrite_a=True, check_finite=False), d)  # d - H dx
         before, v = v, huber_weight(residual / r, limit)
         if np.abs(v - before).max() < SETTLED:
             break
@@ -73,5 +73,5 @@ def posterior_variance(b: Covariance, targets: Points, stations: Points, r_squar
     a = b.matrix(stations, stations).astype(np.float64)
     a[np.diag_indices(len(stations))] += r_squared
     bh = b.matrix(targets, stations).astype(np.float64)
-    explained = np.einsum("mn,nm->m", bh, cho_solve(cho_factor(a, lower=True, overwrite_a=True), bh.T))
+    explained = np.einsum("mn,nm->m", bh, cho_solve(cho_factor(a, lower=True, overwrite_a=True, check_finite=False), bh.T))
     return np.maximum(b.variance - explained, 0.0)

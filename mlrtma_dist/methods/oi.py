@@ -69,7 +69,7 @@ class OptimalInterpolationFit:
             stations = self.stations[near]
             a = self.method.covariance.matrix(stations, stations).astype(np.float64)
             a[np.diag_indices(len(near))] += self.r_squared[near]
-            w = cho_solve(cho_factor(a, lower=True, overwrite_a=True), self.departure[near])
+            w = cho_solve(cho_factor(a, lower=True, overwrite_a=True, check_finite=False), self.departure[near])
             result[block] = self.method.covariance.apply(points[block], stations, w)
         return result
 

@@ -127,7 +127,7 @@ def _measure(truth: State, static: Static, stations: int, generator: np.random.G
         error = np.array(ERRORS[name])[np.where(airport, 0, 1)]
         value = known.to_analysis(bilinear(field, row, column)) + error[:, 1] + error[:, 0] * generator.standard_normal(stations)
         wild = ~airport & (generator.uniform(size=stations) < GROSS)
-        value = value + np.where(wild, generator.choice([-12.0, 12.0], stations) * error[:, 0], 0.0)
+        value = value + np.where(wild, generator.choice([-25.0, 25.0], stations) * error[:, 0], 0.0)
         comes = (generator.uniform(size=stations) > MISSING) & (airport | (name not in AIRPORT_ONLY))
         tables.append(Observations.build(
             station=names[comes], network=np.where(airport, "airport", "mesonet")[comes], latitude=latitude[comes],
