@@ -31,7 +31,7 @@ def write_product(analysis: Analysis, directory, provenance: dict[str, str]) -> 
     Args:
         analysis: fields of shape (y, x) of its domain, SI.
         directory: made where it is missing.
-        provenance: global attributes such as config (YAML text), commit, version, institution; they take the
+        provenance: global attributes such as configuration (YAML text), commit, institution; they take the
             place of history, source, references and title where given.
 
     Returns:
