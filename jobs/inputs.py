@@ -51,7 +51,7 @@ def provenance(resolved: str, observations: tuple[str, ...], background: tuple[s
         "configuration": resolved,
         "software": f"mlrtma {mlrtma_dist.__version__}",
         "commit": commit(),
-        "created": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "created": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "observation_files": " ".join(Path(f).name for f in observations),
         "background_files": " ".join(Path(f).name for f in background),
     }

@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import time
-from typing import Callable, Iterator
+from collections.abc import Callable, Iterator
 
 STEP = 10.0  # seconds between the lines of a batch log
 

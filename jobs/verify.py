@@ -14,15 +14,15 @@ import numpy as np
 from jobs.command_line import parse
 from jobs.inputs import load_settings, provenance, read_all
 from jobs.progress import progress
+from jobs.withheld import collect
 from mlrtma_dist import clock, config
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.grid.domain import load_domain
-from mlrtma_dist.errors import InputError
-from mlrtma_dist.inference.analyse import at_reports, diagnose, solve
-from mlrtma_dist.inference.problem import Problem, pose
+from mlrtma_dist.inference.analyse import diagnose, solve
+from mlrtma_dist.inference.problem import pose
 from mlrtma_dist.io.atomic import write_text
-from mlrtma_dist.methods.settings import METHODS, Classical
-from mlrtma_dist.observations.departures import verifiable
+from mlrtma_dist.methods.settings import METHODS
 from mlrtma_dist.observations.quality_summary import summarise, total
 from mlrtma_dist.observations.withhold import boxes, folds
 from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST, Matches, write_matches
@@ -92,14 +92,8 @@ def make(run: Run) -> list[Score]:
     methods = list(dict.fromkeys((FIRST_GUESS, NEAREST, *run.method)))
 
     parts = folds(observations, count=run.folds, seed=run.seed, block_km=run.blocks)
-    tables = []
     with progress(f"verify {static.domain.name}") as show:
-        for fold in range(run.folds):
-            problem = pose(static, observations, settings, withheld=parts == fold, **asked)
-            for number, method in enumerate(methods, start=1):
-                tables.append(_match(problem, method, settings, fold))
-                show("folds", (fold + number / len(methods)) / run.folds)
-    matches = Matches.concatenate(tables)
+        matches = collect(static, observations, settings, methods, parts, progress=show, **asked)
     if not matches.scored.any():
         raise InputError(
             f"no report of {', '.join(settings.variables)} on {static.domain.name} within {run.window_minutes:g} minutes "
@@ -110,20 +104,6 @@ def make(run: Run) -> list[Score]:
     whole = pose(static, observations, settings, **asked)
     _write(run, matches, scores, clusters, diagnose(whole, solve(whole, run.method[0], settings), settings, run.method[0]))
     return scores
-
-
-def _match(problem: Problem, method: str, settings: Classical, fold: int) -> Matches:
-    """What the withheld stations inside the domain measured, beside what the method says there."""
-    o = problem.observations
-    rows = problem.withheld & verifiable(o, problem.departure) & np.isfinite(problem.departure)
-    rows &= problem.static.domain.contains(problem.points.latitude, problem.points.longitude)
-    value, error = at_reports(problem, solve(problem, method, settings), rows)
-    assumed = np.array([settings.variables[str(v)].observation_error for v in o.variable[rows]])
-    return Matches.build(
-        method=method, variable=o.variable[rows], station=o.station[rows], latitude=o.latitude[rows],
-        longitude=o.longitude[rows], elevation=o.elevation[rows], fold=fold, observation=problem.value[rows],
-        prediction=value[rows], spread=error[rows], observation_error=assumed,
-    )
 
 
 def _boxes(matches: Matches, blocks: float) -> np.ndarray:
