@@ -37,7 +37,10 @@ setup(
     version="0.1.0",
     description="Machine-learning real-time mesoscale analysis as a distributed batch system",
     python_requires=">=3.11",
-    packages=[*find_packages(include=["mlrtma_dist", "mlrtma_dist.*", "hpc", "hpc.*", "jobs", "jobs.*"]), "mlrtma_dist.configs"],
+    packages=[
+        *find_packages(include=["mlrtma_dist", "mlrtma_dist.*", "hpc", "hpc.*", "jobs", "jobs.*"]),
+        "mlrtma_dist.configs",
+    ],
     package_dir={"mlrtma_dist.configs": "configs"},
     package_data={"mlrtma_dist.configs": CONFIGS},
     install_requires=REQUIREMENTS,

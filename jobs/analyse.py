@@ -1,7 +1,7 @@
 """Analyse one time on one domain.
 
     mlrtma analyse --domain conus --observations rap.t06z.adpsfc.prepbufr --output output
-    mlrtma analyse configs/inference/analyse.yaml --domain my_region.yaml --observations a.csv b.prepbufr --background hrrr.grib2
+    mlrtma analyse run.yaml --domain my_region.yaml --observations a.csv b.prepbufr --background hrrr.grib2
 
 Writes output/<domain>_<time>/<domain>_<time>.nc, its maps, config.yaml and quality.txt.
 """
@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from jobs.command_line import parse
-from jobs.inputs import load_settings, provenance, read_all
+from jobs.inputs import check_times, load_region, load_settings, provenance, read_all
 from jobs.progress import progress
 from mlrtma_dist import clock, config
 from mlrtma_dist.fields.static import load_static
-from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.inference.analyse import analyse, solve
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.inference.maps import draw_maps
@@ -29,7 +28,7 @@ from mlrtma_dist.observations.quality_summary import summarise, table
 OPTIONS = {
     "--domain": ("domain", "a shipped domain (conus, alaska, hawaii, guam, puerto_rico, *_1km) or a YAML file"),
     "--observations": ("observations...", "observation files: PrepBUFR, CSV; .gz too"),
-    "--background": ("background...", "gridded first guess: GRIB or CF netCDF, or an earlier analysis; none: a regression"),
+    "--background": ("background...", "gridded first guess: GRIB, CF netCDF, an earlier analysis; none: a regression"),
     "--time": ("time", "analysis time in UTC, e.g. 2022-08-24T06:00; none: the full hour nearest to the reports"),
     "--method": ("method", f"one of {', '.join(METHODS)}"),
     "--output": ("output", "folder to write to"),
@@ -69,6 +68,7 @@ class Run:
     def __post_init__(self):
         if self.method not in METHODS:
             raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {self.method!r}")
+        check_times(self.time, self.window_minutes)
 
 
 def main(arguments: list[str]) -> None:
@@ -82,7 +82,7 @@ def main(arguments: list[str]) -> None:
 def make(run: Run) -> tuple[Analysis, Path]:
     """Analyse and write; returns the analysis and the product's path."""
     settings = load_settings(run.settings, run.variables)
-    domain = load_domain(run.domain)
+    domain = load_region(run.domain)
     observations = read_all(run.observations, run.mapping)
     time = clock.parse_time(run.time) if run.time else clock.nearest_hour(observations.time)
     static = load_static(domain)

@@ -64,7 +64,8 @@ def _mpi() -> tuple[list[str], str]:
     except (ImportError, RuntimeError) as error:
         return [], f"none: {str(error).splitlines()[0]}"
     loaded = mapped_libraries(pathlib.Path("/proc/self/maps"), ("libmpi.so", "libmpi_mpich.so", "libmpich.so"))
-    return loaded, f"{MPI.Get_library_version().split(',')[0].strip()}: {', '.join(loaded) or 'library not found in /proc'}"
+    version = MPI.Get_library_version().split(",")[0].strip()
+    return loaded, f"{version}: {', '.join(loaded) or 'library not found in /proc'}"
 
 
 def mapped_libraries(maps: pathlib.Path, names: tuple[str, ...]) -> list[str]:

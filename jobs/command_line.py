@@ -33,9 +33,10 @@ def parse(cls, verb: str, description: str, arguments: Sequence[str], options: d
     Raises:
         ConfigError: a wrong option, key or value.
     """
-    parser = _Parser(prog=f"mlrtma {verb}", description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = _Parser(prog=f"mlrtma {verb}", description=description, formatter_class=raw)
     parser.add_argument("config", nargs="?", help="YAML file with the keys of the run")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="set a key, e.g. window_minutes=15")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="set a key: window_minutes=15")
     parser.add_argument("--dry-run", action="store_true", help="print the resolved configuration and stop")
     for option, (key, text) in options.items():
         many = key.endswith("...")
@@ -44,9 +45,14 @@ def parse(cls, verb: str, description: str, arguments: Sequence[str], options: d
     if cls is dict:  # a verb without configuration
         return given
     path, sets, dry = given.pop("config"), given.pop("set"), given.pop("dry_run")
-    short = [f"{key}={yaml.safe_dump(value, default_flow_style=True, width=10**6)}" for key, value in given.items() if value is not None]
-    run = config.load(cls, path, [*sets, *(text.replace("\n...", "").strip() for text in short)])
+    short = [f"{key}={_one_line(value)}" for key, value in given.items() if value is not None]
+    run = config.load(cls, path, [*sets, *short])
     if dry:
         sys.stdout.write(config.to_yaml(run))
         return None
     return run
+
+
+def _one_line(value: str | list[str]) -> str:
+    """A value as YAML on one line, quoted where it would else be read as a number or a date."""
+    return yaml.safe_dump(value, default_flow_style=True, width=10**6).replace("\n...", "").strip()

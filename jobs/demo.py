@@ -68,21 +68,22 @@ def _simulated(run: Run) -> list[str]:
     analysis, product = analyse.make(analyse.Run(**inputs))
     scores = verify.make(verify.Run(**{**inputs, "output": str(folder / "verification")}))
     truth = world.truth.values["t2m"]
-    on_grid = [float(np.sqrt(np.mean((field - truth) ** 2))) for field in (world.background.values["t2m"], analysis.values["t2m"])]
+    fields = world.background.values["t2m"], analysis.values["t2m"]
+    before, after = (float(np.sqrt(np.mean((field - truth) ** 2))) for field in fields)
     return [
         f"A simulated hour on {static.domain.title}",
         *_paths(product, folder / "verification"),
         _sentence(scores, "threedvar"),
-        f"  against the simulated truth at all grid points: background {on_grid[0]:.2f} K, analysis {on_grid[1]:.2f} K",
+        f"  against the simulated truth at all grid points: background {before:.2f} K, analysis {after:.2f} K",
     ]
 
 
 def _real(run: Run, file: Path) -> list[str]:
     folder = Path(run.output) / "conus"
-    inputs = {"domain": "conus", "observations": (str(file),), "output": str(folder), "variables": ("t2m", "d2m", "u10", "v10")}
-    _, product = analyse.make(analyse.Run(**inputs))
-    scores = verify.make(verify.Run(**{**inputs, "output": str(folder / "verification"), "variables": ("t2m",),
-                                       "method": ("threedvar",)}))
+    inputs = {"domain": "conus", "observations": (str(file),), "output": str(folder)}
+    _, product = analyse.make(analyse.Run(**inputs, variables=("t2m", "d2m", "u10", "v10")))
+    inputs["output"] = str(folder / "verification")
+    scores = verify.make(verify.Run(**inputs, variables=("t2m",), method=("threedvar",)))
     return [
         "", "A real hour: CONUS, 2022-08-24 06 UTC, no background (the first guess is a regression on the reports)",
         *_paths(product, folder / "verification"), _sentence(scores, "threedvar"),

@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from jobs.command_line import parse
-from jobs.inputs import load_settings, read_all
+from jobs.inputs import load_region, load_settings, read_all
 from mlrtma_dist import clock, config
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.static import load_static
-from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.inference.problem import pose
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.methods.estimate import Departures, estimate
@@ -59,7 +58,7 @@ def main(arguments: list[str]) -> None:
     if run is None:
         return
     settings = load_settings(run.settings, run.variables)
-    static = load_static(load_domain(run.domain))
+    static = load_static(load_region(run.domain))
     problems = []
     for file in run.observations:
         observations = read_all((file,), run.mapping)
@@ -70,7 +69,7 @@ def main(arguments: list[str]) -> None:
         rows = [p.used & (p.observations.variable == name) for p in problems]
         hours = [Departures(p.points[r], p.departure[r]) for p, r in zip(problems, rows, strict=True) if r.sum() > 10]
         if not hours:
-            raise InputError(f"{name}: no file holds more than 10 usable reports; leave it out with --set variables=[...]")
+            raise InputError(f"{name}: no file holds more than 10 usable reports; leave it out: --set variables=[...]")
         found[name], score = estimate(start, hours, steps=run.steps, most_reports=run.reports)
         log.info("%s: %d hours, score %.4f", name, len(hours), score)
     write_text(run.output, config.to_yaml(replace(settings, variables=found)))

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import mlrtma_dist
-from mlrtma_dist import config
+from mlrtma_dist import clock, config
+from mlrtma_dist.grid.domain import Domain, load_domain
 from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.observations.readers import read_observations
 from mlrtma_dist.observations.table import Observations
@@ -24,9 +25,34 @@ def load_settings(name: str, variables: tuple[str, ...] = ()) -> Classical:
     settings = config.load(Classical, config.find("methods", name))
     unknown = [v for v in variables if v not in settings.variables]
     if unknown:
-        raise config.ConfigError(f"variables: {', '.join(unknown)} not in {name}; known are {', '.join(settings.variables)}")
+        known = ", ".join(settings.variables)
+        raise config.ConfigError(f"variables: {', '.join(unknown)} not in {name}; known are {known}")
     kept = {v: s for v, s in settings.variables.items() if not variables or v in variables}
     return replace(settings, variables=kept)
+
+
+def load_region(name: str) -> Domain:
+    """Read a domain that lies on the earth.
+
+    Raises:
+        ConfigError: no such domain, or a plane, where no station can be.
+    """
+    domain = load_domain(name)
+    if domain.is_plane:
+        raise config.ConfigError(f"domain: {domain.name} is a plane without latitude; stations lie on the earth")
+    return domain
+
+
+def check_times(time: str | None, window_minutes: float) -> None:
+    """Check what a run says of times before anything is read.
+
+    Raises:
+        ValueError: a text that is no time, or a window that holds nothing.
+    """
+    if time is not None:
+        clock.parse_time(time)
+    if not window_minutes > 0.0:
+        raise ValueError(f"window_minutes: expected a positive half width in minutes, got {window_minutes:g}")
 
 
 def read_all(files: tuple[str, ...], mapping: str | None = None) -> Observations:
@@ -63,7 +89,8 @@ def commit() -> str:
     try:
         found = subprocess.run(["git", "describe", "--always", "--dirty=+changes", "--abbrev=12"], cwd=here,
                                capture_output=True, text=True, timeout=10, check=True)
-        inside = subprocess.run(["git", "ls-files", "--error-unmatch", "inputs.py"], cwd=here, capture_output=True, timeout=10)
+        inside = subprocess.run(["git", "ls-files", "--error-unmatch", Path(__file__).name], cwd=here,
+                                capture_output=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return found.stdout.strip() if inside.returncode == 0 else "unknown"

@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from jobs.command_line import parse
-from jobs.inputs import load_settings, provenance, read_all
+from jobs.inputs import check_times, load_region, load_settings, provenance, read_all
 from jobs.progress import progress
 from jobs.withheld import collect
 from mlrtma_dist import clock, config
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.static import load_static
-from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.inference.analyse import diagnose, solve
 from mlrtma_dist.inference.problem import pose
 from mlrtma_dist.io.atomic import write_text
@@ -26,6 +25,7 @@ from mlrtma_dist.methods.settings import METHODS
 from mlrtma_dist.observations.quality_summary import summarise, total
 from mlrtma_dist.observations.withhold import boxes, folds
 from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST, Matches, write_matches
+from mlrtma_dist.verification.outlines import outlines
 from mlrtma_dist.verification.report import write_report
 from mlrtma_dist.verification.scores import Score, score_table, write_scores
 
@@ -68,8 +68,13 @@ class Run:
 
     def __post_init__(self):
         unknown = [m for m in self.method if m not in METHODS]
-        if unknown or self.folds < 2:
-            raise ValueError(f"expected methods of {', '.join(METHODS)} and at least 2 folds, got {self.method} and {self.folds}")
+        if unknown or not self.method:
+            raise ValueError(f"method: expected some of {', '.join(METHODS)}, got {', '.join(self.method) or 'none'}")
+        if self.folds < 2:
+            raise ValueError(f"folds: expected at least 2, got {self.folds}")
+        if self.blocks is not None and not self.blocks > 0.0:
+            raise ValueError(f"blocks: expected a size in km above 0, got {self.blocks:g}")
+        check_times(self.time, self.window_minutes)
 
 
 def main(arguments: list[str]) -> None:
@@ -84,7 +89,7 @@ def main(arguments: list[str]) -> None:
 def make(run: Run) -> list[Score]:
     """Verify and write; returns the scores."""
     settings = load_settings(run.settings, run.variables)
-    static = load_static(load_domain(run.domain))
+    static = load_static(load_region(run.domain))
     observations = read_all(run.observations, run.mapping)
     observations = observations[np.isin(observations.variable, list(settings.variables))]
     time = clock.parse_time(run.time) if run.time else clock.nearest_hour(observations.time)
@@ -96,13 +101,14 @@ def make(run: Run) -> list[Score]:
         matches = collect(static, observations, settings, methods, parts, progress=show, **asked)
     if not matches.scored.any():
         raise InputError(
-            f"no report of {', '.join(settings.variables)} on {static.domain.name} within {run.window_minutes:g} minutes "
-            f"of {time} can be verified: check --time, --domain and the files"
+            f"no report of {', '.join(settings.variables)} on {static.domain.name} within "
+            f"{run.window_minutes:g} minutes of {time} can be verified: check --time, --domain and the files"
         )
     clusters = _boxes(matches, run.blocks) if run.blocks else None
     scores = score_table(matches, domain=static.domain.name, clusters=clusters)
     whole = pose(static, observations, settings, **asked)
-    _write(run, matches, scores, clusters, diagnose(whole, solve(whole, run.method[0], settings), settings, run.method[0]))
+    fits = solve(whole, run.method[0], settings)
+    _write(run, matches, scores, clusters, diagnose(whole, fits, settings, run.method[0]))
     return scores
 
 
@@ -124,7 +130,7 @@ def _write(run: Run, matches: Matches, scores: list[Score], clusters, analysis) 
     how = f"in boxes of {run.blocks:g} km" if run.blocks else "by the hash of their names"
     write_report(
         folder / "report.html", title=f"Verification, {analysis.static.domain.title}, {time} UTC", matches=matches,
-        scores=scores, analysis=analysis, quality_rows=rows, clusters=clusters,
+        scores=scores, analysis=analysis, quality_rows=rows, clusters=clusters, outlines=outlines(analysis.static),
         context={"withheld": f"in {run.folds} parts, stations divided {how}", "first guess": analysis.first_guess_name,
                  **provenance(resolved, run.observations, run.background)},
     )

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from mlrtma_dist.errors import InputError
+
 
 def parse_time(text: str) -> np.datetime64:
     """Read a UTC time such as ``2022-08-24T06:00``, ``2022-08-24 06Z`` or ``2022082406``.
@@ -16,6 +18,8 @@ def parse_time(text: str) -> np.datetime64:
     if len(compact) == 13 and compact[10] == "T":
         compact += ":00"
     try:
+        if not compact[:8].replace("-", "").isdigit() or len(compact) < 10:  # numpy reads "today", "" and "2022", too
+            raise ValueError
         return np.datetime64(compact, "s")
     except ValueError:
         raise ValueError(f"expected a UTC time such as 2022-08-24T06:00 or 2022082406, got {text!r}") from None
@@ -25,11 +29,11 @@ def nearest_hour(times: np.ndarray) -> np.datetime64:
     """The full hour nearest to the median of ``times`` (n,): the analysis time of a file that names none.
 
     Raises:
-        ValueError: there is no time to judge by.
+        InputError: there is no time to judge by.
     """
     seconds = times[~np.isnat(times)].astype("datetime64[s]").astype(np.int64)
     if not len(seconds):
-        raise ValueError("no observation carries a time: name the analysis time with --time")
+        raise InputError("no observation carries a time: name the analysis time with --time")
     return np.datetime64(int(round(float(np.median(seconds)) / 3600)) * 3600, "s")
 
 

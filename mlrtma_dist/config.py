@@ -6,6 +6,7 @@ as ``${MLRTMA_REAL_DATA}`` in a value is replaced by the environment variable of
 
 import dataclasses
 import difflib
+import math
 import os
 import pathlib
 import re
@@ -61,7 +62,7 @@ def find(kind: str, name: str) -> pathlib.Path:
 
 
 def load_yaml(path) -> dict:
-    """Read a YAML mapping, with environment variables in its text replaced.
+    """Read a YAML mapping; environment variables in its text are replaced by ``build``.
 
     Raises:
         ConfigError: the file cannot be read or is not a mapping; names file and line.
@@ -177,7 +178,8 @@ def _convert(hint, value, where: str):
         kinds = [arguments[0]] * len(items) if arguments[-1] is Ellipsis else list(arguments)
         if len(kinds) != len(items):
             raise ConfigError(f"{where}: expected {len(kinds)} values, got {len(items)}: {value!r}")
-        return tuple(_convert(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, items)))
+        pairs = enumerate(zip(kinds, items, strict=True))
+        return tuple(_convert(kind, item, f"{where}[{i}]") for i, (kind, item) in pairs)
     if origin is dict:
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: expected a mapping, got {value!r}")
@@ -198,13 +200,16 @@ def _convert_scalar(hint, value, where: str):
             number = float(value)
         except (TypeError, ValueError):
             raise wrong from None
-        if hint is int and number != int(number):
+        if math.isnan(number) or (hint is int and not number.is_integer()):
             raise wrong
         return hint(number)
     if hint is str:
         if isinstance(value, (dict, list)) or value is None:
             raise wrong
-        return expand(value) if isinstance(value, str) else str(value)
+        try:
+            return expand(str(value))
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from error
     return value
 
 

@@ -5,7 +5,8 @@ are the claims, so they stand here in one place:
 
 - Temperature at sea level: the annual zonal mean of North, Cahalan and Coakley (1981),
   14.97 - 28.0 P2(sin latitude) degC, plus a seasonal wave of amplitude 1 + 15 sin^2(latitude) K with its
-  peak on 22 July in the north and on 21 January in the south; 6.5 K/km less with height (ICAO).
+  peak on 22 July in the north and on 21 January in the south, fading within 5 degrees of the equator, which has
+  no season; 6.5 K/km less with height (ICAO).
 - Dew point: 4 K below the temperature.
 - Pressure: the ICAO standard atmosphere at the elevation.
 - Wind: calm, as the mean of a vector; gust 5 m/s; visibility 14 km; ceiling 7 km; half the sky covered.
@@ -21,6 +22,7 @@ from mlrtma_dist.names import STANDARD_PRESSURE, variable
 
 LAPSE_RATE = 0.0065  # K/m, ICAO
 DEW_POINT_DEPRESSION = 4.0  # K
+TROPICAL = 5.0  # degrees of latitude within which the season fades
 CONSTANT = {"u10": 0.0, "v10": 0.0, "gust": 5.0, "visibility": 14000.0, "ceiling": 7000.0, "sky_cover": 0.5}
 DEVIATION = {  # (a, b) in analysis space
     "t2m": (2.5, 10.0),
@@ -48,7 +50,8 @@ def mean(name: str, latitude: np.ndarray, elevation: np.ndarray, time: np.dateti
         return STANDARD_PRESSURE * standard_pressure_ratio(elevation)
     sine = np.sin(np.deg2rad(latitude))
     annual = 273.15 + 14.97 - 28.0 * 0.5 * (3.0 * sine**2 - 1.0)
-    season = np.sign(sine) * (1.0 + 15.0 * sine**2) * np.cos(2 * np.pi * (day_of_year(time) - 202.0) / 365.25)
+    side = np.clip(sine / np.sin(np.deg2rad(TROPICAL)), -1.0, 1.0)  # a sign without its jump at the equator
+    season = side * (1.0 + 15.0 * sine**2) * np.cos(2 * np.pi * (day_of_year(time) - 202.0) / 365.25)
     temperature = annual + season - LAPSE_RATE * np.asarray(elevation)
     return temperature if name == "t2m" else temperature - DEW_POINT_DEPRESSION
 

@@ -64,15 +64,20 @@ class GriddedFirstGuess:
         return np.zeros(len(points))
 
     def _index(self, points: Points) -> tuple[np.ndarray, np.ndarray]:
-        """Where points lie on the model's grid; kept for the next variable: projecting costs most."""
-        if not self._last or self._last[0] is not points:
+        """Where points lie on the model's grid; kept for the next variable: projecting costs most.
+
+        Points and place are kept as one pair and returned from here, not from there: the threads that walk
+        the grid ask at the same time.
+        """
+        kept, place = self._last[0] if self._last else (None, None)
+        if kept is not points:
             grid = self.state.domain
             if grid.is_plane:
                 place = points.position[:, 1] / grid.spacing, points.position[:, 0] / grid.spacing
             else:
                 place = grid.index(points.latitude, points.longitude)
-            self._last[:] = points, place
-        return self._last[1]
+            self._last[:] = [(points, place)]
+        return place
 
     def _at(self, name: str, place) -> np.ndarray:
         """A field at fractional indices, in the space in which it is interpolated."""

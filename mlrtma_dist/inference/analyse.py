@@ -5,9 +5,9 @@ threads as there are cores (numpy and BLAS work outside the interpreter's lock).
 """
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Callable
 
 import numpy as np
 from threadpoolctl import threadpool_limits

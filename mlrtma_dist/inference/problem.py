@@ -112,7 +112,9 @@ def pose(
         rows = used & (observations.variable == name)
         factor = estimate_amplitude(full, points[rows], departure[rows], error[rows]) if settings.amplitude else 1.0
         covariance[name] = full.scaled(factor)
-    return Problem(static, time, observations, points, value, departure, spread, used, held, guess, covariance, tuple(notes))
+    return Problem(
+        static, time, observations, points, value, departure, spread, used, held, guess, covariance, tuple(notes)
+    )
 
 
 def _places(static: Static, observations: Observations) -> Points:
@@ -147,17 +149,18 @@ def _first_guess(static, observations, points, value, error, used, settings, tim
     for name in settings.variables:
         rows = used & (observations.variable == name)
         reports[name] = (points[rows], value[rows], error[rows])
-    middle = slice(static.domain.size.y // 2, static.domain.size.y // 2 + 1), slice(static.domain.size.x // 2, static.domain.size.x // 2 + 1)
+    middle = (slice(size // 2, size // 2 + 1) for size in static.domain.shape)
     regression = fit_regression(grid_points(static, *middle), time, reports)
-    notes = []
-    if background:
-        gridded = load_gridded(list(background), static, time)
-        notes += [gridded.note] if gridded.note else []
-        return Fallback(gridded, regression), notes
-    for name, (place, _, _) in reports.items():
-        if len(place) == 0:
-            notes.append(f"no usable report of {name}: first guess and analysis are climatology")
-    return regression, notes
+    without = [name for name, (place, _, _) in reports.items() if len(place) == 0]
+    if not background:
+        return regression, [f"no usable report of {name}: first guess and analysis are climatology" for name in without]
+    gridded = load_gridded(list(background), static, time)
+    notes = [gridded.note] if gridded.note else []
+    for name in reports:
+        if name not in gridded.state.values:
+            instead = "climatology, as no report is usable" if name in without else "a regression on its reports"
+            notes.append(f"the background has no {name}: its first guess is {instead}")
+    return Fallback(gridded, regression), notes
 
 
 def _departures(guess: FirstGuess, observations: Observations, points: Points, value: np.ndarray):

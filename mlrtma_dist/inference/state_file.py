@@ -20,7 +20,8 @@ def write_state(path, state: State) -> pathlib.Path:
     seconds = np.array([state.time.astype("datetime64[s]").astype(np.int64)], dtype=np.float64)
     variables = [
         NetcdfVariable("time", ("time",), seconds, {
-            "standard_name": "time", "units": "seconds since 1970-01-01 00:00:00", "calendar": "standard", "axis": "T"}, dtype="f8"),
+            "standard_name": "time", "units": "seconds since 1970-01-01 00:00:00", "calendar": "standard", "axis": "T",
+        }, dtype="f8"),
         *coordinates(state.domain),
     ]
     if state.elevation is not None:

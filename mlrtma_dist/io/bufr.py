@@ -139,15 +139,15 @@ def _learn_tables(message: Message, buffer: bytearray, tables: Tables, categorie
     if not {"000001", "300004", "300003", "000030"} <= set(columns):
         raise BufrError(f"its descriptors {message.descriptors} are not those of a table message")
     kinds, entries, sequences, members = (columns[key] for key in ("000001", "300004", "300003", "000030"))
-    for code, text in zip(kinds.values("000001").tolist(), kinds.values("000002").tolist()):
+    for code, text in zip(kinds.values("000001").tolist(), kinds.values("000002").tolist(), strict=True):
         if code.isdigit():
             categories[int(code)] = text[:8].strip()
     for element in _elements(entries):
         tables.elements[element.descriptor] = element
     names, lists = sequences.values("TEXT").tolist(), [[] for _ in sequences.parent]
-    for parent, member in zip(members.parent, members.values("000030").tolist()):
+    for parent, member in zip(members.parent, members.values("000030").tolist(), strict=True):
         lists[parent].append(_descriptor(member))
-    for key, name, sequence in zip(_descriptors(sequences), names, lists):
+    for key, name, sequence in zip(_descriptors(sequences), names, lists, strict=True):
         tables.sequences[key], tables.names[key] = sequence, name[:8].strip()
 
 
@@ -158,7 +158,7 @@ def _descriptor(text: str) -> str:
 
 
 def _descriptors(column: Column) -> list[str]:
-    parts = zip(*(column.values(key).tolist() for key in ("000010", "000011", "000012")))
+    parts = zip(*(column.values(key).tolist() for key in ("000010", "000011", "000012")), strict=True)
     return [_descriptor("".join(part)) for part in parts]
 
 
@@ -166,7 +166,8 @@ def _elements(column: Column) -> list[Element]:
     """The entries of Table B in a DX message."""
     made = []
     keys = ("000013", "000015", "000016", "000017", "000018", "000019", "000020")
-    for descriptor, name, unit, *numbers in zip(_descriptors(column), *(column.values(key).tolist() for key in keys)):
+    columns = (column.values(key).tolist() for key in keys)
+    for descriptor, name, unit, *numbers in zip(_descriptors(column), *columns, strict=True):
         scale_sign, scale, reference_sign, reference, width = numbers
         try:
             values = int(scale_sign + scale), int(reference_sign + reference), int(width)

@@ -55,7 +55,7 @@ class _Expansion:
                 self.follow(step.body)
 
     def add(self, values: list[int], width: int) -> None:
-        for row, value in zip(self.fields, values):
+        for row, value in zip(self.fields, values, strict=False):
             row.append((value, width))
 
     def spend(self, bits: int) -> None:

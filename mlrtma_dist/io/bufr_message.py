@@ -82,7 +82,7 @@ def _read_head(data: bytes, start: int) -> tuple[Message, int]:
         raise BufrError(
             f"master table {first[3]} version {master}; expected table 0, version up to {NEWEST_MASTER_TABLE}"
         )
-    pairs = zip(third[7::2], third[8::2])
+    pairs = zip(third[7::2], third[8::2], strict=False)  # a byte of padding may follow
     descriptors = tuple(f"{a >> 6}{a & 63:02d}{b:03d}" for a, b in pairs)
     subsets = int.from_bytes(third[4:6], "big")
     return Message(start, category, time, subsets, bool(third[6] & 64), descriptors, body + 4, end - 4), end

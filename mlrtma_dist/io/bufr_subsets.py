@@ -158,9 +158,9 @@ class Walk:
         order = row - np.maximum.accumulate(np.where(first, row, 0)) if len(row) else row
         fields: dict[str, tuple[Element, np.ndarray]] = {}
         runs = [step for step in block.steps if isinstance(step, Run)]
-        for run, positions in zip(runs, noted[1:]):
+        for run, positions in zip(runs, noted[1:], strict=False):
             start = np.array(positions, dtype=np.int64)
-            for element, offset in zip(run.elements, run.offsets):
+            for element, offset in zip(run.elements, run.offsets, strict=True):
                 fields.setdefault(element.name, (element, start + offset))
         columns.setdefault(block.name, Column(block.name, subset, parent, order, fields, bits))
         for step in block.steps:

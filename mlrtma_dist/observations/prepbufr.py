@@ -86,7 +86,7 @@ def read_prepbufr(data: bytes, name: str) -> Observations:
     groups = decode(data, name, CATEGORIES)
     cycles: dict[int, np.datetime64] = {}
     for reports in groups:
-        for time, start in zip(reports.time, reports.message):
+        for time, start in zip(reports.time, reports.message, strict=True):
             if cycles.setdefault(reports.generation, time) != time:
                 raise BufrError(
                     f"{name}: message at byte {start} is of {time}, those before it of {cycles[reports.generation]};"
@@ -202,8 +202,8 @@ def _partners(station, kind, latitude, longitude, hours, sequence) -> np.ndarray
     Halves of one report share its sequence number; in files that have none, or several, position and time decide.
     """
     partner = np.full(len(station), -1)
-    place = list(zip(station.tolist(), latitude.tolist(), longitude.tolist(), hours.tolist()))
-    for keys in (list(zip(place, sequence.tolist())), place):
+    place = list(zip(station.tolist(), latitude.tolist(), longitude.tolist(), hours.tolist(), strict=True))
+    for keys in (list(zip(place, sequence.tolist(), strict=True)), place):
         mass = {key: row for row, key in reversed(list(enumerate(keys))) if kind[row] < 200 and partner[row] < 0}
         for row, key in enumerate(keys):
             if kind[row] >= 200 and partner[row] < 0 and key in mass and partner[mass[key]] < 0:

@@ -59,20 +59,22 @@ def simulate_world(static: Static, time: np.datetime64, *, stations: int, seed: 
     generator = np.random.default_rng(seed)
     values = _weather(static, generator)
     truth = State(static.domain, time, values, static.terrain, "simulated truth")
-    background = State(static.domain, time, _imperfect(values, static, generator), static.terrain, "simulated background")
+    believed = _imperfect(values, static, generator)
+    background = State(static.domain, time, believed, static.terrain, "simulated background")
     return World(truth, background, _measure(truth, static, stations, generator))
 
 
 def _field(static: Static, generator: np.random.Generator, length: float) -> np.ndarray:
     """Gaussian random field of unit variance and correlation length in m, shape (y, x)."""
-    smooth = gaussian_filter(generator.standard_normal(static.domain.shape), length / static.domain.spacing_metres, mode="wrap")
+    noise = generator.standard_normal(static.domain.shape)
+    smooth = gaussian_filter(noise, length / static.domain.spacing_metres, mode="wrap")
     return (smooth - smooth.mean()) / smooth.std()
 
 
 def _weather(static: Static, generator: np.random.Generator) -> dict[str, np.ndarray]:
     terrain, relief = static.terrain, static.terrain - static.terrain_smooth
     temperature = 291.0 + 2.5 * _field(static, generator, 120e3) + 0.8 * _field(static, generator, 25e3)
-    temperature = temperature - LAPSE * terrain + VALLEY_COLD * np.minimum(relief, 0.0) + 1.5 * (0.5 - static.land_smooth)
+    temperature += VALLEY_COLD * np.minimum(relief, 0.0) - LAPSE * terrain + 1.5 * (0.5 - static.land_smooth)
     depression = np.exp(1.4 + 0.7 * _field(static, generator, 80e3))
     pressure_sea = 101300.0 + 350.0 * _field(static, generator, 150e3)
     gradient_y, gradient_x = np.gradient(pressure_sea, static.domain.spacing_metres)
@@ -85,12 +87,13 @@ def _weather(static: Static, generator: np.random.Generator) -> dict[str, np.nda
     visibility = 16000.0 / (1.0 + np.exp(-2.5 * (depression - 1.5))) + 300.0
     made = {
         "t2m": temperature, "d2m": temperature - depression, "u10": east, "v10": north, "gust": gust,
-        "psfc": pressure_sea * standard_pressure_ratio(terrain), "visibility": visibility, "ceiling": ceiling, "sky_cover": cover,
+        "psfc": pressure_sea * standard_pressure_ratio(terrain), "visibility": visibility, "ceiling": ceiling,
+        "sky_cover": cover,
     }
     return {name: np.clip(value, *VARIABLES[name].valid).astype(np.float32) for name, value in made.items()}
 
 
-def _imperfect(values: dict[str, np.ndarray], static: Static, generator: np.random.Generator) -> dict[str, np.ndarray]:
+def _imperfect(values: dict[str, np.ndarray], static: Static, generator) -> dict[str, np.ndarray]:
     """The background: displaced, smoothed, biased, with an error field of its own."""
     spacing = static.domain.spacing_metres
     made = {}
@@ -101,7 +104,8 @@ def _imperfect(values: dict[str, np.ndarray], static: Static, generator: np.rand
         if name == "psfc":
             space, trend = space / standard_pressure_ratio(static.terrain), 0.0
         moved = shift(space + trend, (0.0, 20e3 / spacing), order=1, mode="nearest")
-        moved = gaussian_filter(moved, 10e3 / spacing) - trend + deviation * (0.4 + 1.2 * _field(static, generator, 60e3))
+        error = deviation * (0.4 + 1.2 * _field(static, generator, 60e3))
+        moved = gaussian_filter(moved, 10e3 / spacing) - trend + error
         if name == "psfc":
             moved = moved * standard_pressure_ratio(static.terrain)
         made[name] = known.from_analysis(moved).astype(np.float32)
@@ -125,7 +129,8 @@ def _measure(truth: State, static: Static, stations: int, generator: np.random.G
     for name, field in truth.values.items():
         known = VARIABLES[name]
         error = np.array(ERRORS[name])[np.where(airport, 0, 1)]
-        value = known.to_analysis(bilinear(field, row, column)) + error[:, 1] + error[:, 0] * generator.standard_normal(stations)
+        value = known.to_analysis(bilinear(field, row, column)) + error[:, 1]
+        value = value + error[:, 0] * generator.standard_normal(stations)
         wild = ~airport & (generator.uniform(size=stations) < GROSS)
         value = value + np.where(wild, generator.choice([-25.0, 25.0], stations) * error[:, 0], 0.0)
         comes = (generator.uniform(size=stations) > MISSING) & (airport | (name not in AIRPORT_ONLY))

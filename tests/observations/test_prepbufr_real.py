@@ -88,10 +88,11 @@ def test_each_row_of_the_table_is_a_record_of_the_other_decoder(rap, rap_rows, v
 
 
 def test_every_wind_of_the_real_file_carries_the_type_of_its_mass_report(rap):
-    mass = {(s, t): n for s, t, n in zip(rap.of("psfc").station, rap.of("psfc").time, rap.of("psfc").network)}
+    pressure = rap.of("psfc")
+    mass = {(s, t): n for s, t, n in zip(pressure.station, pressure.time, pressure.network, strict=True)}
     wind = rap.of("u10")
     assert len(wind) == 8085
-    assert all(mass[s, t] == n for s, t, n in zip(wind.station, wind.time, wind.network))
+    assert all(mass[s, t] == n for s, t, n in zip(wind.station, wind.time, wind.network, strict=True))
 
 
 def test_sky_cover_lies_between_0_and_1_and_obscured_skies_are_1(rap, rap_rows):
@@ -149,7 +150,7 @@ def test_flipped_bytes_in_a_real_file_give_an_error_or_touch_few_rows(short_gdas
     keys = {
         (s, str(t), v, x, a, o)
         for s, t, v, x, a, o in zip(
-            intact.station, intact.time, intact.variable, intact.value, intact.latitude, intact.longitude
+            intact.station, intact.time, intact.variable, intact.value, intact.latitude, intact.longitude, strict=True
         )
     }
     for trial in range(40):
@@ -166,7 +167,8 @@ def test_flipped_bytes_in_a_real_file_give_an_error_or_touch_few_rows(short_gdas
             (np.abs(table.latitude) <= 90).all() and (table.longitude >= -180).all() and (table.longitude < 180).all()
         ), (seed, trial)
         if at > tables_end:
-            rows = zip(table.station, table.time, table.variable, table.value, table.latitude, table.longitude)
+            columns = table.station, table.time, table.variable, table.value, table.latitude, table.longitude
+            rows = zip(*columns, strict=True)
             strange = [row for row in rows if (row[0], str(row[1]), *row[2:]) not in keys]
             assert len(strange) <= 20, (seed, trial, at)
 

@@ -19,7 +19,7 @@ def test_a_table_in_the_projects_own_words_is_read_without_a_mapping(tmp_path):
     path = tmp_path / "table.txt"
     path.write_text(GENERIC)
     table = read_observations(path)
-    assert dict(zip(table.variable, table.value)) == {"t2m": 295.65, "psfc": 83100.0}
+    assert dict(zip(table.variable, table.value, strict=True)) == {"t2m": 295.65, "psfc": 83100.0}
     assert (table.network[0], table.elevation[0], table.source[0]) == ("metar", 1656.0, "table.txt")
 
 
