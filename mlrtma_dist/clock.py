@@ -1,8 +1,12 @@
 """Analysis times and windows, all in UTC as numpy datetime64[s]."""
 
+import re
+
 import numpy as np
 
 from mlrtma_dist.errors import InputError
+
+TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?)?")
 
 
 def parse_time(text: str) -> np.datetime64:
@@ -11,14 +15,14 @@ def parse_time(text: str) -> np.datetime64:
     Raises:
         ValueError: the text is none of these.
     """
-    compact = text.strip().rstrip("Zz").replace(" ", "T")
+    compact = text.strip().removesuffix("+00:00").rstrip("Zz").replace(" ", "T")  # YAML's own times end so
     if compact.isdigit() and len(compact) in (8, 10, 12):
         date, clock = compact[:8], compact[8:].ljust(4, "0")
         compact = f"{date[:4]}-{date[4:6]}-{date[6:]}T{clock[:2]}:{clock[2:]}"
     if len(compact) == 13 and compact[10] == "T":
         compact += ":00"
     try:
-        if not compact[:8].replace("-", "").isdigit() or len(compact) < 10:  # numpy reads "today", "" and "2022", too
+        if not TIME.fullmatch(compact):  # numpy reads "today", "", "2022" and years of any length, too
             raise ValueError
         return np.datetime64(compact, "s")
     except ValueError:
