@@ -17,7 +17,7 @@ from mlrtma_dist.fields.regression import fit_regression
 from mlrtma_dist.fields.static import Static, grid_points, station_points
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
-from mlrtma_dist.methods.amplitude import estimate_amplitude
+from mlrtma_dist.methods.amplitude import scale_to_hour
 from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.names import variable
 from mlrtma_dist.observations.buddies import check_buddies
@@ -110,8 +110,7 @@ def pose(
     covariance = {}
     for name, full in natural.items():
         rows = used & (observations.variable == name)
-        factor = estimate_amplitude(full, points[rows], departure[rows], error[rows]) if settings.amplitude else 1.0
-        covariance[name] = full.scaled(factor)
+        covariance[name] = scale_to_hour(full, points[rows], departure[rows], error[rows]) if settings.amplitude else full
     return Problem(
         static, time, observations, points, value, departure, spread, used, held, guess, covariance, tuple(notes)
     )

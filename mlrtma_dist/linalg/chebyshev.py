@@ -3,8 +3,8 @@
 A block of the grid is a small box in (latitude, longitude, elevation), or (x, y) on a plane. A
 function that is smooth across the box is evaluated at the tensor product of Chebyshev nodes and
 carried to the points by the barycentric interpolating polynomial (Berrut and Trefethen 2004,
-eq. 4.2). For a Matern 3/2 of length 750 km and height 2 km on blocks of 120 km of a CONUS temperature analysis the
-error of the increment is 0.004 K in the middle of the blocks tried and 0.03 K at most.
+eq. 4.2). On 20 blocks of 120 km of a CONUS temperature analysis, with the kernel
+"rounded" of length 1200 km, the increment so carried differed from the exact one by 0.0006 K in the median block and 0.002 K in the worst.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from mlrtma_dist.grid.points import Points, cartesian
 WIDEST_DEGREES = 4.0  # blocks wider than this in latitude or longitude are not smooth enough: no nodes
 NODES_ACROSS = 4  # along latitude and longitude
 NODES_IN_HEIGHT = 3  # on flat ground; and one more for each
-HEIGHT_OF_A_NODE = 400.0  # m of elevation range within the block
+HEIGHT_OF_A_NODE = 250.0  # m of elevation range within the block
 POINTS_OF_A_NODE = 4  # fewer points than this per node, and interpolation does not pay
 
 

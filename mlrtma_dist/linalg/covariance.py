@@ -16,7 +16,7 @@ what a compact support makes zero and evaluates smooth components at Chebyshev n
 block, where they vary too little for a difference to show (``chebyshev.py``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -80,10 +80,14 @@ class Covariance:
         """Variance at a point, analysis-space unit squared."""
         return sum(c.variance for c in self.components)
 
-    def scaled(self, factor: float) -> "Covariance":
-        """The covariance times ``factor``."""
-        made = (Component(c.variance * factor, c.kernel, c.length, c.height, c.land, c.relief) for c in self.components)
-        return Covariance(tuple(made))
+    def scaled(self, factors: np.ndarray | float) -> "Covariance":
+        """The covariance with each component times its factor, or all times one."""
+        each = np.broadcast_to(factors, len(self.components))
+        return Covariance(tuple(replace(c, variance=c.variance * float(f)) for c, f in zip(self.components, each, strict=True)))
+
+    def part(self, chosen: np.ndarray) -> "Covariance":
+        """The sum of the chosen components, a mask of the components' number."""
+        return Covariance(tuple(c for c, keep in zip(self.components, chosen, strict=True) if keep))
 
     def matrix(self, p: Points, q: Points) -> np.ndarray:
         """B(p, q) as a dense matrix, shape (len(p), len(q)), float32. For stations, not for grids."""

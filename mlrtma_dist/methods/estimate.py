@@ -16,6 +16,7 @@ import torch
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Component
+from mlrtma_dist.linalg.kernels import ROUNDING
 from mlrtma_dist.methods.settings import VariableSettings
 
 ROBUST, GAUSSIAN = 5.0, 1e6  # degrees of freedom
@@ -23,6 +24,7 @@ LEARNING_RATE = 0.1  # of logarithms: a scale moves by at most a tenth a step
 PLACES = {"height": "elevation", "land": "land", "relief": "relief"}  # scale of a component -> attribute of Points
 KERNELS = {
     "askey": lambda r: torch.relu(1 - r) ** 4,
+    "rounded": lambda r: torch.exp(ROUNDING - torch.sqrt(r * r + ROUNDING**2)),
     "matern32": lambda r: (1 + r) * torch.exp(-r),
     "gaussian": lambda r: torch.exp(-0.5 * r * r),
 }
