@@ -91,8 +91,8 @@ def _real(run: Run, file: Path) -> list[str]:
 
 
 def _paths(product: Path, verification: Path) -> list[str]:
-    return [f"  analysis  {product}", f"  map       {product.parent / 'maps' / 't2m_analysis.png'}",
-            f"  report    {verification / 'report.html'}"]
+    picture = product.parent / "maps" / f"{product.stem}_t2m_analysis.png"
+    return [f"  analysis  {product}", f"  map       {picture}", f"  report    {verification / 'report.html'}"]
 
 
 def _sentence(scores: list[Score], method: str) -> str:

@@ -34,7 +34,9 @@ def bilinear(field: np.ndarray, row, column, *, periodic: bool | tuple[bool, boo
     result = np.empty(row.shape, dtype=kind)
     if row.ndim == 0:
         return _bilinear(field, row.reshape(1), column.reshape(1), closed).reshape(())
-    step = max(1, BLOCK // max(1, row[0].size))
+    if not row.size:
+        return result
+    step = max(1, BLOCK // row[0].size)
     for start in range(0, len(row), step):
         part = slice(start, start + step)
         result[part] = _bilinear(field, row[part].ravel(), column[part].ravel(), closed).reshape(row[part].shape)

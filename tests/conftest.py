@@ -1,0 +1,52 @@
+"""The simulated world of the demonstration, made once: a truth to compare with, stations, a background file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jobs.inputs import load_settings
+from mlrtma_dist.fields.static import Static, load_static
+from mlrtma_dist.grid.domain import load_domain
+from mlrtma_dist.inference.problem import Problem, pose
+from mlrtma_dist.inference.state_file import write_state
+from mlrtma_dist.methods.settings import Classical
+from mlrtma_dist.observations.csv_write import write_csv
+from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.samples.simulated_world import World, simulate_world
+
+
+@dataclass(frozen=True)
+class Toy:
+    """A world on the toy domain, and its files."""
+
+    static: Static
+    world: World
+    background: Path
+    observations: Path
+
+    @property
+    def time(self) -> np.datetime64:
+        return self.world.truth.time
+
+    @staticmethod
+    def settings(*variables: str) -> Classical:
+        return load_settings("classical", variables)
+
+    def pose(self, settings: Classical, table: Observations | None = None, *, background=True, **more) -> Problem:
+        observations = self.world.observations if table is None else table
+        files = (str(self.background),) if background else ()
+        window = np.timedelta64(30, "m")
+        return pose(self.static, observations, settings, time=self.time, window=window, background=files, **more)
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory) -> Toy:
+    """160 x 120 points of 5 km with terrain, 300 stations."""
+    folder = tmp_path_factory.mktemp("toy")
+    static = load_static(load_domain("toy"))
+    world = simulate_world(static, np.datetime64("2022-08-24T06:00:00"), stations=300, seed=1)
+    write_state(folder / "background.nc", world.background)
+    write_csv(folder / "observations.csv", world.observations)
+    return Toy(static, world, folder / "background.nc", folder / "observations.csv")
