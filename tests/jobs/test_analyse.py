@@ -1,0 +1,155 @@
+"""Analyse: a region of the user's own needs no code, whatever its projection; every run can be run again."""
+
+import os
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+
+from jobs import analyse
+from mlrtma_dist import config
+from mlrtma_dist.fields.static import load_static
+from mlrtma_dist.grid.domain import load_domain
+from mlrtma_dist.observations.csv_write import write_csv
+from mlrtma_dist.samples.simulated_world import simulate_world
+
+TIME = np.datetime64("2022-08-24T06:00:00")
+VARIABLES = ("t2m", "u10", "v10")
+REGIONS = {
+    "geographic": ('"+proj=longlat +R=6371200"', 0.05, "{latitude: 45.0, longitude: 6.0}"),
+    "pole": ('"+proj=stere +lat_0=90 +lat_ts=60 +lon_0=-45 +R=6371200"', 20e3, "{latitude: 84.5, longitude: -90.0}"),
+    "date_line": ('"+proj=longlat +R=6371200"', 0.1, "{latitude: 51.0, longitude: 177.5}"),
+    "mercator": ('"+proj=merc +lat_ts=10 +lon_0=180 +R=6371200"', 5e3, "{latitude: -18.5, longitude: 178.6}"),
+}
+
+
+def make_region(folder: Path, name: str) -> Path:
+    """The YAML file of a domain with simulated terrain."""
+    projection, spacing, corner = REGIONS[name]
+    path = folder / f"{name}.yaml"
+    path.write_text(f"name: {name}\ntitle: made\nprojection: {projection}\nspacing: {spacing}\ncorner: {corner}\n"
+                    "size: {x: 60, y: 50}\nterrain: simulated\nland: simulated\n")
+    return path
+
+
+@pytest.fixture(scope="module", params=REGIONS)
+def made(request, tmp_path_factory):
+    """A run on a region with 80 simulated stations in a CSV file: what was asked, its truth, what came of it."""
+    folder = tmp_path_factory.mktemp(request.param)
+    region = make_region(folder, request.param)
+    world = simulate_world(load_static(load_domain(str(region))), TIME, stations=80, seed=6)
+    write_csv(folder / "stations.csv", world.observations)
+    files = (str(folder / "stations.csv"),)
+    run = analyse.Run(str(region), files, str(folder / "first"), variables=VARIABLES, maps=False)
+    return run, world, *analyse.make(run)
+
+
+def rerun(made, folder: Path, **changes):
+    overrides = [f"output={folder}", *(f"{key}={value}" for key, value in changes.items())]
+    return analyse.make(config.load(analyse.Run, made[3].parent / "config.yaml", overrides))
+
+
+def test_a_region_of_the_users_own_is_analysed_from_a_table(made):
+    run, world, analysis, product = made
+    stem = f"{Path(run.domain).stem}_20220824T0600Z"
+    assert product == Path(run.output) / stem / f"{stem}.nc"
+    assert analysis.time == TIME  # nobody named it: the hour nearest to the reports
+    truth = world.truth.values["t2m"]
+    before, after = (np.sqrt(np.mean((f["t2m"] - truth) ** 2)) for f in (analysis.first_guess, analysis.values))
+    assert after < before and after < 1.5
+    assert all(np.isfinite(field).all() for group in (analysis.values, analysis.error) for field in group.values())
+    assert analysis.first_guess_name.startswith("regression on place and terrain")
+
+
+def test_the_product_holds_the_fields_where_they_are(made):
+    _, world, analysis, product = made
+    domain = world.truth.domain
+    with netCDF4.Dataset(product) as file:
+        for name in VARIABLES:
+            for suffix in ("", "_increment", "_error"):
+                field = file[name + suffix][0]
+                assert field.shape == domain.shape and not np.ma.is_masked(field)
+            step = np.abs(file[name][0] - analysis.values[name]).max()
+            assert step < 0.02, (name, step)  # compressed with a known number of bits
+            increment = analysis.values[name] - analysis.first_guess[name]
+            assert np.abs(file[f"{name}_increment"][0] - increment).max() < 0.02
+        latitude, longitude = domain.latitude_longitude()
+        if "latitude" in file.variables and file["latitude"].ndim == 2:
+            np.testing.assert_allclose(file["latitude"][:], latitude, atol=1e-4)
+            turned = (file["longitude"][:] - longitude + 180) % 360 - 180
+            assert np.abs(turned * np.cos(np.deg2rad(latitude))).max() < 1e-4
+        else:
+            np.testing.assert_allclose(file["y"][:], latitude[:, 0], atol=1e-6)
+            np.testing.assert_allclose((file["x"][:] - longitude[0]) % 360 % 359.999999, 0, atol=1e-5)
+        assert "stations.csv" in " ".join(str(file.getncattr(a)) for a in file.ncattrs())
+
+
+def test_the_saved_configuration_makes_the_same_again(made, tmp_path):
+    again, product = rerun(made, tmp_path)
+    for name in VARIABLES:
+        np.testing.assert_array_equal(again.values[name], made[2].values[name])
+        np.testing.assert_array_equal(again.error[name], made[2].error[name])
+    saved = [config.load(analyse.Run, p.parent / "config.yaml", ["output=x"]) for p in (product, made[3])]
+    counted = [(p.parent / "quality.txt").read_text() for p in (product, made[3])]
+    assert saved[0] == saved[1] and counted[0] == counted[1]
+
+
+def test_an_analysis_is_the_background_of_the_next(made, tmp_path):
+    again, _ = rerun(made, tmp_path, background=made[3], method="first_guess")
+    assert again.first_guess_name.startswith("gridded: ") and made[3].name in again.first_guess_name
+    for name in VARIABLES:
+        # what was rounded on writing; winds are turned nowhere, as they are kept along the earth
+        assert np.abs(again.values[name] - made[2].values[name]).max() < 0.03, name
+
+
+def test_cycling_improves_on_the_previous_analysis(made, tmp_path):
+    other = simulate_world(load_static(load_domain(made[0].domain)), TIME, stations=80, seed=6).observations
+    keep = np.array([int(name[-1]) < 5 for name in other.station])
+    write_csv(tmp_path / "half.csv", other[keep])
+    write_csv(tmp_path / "rest.csv", other[~keep])
+    half, product = rerun(made, tmp_path / "1", variables="[t2m]", observations=tmp_path / "half.csv")
+    both, _ = rerun(made, tmp_path / "2", variables="[t2m]", observations=tmp_path / "rest.csv", background=product)
+    truth = made[1].truth.values["t2m"]
+    errors = [float(np.sqrt(np.mean((a.values["t2m"] - truth) ** 2))) for a in (half, both)]
+    assert errors[1] < errors[0], errors
+
+
+def test_tables_and_prepbufr_are_read_together(tmp_path):
+    root = os.environ.get("MLRTMA_REAL_DATA")
+    if not root:
+        pytest.skip("MLRTMA_REAL_DATA is not set: no real observation files")
+    prepbufr = Path(root, "prepbufr", "rap.20220824.t06z.adpsfc.prepbufr")
+    region = tmp_path / "denver.yaml"
+    region.write_text('name: denver\ntitle: made\nprojection: "+proj=longlat +R=6371200"\nspacing: 0.1\n'
+                      "corner: {latitude: 38.5, longitude: -106.0}\nsize: {x: 30, y: 25}\nterrain: simulated\n")
+    (tmp_path / "own.csv").write_text(
+        "network,station,time,latitude,longitude,elevation,t2m\nmine,OWN1,2022-08-24T06:05Z,39.7,-104.9,,291.15\n")
+    files = (str(prepbufr), str(tmp_path / "own.csv"))
+    analysis, product = analyse.make(analyse.Run(
+        str(region), files, str(tmp_path), variables=("t2m",), maps=False, method="nearest"))
+    used = analysis.observations[np.isfinite(analysis.analysis_departure)]
+    assert set(used.source) == {prepbufr.name, "own.csv"}
+    assert used.value[used.station == "OWN1"] == [291.15]
+    assert "mine" in (product.parent / "quality.txt").read_text()
+
+
+def test_maps_are_drawn_for_each_variable_and_can_be_left_out(toy, tmp_path):
+    run = {"domain": "toy", "observations": (str(toy.observations),), "background": (str(toy.background),),
+           "variables": ("t2m",), "method": "nearest"}
+    _, drawn = analyse.make(analyse.Run(**run, output=str(tmp_path / "with")))
+    _, bare = analyse.make(analyse.Run(**run, output=str(tmp_path / "without"), maps=False))
+    assert (drawn.parent / "maps" / f"{drawn.stem}_t2m_analysis.png").read_bytes().startswith(b"\x89PNG")
+    assert not (bare.parent / "maps").exists()
+    assert sorted(p.name for p in bare.parent.iterdir()) == ["config.yaml", "quality.txt", bare.name]
+
+
+def test_a_table_without_one_report_in_the_window_gives_climatology_and_says_so(tmp_path):
+    region = make_region(tmp_path, "geographic")
+    (tmp_path / "late.csv").write_text(
+        "network,station,time,latitude,longitude,elevation,t2m\nmine,A,2022-08-24T09:00Z,46,7,500,290\n")
+    analysis, _ = analyse.make(analyse.Run(str(region), (str(tmp_path / "late.csv"),), str(tmp_path), time="2022082406",
+                                           variables=("t2m", "gust"), maps=False))
+    assert analysis.notes == tuple(f"no usable report of {name}: first guess and analysis are climatology"
+                                   for name in ("t2m", "gust"))
+    np.testing.assert_array_equal(analysis.values["t2m"], analysis.first_guess["t2m"])
