@@ -34,6 +34,7 @@ class Run:
         domain: on which the world is simulated.
         stations: of the simulated world.
         seed: of the simulated world.
+        variables: of the simulated world to analyse; empty: all.
         real: analyse the real hour, too, where its file is found.
     """
 
@@ -41,7 +42,12 @@ class Run:
     domain: str = "toy"
     stations: int = 300
     seed: int = 1
+    variables: tuple[str, ...] = ()
     real: bool = True
+
+    def __post_init__(self):
+        if self.variables and "t2m" not in self.variables:
+            raise ValueError(f"variables: expected t2m among them (it is reported), got {', '.join(self.variables)}")
 
 
 def main(arguments: list[str]) -> None:
@@ -64,7 +70,7 @@ def _simulated(run: Run) -> list[str]:
     write_csv(observations, world.observations)
     write_state(background, world.background)
     inputs = {"domain": run.domain, "observations": (str(observations),), "background": (str(background),),
-              "time": TIME, "output": str(folder)}
+              "time": TIME, "output": str(folder), "variables": run.variables}
     analysis, product = analyse.make(analyse.Run(**inputs))
     scores = verify.make(verify.Run(**{**inputs, "output": str(folder / "verification")}))
     truth = world.truth.values["t2m"]
