@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mlrtma_dist.fields.static import grid_points
-from mlrtma_dist.inference.analyse import analyse, at_reports, diagnose, make_consistent, solve
+from mlrtma_dist.inference.analyse import ERROR_BLOCK, analyse, at_reports, diagnose, make_consistent, solve
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.observations.table import Observations
 
@@ -138,9 +138,9 @@ def test_the_error_field_is_the_fits_own_and_falls_near_stations(toy, monkeypatc
     coarse = analyse(problem, fits, settings, "threedvar").error["t2m"]
     monkeypatch.setattr("mlrtma_dist.inference.analyse.ERROR_SPACING", 5e3)  # every grid point
     full = analyse(problem, fits, settings, "threedvar").error["t2m"]
-    box = slice(40, 60), slice(80, 100)  # another block than analyse takes: other stations are nearest to its middle
-    own = fits["t2m"].error(grid_points(toy.static, *box)).reshape(20, 20)
-    np.testing.assert_allclose(full[box], own, rtol=0.05)
+    box = slice(ERROR_BLOCK, 2 * ERROR_BLOCK), slice(2 * ERROR_BLOCK, 3 * ERROR_BLOCK)  # one of analyse's own blocks
+    own = fits["t2m"].error(grid_points(toy.static, *box)).reshape(ERROR_BLOCK, ERROR_BLOCK)
+    np.testing.assert_allclose(full[box], own, rtol=1e-4)
     assert full.max() <= np.sqrt(problem.covariance["t2m"].variance) * 1.001
     assert np.sqrt(np.mean((coarse - full) ** 2)) < 0.15 * full.mean()  # interpolated over 40 km of terrain
     row, column = toy.static.domain.index(problem.points.latitude, problem.points.longitude)
