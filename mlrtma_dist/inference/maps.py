@@ -159,7 +159,7 @@ def _draw_stations(analysis: Analysis, sheet: Sheet, variable: Variable, *, scal
     seen = np.isfinite(x) & (table.variable == variable.name)
     used = seen & used_rows(analysis)
     unused = seen & table.good & ~used
-    rejected = seen & ((table.flags & np.uint32(DOUBTED)) != 0)
+    rejected = seen & ~used & ((table.flags & np.uint32(DOUBTED)) != 0)
     area = float(np.clip(6.0e3 / max(1, used.sum()), 9.0, 36.0))  # points^2: thousands of stations still leave gaps
     order = np.flatnonzero(used)[np.argsort(np.nan_to_num(np.abs(departure[used])))]  # the largest on top
     if len(order):

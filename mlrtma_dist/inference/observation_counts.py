@@ -11,12 +11,12 @@ def used_rows(analysis: Analysis) -> np.ndarray:
     """Mask of the reports that the analysis was made of, shape (n,).
 
     Those with a weight; where a method has no variational quality control, and so no weight at all, those
-    without a flag for which an error was assumed.
+    usable ones for which an error was assumed.
     """
-    good, weighted = analysis.observations.good, np.isfinite(analysis.weight)
+    usable, weighted = analysis.observations.usable, np.isfinite(analysis.weight)
     if weighted.any():
-        return weighted & good
-    return good & np.isfinite(analysis.observation_error) & np.isfinite(analysis.analysis_departure)
+        return weighted & usable
+    return usable & np.isfinite(analysis.observation_error) & np.isfinite(analysis.analysis_departure)
 
 
 def count_by_flag(analysis: Analysis) -> str:

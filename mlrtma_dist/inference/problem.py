@@ -95,7 +95,7 @@ def pose(
     value = _analysis_space(observations)
     error = np.array([settings.variables[str(name)].observation_error for name in observations.variable])
 
-    used = observations.good & ~held
+    used = observations.usable & ~held
     guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, background)
     departure, spread = _departures(guess, observations, points, value)
     natural = {name: Covariance(v.covariance) for name, v in settings.variables.items()}
@@ -103,7 +103,7 @@ def pose(
     observations = check_departures(observations, departure, np.hypot(spread, deviation), withheld=held)
     observations = check_buddies(observations, departure, points.position, points.elevation, withheld=held)
 
-    used = observations.good & ~held & np.isfinite(departure)
+    used = observations.usable & ~held & np.isfinite(departure)
     if not background:  # the rejected reports helped to make the regression: make it again without them
         guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, background)
         departure, spread = _departures(guess, observations, points, value)

@@ -75,6 +75,15 @@ class Observations:
         """Mask of the rows that carry no flag, shape (n,)."""
         return self.flags == 0
 
+    @property
+    def usable(self) -> np.ndarray:
+        """Mask of the rows that an analysis may use, shape (n,): no flag, or none but that of the buddy check.
+
+        A neighbour's disagreement is a doubt, not a verdict: robust methods weigh such a report down by
+        themselves and keep it where the neighbours are wrong (DECISIONS.md has the figures).
+        """
+        return (self.flags & ~np.uint32(Flag.BUDDY)) == 0
+
     def of(self, variable: str) -> "Observations":
         """The rows of one variable."""
         return self[self.variable == variable]

@@ -41,7 +41,7 @@ ABOUT_SPREAD = (
 def used_rows(analysis) -> np.ndarray:
     """Mask of the observations that an analysis was made of and that have both departures, shape (n,)."""
     needed = (analysis.background_departure, analysis.analysis_departure, analysis.observation_error)
-    return analysis.observations.good & np.isfinite(needed).all(axis=0)
+    return analysis.observations.usable & np.isfinite(needed).all(axis=0)
 
 
 def departures(analysis) -> str:
