@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mlrtma_dist.fields.gridded import load_gridded
 from mlrtma_dist.fields.static import grid_points
 from mlrtma_dist.inference.analyse import ERROR_BLOCK, analyse, at_reports, diagnose, make_consistent, solve
 from mlrtma_dist.names import VARIABLES
@@ -105,7 +106,7 @@ def test_many_threads_say_what_one_says(toy, monkeypatch):
     settings = toy.settings("t2m", "psfc")
     problem = toy.pose(settings)
     fits = solve(problem, "first_guess", settings)
-    monkeypatch.setattr("mlrtma_dist.inference.analyse.BLOCK", 6)
+    monkeypatch.setattr("mlrtma_dist.inference.analyse.BLOCK", 12)
     found = []
     for cores in (1, 8):
         monkeypatch.setattr(os, "sched_getaffinity", lambda process, cores=cores: set(range(cores)))
@@ -117,6 +118,26 @@ def test_many_threads_say_what_one_says(toy, monkeypatch):
             sys.setswitchinterval(interval)
     for name in settings.variables:
         np.testing.assert_array_equal(found[0][name], found[1][name])
+
+
+def test_a_thread_that_asks_in_between_is_not_answered_with_anothers_place(toy):
+    here, there = (grid_points(toy.static, slice(row, row + 5), slice(40, 45)) for row in (10, 90))
+    guess = load_gridded(str(toy.background), toy.static, toy.time)
+    alone, elsewhere = (guess.mean("t2m", points) for points in (here, there))
+    asked = []
+
+    class Interrupted(list):
+        """What a first guess remembers; as soon as it is written, another thread asks for another place."""
+
+        def __setitem__(self, key, value):
+            super().__setitem__(key, value)
+            if not asked:
+                asked.append(there)
+                guess.mean("t2m", there)
+
+    object.__setattr__(guess, "_last", Interrupted())
+    np.testing.assert_array_equal(guess.mean("t2m", here), alone)
+    assert asked and np.abs(alone - elsewhere).max() > 0.5
 
 
 def test_blocks_meet_without_a_seam(toy, monkeypatch):
