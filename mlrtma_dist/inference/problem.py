@@ -110,7 +110,8 @@ def pose(
     covariance = {}
     for name, full in natural.items():
         rows = used & (observations.variable == name)
-        covariance[name] = scale_to_hour(full, points[rows], departure[rows], error[rows]) if settings.amplitude else full
+        scaled = scale_to_hour(full, points[rows], departure[rows], error[rows]) if settings.amplitude else full
+        covariance[name] = scaled
     return Problem(
         static, time, observations, points, value, departure, spread, used, held, guess, covariance, tuple(notes)
     )
