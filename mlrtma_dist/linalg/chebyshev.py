@@ -3,20 +3,20 @@
 A block of the grid is a small box in (latitude, longitude, elevation), or (x, y) on a plane. A
 function that is smooth across the box is evaluated at the tensor product of Chebyshev nodes and
 carried to the points by the barycentric interpolating polynomial (Berrut and Trefethen 2004,
-eq. 4.2). On 20 blocks of 120 km of a CONUS temperature analysis, with the kernel
-"rounded" of length 1200 km, the increment so carried differed from the exact one by 0.0006 K in the median block and 0.002 K in the worst.
+eq. 4.2). Nodes are as dense as the function asks for: ``spacing`` says how far apart they may be on average.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from mlrtma_dist.grid.domain import EARTH_RADIUS
 from mlrtma_dist.grid.points import Points, cartesian
 
 WIDEST_DEGREES = 4.0  # blocks wider than this in latitude or longitude are not smooth enough: no nodes
-NODES_ACROSS = 4  # along latitude and longitude
-NODES_IN_HEIGHT = 3  # on flat ground; and one more for each
-HEIGHT_OF_A_NODE = 250.0  # m of elevation range within the block
+NODES_ACROSS = 4  # along latitude and longitude, at least
+NODES_IN_HEIGHT = 3  # at least; stations lie above and below the block even where it is flat
 POINTS_OF_A_NODE = 4  # fewer points than this per node, and interpolation does not pay
 
 
@@ -40,18 +40,28 @@ class Nodes:
         return np.einsum("nk,nk->n", elevation, lines)
 
 
-def nodes(points: Points) -> Nodes | None:
-    """Lay nodes through a block; None where the block is too wide, too small, or on a plane."""
+def nodes(points: Points, spacing: tuple[float, float]) -> Nodes | None:
+    """Lay nodes through a block; None where the block is too wide or too small for them, or on a plane.
+
+    Args:
+        points: the block.
+        spacing: largest mean distance of neighbouring nodes along the ground and in height, m.
+    """
     longitude = points.longitude
     if np.ptp(longitude) > 180.0:  # the block lies across the date line
         longitude = longitude % 360.0
     spans = np.ptp(points.latitude), np.ptp(longitude)
     if max(spans) > WIDEST_DEGREES or min(spans) == 0.0:
         return None
-    counts = (NODES_ACROSS, NODES_ACROSS, NODES_IN_HEIGHT + int(np.ptp(points.elevation) / HEIGHT_OF_A_NODE))
+    degree = np.deg2rad(EARTH_RADIUS)
+    widths = spans[0] * degree, spans[1] * degree * np.cos(np.deg2rad(np.abs(points.latitude).min()))
+    counts = [max(NODES_ACROSS, 1 + math.ceil(width / spacing[0])) for width in widths]
+    counts.append(max(NODES_IN_HEIGHT, 1 + math.ceil(np.ptp(points.elevation) / spacing[1])))
     if len(points) < POINTS_OF_A_NODE * np.prod(counts):
         return None
-    axes, weights = zip(*(_axis(x, n) for x, n in zip((points.latitude, longitude, points.elevation), counts)))
+    axes, weights = zip(
+        *(_axis(x, n) for x, n in zip((points.latitude, longitude, points.elevation), counts, strict=True)), strict=True
+    )
     latitude, east, elevation = (grid.ravel() for grid in np.meshgrid(*axes, indexing="ij"))
     zero = np.zeros(len(latitude))
     return Nodes(Points(latitude, east, cartesian(latitude, east), elevation, zero, zero), weights)

@@ -7,9 +7,8 @@ Each component s has the covariance
 
 so two points are far apart when they are distant, differ in height, lie on different sides of a
 coast, or one in a valley and the other on a ridge. On the sphere distances are chords, on a
-plane they are straight lines; on a periodic plane each coordinate is laid on a circle of the
-plane's circumference. A missing scale (null) means no dependence. Positive definite because each
-kernel is so in six dimensions (``kernels.py``).
+plane they are straight lines. A missing scale (null) means no dependence. Positive definite
+because each kernel is so in six dimensions (``kernels.py``).
 
 Nothing here forms the matrix over grid points: ``apply`` works on blocks of targets, leaves out
 what a compact support makes zero and evaluates smooth components at Chebyshev nodes of the
@@ -19,10 +18,11 @@ block, where they vary too little for a difference to show (``chebyshev.py``).
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg import chebyshev
-from mlrtma_dist.linalg.kernels import KERNELS, SMOOTH, SUPPORT
+from mlrtma_dist.linalg.kernels import KERNELS, NODE_SPACING, SUPPORT
 
 BLOCK_ELEMENTS = 250_000  # of float32: 1 MB stays in the cache of a core through all passes of a kernel
 
@@ -51,7 +51,7 @@ class Component:
         if self.kernel not in KERNELS:
             raise ValueError(f"unknown kernel {self.kernel!r}: expected one of {', '.join(KERNELS)}")
         scales = (self.variance, self.length, self.height, self.land, self.relief)
-        if any(s is not None and s <= 0 for s in scales):
+        if any(s is not None and not s > 0 for s in scales):
             raise ValueError(f"variance and scales of a covariance component must be positive, got {scales}")
 
     @property
@@ -59,14 +59,20 @@ class Component:
         """Distance in m beyond which the component is zero."""
         return self.length * SUPPORT[self.kernel]
 
-    def coordinates(self, points: Points, origin: np.ndarray) -> np.ndarray:
-        """Scaled coordinates relative to ``origin`` (3,), shape (n, 3 to 6), float32: near the origin the
-        rounding of single precision is metres."""
-        columns = [(points.position - origin) / self.length]
+    def coordinates(self, points: Points) -> np.ndarray:
+        """Scaled coordinates, shape (n, 3 to 6), float64: single precision would err by half a metre."""
+        columns = [points.position / self.length]
         for values, scale in ((points.elevation, self.height), (points.land, self.land), (points.relief, self.relief)):
             if scale is not None:
-                columns.append((np.asarray(values) / scale)[:, None])
-        return np.concatenate(columns, axis=1, dtype=np.float32, casting="same_kind")
+                columns.append((np.asarray(values, dtype=np.float64) / scale)[:, None])
+        return np.concatenate(columns, axis=1)
+
+    def nodes(self, block: Points) -> chebyshev.Nodes | None:
+        """Chebyshev nodes of a block, dense enough for this component; None: evaluate it at the points."""
+        spacing = NODE_SPACING[self.kernel]
+        if spacing is None or self.land is not None or self.relief is not None:  # both change from point to point
+            return None
+        return chebyshev.nodes(block, (spacing * self.length, spacing * (self.height or np.inf)))
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,9 @@ class Covariance:
     def scaled(self, factors: np.ndarray | float) -> "Covariance":
         """The covariance with each component times its factor, or all times one."""
         each = np.broadcast_to(factors, len(self.components))
-        return Covariance(tuple(replace(c, variance=c.variance * float(f)) for c, f in zip(self.components, each, strict=True)))
+        return Covariance(
+            tuple(replace(c, variance=c.variance * float(f)) for c, f in zip(self.components, each, strict=True))
+        )
 
     def part(self, chosen: np.ndarray) -> "Covariance":
         """The sum of the chosen components, a mask of the components' number."""
@@ -92,9 +100,12 @@ class Covariance:
     def matrix(self, p: Points, q: Points) -> np.ndarray:
         """B(p, q) as a dense matrix, shape (len(p), len(q)), float32. For stations, not for grids."""
         result = np.zeros((len(p), len(q)), dtype=np.float32)
-        origin = q.position.mean(axis=0) if len(q) else np.zeros(3)
+        rows = max(1, BLOCK_ELEMENTS // max(len(q), 1))
         for component in self.components:
-            result += _block(component, p, q, origin)
+            a, b = component.coordinates(p), component.coordinates(q)
+            for i in range(0, len(p), rows):
+                r = cdist(a[i : i + rows], b).astype(np.float32)  # exact where points meet, unlike |a|^2 + |b|^2 - 2ab
+                result[i : i + rows] += KERNELS[component.kernel](r) * np.float32(component.variance)
         return result
 
     def apply(self, p: Points, q: Points, w: np.ndarray) -> np.ndarray:
@@ -118,23 +129,22 @@ class Covariance:
             near = distance <= component.reach + radius
             if not near.any():
                 continue
-            if SMOOTH[component.kernel] and (nodes := chebyshev.nodes(p)) is not None:
-                at_nodes = _apply_block(component, nodes.points, q[near], w[near], centre)
-                result += nodes.interpolate(at_nodes)
+            nodes = component.nodes(p)
+            if nodes is not None:
+                result += nodes.interpolate(_apply_block(component, nodes.points, q[near], w[near]))
             else:
-                result += _apply_block(component, p, q[near], w[near], centre)
+                result += _apply_block(component, p, q[near], w[near])
         return result
 
 
-def _block(component: Component, p: Points, q: Points, origin: np.ndarray) -> np.ndarray:
-    """The component between p and q, float32 (len(p), len(q)); one product gives all squared distances."""
-    a, b = component.coordinates(p, origin), component.coordinates(q, origin)
-    return _kernel(component, _extended(a), _extended_transposed(b)) * np.float32(component.variance)
+def _apply_block(component: Component, p: Points, q: Points, w: np.ndarray) -> np.ndarray:
+    """The component times w; one product in single precision gives all squared distances.
 
-
-def _apply_block(component: Component, p: Points, q: Points, w: np.ndarray, origin: np.ndarray) -> np.ndarray:
-    a, b = component.coordinates(p, origin), component.coordinates(q, origin)
-    left, right = _extended(a), _extended_transposed(b)
+    Coordinates are taken from the middle of the block: near it, where they matter, distances round little.
+    """
+    a, b = component.coordinates(p), component.coordinates(q)
+    origin = a.mean(axis=0)
+    left, right = _extended((a - origin).astype(np.float32)), _extended_transposed((b - origin).astype(np.float32))
     scaled = (w * component.variance).astype(np.float32)
     rows = max(1, BLOCK_ELEMENTS // len(q))
     parts = [_kernel(component, left[i : i + rows], right) @ scaled for i in range(0, len(p), rows)]

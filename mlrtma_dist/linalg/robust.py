@@ -1,5 +1,7 @@
 """Robust scale and weights: one bad number must not decide."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 
@@ -13,3 +15,36 @@ def huber_weight(standardised: np.ndarray, limit: float | None) -> np.ndarray:
     if limit is None:
         return np.ones_like(standardised)
     return np.minimum(1.0, limit / np.maximum(np.abs(standardised), 1e-12))
+
+
+def reweight(
+    solve: Callable[[np.ndarray], np.ndarray],
+    r: np.ndarray,
+    limit: float | None,
+    *,
+    settled: float,
+    most_iterations: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Minimise 1/2 dx' B^-1 dx + sum rho((d - H dx) / r), rho Huber's, by reweighting (Holland and Welsch 1977).
+
+    A weight v stands for the observation error r^2 / v. J falls in every iteration, slowest where two
+    stations at one place contradict each other.
+
+    Args:
+        solve: r^2 / v -> w, shape (n,) each, w the solution of (HBH' + diag(r^2 / v)) w = d; the analysis is dx = BH'w.
+        r: observation errors, shape (n,).
+        limit: of the residuals, in units of r; None: all weights one.
+        settled: largest relative change of a weight at which the iteration ends.
+        most_iterations: after so many it ends anyway.
+
+    Returns:
+        w, and the weights v with which it was solved.
+    """
+    after = np.ones(len(r))
+    for _ in range(most_iterations):
+        v = after
+        w = solve(r**2 / v)
+        after = huber_weight(r / v * w, limit)  # r^2 / v * w = d - H dx
+        if np.all(np.abs(after - v) <= settled * v):
+            break
+    return w, v

@@ -1,8 +1,9 @@
 """Solvers for symmetric positive definite systems; the inner product is an argument."""
 
-from typing import Callable
+from collections.abc import Callable
 
 import numpy as np
+from scipy.linalg import cho_solve
 
 
 class ConvergenceError(ValueError):
@@ -56,3 +57,30 @@ def conjugate_gradient(
         f"conjugate gradients: residual {np.sqrt(dot(residual, residual)) / size:.1e} of the right-hand side after "
         f"{most_iterations} iterations, wanted {tolerance:.1e}: raise most_iterations or check the observation errors"
     )
+
+
+class DiagonalUpdate:
+    """Solutions of (A + diag(extra)) x = b for a factored A, one b, and ``extra`` that is zero in most rows.
+
+    Sherman, Morrison and Woodbury: with Z the columns of A^-1 and D the part of diag(extra) where extra was ever
+    positive, x = x_0 - Z (1 + D Z')^-1 D x_0, Z' the rows of Z there. Columns are kept from one ``extra`` to the next.
+    """
+
+    def __init__(self, factor: tuple[np.ndarray, bool], right: np.ndarray):
+        """Solve without ``extra``; ``factor`` as ``scipy.linalg.cho_factor`` gives it, ``right`` is b, shape (n,)."""
+        self._factor = factor
+        self._first = cho_solve(factor, right, check_finite=False)
+        self._rows = np.empty(0, np.int64)
+        self._columns = np.empty((len(right), 0))
+
+    def solve(self, extra: np.ndarray) -> np.ndarray:
+        """x, shape (n,), for ``extra`` >= 0 of shape (n,)."""
+        new = np.setdiff1d(np.flatnonzero(extra), self._rows)
+        if len(new):
+            unit = np.zeros((len(extra), len(new)))
+            unit[new, np.arange(len(new))] = 1.0
+            column = cho_solve(self._factor, unit, overwrite_b=True, check_finite=False)
+            self._rows, self._columns = np.append(self._rows, new), np.hstack([self._columns, column])
+        rows, d = self._rows, extra[self._rows]
+        inner = np.eye(len(rows)) + d[:, None] * self._columns[rows]
+        return self._first - self._columns @ np.linalg.solve(inner, d * self._first[rows])

@@ -39,7 +39,12 @@ class Departures:
 
 
 def estimate(
-    start: VariableSettings, hours: list[Departures], *, steps: int, most_reports: int = 1000, most_length: float = 800e3
+    start: VariableSettings,
+    hours: list[Departures],
+    *,
+    steps: int,
+    most_reports: int = 1000,
+    most_length: float = 800e3,
 ) -> tuple[VariableSettings, float]:
     """Improve settings by gradient descent on the score.
 

@@ -10,10 +10,11 @@ from scipy.spatial import cKDTree
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
-from mlrtma_dist.linalg.robust import huber_weight
+from mlrtma_dist.linalg.robust import reweight
+from mlrtma_dist.linalg.solve import DiagonalUpdate
 
-MOST_ITERATIONS = 8
-SETTLED = 0.02  # largest change of a Huber weight at which the iteration ends
+SETTLED = 1e-4  # relative change of a Huber weight at which the iteration ends
+MOST_ITERATIONS = 200  # each costs little; contradicting stations side by side need many
 
 
 def cells(position: np.ndarray, size: float) -> list[np.ndarray]:
@@ -33,33 +34,26 @@ def cells(position: np.ndarray, size: float) -> list[np.ndarray]:
 
 
 def nearest(tree: cKDTree, position: np.ndarray, count: int) -> np.ndarray:
-    """Indices of the ``count`` stations nearest to the centre of a block of positions (m, 3); fewer if there are fewer."""
+    """Indices of the ``count`` stations, or fewer, nearest to the centre of a block of positions (m, 3)."""
     _, chosen = tree.query(position.mean(axis=0), k=min(count, tree.n))
     return np.atleast_1d(chosen)
 
 
-def robust_weights(hbh: np.ndarray, d: np.ndarray, r: np.ndarray, limit: float | None) -> np.ndarray:
-    """Huber weights of the observations about the analysis they make, by reweighting (Holland and Welsch 1977).
+def solve_robustly(hbh: np.ndarray, d: np.ndarray, r: np.ndarray, limit: float | None) -> tuple[np.ndarray, np.ndarray]:
+    """Weights w of the analysis dx = BH'w, and Huber weights v of the observations about it (``robust.reweight``).
 
-    Minimises 1/2 dx' B^-1 dx + sum rho((d - H dx) / r) with rho Huber's function; a weight v stands for the
-    observation error r^2 / v.
+    HBH' + R is factored once; each reweighting is a correction of low rank to that.
 
     Args:
-        hbh: B at the stations, shape (n, n).
+        hbh: B at the stations, shape (n, n), n >= 1.
         d, r: departures and observation errors, shape (n,).
-        limit: in units of r; None: all weights one.
+        limit: in units of r; None: all v are one.
     """
-    v = np.ones(len(d))
-    if limit is None:
-        return v
-    for _ in range(MOST_ITERATIONS):
-        a = hbh.astype(np.float64)
-        a[np.diag_indices(len(d))] += r**2 / v
-        residual = (r**2 / v) * cho_solve(cho_factor(a, lower=True, overwrite_a=True, check_finite=False), d)  # d - H dx
-        before, v = v, huber_weight(residual / r, limit)
-        if np.abs(v - before).max() < SETTLED:
-            break
-    return v
+    a = hbh.astype(np.float64)
+    a[np.diag_indices(len(d))] += r**2
+    system = DiagonalUpdate(cho_factor(a, lower=True, overwrite_a=True, check_finite=False), d)
+    solve = lambda r_squared: system.solve(r_squared - r**2)  # noqa: E731
+    return reweight(solve, r, limit, settled=SETTLED, most_iterations=MOST_ITERATIONS)
 
 
 def posterior_variance(b: Covariance, targets: Points, stations: Points, r_squared: np.ndarray) -> np.ndarray:
@@ -73,5 +67,6 @@ def posterior_variance(b: Covariance, targets: Points, stations: Points, r_squar
     a = b.matrix(stations, stations).astype(np.float64)
     a[np.diag_indices(len(stations))] += r_squared
     bh = b.matrix(targets, stations).astype(np.float64)
-    explained = np.einsum("mn,nm->m", bh, cho_solve(cho_factor(a, lower=True, overwrite_a=True, check_finite=False), bh.T))
+    factor = cho_factor(a, lower=True, overwrite_a=True, check_finite=False)
+    explained = np.einsum("mn,nm->m", bh, cho_solve(factor, bh.T))
     return np.maximum(b.variance - explained, 0.0)

@@ -37,17 +37,21 @@ class OptimalInterpolation:
         """Find the quality-control weights; see ``methods.method.Method.fit``."""
         tree = cKDTree(points.position) if len(points) else None
         weight = np.ones(len(points))
-        for cell in local.cells(points.position, self._cell_size(points)):
+        judged = local.cells(points.position, self._cell_size(points)) if self.huber is not None else []
+        for cell in judged:
             near = np.union1d(cell, local.nearest(tree, points.position[cell], self.neighbours))
             hbh = self.covariance.matrix(points[near], points[near])
-            found = local.robust_weights(hbh, departure[near], error[near], self.huber)
+            _, found = local.solve_robustly(hbh, departure[near], error[near], self.huber)
             weight[cell] = found[np.searchsorted(near, cell)]
-        return OptimalInterpolationFit(self, points, departure, error**2 / weight, weight, tree, self._cell_size(points))
+        return OptimalInterpolationFit(
+            self, points, departure, error**2 / weight, weight, tree, self._cell_size(points)
+        )
 
     def _cell_size(self, points: Points) -> float:
-        extent = np.ptp(points.position, axis=0) if len(points) else np.ones(3)
-        area = np.sort(extent)[-1] * np.sort(extent)[-2]
-        return max(CELL * float(np.sqrt(area * self.neighbours / max(len(points), self.neighbours))), 1e-6)
+        if len(points) <= self.neighbours:  # every block would use them all: one block, one system
+            return np.inf
+        *_, width, length = np.sort(np.ptp(points.position, axis=0))
+        return max(CELL * float(np.sqrt(width * length * self.neighbours / len(points))), 1e-6)
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,8 @@ class OptimalInterpolationFit:
         """Standard deviation of the analysis error, shape (m,)."""
         result = np.full(len(points), np.sqrt(self.method.covariance.variance))
         for block, near in self._blocks(points):
-            variance = local.posterior_variance(self.method.covariance, points[block], self.stations[near], self.r_squared[near])
-            result[block] = np.sqrt(variance)
+            known = self.stations[near], self.r_squared[near]
+            result[block] = np.sqrt(local.posterior_variance(self.method.covariance, points[block], *known))
         return result
 
     def _blocks(self, points: Points):

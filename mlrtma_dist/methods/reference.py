@@ -63,7 +63,7 @@ class WeightedMeanFit:
 
     def increment(self, points: Points) -> np.ndarray:
         """Weighted mean of departures, shape (m,)."""
-        if self.tree is None or not self.neighbours:
+        if self.tree is None or not self.neighbours or not len(points):
             return np.zeros(len(points))
         count = min(self.neighbours, self.tree.n)
         distance, chosen = (x.reshape(len(points), -1) for x in self.tree.query(points.position, k=count))

@@ -1,7 +1,7 @@
 """The classical methods' settings, and the one dictionary in which a method is chosen by name."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 from mlrtma_dist.linalg.covariance import Component, Covariance
 from mlrtma_dist.methods.method import Method
@@ -26,6 +26,14 @@ class VariableSettings:
     huber: float | None
     covariance: tuple[Component, ...]
 
+    def __post_init__(self):
+        if not self.observation_error > 0:
+            raise ValueError(f"observation_error: expected a positive standard deviation, got {self.observation_error}")
+        if self.huber is not None and not self.huber > 0:
+            raise ValueError(f"huber: expected a positive limit, or null for none, got {self.huber}")
+        if not self.covariance:
+            raise ValueError("covariance: expected at least one component, got none")
+
 
 @dataclass(frozen=True)
 class Classical:
@@ -40,6 +48,10 @@ class Classical:
     neighbours: int
     amplitude: bool
     variables: dict[str, VariableSettings]
+
+    def __post_init__(self):
+        if self.neighbours < 1:
+            raise ValueError(f"neighbours: expected at least 1, got {self.neighbours}")
 
 
 METHODS: dict[str, Callable[[Classical, str, Covariance], Method]] = {

@@ -11,8 +11,9 @@ with rho Huber's function. By the representer theorem dx = BH'w, and w solves
 v the Huber weights of the last residuals (iteratively reweighted). Cohn et al. (1998) for the
 observation-space form, Tavolato and Isaksen (2015) for Huber's norm in variational assimilation.
 All observations act everywhere: one system for the whole domain, solved once; then the increment
-of any block is one product with B. The first system is factored, the reweighted ones are
-solved by conjugate gradients with that factor as preconditioner.
+of any block is one product with B. The first system is factored and the reweighted ones are
+corrections of low rank to it; beyond MOST_FACTORED observations all are solved by conjugate
+gradients, preconditioned by factors of diagonal blocks.
 """
 
 from dataclasses import dataclass
@@ -23,12 +24,13 @@ from scipy.spatial import cKDTree
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
-from mlrtma_dist.linalg.robust import huber_weight
+from mlrtma_dist.linalg.robust import reweight
 from mlrtma_dist.linalg.solve import conjugate_gradient
 from mlrtma_dist.methods import local
 
 MOST_FACTORED = 9000  # observations up to which the whole system is factored (650 MB, about 5 s on 2 cores)
 BLOCK = 1500  # observations of a diagonal block of the preconditioner beyond that
+SETTLED, MOST_ITERATIONS = 0.02, 8  # of the reweighting there, where each iteration costs a solution
 ERROR_NEIGHBOURS = 64  # observations that decide the analysis error at a place; more change it by under 1 %
 ERROR_CELL = 120e3  # m; edge of the blocks that share them
 
@@ -47,31 +49,29 @@ class ThreeDVar:
 
     def fit(self, points: Points, departure: np.ndarray, error: np.ndarray) -> "ThreeDVarFit":
         """Solve for the weights w; see ``methods.method.Method.fit``."""
-        v = np.ones(len(points))
-        w = np.zeros(len(points))
-        if len(points):
-            hbh = self.covariance.matrix(points, points)
-            precondition = _preconditioner(hbh, error**2, points)
-            for _ in range(local.MOST_ITERATIONS):
-                r_squared = error**2 / v
-                w = conjugate_gradient(
-                    lambda x: hbh @ x.astype(np.float32) + r_squared * x, departure, precondition=precondition
-                )
-                before, v = v, huber_weight(r_squared * w / error, self.huber)
-                if np.abs(v - before).max() < local.SETTLED:
-                    break
-        tree = cKDTree(points.position) if len(points) else None
-        return ThreeDVarFit(self.covariance, points, w, error**2 / v, v, tree)
+        if not len(points):
+            return ThreeDVarFit(self.covariance, points, departure, error**2, np.ones(0), None)
+        hbh = self.covariance.matrix(points, points)
+        if len(points) <= MOST_FACTORED:
+            w, v = local.solve_robustly(hbh, departure, error, self.huber)
+        else:
+            w, v = self._iterate(hbh, points, departure, error)
+        return ThreeDVarFit(self.covariance, points, w, error**2 / v, v, cKDTree(points.position))
+
+    def _iterate(self, hbh, points, departure, error):
+        """w and v as of ``local.solve_robustly``, by conjugate gradients."""
+        precondition = _preconditioner(hbh, error**2, points)
+
+        def solve(r_squared):
+            apply = lambda x: hbh @ x.astype(np.float32) + r_squared * x  # noqa: E731
+            return conjugate_gradient(apply, departure, precondition=precondition)
+
+        return reweight(solve, error, self.huber, settled=SETTLED, most_iterations=MOST_ITERATIONS)
 
 
 def _preconditioner(hbh: np.ndarray, r_squared: np.ndarray, points: Points):
-    """An approximate inverse of HBH' + R: exact up to MOST_FACTORED observations, else of diagonal blocks."""
-    n = len(r_squared)
-    if n <= MOST_FACTORED:
-        blocks = [np.arange(n)]
-    else:
-        order = np.argsort(points.longitude, kind="stable")
-        blocks = np.array_split(order, -(-n // BLOCK))
+    """An approximate inverse of HBH' + R: exact within blocks of neighbours, which are told by their longitude."""
+    blocks = np.array_split(np.argsort(points.longitude, kind="stable"), -(-len(points) // BLOCK))
     factors = []
     for block in blocks:
         a = hbh[np.ix_(block, block)].astype(np.float64)
@@ -80,7 +80,7 @@ def _preconditioner(hbh: np.ndarray, r_squared: np.ndarray, points: Points):
 
     def precondition(residual: np.ndarray) -> np.ndarray:
         result = np.empty_like(residual)
-        for block, factor in zip(blocks, factors):
+        for block, factor in zip(blocks, factors, strict=True):
             result[block] = cho_solve(factor, residual[block], check_finite=False)
         return result
 
@@ -108,6 +108,6 @@ class ThreeDVarFit:
         if self.tree is not None:
             for block in local.cells(points.position, ERROR_CELL):
                 near = local.nearest(self.tree, points.position[block], ERROR_NEIGHBOURS)
-                variance = local.posterior_variance(self.covariance, points[block], self.stations[near], self.r_squared[near])
-                result[block] = np.sqrt(variance)
+                known = self.stations[near], self.r_squared[near]
+                result[block] = np.sqrt(local.posterior_variance(self.covariance, points[block], *known))
         return result

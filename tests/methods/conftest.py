@@ -1,0 +1,58 @@
+"""Random stations with heights, coasts and valleys, and covariances that know them."""
+
+import numpy as np
+import pytest
+
+from mlrtma_dist.grid.points import Points, cartesian
+from mlrtma_dist.linalg.covariance import Component, Covariance
+
+
+@pytest.fixture
+def generator(request):
+    """Random numbers of a fresh seed, which is printed: a failure can be repeated."""
+    seed = int(np.random.SeedSequence().entropy % 2**32)
+    print(f"{request.node.name}: seed {seed}")
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture
+def places():
+    """Makes n random points of a box of ``width`` degrees around 40N, 105W, with terrain up to 3000 m."""
+
+    def make(generator, n: int, width: float) -> Points:
+        latitude = 40.0 + width * generator.uniform(-0.5, 0.5, n)
+        longitude = -105.0 + width * generator.uniform(-0.5, 0.5, n)
+        elevation = generator.uniform(0.0, 3000.0, n)
+        return Points(
+            latitude, longitude, cartesian(latitude, longitude), elevation,
+            generator.uniform(0.0, 1.0, n), elevation * generator.uniform(-0.3, 0.3, n),
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def line():
+    """Makes points on a plane, x metres from the origin."""
+
+    def make(*x: float) -> Points:
+        zero = np.zeros(len(x))
+        return Points(zero, zero, np.column_stack([x, zero, zero]), zero, zero, zero)
+
+    return make
+
+
+@pytest.fixture
+def covariance() -> Covariance:
+    """Of temperature: two scales of every feature and one of neighbours."""
+    return Covariance((
+        Component(4.0, "rounded", 900e3, 2000.0),
+        Component(1.75, "askey", 800e3, 1580.0, 2.9, 1150.0),
+        Component(0.5, "askey", 91e3),
+    ))  # fmt: skip
+
+
+@pytest.fixture
+def exponential() -> Covariance:
+    """One scale, variance 4, whose correlation at 100 km is (1 + 1) / e = 0.7358."""
+    return Covariance((Component(4.0, "matern32", 100e3),))
