@@ -7,9 +7,9 @@ simulated: stations at random land points that report the analysis of the real o
 Growth: the same area and reports at twice the spacing, a quarter of the points; the error field, which has one
 spacing, costs the same on both.
 
-Each row of three is a process of its own. "analysis" is what the target speaks of: solve, grid and error; reading,
-static and quality control stand beside it. On a machine that does other work, processor time over two cores is the
-better figure: that is what the last column of the sums shows.
+Each table is of a process of its own. "analysis" is what the target speaks of: solve, grid and error; reading,
+static and quality control stand beside it. Wall time counts only on an idle machine; processor time over two cores,
+beside it, is the least that two free cores could need, all work being shared evenly.
 """
 
 import argparse
@@ -126,7 +126,7 @@ def show(run: dict) -> tuple[float, float, float]:
         print(f"{name:<12}{wall:>8.1f}{cpu:>8.1f}{peak:>10.2f}")
     wall, cpu = (sum(run["stages"][name][k] for name in ANALYSIS) for k in (0, 1))
     peak = max(stage[2] for stage in run["stages"].values())
-    print(f"{'analysis':<12}{wall:>8.1f}{cpu:>8.1f}{peak:>10.2f}   {cpu / CORES:.1f} s on {CORES} free cores")
+    print(f"{'analysis':<12}{wall:>8.1f}{cpu:>8.1f}{peak:>10.2f}   CPU / {CORES}: {cpu / CORES:.1f} s")
     return wall, cpu, peak
 
 
@@ -143,9 +143,8 @@ def main() -> None:
     wall, cpu, peak = show(more)
     show(quarter)
     print(f"\ntarget with {more['reports']:,} reports: {SECONDS:.0f} s, {GIBIBYTES:.0f} GiB")
-    print(
-        f"shares of it: wall {wall / SECONDS:.2f}, CPU / {CORES} {cpu / CORES / SECONDS:.2f}, memory {peak / GIBIBYTES:.2f}"
-    )
+    shares = wall / SECONDS, cpu / CORES / SECONDS, peak / GIBIBYTES
+    print(f"shares of it: wall {shares[0]:.2f}, CPU / {CORES} {shares[1]:.2f}, memory {shares[2]:.2f}")
     per_point = [sum(run["stages"][n][1] for n in ("grid", "error")) / run["points"] for run in (full, quarter)]
     print(f"CPU time a point, all over a quarter of the points (1: linear): {per_point[0] / per_point[1]:.2f}")
 
