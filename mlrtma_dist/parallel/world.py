@@ -73,7 +73,8 @@ class World:
         rank, size, local_rank = _places(communicator)
         with contextlib.ExitStack() as stack:
             store = None
-            stack.enter_context(_abort_on_failure(communicator, rank, size, lambda: store))
+            abort = lambda: _abort_on_failure(communicator, rank, size, lambda: store)  # noqa: E731
+            stack.enter_context(abort())
             mesh = Mesh(data=size) if mesh is None else mesh
             mesh.check(size)
             place = _device(device, local_rank)
@@ -84,6 +85,8 @@ class World:
                 dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timedelta(seconds=timeout))
                 stack.callback(dist.destroy_process_group)
                 groups = make_groups(mesh, rank)
+            # Again, and innermost: the abort comes before tidying up, which would wait for the others.
+            stack.enter_context(abort())
             yield cls(rank, size, local_rank, mesh, place, groups, communicator)
             if communicator is not None:
                 communicator.Barrier()  # rank 0 holds the store: nobody leaves before all are done
@@ -202,11 +205,12 @@ def _abort_on_failure(communicator, rank: int, size: int, store):
 
     def abort(error: BaseException) -> None:
         first = _first_to_fail(store(), rank)
-        title = f"rank {rank} of {size} failed" + (" first" if first == rank else f" after rank {first}")
+        order = "" if first is None else " first" if first == rank else f" after rank {first}"
+        title = f"rank {rank} of {size} failed{order}"
         sys.stdout.flush()
         sys.stderr.write(f"{title}:\n{''.join(traceback.format_exception(error))}{title}: {type(error).__name__}: {error}\n")
         sys.stderr.flush()
-        if first != rank:
+        if first not in (rank, None):
             time.sleep(1.0)  # the first one's trace comes before the end
         communicator.Abort(1)
 
@@ -223,9 +227,9 @@ def _abort_on_failure(communicator, rank: int, size: int, store):
         sys.excepthook, threading.excepthook = hooks
 
 
-def _first_to_fail(store, rank: int) -> int:
-    """The rank that failed first, by whoever wrote its number down first; ourselves, if nobody can be asked."""
+def _first_to_fail(store, rank: int) -> int | None:
+    """The rank that failed first, by whoever wrote its number down first; None if nobody can be asked."""
     try:
         return int(store.compare_set(FIRST_FAILURE, "", str(rank)))
     except (AttributeError, RuntimeError):  # no store yet, or rank 0 that held it is gone
-        return rank
+        return None
