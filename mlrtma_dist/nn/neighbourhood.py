@@ -10,6 +10,7 @@ Every question that moves data is collective: all tiles ask it, in the same orde
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -189,8 +190,8 @@ class Alone(Neighbourhood):
         return F.conv2d(self.rim(field, Rim.around(*width), edge), weight, bias, stride, 0, dilation)
 
     def normalise(self, field, weight, bias, groups: int, epsilon: float = 1e-5) -> Tensor:
-        """PyTorch's own group normalisation."""
-        return F.group_norm(field, groups, weight, bias, epsilon)
+        """PyTorch's own group normalisation, also of a level that is a single point (the functional form refuses one)."""
+        return torch.group_norm(field, groups, weight, bias, epsilon)
 
     def total(self, tensor: Tensor) -> Tensor:
         """What it was given."""

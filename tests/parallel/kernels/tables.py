@@ -19,12 +19,16 @@ class Tables:
         self.transport = transport
 
     def tiled(self, domain, table, align=1, periodic=(False, False)):
-        """The tile of this rank, or None where the table has fewer tiles than the job ranks."""
+        """The tile of this rank, or None where the table has fewer tiles than the job ranks.
+
+        Tiles cut in x hide their rims behind convolutions, others wait for them, so that both ways are checked.
+        """
         count = table[0] * table[1]
         if self.rank >= count:
             return None
         tile = Tile.split(domain, table, divmod(self.rank, table[1]), align, periodic, "test")
-        return Tiled(tile, self.transport(self.groups[count], tuple(range(count)), self.rank))
+        transport = self.transport(self.groups[count], tuple(range(count)), self.rank)
+        return Tiled(tile, transport, hide_from=0 if table[1] > 1 else 10**9)
 
 
 def cut(whole, box, domain):
