@@ -67,8 +67,11 @@ def main():
             total += times
             if world.rank == 0:
                 (waiting, waiting_busy), (hidden, hidden_busy) = (1e3 * times).tolist()
-                print(f"tile {size:4d} x {size:4d}: waiting {waiting:8.2f} ms ({waiting_busy:8.2f} of processor), hidden"
-                      f" {hidden:8.2f} ms ({hidden_busy:8.2f}), ratio {hidden / waiting:.3f} ({hidden_busy / waiting_busy:.3f})")
+                print(
+                    f"tile {size:4d} x {size:4d}: waiting {waiting:8.2f} ms ({waiting_busy:8.2f} of processor), hidden"
+                    f" {hidden:8.2f} ms ({hidden_busy:8.2f}),"
+                    f" ratio {hidden / waiting:.3f} ({hidden_busy / waiting_busy:.3f})"
+                )
         if world.rank == 0:
             ratio = (total[1] / total[0]).tolist()
             print(f"hidden / waiting: {ratio[0]:.3f} ({ratio[1]:.3f} of processor time)")

@@ -1,4 +1,5 @@
-"""What asking a neighbourhood costs a network that is alone: the Exercise 1 U-net beside the same layers in plain PyTorch.
+"""What asking a neighbourhood costs a network that is alone: the Exercise 1 U-net beside the same layers in plain
+PyTorch.
 
 Claim: at most 5 %.
 
@@ -20,8 +21,12 @@ SIZE, REPEATS = 96, 8
 
 def plain_block(block, field):
     """A residual block, as one would write it without neighbourhoods."""
-    first = F.conv2d(F.silu(normalise(block.norm_in, field)), block.convolution_in.weight, block.convolution_in.bias, padding=1)
-    second = F.conv2d(F.silu(normalise(block.norm_out, first)), block.convolution_out.weight, block.convolution_out.bias, padding=1)
+    first = F.conv2d(
+        F.silu(normalise(block.norm_in, field)), block.convolution_in.weight, block.convolution_in.bias, padding=1
+    )
+    second = F.conv2d(
+        F.silu(normalise(block.norm_out, first)), block.convolution_out.weight, block.convolution_out.bias, padding=1
+    )
     short = block.short_cut
     return second + (field if short is None else F.conv2d(field, short.weight, short.bias))
 

@@ -1,4 +1,5 @@
-"""What tiles cost: time, processor time and memory of a training step of the Exercise 1 U-net, on tiles and on one rank.
+"""What tiles cost: time, processor time and memory of a training step of the Exercise 1 U-net, on tiles and on one
+rank.
 
 Claims: strong scaling from 1 to 2 ranks of one thread at least 0.90; peak memory of a rank on 4 tiles, above that after
 start-up, at most 0.30 of one rank's; a network alone takes at most 5 % longer than the same layers in plain PyTorch.
@@ -43,7 +44,9 @@ def main():
     parser.add_argument("--domain", type=int, nargs=2, default=(512, 512))
     parser.add_argument("--table", type=int, nargs=2, default=(1, 1))
     parser.add_argument("--steps", type=int, default=5)
-    parser.add_argument("--hide-from", type=int, default=HIDE_FROM, help="points of a tile that hides its rim's journey")
+    parser.add_argument(
+        "--hide-from", type=int, default=HIDE_FROM, help="points of a tile that hides its rim's journey"
+    )
     parser.add_argument("--write")
     parser.add_argument("--against")
     options = parser.parse_args()
@@ -65,8 +68,11 @@ def main():
         everyone = [found] if world.communicator is None else world.communicator.allgather(found)
         worst = {name: max(each[name] for each in everyone) for name in found}
         if world.rank == 0:
-            print(f"{world.mesh}, domain {options.domain}: {worst['seconds']:.3f} s and {worst['processor']:.3f} s of processor"
-                  f" a step, {worst['memory']:.2f} GiB above start-up (the worst rank)")
+            print(
+                f"{world.mesh}, domain {options.domain}: {worst['seconds']:.3f} s and"
+                f" {worst['processor']:.3f} s of processor"
+                f" a step, {worst['memory']:.2f} GiB above start-up (the worst rank)"
+            )
             compare(options, worst, world.size)
 
 
@@ -78,8 +84,11 @@ def compare(options, worst: dict, ranks: int) -> None:
     if options.against:
         with open(options.against) as file:
             one = json.load(file)
-        print(f"efficiency {one['seconds'] / ranks / worst['seconds']:.3f}"
-              f" (of processor time {one['processor'] / ranks / worst['processor']:.3f}), memory {worst['memory'] / one['memory']:.3f}")
+        print(
+            f"efficiency {one['seconds'] / ranks / worst['seconds']:.3f}"
+            f" (of processor time {one['processor'] / ranks / worst['processor']:.3f}),"
+            f" memory {worst['memory'] / one['memory']:.3f}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Attention in shifted windows, and over the whole domain on a coarse field.
 
-Liu et al. 2021 (Swin, section 3.2) with two differences: windows cut by the domain's edge are completed by masked tokens
-instead of tokens from the far side, and tiles move strips of half a window to the neighbour and back, so a window is
-computed by one rank.
+Liu et al. 2021 (Swin, section 3.2) with two differences: windows cut by the domain's edge are completed by masked
+tokens instead of tokens from the far side, and tiles move strips of half a window to the neighbour and back, so a
+window is computed by one rank.
 
 Shapes: b batch, c channel, n windows, t tokens of a window, h heads, d channels of a head.
 """
@@ -18,7 +18,7 @@ from mlrtma_dist.nn.neighbourhood import Box, Neighbourhood, NeighbourhoodError
 
 
 class WindowAttention(nn.Module):
-    """Multi-head attention among the tokens of a window, with a learnt bias for every offset (Liu et al. 2021, eq. 4)."""
+    """Multi-head attention among the tokens of a window, with a learnt bias an offset (Liu et al. 2021, eq. 4)."""
 
     def __init__(self, width: int, heads: int, window: int, shift: bool):
         super().__init__()
@@ -76,8 +76,10 @@ class WindowAttention(nn.Module):
 
 
 def missing(box: Box, window: int, shift: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Tokens wanting before and after the box in y, in x, to complete windows that begin at multiples less ``shift``."""
-    return tuple(((low + shift) % window, -(high + shift) % window) for low, high in ((box.y0, box.y1), (box.x0, box.x1)))
+    """Tokens wanting before and after the box in y, in x, to complete windows beginning at multiples less ``shift``."""
+    return tuple(
+        ((low + shift) % window, -(high + shift) % window) for low, high in ((box.y0, box.y1), (box.x0, box.x1))
+    )
 
 
 class GlobalMixing(nn.Module):
@@ -118,8 +120,10 @@ def place_waves(neighbourhood: Neighbourhood, width: int) -> Tensor:
     """
     box = neighbourhood.box
     waves = []
-    for low, high, size, wraps in ((box.y0, box.y1, neighbourhood.domain[0], neighbourhood.periodic[0]),
-                                   (box.x0, box.x1, neighbourhood.domain[1], neighbourhood.periodic[1])):
+    for low, high, size, wraps in (
+        (box.y0, box.y1, neighbourhood.domain[0], neighbourhood.periodic[0]),
+        (box.x0, box.x1, neighbourhood.domain[1], neighbourhood.periodic[1]),
+    ):
         place = torch.arange(low, high, dtype=torch.float64) / size
         number = torch.arange(1, width // 4 + 1, dtype=torch.float64)
         angle = (2 if wraps else 1) * math.pi * number[:, None] * place

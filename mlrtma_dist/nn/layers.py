@@ -1,6 +1,7 @@
 """Layers that ask their neighbourhood: exact on tiles, PyTorch's own alone.
 
-All fields are (batch, channel, y, x), y northward. A layer that changes the grid says on which neighbourhood its output lies.
+All fields are (batch, channel, y, x), y northward. A layer that changes the grid says on which neighbourhood its
+output lies.
 """
 
 import torch
@@ -18,8 +19,17 @@ class Convolution(nn.Conv2d):
         edge: what lies beyond a domain that does not wrap, "zeros" or "replicate".
     """
 
-    def __init__(self, channels_in: int, channels_out: int, kernel: int = 3, *, stride: int = 1, dilation: int = 1,
-                 edge: str = "zeros", bias: bool = True):
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: int = 3,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        edge: str = "zeros",
+        bias: bool = True,
+    ):
         if kernel % 2 == 0:
             raise NeighbourhoodError(f"a centred kernel has an odd number of points, got {kernel}. Use {kernel + 1}.")
         torch_mode(edge)

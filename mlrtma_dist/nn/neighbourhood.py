@@ -123,8 +123,8 @@ class Neighbourhood(ABC):
         """Raise NeighbourhoodError unless ``field`` is (batch, channel, y, x) on this box."""
         if field.dim() != 4 or tuple(field.shape[-2:]) != self.box.shape:
             raise NeighbourhoodError(
-                f"expected a field (batch, channel, {self.box.shape[0]}, {self.box.shape[1]}) for {self.box} of a domain"
-                f" of {self.domain}, got {tuple(field.shape)}. Cut the field to the box."
+                f"expected a field (batch, channel, {self.box.shape[0]}, {self.box.shape[1]}) for {self.box} of a"
+                f" domain of {self.domain}, got {tuple(field.shape)}. Cut the field to the box."
             )
 
     def far_edge(self) -> tuple[bool, bool]:
@@ -190,7 +190,7 @@ class Alone(Neighbourhood):
         return F.conv2d(self.rim(field, Rim.around(*width), edge), weight, bias, stride, 0, dilation)
 
     def normalise(self, field, weight, bias, groups: int, epsilon: float = 1e-5) -> Tensor:
-        """PyTorch's own group normalisation, also of a level that is a single point (the functional form refuses one)."""
+        """PyTorch's own group normalisation, also of a single point (which its functional form refuses)."""
         return torch.group_norm(field, groups, weight, bias, epsilon)
 
     def total(self, tensor: Tensor) -> Tensor:
@@ -224,6 +224,6 @@ def check_factor(domain: tuple[int, int], periodic: tuple[bool, bool], factor: i
     for axis, size, wraps in zip("yx", domain, periodic):
         if wraps and size % factor:
             raise NeighbourhoodError(
-                f"a periodic domain of {size} points in {axis} cannot be coarsened by {factor}: its ends would not meet."
-                f" Use a multiple of {factor} points, or fewer levels."
+                f"a periodic domain of {size} points in {axis} cannot be coarsened by {factor}: its ends would not"
+                f" meet. Use a multiple of {factor} points, or fewer levels."
             )

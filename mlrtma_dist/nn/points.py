@@ -1,7 +1,8 @@
 """A field at stations: bilinear interpolation between grid points, and its owner among tiles.
 
-Places are grid coordinates (y, x) of the whole domain: point (i, j) lies at (i, j). A station belongs to the tile that owns
-the grid point south-west of it, so every station has one owner; the points north and east of it may be the neighbour's.
+Places are grid coordinates (y, x) of the whole domain: point (i, j) lies at (i, j). A station belongs to the tile that
+owns the grid point south-west of it, so every station has one owner; the points north and east of it may be the
+neighbour's.
 """
 
 import torch
@@ -59,8 +60,10 @@ def _cells(places: Tensor, neighbourhood: Neighbourhood) -> tuple[Tensor, Tensor
         if wraps:
             place = torch.remainder(place, size)
         elif bool(((place < -0.5) | (place > size - 0.5)).any()):
-            raise NeighbourhoodError(f"a station lies at {'yx'[axis]} = {place.tolist()} outside 0 to {size - 1}."
-                                     " Drop stations outside the domain first.")
+            raise NeighbourhoodError(
+                f"a station lies at {'yx'[axis]} = {place.tolist()} outside 0 to {size - 1}."
+                " Drop stations outside the domain first."
+            )
         columns.append(place if wraps else place.clamp(0, size - 1))
     place = torch.stack(columns, -1)
     cell = place.floor()

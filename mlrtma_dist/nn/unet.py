@@ -1,7 +1,8 @@
 """A plain convolutional U-net (Ronneberger et al. 2015), on any size of domain.
 
-Sizes need not divide: a level of n points has ceil(n / 2) below it, and what is interpolated back is cut to n. Tiles must begin
-on multiples of `UNet.alignment`. Whether the domain wraps is the neighbourhood's affair; one that wraps must divide.
+Sizes need not divide: a level of n points has ceil(n / 2) below it, and what is interpolated back is cut to n. Tiles
+must begin on multiples of `UNet.alignment`. Whether the domain wraps is the neighbourhood's affair; one that wraps
+must divide.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,9 @@
 """A vision transformer for fields: patches, shifted windows, coarse global mixing, a convolutional decoder.
 
-Windows after Liu et al. 2021; the global path is attention on window averages, gathered from all tiles. Attention sees the
-patches, the decoder interpolates the tokens back and convolves them together with the input. Any size of domain: patches and
-windows are completed at its far edge, and what completes a window is masked. Tiles begin on multiples of `alignment`.
+Windows after Liu et al. 2021; the global path is attention on window averages, gathered from all tiles. Attention sees
+the patches, the decoder interpolates the tokens back and convolves them together with the input. Any size of domain:
+patches and windows are completed at its far edge, and what completes a window is masked. Tiles begin on multiples of
+`alignment`.
 """
 
 from dataclasses import dataclass

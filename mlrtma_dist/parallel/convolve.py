@@ -1,10 +1,10 @@
 """Convolution of a tile that hides the fetching of its rim.
 
-A convolution is linear, so that of a tile with its rim is that of the tile with zeros around it (computed while the rim
-travels, by PyTorch, without a padded copy) plus that of the rim alone, which reaches only the outermost points: four
-strips. For a kernel of k points, dilation d and stride s the reach is p = d (k - 1) / 2 points, and the southern strip adds
-to the first ceil(p / s) rows of the output. The backward pass sends the rim's gradient home first, then computes the
-tile's own, then adds what came home; see `halo` for the adjoint.
+A convolution is linear, so that of a tile with its rim is that of the tile with zeros around it (computed while the
+rim travels, by PyTorch, without a padded copy) plus that of the rim alone, which reaches only the outermost points:
+four strips. For a kernel of k points, dilation d and stride s the reach is p = d (k - 1) / 2 points, and the southern
+strip adds to the first ceil(p / s) rows of the output. The backward pass sends the rim's gradient home first, then
+computes the tile's own, then adds what came home; see `halo` for the adjoint.
 """
 
 from dataclasses import dataclass
@@ -94,8 +94,9 @@ class _Convolve(torch.autograd.Function):
             _complete(pieces, field, rim, setting)
             halo.fill_adjoint(pieces, fills, rim, setting.tile, setting.edge)
             pending = halo.start_adjoint(pieces, field, rim, setting.tile, setting.transport)
-        home, main, bias_gradient = _aten_backward(gradient, field, weight, setting, (rim.south, rim.west),
-                                                   [travels, True, ctx.has_bias])
+        home, main, bias_gradient = _aten_backward(
+            gradient, field, weight, setting, (rim.south, rim.west), [travels, True, ctx.has_bias]
+        )
         if travels:
             home = home if fills is None else home.add_(fills)
             halo.finish_adjoint(pending, home, rim)
@@ -209,8 +210,14 @@ class _Part:
 
     def backward(self, gradient, strip, weight, setting, travels) -> tuple[Tensor | None, Tensor]:
         padded = self._padded(strip)
-        home, taps, _ = _aten_backward(gradient[self.target].contiguous(), padded, weight[self.taps].contiguous(), setting,
-                                       self._padding(), [travels, True, False])
+        home, taps, _ = _aten_backward(
+            gradient[self.target].contiguous(),
+            padded,
+            weight[self.taps].contiguous(),
+            setting,
+            self._padding(),
+            [travels, True, False],
+        )
         if home is not None:  # padding back by the opposite amounts: zeros drop out, removed lines get no gradient
             back = tuple(-width for width in self.pad)
             home = F.pad(home, (0, 0, *back) if self.dim == -2 else back)

@@ -1,6 +1,7 @@
 """The domain's field on every tile, from everyone's part. For coarse fields: no rank is to hold a fine one.
 
-Let G be the map from the parts to the wholes (one a tile, all equal). Its adjoint sums, over tiles, the gradients of the
+Let G be the map from the parts to the wholes (one a tile, all equal). Its adjoint sums, over tiles, the gradients of
+the
 wholes and hands every tile its part of the sum: <G x, y> = <x, G* y>.
 """
 
@@ -25,8 +26,10 @@ def gather(field: Tensor, tile: Tile, transport: Transport) -> Tensor:
         TileError: ``field`` is not of ``tile.shape``.
     """
     if tuple(field.shape[-2:]) != tile.shape:
-        raise TileError(f"rank {tile.rank} owns {tile.shape} points of domain {tile.name}, but the field to gather is"
-                        f" {tuple(field.shape)}. Cut it to the tile's box {tile.box}.")
+        raise TileError(
+            f"rank {tile.rank} owns {tile.shape} points of domain {tile.name}, but the field to gather is"
+            f" {tuple(field.shape)}. Cut it to the tile's box {tile.box}."
+        )
     return field if transport.size == 1 else _Gather.apply(field, tile, transport)
 
 

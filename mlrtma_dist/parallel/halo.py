@@ -1,9 +1,9 @@
 """The rim of a tile: rows and columns of the eight tiles around it, and the exact adjoint of fetching them.
 
-Let E be the linear map that takes all tiles to all tiles with rims. Its adjoint sends a rim's gradient home, where it is
-added to the gradient of the points it was copied from: <E x, y> = <x, E* y>. Corners travel with the sides, in one round
-of at most eight messages. Beyond the domain's edge there is nobody: the rim stays zero, or repeats the outermost points
-("replicate"), and the adjoint drops it, or adds it to them.
+Let E be the linear map that takes all tiles to all tiles with rims. Its adjoint sends a rim's gradient home, where it
+is added to the gradient of the points it was copied from: <E x, y> = <x, E* y>. Corners travel with the sides, in one
+round of at most eight messages. Beyond the domain's edge there is nobody: the rim stays zero, or repeats the outermost
+points ("replicate"), and the adjoint drops it, or adds it to them.
 
 `start` and `start_adjoint` return at once with the messages under way, so that computation can hide them.
 """
@@ -46,8 +46,10 @@ def check(field: Tensor, rim: Rim, tile: Tile, edge: str) -> None:
     """Raise TileError where field, tile and rim do not suit each other."""
     torch_mode(edge)
     if tuple(field.shape[-2:]) != tile.shape:
-        raise TileError(f"rank {tile.rank} owns {tile.shape} points of domain {tile.name}, but the field is"
-                        f" {tuple(field.shape)}. Cut it to the tile's box {tile.box}.")
+        raise TileError(
+            f"rank {tile.rank} owns {tile.shape} points of domain {tile.name}, but the field is"
+            f" {tuple(field.shape)}. Cut it to the tile's box {tile.box}."
+        )
     tile.check_rim(rim)
 
 

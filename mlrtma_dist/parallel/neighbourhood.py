@@ -21,7 +21,8 @@ class Tiled(Neighbourhood):
     Attributes:
         tile: the points owned here and who lives around them.
         transport: how tensors travel between the tiles.
-        hide_from: tiles of so many points hide the rim's journey behind the convolution; on smaller ones the four strips
+        hide_from: tiles of so many points hide the rim's journey behind the convolution; on smaller ones the four
+        strips
             cost more than the wait. Measured by ``benchmarks/halo_overlap.py``.
     """
 
@@ -54,7 +55,7 @@ class Tiled(Neighbourhood):
         return halo.exchange(field, rim, self.tile, self.transport, edge)
 
     def convolve(self, field, weight, bias, stride: int = 1, dilation: int = 1, edge: str = "zeros") -> Tensor:
-        """Convolve while the rim travels, or after, by the size of the domain's mean tile (the same choice everywhere)."""
+        """Convolve while the rim travels, or after, by the size of the domain's mean tile (all choose alike)."""
         if self.domain[0] * self.domain[1] < self.hide_from * self.tiles:
             around = self.rim(field, Rim.around(*(dilation * (size // 2) for size in weight.shape[-2:])), edge)
             return F.conv2d(around, weight, bias, stride, 0, dilation)

@@ -1,9 +1,9 @@
 """Group normalisation (Wu and He 2018) whose mean and variance are sums over all tiles.
 
-With x' = (x - mean) / deviation and n points a group, the forward pass collects each tile's count, mean and sum of squared
-departures and joins them (Chan et al. 1979, eq. 2.1), which does not cancel as a sum of squares would. The backward pass,
-d x = (g - mean(g) - x' mean(g x')) / deviation with g = weight * d y, sums two numbers a group over the tiles.
-One collective each way. PyTorch's own kernel knows only the tile, hence this one.
+With x' = (x - mean) / deviation and n points a group, the forward pass collects each tile's count, mean and sum of
+squared departures and joins them (Chan et al. 1979, eq. 2.1), which does not cancel as a sum of squares would. The
+backward pass, d x = (g - mean(g) - x' mean(g x')) / deviation with g = weight * d y, sums two numbers a group over the
+tiles. One collective each way. PyTorch's own kernel knows only the tile, hence this one.
 """
 
 import torch
@@ -48,7 +48,9 @@ class _Normalise(torch.autograd.Function):
         standard = (field - _wide(mean, field)) * _wide(inverse, field)
         tangent = torch.zeros_like(field)
         if field_tangent is not None:
-            sums = torch.stack([_group_sum(field_tangent, ctx.groups), _group_sum(field_tangent * standard, ctx.groups)])
+            sums = torch.stack(
+                [_group_sum(field_tangent, ctx.groups), _group_sum(field_tangent * standard, ctx.groups)]
+            )
             drift, stretch = ctx.transport.sum(sums) / ctx.count
             change = field_tangent - _wide(drift, field) - standard * _wide(stretch, field)
             tangent = tangent + change * _wide(inverse, field) * weight.view(1, -1, 1, 1)

@@ -1,8 +1,8 @@
 """Sums over the tiles of one sample.
 
-The loss of N ranks is the sum of the ranks' scalars. Under that convention the sum over tiles S, which gives every tile
-the same total, is its own adjoint: <S x, y> = <x, S y>, so the backward pass sums the gradients of all tiles. A total that
-enters the loss as a whole must therefore enter it on one tile, or in shares that add up to one.
+The loss of N ranks is the sum of the ranks' scalars. Under that convention the sum over tiles S, which gives every
+tile the same total, is its own adjoint: <S x, y> = <x, S y>, so the backward pass sums the gradients of all tiles. A
+total that enters the loss as a whole must therefore enter it on one tile, or in shares that add up to one.
 """
 
 import torch

@@ -27,8 +27,10 @@ def spread(whole: Tensor, tile: Tile, transport: Transport) -> Tensor:
     """
     expected = tile.domain if transport.rank == 0 else (0, 0)
     if tuple(whole.shape[-2:]) != tuple(expected):
-        raise TileError(f"expected a field (..., {expected[0]}, {expected[1]}) on tile {transport.rank} of domain"
-                        f" {tile.name}, got {tuple(whole.shape)}. Tile 0 gives the domain, the others (..., 0, 0).")
+        raise TileError(
+            f"expected a field (..., {expected[0]}, {expected[1]}) on tile {transport.rank} of domain"
+            f" {tile.name}, got {tuple(whole.shape)}. Tile 0 gives the domain, the others (..., 0, 0)."
+        )
     return whole if transport.size == 1 else _Spread.apply(whole, tile, transport)
 
 

@@ -97,9 +97,13 @@ class Tile:
         """
         box = self.box
         slabs = []
-        for low, high, size, wraps in ((box.y0, box.y1, self.domain[0], self.periodic[0]),
-                                       (box.x0, box.x1, self.domain[1], self.periodic[1])):
-            slabs.append(range(low - width, high + width) if wraps else range(max(0, low - width), min(size, high + width)))
+        for low, high, size, wraps in (
+            (box.y0, box.y1, self.domain[0], self.periodic[0]),
+            (box.x0, box.x1, self.domain[1], self.periodic[1]),
+        ):
+            slabs.append(
+                range(low - width, high + width) if wraps else range(max(0, low - width), min(size, high + width))
+            )
         return tuple(slabs)
 
     def coarsen(self, factor: int) -> "Tile":
@@ -146,8 +150,8 @@ class Tile:
         rank = position[0] * self.table[1] + position[1]
         raise TileError(
             f"rank {rank} owns {owned} {('rows', 'columns')[axis]} ({'yx'[axis]} {lines[index]}:{lines[index + 1]} of"
-            f" {self.domain[axis]}, domain {self.name}{f', every {self.step}th point' if self.step > 1 else ''}) but the"
-            f" halo is {width} wide. Use at most {max(1, min(parts - 1, self.domain[axis] // width))} ranks in"
+            f" {self.domain[axis]}, domain {self.name}{f', every {self.step}th point' if self.step > 1 else ''}) but"
+            f" the halo is {width} wide. Use at most {max(1, min(parts - 1, self.domain[axis] // width))} ranks in"
             f" {'yx'[axis]}."
         )
 
@@ -155,7 +159,8 @@ class Tile:
 def divide(size: int, parts: int, align: int = 1, axis: str = "y", name: str = "unnamed") -> tuple[int, ...]:
     """Lines that cut ``size`` points into ``parts``, all but the last on multiples of ``align``.
 
-    The last parts are given what is left over, so the incomplete unit at the far edge never stands alone if it need not.
+    The last parts are given what is left over, so the incomplete unit at the far edge never stands alone if it need
+    not.
 
     Example:
         >>> divide(61, 4, align=15)

@@ -1,6 +1,7 @@
 """The ranks of a job: MPI starts them and introduces them, torch.distributed carries their tensors.
 
-`World.start` works under ``mpiexec``, under ``srun --mpi=pmix`` and alone; alone, MPI is not even imported. When a rank fails,
+`World.start` works under ``mpiexec``, under ``srun --mpi=pmix`` and alone; alone, MPI is not even imported. When a
+rank fails,
 all end: the first to fail is named with its trace, and MPI aborts the rest, which would wait for it for ever.
 """
 
@@ -57,7 +58,9 @@ class World:
 
     @classmethod
     @contextlib.contextmanager
-    def start(cls, mesh: Mesh | None = None, *, device: str = "auto", always_group: bool = False, timeout: float = 1800.0):
+    def start(
+        cls, mesh: Mesh | None = None, *, device: str = "auto", always_group: bool = False, timeout: float = 1800.0
+    ):
         """Join the other ranks; leave them at the end of the ``with`` block.
 
         Args:
@@ -82,7 +85,9 @@ class World:
             if size > 1 or always_group:
                 store = _meet(communicator, rank, size, local_rank, timeout, stack)
                 backend = "cpu:gloo,cuda:nccl" if place.type == "cuda" else "gloo"
-                dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timedelta(seconds=timeout))
+                dist.init_process_group(
+                    backend, store=store, rank=rank, world_size=size, timeout=timedelta(seconds=timeout)
+                )
                 stack.callback(dist.destroy_process_group)
                 groups = make_groups(mesh, rank)
             # Again, and innermost: the abort comes before tidying up, which would wait for the others.
@@ -125,8 +130,8 @@ def _communicator():
     expected = int(os.environ.get("OMPI_COMM_WORLD_SIZE", tasks))
     if MPI.COMM_WORLD.size != expected and expected > 1:
         raise WorldError(
-            f"{expected} ranks were started, but MPI knows of {MPI.COMM_WORLD.size}: the launcher ({sign} is set) and the"
-            f" library ({MPI.Get_library_version().split(',')[0]}) differ. Use the mpiexec of this library."
+            f"{expected} ranks were started, but MPI knows of {MPI.COMM_WORLD.size}: the launcher ({sign} is set) and"
+            f" the library ({MPI.Get_library_version().split(',')[0]}) differ. Use the mpiexec of this library."
         )
     return MPI.COMM_WORLD if MPI.COMM_WORLD.size > 1 else None
 
@@ -162,8 +167,11 @@ def _meet(communicator, rank, size, local_rank, timeout, stack) -> dist.TCPStore
     address, store = own_address(one_node) if rank == 0 else None, None
     if rank == 0:
         store = dist.TCPStore(address, 0, size, True, limit, wait_for_workers=False)
-    address, port = (address, store.port) if communicator is None else communicator.bcast(
-        (address, store.port) if rank == 0 else None)
+    address, port = (
+        (address, store.port)
+        if communicator is None
+        else communicator.bcast((address, store.port) if rank == 0 else None)
+    )
     store = dist.TCPStore(address, port, size, False, limit, wait_for_workers=False) if rank else store
     names = {"RANK": rank, "LOCAL_RANK": local_rank, "WORLD_SIZE": size, "MASTER_ADDR": address, "MASTER_PORT": port}
     # Both carriers would look their own node's name up; DeepSpeed reads the rest.
@@ -208,7 +216,9 @@ def _abort_on_failure(communicator, rank: int, size: int, store):
         order = "" if first is None else " first" if first == rank else f" after rank {first}"
         title = f"rank {rank} of {size} failed{order}"
         sys.stdout.flush()
-        sys.stderr.write(f"{title}:\n{''.join(traceback.format_exception(error))}{title}: {type(error).__name__}: {error}\n")
+        sys.stderr.write(
+            f"{title}:\n{''.join(traceback.format_exception(error))}{title}: {type(error).__name__}: {error}\n"
+        )
         sys.stderr.flush()
         if first not in (rank, None):
             time.sleep(1.0)  # the first one's trace comes before the end

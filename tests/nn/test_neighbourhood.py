@@ -7,8 +7,17 @@ import torch.nn.functional as F
 from scipy.interpolate import RegularGridInterpolator
 
 from mlrtma_dist.nn.attention import GlobalMixing, WindowAttention, missing, place_waves
-from mlrtma_dist.nn.layers import (ChannelNorm, Convolution, GroupNorm, PatchEmbedding, pool, randomise, recompute, repeat,
-                                   upsample)
+from mlrtma_dist.nn.layers import (
+    ChannelNorm,
+    Convolution,
+    GroupNorm,
+    PatchEmbedding,
+    pool,
+    randomise,
+    recompute,
+    repeat,
+    upsample,
+)
 from mlrtma_dist.nn.neighbourhood import Alone, Box, NeighbourhoodError, Rim
 from mlrtma_dist.nn.points import owned, sample
 from mlrtma_dist.nn.unet import UNet, UNetConfig
@@ -21,8 +30,14 @@ def noise(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-@pytest.mark.parametrize(("edge", "periodic", "mode"), [("zeros", (False, False), "zeros"), ("replicate", (False, False), "replicate"),
-                                                        ("zeros", (True, True), "circular")])
+@pytest.mark.parametrize(
+    ("edge", "periodic", "mode"),
+    [
+        ("zeros", (False, False), "zeros"),
+        ("replicate", (False, False), "replicate"),
+        ("zeros", (True, True), "circular"),
+    ],
+)
 @pytest.mark.parametrize(("kernel", "stride", "dilation"), [(3, 1, 1), (3, 2, 1), (5, 3, 2), (3, 1, 3)])
 def test_a_convolution_is_that_of_pytorch(edge, periodic, mode, kernel, stride, dilation):
     field = noise(2, 3, 15, 24)
@@ -86,7 +101,7 @@ def test_window_attention_is_attention_among_the_tokens_of_a_window_only(shift):
     within_y, within_x = ((rows + offset) % window).flatten(), ((columns + offset) % window).flatten()
     q, k, v = layer.qkv(field[0].flatten(1).T).view(-1, 3, heads, width // heads).unbind(1)
     scores = torch.einsum("ihd,jhd->hij", q, k) / (width // heads) ** 0.5
-    apart = ((within_y[:, None] - within_y + window - 1) * (2 * window - 1) + within_x[:, None] - within_x + window - 1)
+    apart = (within_y[:, None] - within_y + window - 1) * (2 * window - 1) + within_x[:, None] - within_x + window - 1
     same = number[:, None] == number
     scores = (scores + layer.offset_bias[:, apart.clamp(0, (2 * window - 1) ** 2 - 1)]).masked_fill(~same, -np.inf)
     mixed = torch.einsum("hij,jhd->ihd", scores.softmax(-1), v).flatten(1)
@@ -117,7 +132,9 @@ def test_on_a_plane_that_wraps_a_place_and_the_same_place_once_around_are_one():
 @pytest.mark.parametrize("periodic", [(False, False), (True, True)])
 def test_stations_read_what_scipy_interpolates_and_give_it_back_to_the_same_points(periodic):
     field = noise(1, 1, *UNEVEN).requires_grad_()
-    places = torch.rand(50, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * (torch.tensor(UNEVEN) - 1)
+    places = torch.rand(50, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * (
+        torch.tensor(UNEVEN) - 1
+    )
     here = Alone(UNEVEN, periodic)
     values = sample(field, places, here)
     peer = RegularGridInterpolator([np.arange(size) for size in UNEVEN], field[0, 0].detach().numpy())
@@ -156,7 +173,9 @@ def test_the_u_net_of_exercise_1_has_seven_hundred_thousand_weights_and_tiles_on
     assert network(torch.zeros(2, 3, 64, 64), Alone((64, 64), (True, True))).shape == (2, 1, 64, 64)
 
 
-@pytest.mark.parametrize("network", [UNet(UNetConfig(widths=(8, 8, 8), groups=0)), VisionTransformer(VisionTransformerConfig(width=16))])
+@pytest.mark.parametrize(
+    "network", [UNet(UNetConfig(widths=(8, 8, 8), groups=0)), VisionTransformer(VisionTransformerConfig(width=16))]
+)
 def test_a_shift_of_a_periodic_field_shifts_the_answer_where_no_place_is_known(network):
     """Shifts by the alignment: exact for the U-net; the transformer's waves know their place, so it must differ."""
     network = network.double()
@@ -171,7 +190,10 @@ def test_a_shift_of_a_periodic_field_shifts_the_answer_where_no_place_is_known(n
 
 @pytest.mark.parametrize("size", [(193, 193), (97, 61), (1, 1), (7, 40)])
 def test_networks_accept_every_size(size):
-    for network in (UNet(UNetConfig(widths=(8, 8, 8, 8))), VisionTransformer(VisionTransformerConfig(width=8, heads=2, depth=2))):
+    for network in (
+        UNet(UNetConfig(widths=(8, 8, 8, 8))),
+        VisionTransformer(VisionTransformerConfig(width=8, heads=2, depth=2)),
+    ):
         assert network(torch.zeros(1, 3, *size), Alone(size)).shape == (1, 1, *size)
 
 

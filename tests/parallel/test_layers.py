@@ -1,4 +1,4 @@
-"""Primitives and layers on 2, 3 and 4 tiles, beside the undivided domain. One job checks all; each test reads its part."""
+"""Primitives and layers on 2, 3 and 4 tiles, beside the undivided domain. One job checks all."""
 
 import random
 
@@ -31,8 +31,12 @@ def test_the_backward_pass_of_every_primitive_is_its_adjoint(found):
 
 
 def test_all_strides_and_dilations_were_checked_on_uneven_and_on_periodic_domains(found):
-    for case in ("convolution 3 2 1 zeros (37, 53) (False, False) (2, 2)", "convolution 5 1 2 replicate (48, 36) (True, True) (1, 3)",
-                 "windows 4 True (48, 36) (True, True) (2, 1)", "global mixing (37, 53) (False, False) (2, 2)"):
+    for case in (
+        "convolution 3 2 1 zeros (37, 53) (False, False) (2, 2)",
+        "convolution 5 1 2 replicate (48, 36) (True, True) (1, 3)",
+        "windows 4 True (48, 36) (True, True) (2, 1)",
+        "global mixing (37, 53) (False, False) (2, 2)",
+    ):
         assert case in found["gradient"]
 
 

@@ -6,7 +6,10 @@ import pytest
 from launch import launch
 
 LIMITS = {"float32": 1e-5, "float64": 1e-10}
-MEASURES = {"float32": ("output", "input gradient", "all weights"), "float64": ("output", "input gradient", "all weights", "each weight")}
+MEASURES = {
+    "float32": ("output", "input gradient", "all weights"),
+    "float64": ("output", "input gradient", "all weights", "each weight"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +39,15 @@ def test_the_comparison_finds_out_a_missing_exchange(found, network):
 
 
 def test_the_backward_pass_of_the_decomposed_network_is_the_adjoint_of_its_tangent_linear(found):
-    assert set(found["adjoint"]) == {f"{network} {table}" for network in ("unet", "vit") for table in ("(2, 2)", "(1, 3)")}
+    assert set(found["adjoint"]) == {
+        f"{network} {table}" for network in ("unet", "vit") for table in ("(2, 2)", "(1, 3)")
+    }
     assert max(found["adjoint"].values()) <= 1e-10
 
 
-@pytest.mark.parametrize("case", [f"{network} {table}" for network in ("unet", "vit") for table in ("(2, 2)", "(3, 1)")])
+@pytest.mark.parametrize(
+    "case", [f"{network} {table}" for network in ("unet", "vit") for table in ("(2, 2)", "(3, 1)")]
+)
 def test_training_on_tiles_follows_one_rank_and_the_loss_falls_by_a_tenth(found, case):
     assert found["training"][f"{case} difference"] <= 1e-10
     assert found["training"][f"{case} left"] <= 0.9

@@ -48,7 +48,9 @@ def test_a_slab_is_cut_at_the_edge_and_goes_on_where_the_domain_wraps():
 
 
 def test_finer_splits_than_windows_are_refused():
-    with pytest.raises(TileError, match=r"61 points in x = 5 x 15 that must not be cut, fewer than 6 ranks. Use at most 5"):
+    with pytest.raises(
+        TileError, match=r"61 points in x = 5 x 15 that must not be cut, fewer than 6 ranks. Use at most 5"
+    ):
         Tile.split((97, 61), (1, 6), align=15)
 
 
@@ -57,8 +59,9 @@ def test_a_halo_wider_than_a_tile_is_refused_by_every_tile_of_the_table():
         tile = Tile.split((193, 193), (4, 1), (position, 0), align=64, name="guam")
         with pytest.raises(TileError) as refused:
             tile.check_rim(Rim.around(3, 3))
-        assert str(refused.value) == ("rank 3 owns 1 rows (y 192:193 of 193, domain guam) but the halo is 3 wide."
-                                      " Use at most 3 ranks in y.")
+        assert str(refused.value) == (
+            "rank 3 owns 1 rows (y 192:193 of 193, domain guam) but the halo is 3 wide. Use at most 3 ranks in y."
+        )
 
 
 def test_only_the_side_that_is_wanted_of_a_thin_tile_counts():

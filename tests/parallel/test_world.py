@@ -51,12 +51,6 @@ def test_a_failing_rank_ends_all_within_seconds_and_is_named_with_its_trace(wher
     assert "raise ArithmeticError" in ended.err and "the sample of 2026-02-30 holds a NaN" in ended.err
 
 
-def test_a_mesh_of_another_size_ends_the_job_with_the_equation():
-    ended = start_ranks("worlds", 2, 2, 2, 1, timeout=60)
-    assert ended.status != 0
-    assert "data(2) * y(2) * x(1) = 4 != 2 ranks. Start 4 ranks." in ended.err
-
-
 def test_a_group_is_made_alone_where_it_is_asked_for(nobody_else):
     with World.start(device="cpu", always_group=True, timeout=30) as world:
         assert dist.get_world_size() == 1 and world.groups["tiles"] is None

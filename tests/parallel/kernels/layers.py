@@ -1,4 +1,5 @@
-"""Each layer and primitive on tiles: equal to the undivided domain, and its backward pass the adjoint of its forward pass.
+"""Each layer and primitive on tiles: equal to the undivided domain, and its backward pass the adjoint of its forward
+pass.
 
 Arguments: a seed. Prints {"equality": {case: difference}, "gradient": {...}, "adjoint": {...}, "messages": [...]}.
 """
@@ -64,23 +65,41 @@ class Finer:
 def layers():
     """name -> (align, layer, function of layer, field, neighbourhood giving output and its neighbourhood)."""
     made = {}
-    for kernel, stride, dilation in ((3, 1, 1), (3, 2, 1), (5, 1, 1), (5, 2, 1), (3, 1, 2), (3, 1, 3), (3, 3, 2), (5, 1, 2), (7, 4, 1)):
+    for kernel, stride, dilation in (
+        (3, 1, 1),
+        (3, 2, 1),
+        (5, 1, 1),
+        (5, 2, 1),
+        (3, 1, 2),
+        (3, 1, 3),
+        (3, 3, 2),
+        (5, 1, 2),
+        (7, 4, 1),
+    ):
         for edge in ("zeros", "replicate"):
             layer = Convolution(CHANNELS, 6, kernel, stride=stride, dilation=dilation, edge=edge)
-            made[f"convolution {kernel} {stride} {dilation} {edge}"] = stride, layer, lambda l, f, n: (l(f, n), n.coarsen(l.stride[0]))
-    made["point by point"] = 1, Convolution(CHANNELS, 6, 1), lambda l, f, n: (l(f, n), n)
-    made["every other point"] = 2, Convolution(CHANNELS, 6, 1, stride=2), lambda l, f, n: (l(f, n), n.coarsen(2))
-    made["group norm"] = 1, GroupNorm(4, CHANNELS), lambda l, f, n: (l(1e2 + f, n), n)
-    made["one group"] = 1, GroupNorm(1, CHANNELS), lambda l, f, n: (l(f, n), n)
-    made["channel norm"] = 1, ChannelNorm(CHANNELS), lambda l, f, n: (l(f), n)
-    made["patches"] = 3, PatchEmbedding(CHANNELS, 6, 3), lambda l, f, n: l(f, n)
+            made[f"convolution {kernel} {stride} {dilation} {edge}"] = (
+                stride,
+                layer,
+                lambda layer, f, n: (layer(f, n), n.coarsen(layer.stride[0])),
+            )
+    made["point by point"] = 1, Convolution(CHANNELS, 6, 1), lambda layer, f, n: (layer(f, n), n)
+    made["every other point"] = (
+        2,
+        Convolution(CHANNELS, 6, 1, stride=2),
+        lambda layer, f, n: (layer(f, n), n.coarsen(2)),
+    )
+    made["group norm"] = 1, GroupNorm(4, CHANNELS), lambda layer, f, n: (layer(1e2 + f, n), n)
+    made["one group"] = 1, GroupNorm(1, CHANNELS), lambda layer, f, n: (layer(f, n), n)
+    made["channel norm"] = 1, ChannelNorm(CHANNELS), lambda layer, f, n: (layer(f), n)
+    made["patches"] = 3, PatchEmbedding(CHANNELS, 6, 3), lambda layer, f, n: layer(f, n)
     for window, shift in ((4, True), (3, True), (6, False)):
         attention = WindowAttention(CHANNELS, 2, window, shift)
-        made[f"windows {window} {shift}"] = window, attention, lambda l, f, n: (l(f, n), n)
-    made["global mixing"] = 3, GlobalMixing(CHANNELS, 2, 3), lambda l, f, n: (l(f, n), n)
-    made["pool"] = 3, torch.nn.Identity(), lambda l, f, n: pool(f, n, 3)
-    made["down and up"] = 4, torch.nn.Identity(), lambda l, f, n: (upsample(*pool(f, n, 4), n, 4), n)
-    made["down and repeated"] = 2, torch.nn.Identity(), lambda l, f, n: (repeat(pool(f, n, 2)[0], n, 2), n)
+        made[f"windows {window} {shift}"] = window, attention, lambda layer, f, n: (layer(f, n), n)
+    made["global mixing"] = 3, GlobalMixing(CHANNELS, 2, 3), lambda layer, f, n: (layer(f, n), n)
+    made["pool"] = 3, torch.nn.Identity(), lambda layer, f, n: pool(f, n, 3)
+    made["down and up"] = 4, torch.nn.Identity(), lambda layer, f, n: (upsample(*pool(f, n, 4), n, 4), n)
+    made["down and repeated"] = 2, torch.nn.Identity(), lambda layer, f, n: (repeat(pool(f, n, 2)[0], n, 2), n)
     return made
 
 
@@ -134,7 +153,9 @@ def check_adjoints(world, tables, seed, equality, adjoint):
                 left, right, size_x, size_y = here.transport.sum(sums).tolist()
                 case = f"{name} {domain} {periodic} {table}"
                 adjoint[case] = abs(left - right) / (size_x * size_y) ** 0.5
-                equality[f"forward mode of {case}"] = float((tangent - forward).detach().abs().max() / forward.detach().abs().max())
+                equality[f"forward mode of {case}"] = float(
+                    (tangent - forward).detach().abs().max() / forward.detach().abs().max()
+                )
 
 
 def check_rims(tables, seed, equality):
@@ -148,7 +169,10 @@ def check_rims(tables, seed, equality):
                     if (here := tables.tiled(domain, table, 1, periodic)) is None:
                         continue
                     box, around = here.box, here.rim(cut(whole, here.box, domain), rim, edge)
-                    rows, columns = slice(box.y0, box.y1 + rim.south + rim.north), slice(box.x0, box.x1 + rim.west + rim.east)
+                    rows, columns = (
+                        slice(box.y0, box.y1 + rim.south + rim.north),
+                        slice(box.x0, box.x1 + rim.west + rim.east),
+                    )
                     case = f"rim {rim} {edge} {domain} {periodic} {table}"
                     equality[case] = float((around - padded[..., rows, columns]).abs().max())
 
@@ -190,8 +214,10 @@ def main(seed):
             thin.rim(torch.zeros(1, 1, *thin.box.shape), Rim.around(3, 3))
         except ValueError as error:
             messages = world.communicator.allgather(str(error))
-        result = {name: worst(world, values) for name, values in
-                  (("equality", equality), ("gradient", gradient), ("adjoint", adjoint))}
+        result = {
+            name: worst(world, values)
+            for name, values in (("equality", equality), ("gradient", gradient), ("adjoint", adjoint))
+        }
         if world.rank == 0:
             print(json.dumps({**result, "messages": messages}))
 

@@ -1,4 +1,5 @@
-"""U-net and vision transformer on tiles: equal to one rank, adjoint, trainable, and found out when an exchange is missing.
+"""U-net and vision transformer on tiles: equal to one rank, adjoint, trainable, and found out when an exchange is
+missing.
 
 Arguments: a seed. Prints one line of JSON with the differences from one rank, relative to the range of each field.
 """
@@ -38,8 +39,9 @@ DOMAINS = (
 def networks(seed, recompute=False):
     """Small ones with random weights, none zero."""
     unet = UNet(replace(UNetConfig(), widths=(4, 8, 8, 12), groups=2, recompute=recompute))
-    vit = VisionTransformer(VisionTransformerConfig(patch=3, window=5, width=8, heads=2, depth=2, decoder_width=8,
-                                                    recompute=recompute))
+    vit = VisionTransformer(
+        VisionTransformerConfig(patch=3, window=5, width=8, heads=2, depth=2, decoder_width=8, recompute=recompute)
+    )
     for network in (unet, vit):
         randomise(network, seed)
         assert all(bool((weight != 0).all()) for weight in network.parameters()), "a zero weight proves nothing"
@@ -71,29 +73,44 @@ class Case:
 
     def numbers(self):
         """Field, and the gradient to push back, on the whole domain."""
-        return (noise(self.seed, 1, 3, *self.domain, dtype=self.dtype), noise(self.seed + 1, 1, 1, *self.domain, dtype=self.dtype))
+        return (
+            noise(self.seed, 1, 3, *self.domain, dtype=self.dtype),
+            noise(self.seed + 1, 1, 1, *self.domain, dtype=self.dtype),
+        )
 
     def answer(self):
         """Output, input gradient and weight gradients of one rank."""
         return run(copy.deepcopy(self.network).to(self.dtype), *self.numbers(), Alone(self.domain, self.periodic))
 
     def compare(self, answer, here):
-        """Differences of a tile from the answer. A weight's gradient is compared with its own range, and with that of all
-        weights: where a sum over 70,000 points cancels, one rank's float32 is itself 1.6e-5 of its range off float64."""
+        """Differences of a tile from the answer.
+
+        A weight's gradient is compared with its own range, and with that of all weights: where a sum over 70,000
+        points cancels, one rank's float32 is itself 1.6e-5 of its range off float64.
+        """
         output, home, weights = answer
         parts = (cut(each, here.box, self.domain) for each in self.numbers())
         own_output, own_home, own_weights = run(copy.deepcopy(self.network).to(self.dtype), *parts, here)
         errors = {n: float((own_weights[n] - each).abs().max()) for n, each in weights.items()}
-        spans = {n: float(each.max() - each.min()) if each.numel() > 1 else float(each.abs()) for n, each in weights.items()}
+        spans = {
+            n: float(each.max() - each.min()) if each.numel() > 1 else float(each.abs()) for n, each in weights.items()
+        }
         everything = torch.cat([each.flatten() for each in weights.values()])
-        return {"output": difference(own_output, output, here), "input gradient": difference(own_home, home, here),
-                "all weights": max(errors.values()) / float(everything.max() - everything.min()),
-                "each weight": max(errors[n] / spans[n] for n in weights)}
+        return {
+            "output": difference(own_output, output, here),
+            "input gradient": difference(own_home, home, here),
+            "all weights": max(errors.values()) / float(everything.max() - everything.min()),
+            "each weight": max(errors[n] / spans[n] for n in weights),
+        }
 
 
 def check_equality(world, tables, seed):
-    cases = [Case(name, network, domain, periodic, tiles, dtype, seed) for name, network in networks(seed).items()
-             for domain, periodic, tiles in DOMAINS for dtype in (torch.float32, torch.float64)]
+    cases = [
+        Case(name, network, domain, periodic, tiles, dtype, seed)
+        for name, network in networks(seed).items()
+        for domain, periodic, tiles in DOMAINS
+        for dtype in (torch.float32, torch.float64)
+    ]
     answers = {number: case.answer() for number, case in enumerate(cases) if number // 2 % world.size == world.rank}
     results = {}
     for number, case in enumerate(cases):
@@ -116,7 +133,9 @@ def check_forgotten(world, seed):
         exchanges = sum(kind == "post" for kind, _ in log)
         for way, number in (("forward", 2), ("backward", exchanges - 1)):
             here = Tables(world, forgetful(number)).tiled(SMALL, (2, 2), network.alignment)
-            results.update({f"{name} without {way}, {what}": value for what, value in case.compare(answer, here).items()})
+            results.update(
+                {f"{name} without {way}, {what}": value for what, value in case.compare(answer, here).items()}
+            )
     return results
 
 
@@ -137,8 +156,9 @@ def check_adjoint(tables, seed):
                 tangent = forward_ad.unpack_dual(pushed).tangent.detach()
             _, home, gradients = run(network, field, u, here)
             shares = sum((directions[n] * g).sum() for n, g in gradients.items()) / here.tiles
-            left, right, size_t, size_u = here.transport.sum(torch.stack(
-                [(tangent * u).sum(), (v * home).sum() + shares, tangent.square().sum(), u.square().sum()])).tolist()
+            left, right, size_t, size_u = here.transport.sum(
+                torch.stack([(tangent * u).sum(), (v * home).sum() + shares, tangent.square().sum(), u.square().sum()])
+            ).tolist()
             results[f"{name} {table}"] = abs(left - right) / (size_t * size_u) ** 0.5
     return results
 
@@ -184,14 +204,18 @@ def check_recomputation(world, seed):
             for table in ((2, 2), (4, 1)):
                 log = []
                 here = Tables(world, Recording.into(log)).tiled(SMALL, table, network.alignment)
-                field, into = cut(noise(seed, 1, 3, *SMALL), here.box, SMALL), cut(noise(seed + 1, 1, 1, *SMALL), here.box, SMALL)
+                field, into = (
+                    cut(noise(seed, 1, 3, *SMALL), here.box, SMALL),
+                    cut(noise(seed + 1, 1, 1, *SMALL), here.box, SMALL),
+                )
                 found.append(run(network, field, into, here))
                 logs.append(log)
         for number in (0, 1):
             plain, repeated = found[number], found[number + 2]
             results[f"{name} difference"] = max(
-                float((a - b).abs().max()) for a, b in
-                [(plain[1], repeated[1]), *((plain[2][n], repeated[2][n]) for n in plain[2])])
+                float((a - b).abs().max())
+                for a, b in [(plain[1], repeated[1]), *((plain[2][n], repeated[2][n]) for n in plain[2])]
+            )
         everyone = world.communicator.allgather(logs)
         results[f"{name} disordered ranks"] = sum(each != everyone[0] for each in everyone)
         results[f"{name} repeated"] = len(logs[2]) / len(logs[0])

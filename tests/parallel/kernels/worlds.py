@@ -24,10 +24,18 @@ def main(mesh):
         torch.manual_seed(world.rank)
         layer = Convolution(2, 2)
         same_weights(layer, world.groups["world"])
-        seen = {"rank": world.rank, "size": world.size, "local_rank": world.local_rank, "coordinates": world.coordinates,
-                "sums": sums, "box": [tile.box.y0, tile.box.y1, tile.box.x0, tile.box.x1],
-                "neighbourhood": type(world.neighbourhood(tile)).__name__, "group": dist.is_initialized(),
-                "mpi": "mpi4py.MPI" in sys.modules, "weights": float(layer.weight.sum().detach())}
+        seen = {
+            "rank": world.rank,
+            "size": world.size,
+            "local_rank": world.local_rank,
+            "coordinates": world.coordinates,
+            "sums": sums,
+            "box": [tile.box.y0, tile.box.y1, tile.box.x0, tile.box.x1],
+            "neighbourhood": type(world.neighbourhood(tile)).__name__,
+            "group": dist.is_initialized(),
+            "mpi": "mpi4py.MPI" in sys.modules,
+            "weights": float(layer.weight.sum().detach()),
+        }
         everyone = [seen] if world.communicator is None else world.communicator.allgather(seen)
         if world.rank == 0:
             print(json.dumps(everyone))
