@@ -48,10 +48,17 @@ def noise(seed, *shape, dtype=torch.float64):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
 
 
+def collect(world, thing):
+    """Every rank's thing; waits without turning the processor, which MPI's collectives would."""
+    things = [None] * world.size
+    dist.all_gather_object(things, thing)
+    return things
+
+
 def worst(world, results):
     """Every named number's largest value over all ranks; the names are joined, as ranks may have none."""
     joined = {}
-    for each in world.communicator.allgather(results):
+    for each in collect(world, results):
         for name, value in each.items():
             joined[name] = max(value, joined.get(name, 0.0))
     return joined
