@@ -24,7 +24,7 @@ class Variable:
         name: the short name used everywhere in the code and in files.
         unit: SI unit of the values, in UDUNITS spelling.
         long_name: for people.
-        standard_name: CF standard name.
+        standard_name: CF standard name, None where CF has none that is true.
         valid: smallest and largest value that nature gives near the surface, in ``unit``.
         error: standard deviation of a well-kept station's error with respect to a grid
             box mean, in analysis space; used when the report carries none.
@@ -39,7 +39,7 @@ class Variable:
     name: str
     unit: str
     long_name: str
-    standard_name: str
+    standard_name: str | None
     valid: tuple[float, float]
     error: float
     gross: float
@@ -79,7 +79,8 @@ VARIABLES: dict[str, Variable] = {
         Variable("visibility", "m", "horizontal visibility", "visibility_in_air", (20.0, 24000.0), 0.4, 8.0, None,
                  (0, 19, 0, 1), transform="log", display=("km", 0.001, 0.0)),
         Variable("ceiling", "m", "cloud ceiling above ground; 20000 m where unlimited",
-                 "cloud_base_altitude", (15.0, UNLIMITED_CEILING), 0.6, 9.0, None,
+                 # CF's table (version 93) knows the base of all cloud only as an altitude above the geoid
+                 None, (15.0, UNLIMITED_CEILING), 0.6, 9.0, None,
                  (0, 6, 13, 215), transform="log", display=("km", 0.001, 0.0)),
         Variable("sky_cover", "1", "total cloud area fraction", "cloud_area_fraction", (0.0, 1.0), 0.25, 2.0, None,
                  (0, 6, 1, 200), display=("%", 100.0, 0.0)),

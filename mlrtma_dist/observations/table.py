@@ -92,10 +92,12 @@ class Observations:
         """
         size = len(columns["station"])
         unknown = {"network": "", "elevation": np.nan, "error": np.nan, "background": np.nan, "flags": 0, "source": ""}
-        kinds = {"station": str, "network": str, "variable": str, "source": str, "time": "datetime64[s]", "flags": np.uint32}
+        texts = dict.fromkeys(("station", "network", "variable", "source"), str)
+        kinds = texts | {"time": "datetime64[s]", "flags": np.uint32}
         made = {}
         for f in fields(Observations):
-            value = np.asarray(columns.pop(f.name) if f.name in columns else unknown[f.name], dtype=kinds.get(f.name, np.float64))
+            given = columns.pop(f.name) if f.name in columns else unknown[f.name]
+            value = np.asarray(given, dtype=kinds.get(f.name, np.float64))
             made[f.name] = np.broadcast_to(value, (size,)).copy() if value.ndim == 0 else value
         assert not columns, f"no such columns: {sorted(columns)}"
         return Observations(**made)
@@ -103,11 +105,13 @@ class Observations:
     @staticmethod
     def empty() -> "Observations":
         """A table without rows."""
-        return Observations.build(**{name: [] for name in ("station", "latitude", "longitude", "time", "variable", "value")})
+        needed = ("station", "latitude", "longitude", "time", "variable", "value")
+        return Observations.build(**{name: [] for name in needed})
 
     @staticmethod
     def concatenate(tables: list["Observations"]) -> "Observations":
         """Join tables one below the other."""
         if not tables:
             return Observations.empty()
-        return Observations(**{f.name: np.concatenate([getattr(t, f.name) for t in tables]) for f in fields(Observations)})
+        columns = {f.name: [getattr(table, f.name) for table in tables] for f in fields(Observations)}
+        return Observations(**{name: np.concatenate(parts) for name, parts in columns.items()})

@@ -1,0 +1,1 @@
+"""What happens outside the Python process: queues, machines, chains of jobs."""

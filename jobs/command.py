@@ -1,0 +1,71 @@
+"""The console command: ``mlrtma <verb> [config.yaml] [options]`` runs a job on this machine.
+
+Each verb is one file beside this one and is imported only when called, so that help is immediate.
+
+Exit codes: 0 done; 1 a fault in this software (with its trace); 2 a wrong command line or configuration;
+3 input that cannot be used (observations, background, terrain); 130 interrupted.
+"""
+
+import importlib
+import logging
+import sys
+
+VERBS = {
+    "analyse": "analyse one time on one domain: observations in, CF netCDF and maps out",
+    "verify": "analyse with stations withheld in turn, and score the analyses at them",
+    "demo": "simulate a small world, analyse and verify it; then a real hour if the data are there",
+    "estimate": "estimate background error covariances from observation files",
+    "check": "versions of Python, torch, MPI, HDF5, GPU, and which MPI library is loaded",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a verb; returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help())
+        return 0
+    if arguments[0] == "--version":
+        from mlrtma_dist import __version__
+
+        print(f"mlrtma {__version__}")
+        return 0
+    verb = arguments[0]
+    if verb not in VERBS:
+        import difflib
+
+        close = difflib.get_close_matches(verb, VERBS, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        print(f"mlrtma: unknown verb {verb!r}{hint}; the verbs are {', '.join(VERBS)}", file=sys.stderr)
+        return 2
+    return _run(verb, arguments[1:])
+
+
+def _run(verb: str, arguments: list[str]) -> int:
+    from mlrtma_dist.config import ConfigError
+    from mlrtma_dist.errors import InputError
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        importlib.import_module(f"jobs.{verb}").main(arguments)
+    except ConfigError as error:
+        print(f"mlrtma {verb}: {error}", file=sys.stderr)
+        return 2
+    except (InputError, OSError) as error:
+        print(f"mlrtma {verb}: {error}", file=sys.stderr)
+        return 3
+    except KeyboardInterrupt:
+        print(f"mlrtma {verb}: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _help() -> str:
+    width = max(len(verb) for verb in VERBS)
+    lines = [f"  {verb:<{width}}  {text}" for verb, text in VERBS.items()]
+    return "\n".join(
+        ["usage: mlrtma <verb> [config.yaml] [options]", "", "Verbs (each has --help):", *lines, "",
+         "A run is a configuration file; --set key=value changes a key, --dry-run shows the resolved configuration.",
+         "Exit codes: 0 done, 1 a fault of this software, 2 wrong command line or configuration,",
+         "3 input that cannot be used, 130 interrupted."]
+    )

@@ -1,0 +1,103 @@
+"""The demonstration: a simulated world analysed and verified, then a real hour where the data are there.
+
+    mlrtma demo --output output
+
+The simulated world is written to files first; from there on it is the same ``analyse`` and ``verify`` as any other run.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from jobs import analyse, verify
+from jobs.command_line import parse
+from mlrtma_dist import clock
+from mlrtma_dist.config import data_root
+from mlrtma_dist.fields.static import load_static
+from mlrtma_dist.grid.domain import load_domain
+from mlrtma_dist.inference.state_file import write_state
+from mlrtma_dist.observations.csv_write import write_csv
+from mlrtma_dist.samples.simulated_world import simulate_world
+from mlrtma_dist.verification.scores import Score
+
+REAL_HOUR = "prepbufr/rap.20220824.t06z.adpsfc.prepbufr"
+TIME = "2022-08-24T06:00"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One demonstration.
+
+    Attributes:
+        output: folder.
+        domain: on which the world is simulated.
+        stations: of the simulated world.
+        seed: of the simulated world.
+        real: analyse the real hour, too, where its file is found.
+    """
+
+    output: str = "output"
+    domain: str = "toy"
+    stations: int = 300
+    seed: int = 1
+    real: bool = True
+
+
+def main(arguments: list[str]) -> None:
+    """Run the verb."""
+    run = parse(Run, "demo", __doc__, arguments, {"--output": ("output", "folder to write to")})
+    if run is None:
+        return
+    lines = _simulated(run)
+    found = data_root() / REAL_HOUR if data_root() else None
+    if run.real and found and found.is_file():
+        lines += _real(run, found)
+    print("\n".join(lines))
+
+
+def _simulated(run: Run) -> list[str]:
+    folder = Path(run.output) / "demo"
+    static, time = load_static(load_domain(run.domain)), clock.parse_time(TIME)
+    world = simulate_world(static, time, stations=run.stations, seed=run.seed)
+    observations, background = folder / "observations.csv", folder / "background.nc"
+    write_csv(observations, world.observations)
+    write_state(background, world.background)
+    inputs = {"domain": run.domain, "observations": (str(observations),), "background": (str(background),),
+              "time": TIME, "output": str(folder)}
+    analysis, product = analyse.make(analyse.Run(**inputs))
+    scores = verify.make(verify.Run(**{**inputs, "output": str(folder / "verification")}))
+    truth = world.truth.values["t2m"]
+    fields = world.background.values["t2m"], analysis.values["t2m"]
+    before, after = (float(np.sqrt(np.mean((field - truth) ** 2))) for field in fields)
+    return [
+        f"A simulated hour on {static.domain.title}",
+        *_paths(product, folder / "verification"),
+        _sentence(scores, "threedvar"),
+        f"  against the simulated truth at all grid points: background {before:.2f} K, analysis {after:.2f} K",
+    ]
+
+
+def _real(run: Run, file: Path) -> list[str]:
+    folder = Path(run.output) / "conus"
+    inputs = {"domain": "conus", "observations": (str(file),), "output": str(folder)}
+    _, product = analyse.make(analyse.Run(**inputs, variables=("t2m", "d2m", "u10", "v10")))
+    inputs["output"] = str(folder / "verification")
+    scores = verify.make(verify.Run(**inputs, variables=("t2m",), method=("threedvar",)))
+    return [
+        "", "A real hour: CONUS, 2022-08-24 06 UTC, no background (the first guess is a regression on the reports)",
+        *_paths(product, folder / "verification"), _sentence(scores, "threedvar"),
+    ]
+
+
+def _paths(product: Path, verification: Path) -> list[str]:
+    return [f"  analysis  {product}", f"  map       {product.parent / 'maps' / 't2m_analysis.png'}",
+            f"  report    {verification / 'report.html'}"]
+
+
+def _sentence(scores: list[Score], method: str) -> str:
+    """Background and analysis error of temperature at withheld stations, in one line."""
+    rows = {s.method: s for s in scores if s.variable == "t2m" and s.region == "all"}
+    before, after = rows["first_guess"], rows[method]
+    return (f"  2 m temperature at {after.n} withheld stations: first guess rmse {before.rmse:.2f} K, "
+            f"analysis rmse {after.rmse:.2f} K ({after.lower:.2f} to {after.upper:.2f})")

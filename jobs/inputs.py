@@ -1,0 +1,96 @@
+"""What several verbs read, and what every output says of its making."""
+
+import datetime
+import logging
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import mlrtma_dist
+from mlrtma_dist import clock, config
+from mlrtma_dist.grid.domain import Domain, load_domain
+from mlrtma_dist.methods.settings import Classical
+from mlrtma_dist.observations.readers import read_observations
+from mlrtma_dist.observations.table import Observations
+
+log = logging.getLogger(__name__)
+
+
+def load_settings(name: str, variables: tuple[str, ...] = ()) -> Classical:
+    """Read the classical methods' settings, of the named variables only (empty: all).
+
+    Raises:
+        ConfigError: an unknown variable.
+    """
+    settings = config.load(Classical, config.find("methods", name))
+    unknown = [v for v in variables if v not in settings.variables]
+    if unknown:
+        known = ", ".join(settings.variables)
+        raise config.ConfigError(f"variables: {', '.join(unknown)} not in {name}; known are {known}")
+    kept = {v: s for v, s in settings.variables.items() if not variables or v in variables}
+    return replace(settings, variables=kept)
+
+
+def load_region(name: str) -> Domain:
+    """Read a domain that lies on the earth.
+
+    Raises:
+        ConfigError: no such domain, or a plane, where no station can be.
+    """
+    domain = load_domain(name)
+    if domain.is_plane:
+        raise config.ConfigError(f"domain: {domain.name} is a plane without latitude; stations lie on the earth")
+    return domain
+
+
+def check_times(time: str | None, window_minutes: float) -> None:
+    """Check what a run says of times before anything is read.
+
+    Raises:
+        ValueError: a text that is no time, or a window that holds nothing.
+    """
+    if time is not None:
+        clock.parse_time(time)
+    if not window_minutes > 0.0:
+        raise ValueError(f"window_minutes: expected a positive half width in minutes, got {window_minutes:g}")
+
+
+def read_all(files: tuple[str, ...], mapping: str | None = None) -> Observations:
+    """Read observation files into one table.
+
+    Raises:
+        ConfigError: no file named.
+        InputError: a file that cannot be used.
+    """
+    if not files:
+        raise config.ConfigError("observations: expected at least one file (--observations FILE ...), got none")
+    tables = []
+    for file in files:
+        tables.append(read_observations(file, mapping=config.find("observations", mapping) if mapping else None))
+        log.info("%s: %d values of %d stations", file, len(tables[-1]), len(set(tables[-1].station)))
+    return Observations.concatenate(tables)
+
+
+def provenance(resolved: str, observations: tuple[str, ...], background: tuple[str, ...]) -> dict[str, str]:
+    """What a product says of its making: configuration, software, input."""
+    return {
+        "configuration": resolved,
+        "software": f"mlrtma {mlrtma_dist.__version__}",
+        "commit": commit(),
+        "created": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "observation_files": " ".join(Path(f).name for f in observations),
+        "background_files": " ".join(Path(f).name for f in background),
+    }
+
+
+def commit() -> str:
+    """The commit of the checkout that runs, with "+changes" where it is not clean; "unknown" outside one."""
+    here = Path(__file__).parent
+    try:
+        found = subprocess.run(["git", "describe", "--always", "--dirty=+changes", "--abbrev=12"], cwd=here,
+                               capture_output=True, text=True, timeout=10, check=True)
+        inside = subprocess.run(["git", "ls-files", "--error-unmatch", Path(__file__).name], cwd=here,
+                                capture_output=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return found.stdout.strip() if inside.returncode == 0 else "unknown"

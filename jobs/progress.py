@@ -1,0 +1,44 @@
+"""Progress: a bar on a terminal, plain lines in a batch log."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+STEP = 10.0  # seconds between the lines of a batch log
+
+
+@contextlib.contextmanager
+def progress(title: str) -> Iterator[Callable[[str, float], None]]:
+    """Show how far named tasks are.
+
+    Yields:
+        A function of a task's name and the share of it that is done, in [0, 1].
+    """
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True), transient=True) as bars:
+            tasks = {}
+
+            def show(name: str, share: float) -> None:
+                if name not in tasks:
+                    tasks[name] = bars.add_task(f"{title}: {name}", total=1.0)
+                bars.update(tasks[name], completed=share)
+
+            yield show
+    else:
+        yield _lines(title)
+
+
+def _lines(title: str) -> Callable[[str, float], None]:
+    started, last = time.monotonic(), [0.0]
+
+    def show(name: str, share: float) -> None:
+        now = time.monotonic()
+        if share >= 1.0 or now - last[0] > STEP:
+            last[0] = now
+            print(f"{title}: {name} {share:4.0%} after {now - started:.0f} s", file=sys.stderr, flush=True)
+
+    return show

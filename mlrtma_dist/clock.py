@@ -1,0 +1,56 @@
+"""Analysis times and windows, all in UTC as numpy datetime64[s]."""
+
+import re
+
+import numpy as np
+
+from mlrtma_dist.errors import InputError
+
+TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?)?")
+
+
+def parse_time(text: str) -> np.datetime64:
+    """Read a UTC time such as ``2022-08-24T06:00``, ``2022-08-24 06Z`` or ``2022082406``.
+
+    Raises:
+        ValueError: the text is none of these.
+    """
+    compact = text.strip().removesuffix("+00:00").rstrip("Zz").replace(" ", "T")  # YAML's own times end so
+    if compact.isdigit() and len(compact) in (8, 10, 12):
+        date, clock = compact[:8], compact[8:].ljust(4, "0")
+        compact = f"{date[:4]}-{date[4:6]}-{date[6:]}T{clock[:2]}:{clock[2:]}"
+    if len(compact) == 13 and compact[10] == "T":
+        compact += ":00"
+    try:
+        if not TIME.fullmatch(compact):  # numpy reads "today", "", "2022" and years of any length, too
+            raise ValueError
+        return np.datetime64(compact, "s")
+    except ValueError:
+        raise ValueError(f"expected a UTC time such as 2022-08-24T06:00 or 2022082406, got {text!r}") from None
+
+
+def nearest_hour(times: np.ndarray) -> np.datetime64:
+    """The full hour nearest to the median of ``times`` (n,): the analysis time of a file that names none.
+
+    Raises:
+        InputError: there is no time to judge by.
+    """
+    seconds = times[~np.isnat(times)].astype("datetime64[s]").astype(np.int64)
+    if not len(seconds):
+        raise InputError("no observation carries a time: name the analysis time with --time")
+    return np.datetime64(int(round(float(np.median(seconds)) / 3600)) * 3600, "s")
+
+
+def compact(time: np.datetime64) -> str:
+    """``20220824T0600Z``, for file names."""
+    return str(time.astype("datetime64[m]")).replace("-", "").replace(":", "") + "Z"
+
+
+def day_of_year(time: np.datetime64) -> float:
+    """Days since 1 January 00Z, with fraction."""
+    return float((time - time.astype("datetime64[Y]").astype("datetime64[s]")) / np.timedelta64(1, "s")) / 86400.0
+
+
+def hour_of_day(time: np.datetime64) -> float:
+    """Hours since 00Z, with fraction."""
+    return float((time - time.astype("datetime64[D]").astype("datetime64[s]")) / np.timedelta64(1, "s")) / 3600.0

@@ -1,0 +1,178 @@
+"""Make a State at one time out of gridded files: choose the grid, interpolate in time, turn the winds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mlrtma_dist.fields.adjustment import dew_point_of_relative_humidity, dew_point_of_specific_humidity
+from mlrtma_dist.fields.state import State
+from mlrtma_dist.grid.domain import Domain, rotate
+from mlrtma_dist.grid.interpolate import regrid, same_grid
+from mlrtma_dist.io.grid_field import GriddedFileError, GridField
+from mlrtma_dist.io.gridded import read_gridded
+from mlrtma_dist.names import VARIABLES
+
+CONSTANT = "terrain"
+MOISTURE = ("specific_humidity", "relative_humidity")
+NEEDED = (*VARIABLES, CONSTANT, *MOISTURE)
+HOUR = np.timedelta64(3600, "s")
+# A straight line over 6 h misses at most a third of the diurnal wave (1 - cos 45 deg = 0.29 of its amplitude)
+WIDEST_GAP = 6 * HOUR
+NEAREST = 3 * HOUR  # a field this old or early may stand alone
+ROWS = 64  # of a grid whose wind is turned at a time
+
+
+class BackgroundError(GriddedFileError):
+    """Gridded files that make no first guess; says for which time and domain."""
+
+
+def read_state(paths: Sequence[str | Path], domain: Domain, time: np.datetime64) -> tuple[State, list[str]]:
+    """Read what is known at ``time`` on the files' own grid.
+
+    Args:
+        paths: GRIB or CF netCDF files; of several grids the one that covers most of ``domain`` is used.
+        domain: the grid that will be analysed.
+        time: datetime64[s].
+
+    Returns:
+        The state (winds along the earth, elevation None where no file has the terrain), and what a reader
+        of the product must know about it, a sentence each.
+
+    Raises:
+        BackgroundError: no analysed variable near ``time``, or none on the domain.
+        GriddedFileError: a file cannot be read.
+    """
+    window = (time - WIDEST_GAP, time + WIDEST_GAP)
+    fields = [f for path in paths for f in read_gridded(path, NEEDED, window)]
+    weather = [f for f in fields if f.name != CONSTANT]
+    if not weather:
+        raise BackgroundError(_nothing(paths, time))
+    grid = _choose_grid(weather, domain, paths)
+    notes: list[str] = []
+    values = {}
+    for name in dict.fromkeys(f.name for f in weather):
+        there = [f for f in weather if f.name == name and same_grid(f.domain, grid)]
+        found = _at_time(name, there, time, notes)
+        if found is not None:
+            values[name] = found
+    if not values:
+        times = sorted({str(f.valid_time) for f in weather})
+        raise BackgroundError(
+            f"{_listed(paths)}: expected a field within {NEAREST // HOUR} h of {time}, or one on either "
+            f"side at most {WIDEST_GAP // HOUR} h apart; got {', '.join(times)}"
+        )
+    _turn_winds(values, weather, grid)
+    _complete_dew_point(values, notes)
+    elevation = _elevation([f for f in fields if f.name == CONSTANT], grid)
+    weather_values = {name: field for name, field in values.items() if name in VARIABLES}
+    return State(grid, time, weather_values, elevation, _listed(paths)), list(dict.fromkeys(notes))
+
+
+def _listed(paths) -> str:
+    names = [Path(p).name for p in paths]
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
+def _nothing(paths, time) -> str:
+    fields = [f for path in paths for f in read_gridded(path, NEEDED) if f.name != CONSTANT]
+    if not fields:
+        return f"{_listed(paths)}: holds none of the variables {', '.join(VARIABLES)}"
+    nearest = min((f.valid_time for f in fields), key=lambda t: abs(t - time))
+    return (
+        f"{_listed(paths)}: expected a field within {NEAREST // HOUR} h of {time}, the nearest is valid {nearest}: "
+        f"give the background of that time, or --time"
+    )
+
+
+def _choose_grid(fields: list[GridField], domain: Domain, paths) -> Domain:
+    """The grid that covers most of the domain; among equals the one with most fields."""
+    grids: list[Domain] = []
+    counts: list[int] = []
+    for field in fields:
+        for i, known in enumerate(grids):
+            if field.domain is known or same_grid(field.domain, known):
+                counts[i] += 1
+                break
+        else:
+            grids.append(field.domain)
+            counts.append(1)
+    rows, columns = (np.linspace(0, n - 1, min(n, 21)).round().astype(int) for n in domain.shape)
+    latitude, longitude = domain.latitude_longitude(rows, columns)
+    covered = [float(g.contains(latitude, longitude, margin=0.5 * g.spacing_metres).mean()) for g in grids]
+    best = max(range(len(grids)), key=lambda i: (covered[i], counts[i]))
+    if covered[best] == 0.0:
+        raise BackgroundError(f"{_listed(paths)}: lies outside the domain {domain.name}")
+    return grids[best]
+
+
+def _at_time(name: str, fields: list[GridField], time, notes: list[str]) -> np.ndarray | None:
+    """The field at ``time``, shape (y, x), SI, NaN where outside its valid range; None where no time is near."""
+    latest: dict[np.datetime64, GridField] = {}
+    for field in fields:  # of several forecasts for one time the one started last
+        known = latest.get(field.valid_time)
+        if known is None or field.reference_time > known.reference_time:
+            latest[field.valid_time] = field
+    before = max((t for t in latest if t <= time), default=None)
+    after = min((t for t in latest if t >= time), default=None)
+    if before is not None and after is not None and after - before <= WIDEST_GAP:
+        weight = 0.0 if after == before else (time - before) / (after - before)
+        if weight:
+            notes.append(f"interpolated in time between {before} and {after}")
+        return _blend(name, latest[before].values, latest[after].values, weight)
+    nearest = min((t for t in (before, after) if t is not None), key=lambda t: abs(t - time), default=None)
+    if nearest is None or abs(nearest - time) > NEAREST:
+        return None
+    notes.append(f"valid {nearest}, {abs(nearest - time) / HOUR:.1f} h from {time}, taken as it is")
+    return _blend(name, latest[nearest].values, latest[nearest].values, 0.0)
+
+
+def _blend(name: str, before: np.ndarray, after: np.ndarray, weight: float) -> np.ndarray:
+    """Linear in the variable's analysis space; what lies outside the valid range of the others is not believed."""
+    variable = VARIABLES.get(name)
+    if variable is not None and variable.transform != "identity":
+        mixed = (1 - weight) * variable.to_analysis(before) + weight * variable.to_analysis(after)
+        return variable.from_analysis(mixed).astype(np.float32)
+    mixed = before.copy() if weight == 0 else np.float32(1 - weight) * before + np.float32(weight) * after
+    if variable is not None:
+        with np.errstate(invalid="ignore"):
+            mixed[(mixed < variable.valid[0]) | (mixed > variable.valid[1])] = np.nan
+    return mixed
+
+
+def _turn_winds(values: dict, fields: list[GridField], grid: Domain) -> None:
+    """Turn wind along the grid to wind along the earth, in place."""
+    along = {f.name: f.grid_relative for f in fields if same_grid(f.domain, grid)}
+    if grid.is_geographic or not (along.get("u10") or along.get("v10")):
+        return
+    if "u10" not in values or "v10" not in values:  # half a vector along a grid says nothing
+        values.pop("u10", None)
+        values.pop("v10", None)
+        return
+    for start in range(0, grid.size.y, ROWS):
+        part = slice(start, start + ROWS)
+        angle = grid.convergence(*grid.latitude_longitude(part)).astype(np.float32)
+        values["u10"][part], values["v10"][part] = rotate(values["u10"][part], values["v10"][part], angle)
+
+
+def _complete_dew_point(values: dict, notes: list[str]) -> None:
+    """Dew point from specific humidity and pressure, or relative humidity and temperature, where it is missing."""
+    if "d2m" in values:
+        return
+    if "specific_humidity" in values and "psfc" in values:
+        values["d2m"] = dew_point_of_specific_humidity(values["specific_humidity"], values["psfc"])
+        notes.append("dew point computed from specific humidity and surface pressure")
+    elif "relative_humidity" in values and "t2m" in values:
+        values["d2m"] = dew_point_of_relative_humidity(values["relative_humidity"], values["t2m"])
+        notes.append("dew point computed from relative humidity and temperature")
+
+
+def _elevation(fields: list[GridField], grid: Domain) -> np.ndarray | None:
+    for field in fields:
+        if same_grid(field.domain, grid):
+            return field.values
+    for field in fields:  # a terrain file of its own, on another grid
+        values = regrid(field.values, field.domain, grid)
+        if not np.isnan(values).any():
+            return values
+    return None

@@ -1,0 +1,183 @@
+"""Static: what does not change with the weather -- terrain, land, and the points that carry both."""
+
+import logging
+import pathlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlrtma_dist.errors import InputError
+from mlrtma_dist.fields.simulated_terrain import simulate_terrain
+from mlrtma_dist.grid.domain import EARTH_RADIUS, Domain, wrap_longitude
+from mlrtma_dist.grid.interpolate import bilinear, regrid, same_grid, smooth
+from mlrtma_dist.grid.points import Points, cartesian, plane_positions
+from mlrtma_dist.io.grid_field import GriddedFileError
+from mlrtma_dist.io.gridded import read_one
+
+log = logging.getLogger(__name__)
+
+# Sea air reaches some tens of km inland within hours; over 25 km the land fraction falls smoothly from shore to
+# inland, and a station at a bay is told from one on the plain.
+LAND_RADIUS = 25e3
+# Cold air pools in valleys that are 5 to 20 km across (Whiteman 2000, Mountain Meteorology, chapter 11): relief
+# is the height above the mean terrain within 20 km.
+TERRAIN_RADIUS = 20e3
+SIMULATED = "simulated"
+SEED = 20220824  # of the simulated terrain: one toy for all
+WAY_OUT = (
+    "set MLRTMA_REAL_DATA to the folder that holds terrain/, or write 'terrain: null' and 'land: null' in the domain"
+)
+
+
+class StaticError(InputError):
+    """Terrain or land mask that cannot be had; names domain and file."""
+
+
+@dataclass(frozen=True)
+class Static:
+    """Terrain and land of a domain.
+
+    Attributes:
+        domain: the grid.
+        terrain: height above mean sea level, m, shape (y, x), float32.
+        land: 1 land, 0 water, fractions where interpolated, shape (y, x), float32.
+        terrain_smooth: mean terrain within ``TERRAIN_RADIUS``, m, shape (y, x), float32.
+        land_smooth: land fraction within ``LAND_RADIUS``, shape (y, x), float32.
+        note: what a reader of the product must know; "" where there is nothing to say.
+    """
+
+    domain: Domain
+    terrain: np.ndarray
+    land: np.ndarray
+    terrain_smooth: np.ndarray
+    land_smooth: np.ndarray
+    note: str = ""
+
+
+def load_static(domain: Domain) -> Static:
+    """Read, interpolate or simulate the terrain and land mask of a domain.
+
+    Raises:
+        StaticError: a file is missing or damaged, holds no such field, or lies elsewhere; says what to do.
+    """
+    notes = [domain.note] if domain.note else []
+    terrain = _field(domain, "terrain", 0.0, notes)
+    land = np.clip(_field(domain, "land", 1.0, notes), 0.0, 1.0)
+    return make_static(domain, terrain, land, note="; ".join(notes))
+
+
+def make_static(domain: Domain, terrain: np.ndarray, land: np.ndarray, note: str = "") -> Static:
+    """Static of given terrain (m) and land mask, both of shape (y, x) without NaN."""
+    terrain, land = (np.ascontiguousarray(f, dtype=np.float32) for f in (terrain, land))
+
+    def mean(field, radius):
+        return smooth(field, round(radius / domain.spacing_metres), periodic=domain.periodic)
+
+    flat = domain.is_plane  # an exercise's plane: its unit is not the metre, and nothing varies on it
+    return Static(
+        domain,
+        terrain,
+        land,
+        terrain if flat else mean(terrain, TERRAIN_RADIUS),
+        land if flat else np.clip(mean(land, LAND_RADIUS), 0.0, 1.0),
+        note,
+    )
+
+
+def _field(domain: Domain, name: str, flat: float, notes: list[str]) -> np.ndarray:
+    """Terrain or land of a domain, shape (y, x); appends to ``notes`` what must be said of it."""
+    source = getattr(domain, name)
+    if source is None:
+        if not domain.is_plane:
+            notes.append(f"no {name} given: {'sea level' if name == 'terrain' else 'all land'} is taken everywhere")
+            log.warning("domain %s: %s", domain.name, notes[-1])
+        return np.full(domain.shape, flat, dtype=np.float32)
+    if source == SIMULATED:
+        return simulate_terrain(domain, SEED)[0 if name == "terrain" else 1]
+    if not pathlib.Path(source).is_file():
+        raise StaticError(f"domain {domain.name}: the {name} file {source} does not exist: {WAY_OUT}")
+    return _read(domain, name, source, notes)
+
+
+def _read(domain: Domain, name: str, source: str, notes: list[str]) -> np.ndarray:
+    try:
+        found = read_one(source, name)
+    except GriddedFileError as error:
+        raise StaticError(f"domain {domain.name}: {error}: {WAY_OUT}") from error
+    values = found.values if same_grid(found.domain, domain) else _interpolate(found, domain, name, source, notes)
+    if np.isnan(values).any():  # a bitmap over the sea
+        values = np.where(np.isnan(values), np.float32(0.0), values)
+    return values
+
+
+def _interpolate(found, domain: Domain, name: str, source: str, notes: list[str]) -> np.ndarray:
+    """The file's field on the domain's grid; beyond the file sea level, or land."""
+    known = np.where(np.isnan(found.values), np.float32(0.0), found.values)
+    values = regrid(known, found.domain, domain)
+    outside = np.isnan(values)
+    if outside.all():
+        raise StaticError(f"domain {domain.name}: the {name} file {source} does not cover any of it: {WAY_OUT}")
+    here = f"{found.domain.spacing_metres / 1000:.3g} km grid of {pathlib.Path(source).name}"
+    if "interpolated" not in domain.note:
+        notes.append(f"{name} is interpolated from the {here}")
+    if outside.any():
+        values[outside] = 0.0 if name == "terrain" else 1.0
+        notes.append(
+            f"{100 * outside.mean():.1f} % of the grid lies outside the {here}: "
+            f"{'sea level' if name == 'terrain' else 'land'} is taken there"
+        )
+        log.warning("domain %s: %s", domain.name, notes[-1])
+    return values
+
+
+def grid_points(static: Static, rows: slice = slice(None), columns: slice = slice(None)) -> Points:
+    """The points of a box of the grid, row by row.
+
+    Returns:
+        n = rows x columns points; float64 position, float32 fields.
+    """
+    domain, box = static.domain, (rows, columns)
+    if domain.is_plane:
+        position = plane_positions(domain, rows, columns).reshape(-1, 3)
+        latitude = longitude = np.zeros(len(position))
+    else:
+        latitude, longitude = (a.ravel() for a in domain.latitude_longitude(rows, columns))
+        position = cartesian(latitude, longitude)
+    elevation = static.terrain[box].ravel()
+    return Points(
+        latitude,
+        longitude,
+        position,
+        elevation,
+        static.land_smooth[box].ravel(),
+        elevation - static.terrain_smooth[box].ravel(),
+    )
+
+
+def station_points(static: Static, latitude, longitude, elevation) -> Points:
+    """Places given by their position, with the land and relief that the grid knows around them.
+
+    Outside the grid the nearest edge point's land and mean terrain hold, so that stations in the margin count.
+
+    Args:
+        latitude, longitude: degrees, shape (n,).
+        elevation: m, shape (n,); NaN where not known: the grid's terrain at the place is taken.
+    """
+    domain = static.domain
+    latitude, longitude, elevation = (
+        np.atleast_1d(np.asarray(a, dtype=np.float64)) for a in (latitude, longitude, elevation)
+    )
+    row, column = domain.index(latitude, longitude)
+    row, column = np.clip(row, 0, domain.size.y - 1), np.clip(column, 0, domain.size.x - 1)
+    terrain, mean_terrain, land = (
+        bilinear(f, row, column) for f in (static.terrain, static.terrain_smooth, static.land_smooth)
+    )
+    elevation = np.where(np.isnan(elevation), terrain, elevation)
+    return Points(
+        latitude,
+        wrap_longitude(longitude),
+        cartesian(latitude, longitude, EARTH_RADIUS),
+        elevation,
+        land,
+        elevation - mean_terrain,
+    )

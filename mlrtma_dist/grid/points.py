@@ -1,0 +1,48 @@
+"""Points: places at which something is analysed or was measured -- a grid's, or stations'."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from mlrtma_dist.grid.domain import EARTH_RADIUS, Domain
+
+
+@dataclass(frozen=True)
+class Points:
+    """Places and what the covariances know of them; every attribute has n rows.
+
+    Attributes:
+        latitude, longitude: degrees; zero on a plane.
+        position: Cartesian coordinates in m, shape (n, 3), on the sphere (distances are chords), or on
+            a plane (third coordinate zero).
+        elevation: height above mean sea level, m, shape (n,).
+        land: land fraction around the point in [0, 1], shape (n,).
+        relief: elevation minus the mean terrain around the point, m, shape (n,): negative in a valley.
+    """
+
+    latitude: np.ndarray
+    longitude: np.ndarray
+    position: np.ndarray
+    elevation: np.ndarray
+    land: np.ndarray
+    relief: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.latitude)
+
+    def __getitem__(self, rows) -> "Points":
+        """Select rows by a mask, slice or index array."""
+        return Points(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+
+def cartesian(latitude, longitude, radius: float = EARTH_RADIUS) -> np.ndarray:
+    """Cartesian coordinates in m of positions in degrees on a sphere, shape (..., 3)."""
+    phi, lam = np.deg2rad(latitude), np.deg2rad(longitude)
+    cosine = np.cos(phi)
+    return radius * np.stack([cosine * np.cos(lam), cosine * np.sin(lam), np.sin(phi)], axis=-1)
+
+
+def plane_positions(domain: Domain, rows=slice(None), columns=slice(None)) -> np.ndarray:
+    """Coordinates in m of a box of a plane domain, shape (y, x, 3)."""
+    x, y = np.meshgrid(domain.x[columns], domain.y[rows])
+    return np.stack([x, y, np.zeros_like(x)], axis=-1)

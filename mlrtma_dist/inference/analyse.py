@@ -1,0 +1,159 @@
+"""Analyse: fit a method to each variable of a problem, and evaluate it over the grid in blocks.
+
+No array larger than one field is made: the grid is walked in blocks of 48 x 48 points, on as many
+threads as there are cores (numpy and BLAS work outside the interpreter's lock).
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from mlrtma_dist.fields.static import Static, grid_points
+from mlrtma_dist.grid.interpolate import bilinear
+from mlrtma_dist.inference.analysis import Analysis
+from mlrtma_dist.inference.problem import Problem
+from mlrtma_dist.methods.method import Fit
+from mlrtma_dist.methods.settings import Classical, build_method
+from mlrtma_dist.names import variable
+
+BLOCK = 48  # grid points: 120 km at 2.5 km, smooth enough for few nodes, large enough for BLAS
+ERROR_BLOCK = 32  # coarse points of a block of the error field
+ERROR_SPACING = 40e3  # m between the points at which the analysis error is computed; interpolated between
+
+
+def solve(problem: Problem, method: str, settings: Classical) -> dict[str, Fit]:
+    """Fit a method to every variable's departures."""
+    fits = {}
+    for name, assumed in settings.variables.items():
+        rows = problem.used & (problem.observations.variable == name)
+        error = np.full(int(rows.sum()), assumed.observation_error)
+        made = build_method(method, settings, name, problem.covariance[name])
+        fits[name] = made.fit(problem.points[rows], problem.departure[rows], error)
+    return fits
+
+
+def at_reports(problem: Problem, fits: dict[str, Fit], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The analysis and its error where reports were made, each at the report's own place and height.
+
+    Args:
+        problem: the problem.
+        fits: of ``solve``.
+        rows: mask (n,) of the reports asked for.
+
+    Returns:
+        Analysis and standard deviation of its error in analysis space, each of shape (n,), NaN elsewhere.
+    """
+    value, error = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+    for name, fit in fits.items():
+        mine = rows & (problem.observations.variable == name) & np.isfinite(problem.departure)
+        points = problem.points[mine]
+        value[mine] = problem.value[mine] - problem.departure[mine] + fit.increment(points)
+        error[mine] = np.hypot(fit.error(points), problem.spread[mine])
+    return value, error
+
+
+def analyse(
+    problem: Problem,
+    fits: dict[str, Fit],
+    settings: Classical,
+    method: str,
+    *,
+    progress: Callable[[str, float], None] = lambda name, share: None,
+) -> Analysis:
+    """Evaluate fitted methods over the grid.
+
+    Args:
+        problem, fits: see ``solve``.
+        settings: those of the fit.
+        method: its name, for the product.
+        progress: called with a variable's name and the share of its work done, in [0, 1].
+
+    Returns:
+        The analysis, first guess and error on the grid, and the departures at the reports.
+    """
+    values, guesses, errors = {}, {}, {}
+    for name, fit in fits.items():
+        known = variable(name)
+        guess, value = _over_grid(problem, name, fit, lambda share, name=name: progress(name, 0.8 * share))
+        guesses[name] = known.from_analysis(guess).astype(np.float32)
+        values[name] = known.from_analysis(value).astype(np.float32)
+        errors[name] = _error_over_grid(problem, name, fit)
+        progress(name, 1.0)
+    make_consistent(values)
+    return replace(diagnose(problem, fits, settings, method), values=values, first_guess=guesses, error=errors)
+
+
+def diagnose(problem: Problem, fits: dict[str, Fit], settings: Classical, method: str) -> Analysis:
+    """The analysis at the reports only: departures, assumed errors and weights, no fields."""
+    analysed, _ = at_reports(problem, fits, problem.used)
+    error = np.array([settings.variables[str(v)].observation_error for v in problem.observations.variable])
+    weight = np.full(len(problem.used), np.nan)
+    for name, fit in fits.items():
+        weight[problem.used & (problem.observations.variable == name)] = fit.weight
+    return Analysis(
+        problem.static, problem.time, {}, {}, {}, problem.observations, problem.departure, problem.value - analysed,
+        np.where(problem.used, error, np.nan), weight, method, problem.first_guess.name, problem.notes,
+    )
+
+
+def make_consistent(values: dict[str, np.ndarray]) -> None:
+    """Remove what cannot be, in place: a dew point above the temperature, a gust below the mean wind."""
+    if "t2m" in values and "d2m" in values:
+        np.minimum(values["d2m"], values["t2m"], out=values["d2m"])
+    if {"gust", "u10", "v10"} <= set(values):
+        np.maximum(values["gust"], np.hypot(values["u10"], values["v10"]), out=values["gust"])
+
+
+def _over_grid(problem: Problem, name: str, fit: Fit, progress) -> tuple[np.ndarray, np.ndarray]:
+    """First guess and analysis in analysis space, float32 (y, x)."""
+    shape = problem.static.domain.shape
+    guess, value = np.empty(shape, np.float32), np.empty(shape, np.float32)
+
+    def work(box):
+        points = grid_points(problem.static, *box)
+        believed = problem.first_guess.mean(name, points)
+        size = guess[box].shape
+        guess[box] = believed.reshape(size)
+        value[box] = (believed + fit.increment(points)).reshape(size)
+
+    _each(list(_boxes(shape, BLOCK, 1)), work, progress)
+    return guess, value
+
+
+def _error_over_grid(problem: Problem, name: str, fit: Fit) -> np.ndarray:
+    """Standard deviation of the analysis error, float32 (y, x), from a coarse subset of the points."""
+    static: Static = problem.static
+    rows, columns = static.domain.shape
+    step = max(1, min(round(ERROR_SPACING / static.domain.spacing_metres), rows // 4, columns // 4))
+    coarse = np.empty((-(-rows // step), -(-columns // step)), np.float32)
+
+    def work(box):
+        points = grid_points(static, *box)
+        target = tuple(slice(b.start // step, -(-b.stop // step)) for b in box)
+        error = np.hypot(fit.error(points), problem.first_guess.spread(name, points))
+        coarse[target] = error.reshape(coarse[target].shape)
+
+    _each(list(_boxes((rows, columns), ERROR_BLOCK * step, step)), work, lambda share: None)
+    if step == 1:
+        return coarse
+    row = np.minimum(np.arange(rows) / step, coarse.shape[0] - 1)
+    column = np.minimum(np.arange(columns) / step, coarse.shape[1] - 1)
+    return bilinear(coarse, *np.meshgrid(row, column, indexing="ij"))
+
+
+def _boxes(shape: tuple[int, int], size: int, step: int):
+    """Slices of ``size`` grid points, every ``step``-th taken, that cover ``shape``."""
+    for row in range(0, shape[0], size):
+        for column in range(0, shape[1], size):
+            yield slice(row, min(row + size, shape[0]), step), slice(column, min(column + size, shape[1]), step)
+
+
+def _each(boxes: list, work: Callable, progress: Callable[[float], None]) -> None:
+    """Do ``work`` on every box, one thread a core, one BLAS thread each."""
+    with threadpool_limits(1), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for done, _ in enumerate(pool.map(work, boxes), start=1):
+            progress(done / len(boxes))

@@ -1,0 +1,96 @@
+"""Where the grid points are, in the words of CF: coordinates and grid mapping of a domain.
+
+CF conventions 1.11, sections 4.1, 4.2, 5.6 and appendix F.
+"""
+
+import numpy as np
+import pyproj
+
+from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.io.netcdf_write import NetcdfVariable
+
+PROJECTION = "projection"  # name of the grid mapping variable
+# 2^-16 degree is 1.7 m on the ground and what float32 holds of a longitude beyond 128 degrees
+DEGREE_STEP = 2.0**-16
+DATUM_NAMES = ("reference_ellipsoid_name", "prime_meridian_name", "horizontal_datum_name", "geographic_crs_name")
+
+
+def coordinates(domain: Domain) -> list[NetcdfVariable]:
+    """The coordinate and grid mapping variables of a domain.
+
+    ``y`` and ``x``, and unless the domain is a plane the grid mapping ``projection``; 2-D ``latitude`` and
+    ``longitude`` where x and y are neither.
+    """
+    made = [_axis(domain, "y"), _axis(domain, "x")]
+    if domain.is_plane:
+        return made
+    if not domain.is_geographic:
+        made += [_degrees(domain, "latitude", 0, "degrees_north"), _degrees(domain, "longitude", 1, "degrees_east")]
+    return [*made, NetcdfVariable(PROJECTION, (), np.int32(0), grid_mapping(domain), dtype="i4")]
+
+
+def links(domain: Domain, *scalars: str) -> dict[str, str]:
+    """The attributes by which a field of (y, x) names its place: ``grid_mapping`` and ``coordinates``.
+
+    Args:
+        domain: of the field.
+        scalars: further coordinates, such as a height.
+    """
+    auxiliary = [] if domain.is_plane or domain.is_geographic else ["latitude", "longitude"]
+    named = {"coordinates": " ".join([*scalars, *auxiliary])} if scalars or auxiliary else {}
+    # a mapping that CF does not list may not be named; latitude and longitude tell the place then
+    listed = not domain.is_plane and "grid_mapping_name" in grid_mapping(domain)
+    return {"grid_mapping": PROJECTION, **named} if listed else named
+
+
+def grid_mapping(domain: Domain) -> dict[str, object]:
+    """CF grid mapping attributes of a domain's projection, with ``crs_wkt`` and the PROJ string.
+
+    A projection that CF's appendix F does not list has no ``grid_mapping_name``, only ``crs_wkt``.
+    """
+    found = pyproj.CRS.from_user_input(domain.projection).to_cf()
+    if "unknown" in (found.get("horizontal_datum_name"), found.get("reference_ellipsoid_name")):
+        for name in DATUM_NAMES:  # all or none, says CF; a sphere has none
+            found.pop(name, None)
+    found = {name: value for name, value in found.items() if value not in ("unknown", "undefined")}
+    if found.get("inverse_flattening") == 0.0:  # CF knows a sphere by its radius
+        del found["inverse_flattening"]
+        found["earth_radius"] = found["semi_major_axis"]
+    if found.get("grid_mapping_name") == "polar_stereographic":  # CF wants the pole, pyproj implies it by the parallel
+        pole = float(np.copysign(90.0, found.get("standard_parallel", 90.0)))
+        found.setdefault("latitude_of_projection_origin", pole)
+    numbers = {k: np.asarray(v, dtype=np.float64) for k, v in found.items() if isinstance(v, (tuple, float))}
+    title = f"projection of the grid of {domain.title}"
+    return found | numbers | {"long_name": title, "proj_string": domain.projection}
+
+
+def _axis(domain: Domain, name: str) -> NetcdfVariable:
+    # the axes X and Y ask for latitude and longitude (section 5.6), which a plane does not have
+    axis = {} if domain.is_plane else {"axis": name.upper()}
+    return NetcdfVariable(name, (name,), getattr(domain, name), axis | _meaning_of_axis(domain, name), dtype="f8")
+
+
+def _meaning_of_axis(domain: Domain, name: str) -> dict[str, str]:
+    east = name == "x"
+    if domain.is_plane:
+        return {"long_name": f"{name} coordinate on the plane, in the plane's own unit", "units": "1"}
+    degrees = pyproj.CRS.from_user_input(domain.projection).is_geographic
+    if domain.is_geographic:
+        word = "longitude" if east else "latitude"
+        return {"standard_name": word, "long_name": word, "units": "degrees_east" if east else "degrees_north"}
+    if degrees:  # about another pole
+        word = "longitude" if east else "latitude"
+        return {"standard_name": f"grid_{word}", "long_name": f"{word} about the rotated pole", "units": "degrees"}
+    return {"standard_name": f"projection_{name}_coordinate", "long_name": f"{name} coordinate of the projection",
+            "units": _length_unit(domain)}
+
+
+def _length_unit(domain: Domain) -> str:
+    """The unit of the projection's coordinates as UDUNITS reads it."""
+    factor = pyproj.CRS.from_user_input(domain.projection).axis_info[0].unit_conversion_factor
+    return {1.0: "m", 1000.0: "km"}.get(factor, f"{factor!r} m")
+
+
+def _degrees(domain: Domain, name: str, number: int, units: str) -> NetcdfVariable:
+    return NetcdfVariable(name, ("y", "x"), lambda rows: domain.latitude_longitude(rows=rows)[number],
+                          {"standard_name": name, "long_name": name, "units": units}, step=DEGREE_STEP)

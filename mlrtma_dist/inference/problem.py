@@ -1,0 +1,171 @@
+"""Problem: one hour on one domain, ready to be analysed -- reports judged, first guess made, departures known.
+
+    reports -> flags (by themselves) -> first guess -> flags (against it, against neighbours) -> departures
+
+Withheld stations take no part in any of this; they get flags and departures of their own, that is all.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import maximum_filter, minimum_filter
+
+from mlrtma_dist.fields.fallback import Fallback
+from mlrtma_dist.fields.first_guess import FirstGuess
+from mlrtma_dist.fields.gridded import load_gridded
+from mlrtma_dist.fields.regression import fit_regression
+from mlrtma_dist.fields.static import Static, grid_points, station_points
+from mlrtma_dist.grid.points import Points
+from mlrtma_dist.linalg.covariance import Covariance
+from mlrtma_dist.methods.amplitude import scale_to_hour
+from mlrtma_dist.methods.settings import Classical
+from mlrtma_dist.names import variable
+from mlrtma_dist.observations.buddies import check_buddies
+from mlrtma_dist.observations.departures import check_departures
+from mlrtma_dist.observations.quality import check_elevation, check_reports
+from mlrtma_dist.observations.table import Observations
+
+MARGIN = 300e3  # m around the domain from which reports help: a station there still moves the edge by a tenth
+TERRAIN_BOXES = 5  # grid boxes across, in which the terrain's range around a station is taken
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What an analysis needs.
+
+    Attributes:
+        static: the domain.
+        time: analysis time.
+        observations: every report, with its flags; n rows.
+        points: the reports' places, n of them; (0, 0) where a report has none.
+        value: reports in analysis space, shape (n,).
+        departure: observation minus first guess in analysis space, shape (n,).
+        spread: of the first guess at the reports, analysis space, shape (n,).
+        used: mask of the reports that the analysis may use, shape (n,).
+        withheld: mask of the reports that it may not, shape (n,).
+        first_guess: what is believed before.
+        covariance: variable -> background error covariance, scaled to the hour.
+        notes: what a reader of the product must know.
+    """
+
+    static: Static
+    time: np.datetime64
+    observations: Observations
+    points: Points
+    value: np.ndarray
+    departure: np.ndarray
+    spread: np.ndarray
+    used: np.ndarray
+    withheld: np.ndarray
+    first_guess: FirstGuess
+    covariance: dict[str, Covariance]
+    notes: tuple[str, ...]
+
+
+def pose(
+    static: Static,
+    observations: Observations,
+    settings: Classical,
+    *,
+    time: np.datetime64,
+    window: np.timedelta64,
+    background: tuple[str, ...] = (),
+    withheld: np.ndarray | None = None,
+) -> Problem:
+    """Judge the reports, make the first guess, take the departures.
+
+    Args:
+        static: domain and terrain.
+        observations: as read.
+        settings: of the classical methods; its ``variables`` are analysed.
+        time: analysis time.
+        window: half width of the observation window.
+        background: gridded files; none: the first guess is a regression on the reports.
+        withheld: mask (n,) of the reports that take no part; None: no report is withheld.
+
+    Raises:
+        ValueError: a background that cannot be used.
+    """
+    wanted = np.isin(observations.variable, list(settings.variables))
+    held = (np.zeros(len(observations), dtype=bool) if withheld is None else withheld)[wanted]
+    observations = observations[wanted]
+    observations = check_reports(observations, time=time, window=window, domain=static.domain, margin=MARGIN)
+    points = _places(static, observations)
+    observations = _check_heights(static, observations, points)
+    value = _analysis_space(observations)
+    error = np.array([settings.variables[str(name)].observation_error for name in observations.variable])
+
+    used = observations.good & ~held
+    guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, background)
+    departure, spread = _departures(guess, observations, points, value)
+    natural = {name: Covariance(v.covariance) for name, v in settings.variables.items()}
+    deviation = np.array([natural[str(name)].variance ** 0.5 for name in observations.variable])
+    observations = check_departures(observations, departure, np.hypot(spread, deviation), withheld=held)
+    observations = check_buddies(observations, departure, points.position, points.elevation, withheld=held)
+
+    used = observations.good & ~held & np.isfinite(departure)
+    if not background:  # the rejected reports helped to make the regression: make it again without them
+        guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, background)
+        departure, spread = _departures(guess, observations, points, value)
+    covariance = {}
+    for name, full in natural.items():
+        rows = used & (observations.variable == name)
+        covariance[name] = scale_to_hour(full, points[rows], departure[rows], error[rows]) if settings.amplitude else full
+    return Problem(
+        static, time, observations, points, value, departure, spread, used, held, guess, covariance, tuple(notes)
+    )
+
+
+def _places(static: Static, observations: Observations) -> Points:
+    latitude = np.where(np.isfinite(observations.latitude), observations.latitude, 0.0)
+    longitude = np.where(np.isfinite(observations.longitude), observations.longitude, 0.0)
+    return station_points(static, np.clip(latitude, -90.0, 90.0), longitude, observations.elevation)
+
+
+def _check_heights(static: Static, observations: Observations, points: Points) -> Observations:
+    """Stations inside the grid only: beyond its edge the terrain is not known."""
+    domain = static.domain
+    row, column = domain.index(points.latitude, points.longitude)
+    inside = domain.contains(points.latitude, points.longitude)
+    row = np.clip(np.rint(row), 0, domain.size.y - 1).astype(np.int64)
+    column = np.clip(np.rint(column), 0, domain.size.x - 1).astype(np.int64)
+    span = maximum_filter(static.terrain, TERRAIN_BOXES) - minimum_filter(static.terrain, TERRAIN_BOXES)
+    terrain = np.where(inside, static.terrain[row, column], np.nan)
+    return check_elevation(observations, terrain=terrain, terrain_range=np.where(inside, span[row, column], np.nan))
+
+
+def _analysis_space(observations: Observations) -> np.ndarray:
+    value = np.full(len(observations), np.nan)
+    for name in np.unique(observations.variable):
+        rows = observations.variable == name
+        value[rows] = variable(str(name)).to_analysis(observations.value[rows])
+    return value
+
+
+def _first_guess(static, observations, points, value, error, used, settings, time, background):
+    """The first guess and what is to be said of it."""
+    reports = {}
+    for name in settings.variables:
+        rows = used & (observations.variable == name)
+        reports[name] = (points[rows], value[rows], error[rows])
+    middle = (slice(size // 2, size // 2 + 1) for size in static.domain.shape)
+    regression = fit_regression(grid_points(static, *middle), time, reports)
+    without = [name for name, (place, _, _) in reports.items() if len(place) == 0]
+    if not background:
+        return regression, [f"no usable report of {name}: first guess and analysis are climatology" for name in without]
+    gridded = load_gridded(list(background), static, time)
+    notes = [gridded.note] if gridded.note else []
+    for name in reports:
+        if name not in gridded.state.values:
+            instead = "climatology, as no report is usable" if name in without else "a regression on its reports"
+            notes.append(f"the background has no {name}: its first guess is {instead}")
+    return Fallback(gridded, regression), notes
+
+
+def _departures(guess: FirstGuess, observations: Observations, points: Points, value: np.ndarray):
+    departure, spread = np.full(len(observations), np.nan), np.zeros(len(observations))
+    for name in np.unique(observations.variable):
+        rows = observations.variable == name
+        departure[rows] = value[rows] - guess.mean(str(name), points[rows])
+        spread[rows] = guess.spread(str(name), points[rows])
+    return departure, spread

@@ -1,0 +1,36 @@
+"""Write a State to a netCDF file that ``fields.gridded`` reads back as a background."""
+
+import pathlib
+
+import numpy as np
+
+from mlrtma_dist.fields.state import State
+from mlrtma_dist.inference.georeference import coordinates, links
+from mlrtma_dist.io.netcdf_write import NetcdfVariable, write_netcdf
+from mlrtma_dist.names import VARIABLES
+
+
+def write_state(path, state: State) -> pathlib.Path:
+    """Write a state with its own elevation, in the layout of the product (docs/product.md).
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    place = links(state.domain)
+    seconds = np.array([state.time.astype("datetime64[s]").astype(np.int64)], dtype=np.float64)
+    variables = [
+        NetcdfVariable("time", ("time",), seconds, {
+            "standard_name": "time", "units": "seconds since 1970-01-01 00:00:00", "calendar": "standard", "axis": "T",
+        }, dtype="f8"),
+        *coordinates(state.domain),
+    ]
+    if state.elevation is not None:
+        variables.append(NetcdfVariable("elevation", ("y", "x"), state.elevation, {
+            "standard_name": "surface_altitude", "units": "m", **place}))
+    for name, values in state.values.items():
+        known = VARIABLES[name]
+        named = {"standard_name": known.standard_name} if known.standard_name else {}
+        variables.append(NetcdfVariable(name, ("time", "y", "x"), values, {
+            **named, "long_name": known.long_name, "units": known.unit, **place}))
+    sizes = {"time": 1, "y": state.domain.size.y, "x": state.domain.size.x}
+    return write_netcdf(path, sizes, variables, {"Conventions": "CF-1.11", "title": state.origin})

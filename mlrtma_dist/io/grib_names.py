@@ -1,0 +1,168 @@
+"""What a GRIB message is: from its code numbers to the names used everywhere else.
+
+GRIB2: WMO code tables 4.2 and 4.5. GRIB1: WMO table 2 (numbers below 128, shared by NCEP's tables 2
+and 130, Meteo-France's table 1 and HIRLAM's and AROME's table 253) and ECMWF's table 128.
+"""
+
+import eccodes
+
+STANDARD_GRAVITY = 9.80665  # m s-2; geopotential to height
+SURFACE, SEA_LEVEL, HEIGHT_ABOVE_SEA, HEIGHT_ABOVE_GROUND = 1, 101, 102, 103  # GRIB2 code table 4.5
+
+# (discipline, category, number) -> what it is before its level is known
+_GRIB2 = {
+    (0, 0, 0): "temperature",
+    (0, 0, 6): "dew_point",
+    (0, 1, 0): "specific_humidity",
+    (0, 1, 1): "relative_humidity",
+    (0, 2, 2): "u",
+    (0, 2, 3): "v",
+    (0, 2, 22): "gust",
+    (0, 3, 0): "pressure",
+    (0, 3, 1): "sea_level_pressure",
+    (0, 3, 4): "geopotential",
+    (0, 3, 5): "height",
+    (0, 3, 6): "height",
+    (2, 0, 7): "height",
+    (2, 0, 0): "land",
+    (0, 19, 0): "visibility",
+    (0, 6, 13): "ceiling",
+    (0, 6, 1): "cloud",
+}
+_GRIB1_WMO = {
+    1: "pressure",
+    2: "sea_level_pressure",
+    6: "geopotential",
+    7: "height",
+    8: "height",
+    11: "temperature",
+    17: "dew_point",
+    20: "visibility",
+    33: "u",
+    34: "v",
+    51: "specific_humidity",
+    52: "relative_humidity",
+    71: "cloud",
+    81: "land",
+}
+_GRIB1_TABLES = (1, 2, 3, 130, 253)
+_HIRLAM = 253  # whose cloud cover is a fraction, others' per cent
+_GRIB1_NCEP_GUST = (2, 180)
+_GRIB1_ECMWF = {
+    129: "terrain",
+    134: "psfc",
+    151: "sea_level_pressure",
+    164: "sky_cover",
+    165: "u10",
+    166: "v10",
+    167: "t2m",
+    168: "d2m",
+    172: "land",
+}
+# GRIB1 code table 3 -> GRIB2 code table 4.5
+_GRIB1_LEVELS = {1: SURFACE, 102: SEA_LEVEL, 103: HEIGHT_ABOVE_SEA, 105: HEIGHT_ABOVE_GROUND, 200: 200}
+_SCREEN = {
+    "temperature": "t2m",
+    "dew_point": "d2m",
+    "specific_humidity": "specific_humidity",
+    "relative_humidity": "relative_humidity",
+}
+_WIND = {"u": "u10", "v": "v10"}
+_GROUND = {
+    "pressure": "psfc",
+    "geopotential": "terrain",
+    "height": "terrain",
+    "land": "land",
+    "gust": "gust",
+    "visibility": "visibility",
+    "ceiling": "ceiling",
+    "cloud": "sky_cover",
+}
+_WHOLE_ATMOSPHERE = (8, 10, 200)  # nominal top, entire atmosphere, entire atmosphere as one layer
+_CEILING_LEVEL = 215
+_NDFD_CENTRE = 8  # the National Digital Forecast Database writes its screen-level fields at "surface"
+_PROBABILITIES = {5, 6, 7, 9, 10}  # product templates of probability, percentile and error
+_ERRORS = (6, 7)  # generating processes: forecast error, analysis error
+
+
+def get(handle, key: str, default=None, kind=None):
+    """A key of a message, ``default`` where the message has none."""
+    try:
+        return eccodes.codes_get(handle, key, kind)
+    except eccodes.CodesInternalError:
+        return default
+
+
+def recognise(handle) -> tuple[str, float, tuple[int, ...]]:
+    """Tell what a message holds.
+
+    Returns:
+        The name (see ``GridField.name``), the factor that brings its values to SI, and its code numbers.
+    """
+    if get(handle, "edition", 0, int) == 1:
+        kind, level_type, numbers = _grib1(handle)
+    else:
+        kind, level_type, numbers = _grib2(handle)
+    level = get(handle, "level", 0.0, float)
+    if kind in _SCREEN | _WIND and level_type == SURFACE and get(handle, "centre", -1, int) == _NDFD_CENTRE:
+        level_type, level = HEIGHT_ABOVE_GROUND, 10.0 if kind in _WIND else 2.0
+    name = _at_level(kind, level_type, level) if kind else ""
+    return name or get(handle, "shortName", "unknown"), _factor(kind, name, handle), numbers
+
+
+def _grib2(handle):
+    numbers = tuple(get(handle, k, -1, int) for k in ("discipline", "parameterCategory", "parameterNumber"))
+    kind = _GRIB2.get(numbers, "")
+    statistic = get(handle, "typeOfStatisticalProcessing", None, int)
+    uncertain = (
+        get(handle, "productDefinitionTemplateNumber", 0, int) in _PROBABILITIES
+        or get(handle, "typeOfGeneratingProcess", 2, int) in _ERRORS
+        or get(handle, "derivedForecast", 0, int) > 1
+    )  # beyond mean and weighted mean: spreads
+    if uncertain or (statistic is not None and kind != "gust"):  # ECMWF's daily maximum is temperature + statistic
+        kind = ""
+    return kind, get(handle, "typeOfFirstFixedSurface", -1, int), numbers
+
+
+def _grib1(handle):
+    table, number, level = (
+        get(handle, k, -1, int) for k in ("table2Version", "indicatorOfParameter", "indicatorOfTypeOfLevel")
+    )
+    if table == 128 and level in (1, 105):
+        kind = _GRIB1_ECMWF.get(number, "")
+    elif (table, number) == _GRIB1_NCEP_GUST:
+        kind = "gust"
+    else:
+        kind = _GRIB1_WMO.get(number, "") if table in _GRIB1_TABLES else ""
+    return kind, _GRIB1_LEVELS.get(level, -1), (table, number, level)
+
+
+def _at_level(kind: str, level_type: int, level: float) -> str:
+    """The name of a quantity at a level; "" where that pair is none of ours."""
+    if kind in _GRIB1_ECMWF.values() and kind not in _GROUND:  # ECMWF's numbers carry the level
+        return kind
+    if kind == "sea_level_pressure" or (
+        kind == "pressure" and level == 0 and level_type in (SEA_LEVEL, HEIGHT_ABOVE_SEA)
+    ):
+        return "sea_level_pressure"
+    on_ground = level_type == SURFACE or (level_type == HEIGHT_ABOVE_GROUND and level == 0)
+    above = level if level_type == HEIGHT_ABOVE_GROUND else None
+    if kind in _SCREEN and above in (1.5, 2.0):
+        return _SCREEN[kind]
+    if kind in _WIND and above == 10.0:
+        return _WIND[kind]
+    if kind == "gust" and above == 10.0:
+        return kind
+    if kind == "cloud" and level_type in _WHOLE_ATMOSPHERE:
+        return "sky_cover"
+    if kind == "ceiling" and level_type == _CEILING_LEVEL:
+        return "ceiling"
+    return _GROUND.get(kind, "") if on_ground else ""
+
+
+def _factor(kind: str, name: str, handle) -> float:
+    if kind in ("geopotential", "terrain"):  # "terrain" comes from ECMWF's table, which gives geopotential
+        return 1.0 / STANDARD_GRAVITY
+    if name == "relative_humidity" or (kind == "cloud" and get(handle, "table2Version", -1, int) != _HIRLAM):
+        return 0.01  # per cent
+    return 1.0

@@ -1,0 +1,51 @@
+"""GridField: one two-dimensional field as a file holds it, whatever the file's format."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlrtma_dist.errors import InputError
+from mlrtma_dist.grid.domain import Domain
+
+Window = tuple[np.datetime64, np.datetime64]
+TIMELESS = ("terrain", "land")  # whose time says nothing
+
+
+class GriddedFileError(InputError):
+    """A gridded file that cannot be used; the message names the file and the place in it."""
+
+
+@dataclass(frozen=True)
+class GridField:
+    """One field on one grid at one time.
+
+    Attributes:
+        name: a name of ``names.VARIABLES``, or "terrain", "land", "specific_humidity",
+            "relative_humidity", "sea_level_pressure" where the file's own code was recognised; else the
+            file's own short name.
+        values: shape (y, x), float32, SI, NaN where missing; rows northward, columns eastward.
+        domain: the grid.
+        level_type: kind of level in the file's own words ("heightAboveGround"), "" where it has none.
+        level: the level in the file's unit.
+        reference_time: start of the forecast or time of the analysis, datetime64[s].
+        valid_time: when the field holds, datetime64[s].
+        grid_relative: a wind component along the grid's axes, not the earth's.
+        grib: GRIB2 discipline, category and number; GRIB1 table, parameter and level type; () otherwise.
+        source: file and message or variable, for provenance and errors.
+    """
+
+    name: str
+    values: np.ndarray
+    domain: Domain
+    level_type: str
+    level: float
+    reference_time: np.datetime64
+    valid_time: np.datetime64
+    grid_relative: bool
+    grib: tuple[int, ...]
+    source: str
+
+
+def in_window(name: str, time: np.datetime64, window: Window | None) -> bool:
+    """Whether a field is wanted: its valid time lies in the window, or it does not change with time."""
+    return window is None or name in TIMELESS or bool(window[0] <= time <= window[1])

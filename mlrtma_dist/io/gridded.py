@@ -1,0 +1,56 @@
+"""Read a gridded file, told by its first bytes: GRIB, or CF netCDF."""
+
+from collections.abc import Collection
+from itertools import islice
+
+from mlrtma_dist.io.grib import read_grib
+from mlrtma_dist.io.grib_messages import split_messages
+from mlrtma_dist.io.grid_field import GriddedFileError, GridField, Window
+from mlrtma_dist.io.netcdf import read_netcdf
+
+NETCDF_SIGNATURES = (b"\x89HDF\r\n\x1a\n", b"CDF\x01", b"CDF\x02", b"CDF\x05")
+HEADING = 1000  # bytes in which a bulletin heading may come before "GRIB"
+
+
+def read_gridded(path, names: Collection[str] | None = None, window: Window | None = None) -> list[GridField]:
+    """Read the fields of a gridded file.
+
+    Args:
+        path: GRIB 1 or 2, or netCDF 3 or 4 with CF coordinates.
+        names: keep only these (``GridField.name``); None: all.
+        window: first and last valid time to keep; terrain and land are kept whatever their time. None: all.
+
+    Raises:
+        GriddedFileError: the file cannot be read, is of another format, truncated or damaged.
+    """
+    return (read_netcdf if _is_netcdf(path) else read_grib)(path, names, window)
+
+
+def read_one(path, name: str) -> GridField:
+    """Read the field ``name`` of a file (its first, if several), or the only field that the file holds.
+
+    A terrain file made elsewhere may code its one field by numbers that nobody else knows.
+
+    Raises:
+        GriddedFileError: as ``read_gridded``; or the file holds several fields, none of that name.
+    """
+    named = read_gridded(path, (name,))
+    if not named and (_is_netcdf(path) or len(list(islice(split_messages(path), 2))) == 1):
+        named = read_gridded(path)
+        named = named if len(named) == 1 else []
+    if not named:
+        raise GriddedFileError(
+            f"{path}: expected a field of {name}, or a single field; it holds several, none of them {name}"
+        )
+    return named[0]
+
+
+def _is_netcdf(path) -> bool:
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEADING)
+    except OSError as error:
+        raise GriddedFileError(f"{path}: cannot be read: {error}") from error
+    if not head.startswith(NETCDF_SIGNATURES) and b"GRIB" not in head and head:
+        raise GriddedFileError(f"{path}: expected GRIB or netCDF, the file begins with {head[:8]!r}")
+    return head.startswith(NETCDF_SIGNATURES)

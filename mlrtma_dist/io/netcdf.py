@@ -1,0 +1,126 @@
+"""Read gridded fields from CF netCDF: a model's, or our own product.
+
+CF conventions 1.11: what a variable is, from ``standard_name`` (section 3.3); its grid from 1-D latitude and
+longitude (section 5.1) or from a ``grid_mapping`` with 1-D projection coordinates (section 5.6).
+"""
+
+from collections.abc import Collection
+
+import netCDF4
+import numpy as np
+
+from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.io.grid_field import GridField, Window, in_window
+from mlrtma_dist.io.netcdf_grid import NetcdfError, units_of, variable_domain
+from mlrtma_dist.io.netcdf_names import recognise_all, to_si
+
+
+def read_netcdf(path, names: Collection[str] | None = None, window: Window | None = None) -> list[GridField]:
+    """Read the fields of a CF netCDF file.
+
+    Args:
+        path: netCDF 3 or 4.
+        names: keep only these (``GridField.name``); None: all two-dimensional fields.
+        window: first and last valid time to keep; terrain and land are always kept. None: all.
+
+    Returns:
+        One field a variable and time, rows northward and columns eastward.
+
+    Raises:
+        NetcdfError: the file cannot be opened or read, or a field asked for has no grid that can be understood.
+    """
+    try:
+        with netCDF4.Dataset(str(path)) as dataset:
+            dataset.set_auto_maskandscale(True)
+            fields = []
+            for key, name in recognise_all(dataset).items():
+                if (names is None or name in names) and _is_field(dataset, dataset[key]):
+                    fields += _fields(dataset, dataset[key], name, f"{path}: variable {key}", window)
+            return fields
+    except NetcdfError:
+        raise
+    except (OSError, RuntimeError, AttributeError) as error:
+        raise NetcdfError(f"{path}: cannot be read as netCDF: {error}") from error
+
+
+def _is_field(dataset, variable) -> bool:
+    """Numbers over (..., y, x) with at most a time besides; not itself a 2-D coordinate, not a field on levels."""
+    extra = [
+        k
+        for k, n in zip(variable.dimensions[:-2], variable.shape[:-2], strict=True)
+        if n != 1 and not _is_time(dataset.variables.get(k))
+    ]
+    return (
+        variable.ndim >= 2
+        and variable.dtype.kind in "iuf"
+        and not extra
+        and getattr(variable, "standard_name", "") not in ("latitude", "longitude")
+    )
+
+
+def _is_time(axis) -> bool:
+    return axis is not None and " since " in units_of(axis)
+
+
+def _fields(dataset, variable, name: str, where: str, window: Window | None) -> list[GridField]:
+    domain, flip_y, flip_x = variable_domain(dataset, variable, where)
+    times = _times(dataset, variable, where)
+    if variable.size != len(times) * domain.size.x * domain.size.y:
+        raise NetcdfError(
+            f"{where}: expected {len(times)} times of {domain.shape} values, got the shape {variable.shape}"
+        )
+    result = []
+    table = variable.shape[:-2]
+    for number, time in enumerate(times):
+        if not in_window(name, time, window):
+            continue
+        values = variable[np.unravel_index(number, table)] if table else variable[:]  # one time is read at a time
+        values = np.ma.filled(np.ma.asarray(values).astype(np.float32), np.nan)
+        values = to_si(values, getattr(variable, "units", ""), name, where, NetcdfError)
+        values = np.ascontiguousarray(values[:: -1 if flip_y else 1, :: -1 if flip_x else 1])
+        result.append(
+            GridField(
+                name=name,
+                values=values,
+                domain=domain,
+                level_type="",
+                level=0.0,
+                reference_time=_reference_time(dataset, time),
+                valid_time=time,
+                grid_relative=_along_grid(variable, domain),
+                grib=(),
+                source=where,
+            )
+        )
+    return result
+
+
+def _along_grid(variable, domain: Domain) -> bool:
+    """``x_wind`` and ``y_wind`` are along the grid, ``eastward_wind`` and ``northward_wind`` along the earth."""
+    return not domain.is_geographic and getattr(variable, "standard_name", "") in ("x_wind", "y_wind")
+
+
+def _times(dataset, variable, where: str) -> list[np.datetime64]:
+    """The valid times of a variable: along its time dimension, else of a scalar time, else "not a time"."""
+    for key in (*variable.dimensions, "time"):
+        axis = dataset.variables.get(key)
+        if _is_time(axis) and (key in variable.dimensions or axis.size == 1):
+            try:
+                dates = netCDF4.num2date(
+                    np.ma.compressed(np.ma.atleast_1d(axis[:])),
+                    axis.units,
+                    getattr(axis, "calendar", "standard"),
+                    only_use_cftime_datetimes=False,
+                )
+            except ValueError as error:
+                raise NetcdfError(f"{where}: the time {key!r} is not understood: {error}") from error
+            return [np.datetime64(d.replace(microsecond=0).isoformat(), "s") for d in np.atleast_1d(dates)]
+    return [np.datetime64("NaT", "s")]
+
+
+def _reference_time(dataset, valid: np.datetime64) -> np.datetime64:
+    axis = dataset.variables.get("forecast_reference_time")
+    if not _is_time(axis):
+        return valid
+    date = netCDF4.num2date(np.ma.atleast_1d(axis[:])[0], axis.units, only_use_cftime_datetimes=False)
+    return np.datetime64(date.replace(microsecond=0).isoformat(), "s")

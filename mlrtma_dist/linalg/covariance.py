@@ -1,0 +1,156 @@
+"""Background error covariance as an operator: a sum of scales, aware of terrain and coast.
+
+Each component s has the covariance
+
+    B_s(p, q) = variance_s * kernel_s(|c_s(p) - c_s(q)|),
+    c_s(p)    = (position / length, elevation / height, land fraction / land, relief / relief),
+
+so two points are far apart when they are distant, differ in height, lie on different sides of a
+coast, or one in a valley and the other on a ridge. On the sphere distances are chords, on a
+plane they are straight lines; on a periodic plane each coordinate is laid on a circle of the
+plane's circumference. A missing scale (null) means no dependence. Positive definite because each
+kernel is so in six dimensions (``kernels.py``).
+
+Nothing here forms the matrix over grid points: ``apply`` works on blocks of targets, leaves out
+what a compact support makes zero and evaluates smooth components at Chebyshev nodes of the
+block, where they vary too little for a difference to show (``chebyshev.py``).
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mlrtma_dist.grid.points import Points
+from mlrtma_dist.linalg import chebyshev
+from mlrtma_dist.linalg.kernels import KERNELS, SMOOTH, SUPPORT
+
+BLOCK_ELEMENTS = 250_000  # of float32: 1 MB stays in the cache of a core through all passes of a kernel
+
+
+@dataclass(frozen=True)
+class Component:
+    """One scale of the covariance.
+
+    Attributes:
+        variance: in the square of the variable's analysis-space unit.
+        kernel: a name of ``kernels.KERNELS``.
+        length: m (radius of the support for "askey").
+        height: m of elevation that count as one ``length``; None: elevation does not matter.
+        land: difference in land fraction that counts as one ``length``; None: it does not matter.
+        relief: m of difference in relief (height above the mean terrain around) likewise.
+    """
+
+    variance: float
+    kernel: str
+    length: float
+    height: float | None = None
+    land: float | None = None
+    relief: float | None = None
+
+    def __post_init__(self):
+        if self.kernel not in KERNELS:
+            raise ValueError(f"unknown kernel {self.kernel!r}: expected one of {', '.join(KERNELS)}")
+        scales = (self.variance, self.length, self.height, self.land, self.relief)
+        if any(s is not None and s <= 0 for s in scales):
+            raise ValueError(f"variance and scales of a covariance component must be positive, got {scales}")
+
+    @property
+    def reach(self) -> float:
+        """Distance in m beyond which the component is zero."""
+        return self.length * SUPPORT[self.kernel]
+
+    def coordinates(self, points: Points, origin: np.ndarray) -> np.ndarray:
+        """Scaled coordinates relative to ``origin`` (3,), shape (n, 3 to 6), float32: near the origin the
+        rounding of single precision is metres."""
+        columns = [(points.position - origin) / self.length]
+        for values, scale in ((points.elevation, self.height), (points.land, self.land), (points.relief, self.relief)):
+            if scale is not None:
+                columns.append((np.asarray(values) / scale)[:, None])
+        return np.concatenate(columns, axis=1, dtype=np.float32, casting="same_kind")
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """A sum of components."""
+
+    components: tuple[Component, ...]
+
+    @property
+    def variance(self) -> float:
+        """Variance at a point, analysis-space unit squared."""
+        return sum(c.variance for c in self.components)
+
+    def scaled(self, factors: np.ndarray | float) -> "Covariance":
+        """The covariance with each component times its factor, or all times one."""
+        each = np.broadcast_to(factors, len(self.components))
+        return Covariance(tuple(replace(c, variance=c.variance * float(f)) for c, f in zip(self.components, each, strict=True)))
+
+    def part(self, chosen: np.ndarray) -> "Covariance":
+        """The sum of the chosen components, a mask of the components' number."""
+        return Covariance(tuple(c for c, keep in zip(self.components, chosen, strict=True) if keep))
+
+    def matrix(self, p: Points, q: Points) -> np.ndarray:
+        """B(p, q) as a dense matrix, shape (len(p), len(q)), float32. For stations, not for grids."""
+        result = np.zeros((len(p), len(q)), dtype=np.float32)
+        origin = q.position.mean(axis=0) if len(q) else np.zeros(3)
+        for component in self.components:
+            result += _block(component, p, q, origin)
+        return result
+
+    def apply(self, p: Points, q: Points, w: np.ndarray) -> np.ndarray:
+        """B(p, q) @ w without the matrix, for a compact block of targets ``p``.
+
+        Args:
+            p: targets, n of them, near each other (a block of the grid); correct, only slower, if not.
+            q: sources (stations), m of them.
+            w: weights, shape (m,).
+
+        Returns:
+            Shape (n,), float64; unit of B times that of w.
+        """
+        result = np.zeros(len(p))
+        if not len(p) or not len(q):
+            return result
+        centre = p.position.mean(axis=0)
+        radius = np.sqrt(((p.position - centre) ** 2).sum(axis=1).max())
+        distance = np.sqrt(((q.position - centre) ** 2).sum(axis=1))
+        for component in self.components:
+            near = distance <= component.reach + radius
+            if not near.any():
+                continue
+            if SMOOTH[component.kernel] and (nodes := chebyshev.nodes(p)) is not None:
+                at_nodes = _apply_block(component, nodes.points, q[near], w[near], centre)
+                result += nodes.interpolate(at_nodes)
+            else:
+                result += _apply_block(component, p, q[near], w[near], centre)
+        return result
+
+
+def _block(component: Component, p: Points, q: Points, origin: np.ndarray) -> np.ndarray:
+    """The component between p and q, float32 (len(p), len(q)); one product gives all squared distances."""
+    a, b = component.coordinates(p, origin), component.coordinates(q, origin)
+    return _kernel(component, _extended(a), _extended_transposed(b)) * np.float32(component.variance)
+
+
+def _apply_block(component: Component, p: Points, q: Points, w: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    a, b = component.coordinates(p, origin), component.coordinates(q, origin)
+    left, right = _extended(a), _extended_transposed(b)
+    scaled = (w * component.variance).astype(np.float32)
+    rows = max(1, BLOCK_ELEMENTS // len(q))
+    parts = [_kernel(component, left[i : i + rows], right) @ scaled for i in range(0, len(p), rows)]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def _extended(a: np.ndarray) -> np.ndarray:
+    """(a, |a|^2, 1), so that its product with (-2b, 1, |b|^2)' is |a - b|^2."""
+    return np.column_stack([a, (a * a).sum(axis=1), np.ones(len(a), np.float32)])
+
+
+def _extended_transposed(b: np.ndarray) -> np.ndarray:
+    return np.column_stack([-2 * b, np.ones(len(b), np.float32), (b * b).sum(axis=1)]).T
+
+
+def _kernel(component: Component, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    squared = left @ right
+    np.maximum(squared, 0, out=squared)  # rounding
+    return KERNELS[component.kernel](np.sqrt(squared, out=squared))

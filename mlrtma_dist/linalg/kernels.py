@@ -1,0 +1,52 @@
+"""Correlation functions of a scaled distance r >= 0, each positive definite in six dimensions.
+
+They overwrite r: a pass over memory saved is a tenth of the cost of an analysis.
+
+Six, because a scaled coordinate of a point has six components (three of position, elevation,
+land fraction, relief; see ``covariance.py``).
+"""
+
+import numpy as np
+
+ROUNDING = 0.2  # scaled distance within which "rounded" is smooth
+
+
+def askey(r: np.ndarray) -> np.ndarray:
+    """(1 - r)^4 for r < 1, else 0 (Askey 1973): rough like an exponential of e-folding about 0.22, but of
+    compact support. Positive definite in d dimensions for powers >= (d + 1) / 2, so up to d = 7."""
+    np.subtract(1, r, out=r)
+    np.maximum(r, 0, out=r)
+    np.multiply(r, r, out=r)
+    return np.multiply(r, r, out=r)
+
+
+def matern32(r: np.ndarray) -> np.ndarray:
+    """(1 + r) exp(-r): Matern's function of smoothness 3/2, smooth at the origin, in any dimension."""
+    decay = np.exp(-r)
+    r += 1
+    return np.multiply(r, decay, out=r)
+
+
+def rounded(r: np.ndarray) -> np.ndarray:
+    """exp(e - sqrt(r^2 + e^2)), e = 0.2: an exponential that is smooth within e of the origin.
+
+    Completely monotone in r^2, so positive definite in any dimension (Schoenberg 1938). Unlike Matern 3/2 it carries no
+    slope further than e: off a coast it returns to the first guess instead of continuing the land's gradient.
+    """
+    np.multiply(r, r, out=r)
+    r += ROUNDING**2
+    np.sqrt(r, out=r)
+    np.subtract(ROUNDING, r, out=r)
+    return np.exp(r, out=r)
+
+
+def gaussian(r: np.ndarray) -> np.ndarray:
+    """exp(-r^2 / 2), infinitely smooth, in any dimension."""
+    np.multiply(r, r, out=r)
+    r *= -0.5
+    return np.exp(r, out=r)
+
+
+KERNELS = {"askey": askey, "rounded": rounded, "matern32": matern32, "gaussian": gaussian}
+SUPPORT = {"askey": 1.0, "rounded": np.inf, "matern32": np.inf, "gaussian": np.inf}  # scaled distance beyond which the kernel is zero
+SMOOTH = {"askey": False, "rounded": True, "matern32": True, "gaussian": True}  # smooth enough to be interpolated between nodes

@@ -1,0 +1,106 @@
+"""What became of every report: counts by variable, network and reason, for logs and provenance."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlrtma_dist.observations.reports import group
+from mlrtma_dist.observations.table import Flag, Observations
+
+# The order in which the checks run: a report with several flags is counted under the first.
+ORDER = (
+    Flag.PROVIDER,
+    Flag.POSITION,
+    Flag.RANGE,
+    Flag.TIME,
+    Flag.OUTSIDE,
+    Flag.CONSISTENCY,
+    Flag.DUPLICATE,
+    Flag.ELEVATION,
+    Flag.GROSS,
+    Flag.BUDDY,
+)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts of the reports of one variable and network.
+
+    Attributes:
+        variable, network: which reports; "all" in a row of totals.
+        read: number of reports.
+        good: number without a flag; ``good + sum(first.values()) == read``.
+        first: reason -> number of reports counted under it, each once, by ``ORDER``.
+        each: reason -> number of reports that carry it, several a report where it has several.
+    """
+
+    variable: str
+    network: str
+    read: int
+    good: int
+    first: dict[str, int]
+    each: dict[str, int]
+
+
+def summarise(observations: Observations) -> list[Tally]:
+    """Count reports by variable, network and reason; one row for each variable and network, sorted.
+
+    Raises:
+        ValueError: a row carries a bit that is not a ``Flag``: it would be counted nowhere.
+    """
+    known = np.uint32(sum(ORDER))
+    strange = np.flatnonzero(observations.flags & ~known)
+    if len(strange):
+        row = int(strange[0])
+        raise ValueError(
+            f"row {row} (station {observations.station[row]}): "
+            f"flags {observations.flags[row]} hold a bit that is no Flag, so no reason to count it under"
+        )
+    kind = group(observations.variable, observations.network)
+    order = np.argsort(kind, kind="stable")
+    starts = np.unique(kind[order], return_index=True)[1]
+    return [
+        _count(observations.flags[rows], str(observations.variable[rows[0]]), str(observations.network[rows[0]]))
+        for rows in np.split(order, starts[1:])
+        if len(rows)
+    ]
+
+
+def total(tallies: list[Tally], variable: str | None = None) -> Tally:
+    """Add rows up over networks, of one variable or of all."""
+    chosen = [t for t in tallies if variable in (None, t.variable)]
+    return Tally(
+        variable or "all",
+        "all",
+        sum(t.read for t in chosen),
+        sum(t.good for t in chosen),
+        *({f.name: sum(getattr(t, which)[f.name] for t in chosen) for f in ORDER} for which in ("first", "each")),
+    )
+
+
+def table(tallies: list[Tally]) -> str:
+    """A plain-text table, one line a row and the totals by variable and of all; reasons are counted first-set.
+
+    Reasons that no report has are left out.
+    """
+    variables = list(dict.fromkeys(t.variable for t in tallies))
+    lines = [*tallies, *(total(tallies, name) for name in variables), total(tallies)]
+    reasons = [f.name for f in ORDER if lines[-1].first[f.name]]
+    cells = [["variable", "network", "read", "good", *(r.lower() for r in reasons)]]
+    cells += [[t.variable, t.network, str(t.read), str(t.good), *(str(t.first[r]) for r in reasons)] for t in lines]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(w) if k < 2 else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    )
+
+
+def _count(flags: np.ndarray, variable: str, network: str) -> Tally:
+    first, each, left = {}, {}, flags
+    for reason in ORDER:
+        each[reason.name] = int(np.count_nonzero(flags & np.uint32(reason)))
+        first[reason.name] = int(np.count_nonzero(left & np.uint32(reason)))
+        left = left[left & np.uint32(reason) == 0]
+    return Tally(variable, network, len(flags), int(np.count_nonzero(flags == 0)), first, each)

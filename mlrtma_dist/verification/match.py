@@ -1,0 +1,184 @@
+"""Matches: what withheld stations measured beside what an analysis made without them says.
+
+Observation and prediction are in the variable's analysis space (``names.Variable.to_analysis``): the natural
+logarithm for visibility and ceiling, the SI unit for the rest.
+"""
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from mlrtma_dist.io.atomic import written_atomically
+
+# The two methods every other is judged against: whoever makes matches names them so, whoever reads finds them so.
+FIRST_GUESS = "first_guess"
+NEAREST = "nearest"
+
+KINDS = {"method": str, "variable": str, "station": str, "fold": np.int64}  # else float64
+UNKNOWN = ("latitude", "longitude", "elevation", "spread", "observation_error")  # may be NaN throughout
+DEFAULTS = {name: np.nan for name in UNKNOWN} | {"fold": 0}
+
+
+class MatchError(ValueError):
+    """Columns or a file that are not a table of matches; names the column or the file's row."""
+
+
+@dataclass(frozen=True)
+class Matches:
+    """A table with one row for each withheld observation analysed by one method; every attribute has shape (n,).
+
+    Attributes:
+        method: name of the method (str).
+        variable: a name of ``mlrtma_dist.names.VARIABLES`` (str).
+        station: station identifier (str).
+        latitude, longitude: degrees, NaN on a plane.
+        elevation: of the station, m, NaN where not known.
+        fold: the part of the stations it was withheld with (int64).
+        observation: the measured value, analysis space.
+        prediction: the analysis at the station, analysis space; NaN where the method gave none.
+        spread: the standard deviation the method expects of its own error there, analysis space; NaN if none.
+        observation_error: assumed standard deviation of the observation's error, analysis space; NaN if not known.
+    """
+
+    method: np.ndarray
+    variable: np.ndarray
+    station: np.ndarray
+    latitude: np.ndarray
+    longitude: np.ndarray
+    elevation: np.ndarray
+    fold: np.ndarray
+    observation: np.ndarray
+    prediction: np.ndarray
+    spread: np.ndarray
+    observation_error: np.ndarray
+
+    def __post_init__(self):
+        shapes = {name: np.shape(getattr(self, name)) for name in COLUMNS}
+        if len(set(shapes.values())) != 1 or len(shapes["station"]) != 1:
+            raise MatchError(f"expected columns of one length, got shapes {shapes}")
+
+    def __len__(self) -> int:
+        return len(self.station)
+
+    @property
+    def error(self) -> np.ndarray:
+        """Prediction minus observation, shape (n,): positive where the analysis is too high."""
+        return self.prediction - self.observation
+
+    @property
+    def scored(self) -> np.ndarray:
+        """Mask of the rows that have both an observation and a prediction, shape (n,)."""
+        return np.isfinite(self.observation) & np.isfinite(self.prediction)
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods in order of their first row."""
+        return list(dict.fromkeys(self.method.tolist()))
+
+    @property
+    def variables(self) -> list[str]:
+        """The variables in order of their first row."""
+        return list(dict.fromkeys(self.variable.tolist()))
+
+    def select(
+        self, rows: np.ndarray | None = None, *, method: str | None = None, variable: str | None = None
+    ) -> "Matches":
+        """The rows of a mask, slice or index array, then those of one method, of one variable, or both."""
+        chosen = self if rows is None else self._rows(rows)
+        if method is not None:
+            chosen = chosen._rows(chosen.method == method)
+        if variable is not None:
+            chosen = chosen._rows(chosen.variable == variable)
+        return chosen
+
+    def _rows(self, rows) -> "Matches":
+        return Matches(**{name: getattr(self, name)[rows] for name in COLUMNS})
+
+    @staticmethod
+    def build(**columns) -> "Matches":
+        """Make a table from columns; scalars are repeated, what is missing is NaN (fold: 0).
+
+        Args:
+            **columns: at least method, variable, station (an array), observation and prediction.
+
+        Raises:
+            MatchError: an unknown, missing or too short column.
+        """
+        unknown = [name for name in columns if name not in COLUMNS]
+        missing = [name for name in COLUMNS if name not in columns and name not in DEFAULTS]
+        if unknown or missing:
+            raise MatchError(
+                f"matches: unknown columns {unknown}, missing columns {missing}; a table has {', '.join(COLUMNS)}"
+            )
+        size = len(columns["station"])
+        made = {}
+        for name in COLUMNS:
+            value = np.asarray(columns.get(name, DEFAULTS.get(name)), dtype=KINDS.get(name, np.float64))
+            made[name] = np.broadcast_to(value, (size,)).copy() if value.ndim == 0 else value
+        return Matches(**made)
+
+    @staticmethod
+    def empty() -> "Matches":
+        """A table without rows."""
+        return Matches.build(**{name: [] for name in COLUMNS if name not in DEFAULTS})
+
+    @staticmethod
+    def concatenate(tables: Iterable["Matches"]) -> "Matches":
+        """Join tables one below the other; no table gives an empty one."""
+        tables = list(tables)
+        if not tables:
+            return Matches.empty()
+        return Matches(**{name: np.concatenate([getattr(table, name) for table in tables]) for name in COLUMNS})
+
+
+COLUMNS = tuple(field.name for field in fields(Matches))
+
+
+def write_matches(path: str | Path, matches: Matches) -> None:
+    """Write ``matches.csv``: a header and a row for each match; numbers are written so that they read back the same.
+
+    A reader never sees half a file: it is written beside and renamed.
+    """
+    columns = [getattr(matches, name).tolist() for name in COLUMNS]
+    write_rows(path, COLUMNS, zip(*columns, strict=True))
+
+
+def read_matches(path: str | Path) -> Matches:
+    """Read what ``write_matches`` wrote.
+
+    Raises:
+        MatchError: another header, a row with too few or too many cells, or a cell that is no number; names the row.
+        OSError: the file cannot be read.
+    """
+    with open(path, newline="", encoding="utf-8") as file:
+        reader = csv.reader(file)
+        header = next(reader, [])
+        if tuple(header) != COLUMNS:
+            raise MatchError(f"{path}: row 1: expected the columns {','.join(COLUMNS)}; found {','.join(header)!r}")
+        rows = []
+        for row in reader:
+            if len(row) != len(COLUMNS):
+                raise MatchError(f"{path}: row {reader.line_num}: {len(row)} cells; expected {len(COLUMNS)}")
+            rows.append(row)
+    cells = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)) if rows else {name: () for name in COLUMNS}
+    return Matches.build(**{name: _column(path, name, cells[name]) for name in COLUMNS})
+
+
+def _column(path, name: str, cells: tuple[str, ...]) -> np.ndarray:
+    kind = KINDS.get(name, np.float64)
+    try:
+        return np.array(cells, dtype=str) if kind is str else np.array(cells, dtype=str).astype(kind)
+    except ValueError as error:
+        expected = "whole numbers" if kind is np.int64 else "numbers"
+        raise MatchError(f"{path}: column {name!r}: expected {expected}: {error}") from error
+
+
+def write_rows(path: str | Path, header: Iterable[str], rows: Iterable[Iterable]) -> None:
+    """Write a CSV table beside ``path`` and rename it; floats are in the shortest form that reads back the same."""
+    with written_atomically(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)

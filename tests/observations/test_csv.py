@@ -1,0 +1,200 @@
+"""CSV tables by declared mappings: units, missing values, wind, and errors that name row and column."""
+
+import metpy.calc
+import numpy as np
+import pytest
+from metpy.units import units
+
+from mlrtma_dist import config
+from mlrtma_dist.observations.csv_mapping import UNITS, TableError
+from mlrtma_dist.observations.table import Flag
+from mlrtma_dist.observations.table_csv import read_csv
+
+BASE = {
+    "network": "mesonet",
+    "station": {"column": "id"},
+    "time": {"column": "when"},
+    "latitude": {"column": "lat"},
+    "longitude": {"column": "lon"},
+}
+
+
+def mapping(variables=None, **more) -> dict:
+    return BASE | {"variables": variables or {"t2m": {"column": "t", "unit": "degC"}}} | more
+
+
+def table(*rows: str, header="id,when,lat,lon,t", encoding="utf-8") -> bytes:
+    return "\n".join([header, *rows, ""]).encode(encoding)
+
+
+GOOD = "KDEN,2022-08-24T06:00:00Z,39.85,-104.67,22.5"
+
+PINT = {
+    "K": "kelvin",
+    "degC": "degC",
+    "degF": "degF",
+    "m/s": "m/s",
+    "knot": "knot",
+    "km/h": "km/hour",
+    "Pa": "pascal",
+    "hPa": "hPa",
+    "inHg": "inch_Hg_32F",
+    "m": "meter",
+    "km": "km",
+    "foot": "foot",
+    "statute_mile": "mile",
+    "1": "",
+    "percent": "percent",
+}
+SI = {"K": "kelvin", "m s-1": "m/s", "Pa": "pascal", "m": "meter", "1": ""}
+
+
+@pytest.mark.parametrize("unit", sorted(PINT))
+def test_every_unit_is_converted_as_pint_converts_it(unit):
+    si, factor, offset = UNITS[unit]
+    truth = units.Quantity(7.25, PINT[unit]).to(SI[si]).magnitude
+    np.testing.assert_allclose(7.25 * factor + offset, truth, rtol=1e-6)
+
+
+def test_a_row_becomes_values_in_si_with_position_time_network_and_source():
+    made = read_csv(table(GOOD), "a.csv", mapping())
+    assert (made.station[0], made.network[0], made.source[0], made.variable[0]) == ("KDEN", "mesonet", "a.csv", "t2m")
+    assert str(made.time[0]) == "2022-08-24T06:00:00"
+    assert (made.latitude[0], made.value[0], made.flags[0]) == (39.85, 295.65, 0)
+    np.testing.assert_allclose(made.longitude[0], -104.67, rtol=0, atol=1e-9)
+    assert np.isnan(made.elevation[0]) and np.isnan(made.error[0])
+
+
+@pytest.mark.parametrize("gone", ["", "NaN", "nan", "NA", "-99999", "-99999.0", " -99999 ", "M"])
+def test_missing_values_give_no_row(gone):
+    made = read_csv(table(GOOD, GOOD[:-4] + gone), "a.csv", mapping(missing=["-99999", "M"]))
+    assert len(made) == 1
+
+
+def test_elevation_is_converted_and_stays_nan_where_missing():
+    rows = table(GOOD + ",5431", GOOD + ",", header="id,when,lat,lon,t,elev")
+    made = read_csv(rows, "a.csv", mapping(elevation={"column": "elev", "unit": "foot"}))
+    np.testing.assert_allclose(made.elevation, [5431 * 0.3048, np.nan])
+
+
+def test_speed_and_direction_become_the_components_that_metpy_gives():
+    cells = ["10,0", "10,90", "7.5,225", "0,", "0,-9", "4,-9", "3,360"]
+    rows = table(*(GOOD[:-4] + cell for cell in cells), header="id,when,lat,lon,ff,dd")
+    wind = {"speed": {"column": "ff", "unit": "knot"}, "direction": {"column": "dd"}}
+    made = read_csv(rows, "a.csv", mapping({"wind": wind}, missing=["-9"]))
+    speed, direction = np.array([10, 10, 7.5, 0, 0, 3]) * 1852 / 3600, np.array([0, 90, 225, 0, 0, 360])
+    u, v = metpy.calc.wind_components(speed * units("m/s"), direction * units.degree)
+    np.testing.assert_allclose(made.of("u10").value, u.magnitude, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(made.of("v10").value, v.magnitude, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("unit", "cells", "values"),
+    [
+        ("1", ["0.375", "1.0"], [0.375, 1.0]),
+        ("percent", ["50", "113"], [0.5, 1.0]),
+        ("okta", ["8", "9", "2"], [1, 1, 0.25]),
+    ],
+)
+def test_sky_cover_is_a_fraction_and_an_obscured_sky_is_covered(unit, cells, values):
+    rows = table(*(GOOD[:-4] + cell for cell in cells))
+    made = read_csv(rows, "a.csv", mapping({"sky_cover": {"column": "t", "unit": unit}}))
+    np.testing.assert_allclose(made.value, values, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon", "east", "flag"),
+    [
+        ("39", "255.33", -104.67, 0),
+        ("39", "180", -180, 0),
+        ("39", "-790", np.nan, Flag.POSITION),
+        ("95", "10", 10, Flag.POSITION),
+        ("", "10", 10, Flag.POSITION),
+    ],
+)
+def test_longitudes_lie_in_minus_180_to_180_and_impossible_positions_are_flagged(lat, lon, east, flag):
+    made = read_csv(table(f"KDEN,2022-08-24 06:00,{lat},{lon},1"), "a.csv", mapping())
+    np.testing.assert_allclose(made.longitude, [np.nan if flag else east], rtol=0, atol=1e-9)
+    assert made.flags.tolist() == [flag]
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "utc"),
+    [
+        ("2022-08-24 06:00:00Z", None, "2022-08-24T06:00:00"),
+        ("2022-08-24T00:00-06:00", None, "2022-08-24T06:00:00"),
+        ("202208240605", "%Y%m%d%H%M", "2022-08-24T06:05:00"),
+    ],
+)
+def test_times_are_utc_unless_they_say_otherwise(text, form, utc):
+    declared = {"column": "when"} | ({"format": form} if form else {})
+    made = read_csv(table(GOOD.replace("2022-08-24T06:00:00Z", text)), "a.csv", mapping(time=declared))
+    assert str(made.time[0]) == utc
+
+
+def test_a_byte_order_mark_another_delimiter_and_blank_lines_are_read():
+    data = b"\xef\xbb\xbf" + table(GOOD, "", GOOD).replace(b",", b";")
+    assert len(read_csv(data, "a.csv", mapping(delimiter=";"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "a.csv: row 1: expected the names of the columns"),
+        (table(), "a.csv: row 2: expected values"),
+        (table(GOOD, GOOD[:-4] + "warm"), "a.csv: row 3, column 't': expected a number .*, got 'warm'"),
+        (table(GOOD[:-4] + "1e999"), "a.csv: row 2, column 't': .* got '1e999'"),
+        (
+            table(GOOD.replace("2022-08-24", "2022-13-24")),
+            "a.csv: row 2, column 'when': expected a time like .*, got '2022-13-24",
+        ),
+        (table(GOOD.replace("39.85", "39N")), "a.csv: row 2, column 'lat'"),
+        (table(GOOD + ",1"), "a.csv: row 2: 6 cells; the header has 5 columns"),
+        (
+            table(GOOD, header="id,when,lat,lon,temp"),
+            "a.csv: row 1: 0 columns are named 't', expected 1; there are id, when",
+        ),
+        (table(GOOD + ",1", header="id,when,lat,lon,t,t"), "a.csv: row 1: 2 columns are named 't'"),
+        (table(GOOD.replace("KDEN", "M\u00fcnchen"), encoding="latin-1"), "a.csv: byte 19 is not UTF-8"),
+        (table(GOOD, '"KDEN,2022'), "a.csv: row 3: unexpected end of data"),
+    ],
+)
+def test_a_table_that_cannot_be_read_gives_an_error_that_names_row_and_column(data, message):
+    with pytest.raises(TableError, match=message):
+        read_csv(data, "a.csv", mapping())
+
+
+@pytest.mark.parametrize(("cell", "column"), [("-3,90", "ff"), ("3,990", "dd")])
+def test_a_wind_that_cannot_be_is_an_error_and_no_component(cell, column):
+    wind = {"speed": {"column": "ff", "unit": "m/s"}, "direction": {"column": "dd"}}
+    with pytest.raises(TableError, match=f"a.csv: row 2, column '{column}': expected a value of 0 to"):
+        read_csv(table(GOOD[:-4] + cell, header="id,when,lat,lon,ff,dd"), "a.csv", mapping({"wind": wind}))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (mapping({"t2m": {"column": "t", "unit": "hPa"}}), "gives t2m in 'hPa'; expected one of K, degC, degF"),
+        (mapping({"temperature": {"column": "t", "unit": "K"}}), "variable 'temperature'; known are t2m"),
+        (mapping({"t2m": "t"}), "expected {column: NAME, unit: UNIT}"),
+        (mapping(elevation={"column": "z"}), "gives elevation in None; expected one of m, km, foot"),
+        (mapping(heigth={"column": "z"}), r"unknown keys \['heigth'\]"),
+        ({k: v for k, v in mapping().items() if k != "time"}, r"lacks \['time'\]"),
+        (mapping(missing="-9"), "`missing` to be a list"),
+        (
+            mapping(optional=True) | {"variables": {"psfc": {"column": "p", "unit": "Pa"}}},
+            "none of the mapping's variables has a column",
+        ),
+    ],
+)
+def test_a_mapping_that_cannot_be_used_gives_an_error_that_names_the_way_out(wrong, message):
+    with pytest.raises(TableError, match=message):
+        read_csv(table(GOOD), "a.csv", wrong)
+
+
+def test_the_shipped_mappings_are_sound_and_map_no_sea_level_pressure():
+    files = sorted((config.configs_root() / "observations").glob("*.yaml"))
+    assert [file.stem for file in files] == ["asos_csv", "generic_csv"]
+    for file in files:
+        column = str(config.load_yaml(file)["variables"].get("psfc", ""))
+        assert "sea_level" not in column and "altimeter" not in column

@@ -1,0 +1,55 @@
+"""Times: every spelling of one hour is the same hour, and nothing else is a time."""
+
+import numpy as np
+import pytest
+
+from mlrtma_dist import clock
+from mlrtma_dist.errors import InputError
+
+SIX = np.datetime64("2022-08-24T06:00:00", "s")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2022-08-24T06:00", "2022-08-24 06Z", "2022-08-24T06", "2022082406", "202208240600", "2022-08-24T06:00:00Z",
+     "2022-08-24 06:00:00+00:00"],
+)
+def test_every_spelling_of_an_hour_is_that_hour(text):
+    assert clock.parse_time(text) == SIX
+    assert clock.parse_time(text).dtype == np.dtype("datetime64[s]")
+
+
+def test_a_date_alone_is_its_midnight():
+    assert clock.parse_time("20220824") == clock.parse_time("2022-08-24") == np.datetime64("2022-08-24T00:00:00")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "today", "now", "NaT", "2022", "2022-08", "2022-13-01T00:00", "20220824061", "2022-08-24T06:00+02:00"]
+)
+def test_what_is_no_time_is_refused_with_an_example(text):
+    with pytest.raises(ValueError, match="expected a UTC time such as 2022-08-24T06:00"):
+        clock.parse_time(text)
+
+
+def test_the_analysis_hour_is_nearest_to_the_median_whatever_a_few_stray_times_say():
+    minutes = np.array([-25, -5, 0, 5, 28, 9000, -9000])
+    assert clock.nearest_hour(SIX + minutes.astype("timedelta64[m]")) == SIX
+    late = np.array([SIX + np.timedelta64(31, "m"), np.datetime64("NaT")])
+    assert clock.nearest_hour(late) == SIX + np.timedelta64(1, "h")
+
+
+def test_the_hour_of_no_times_asks_for_the_option():
+    with pytest.raises(InputError, match="--time"):
+        clock.nearest_hour(np.array(["NaT"], dtype="datetime64[s]"))
+
+
+def test_a_time_in_a_file_name_reads_back():
+    assert clock.compact(SIX) == "20220824T0600Z"
+    assert clock.parse_time(clock.compact(SIX).replace("T", "")) == SIX
+
+
+def test_day_of_year_and_hour_of_day_carry_their_fractions():
+    noon = np.datetime64("2024-12-31T12:30:00")  # a leap year
+    assert clock.day_of_year(noon) == pytest.approx(365 + 12.5 / 24)
+    assert clock.hour_of_day(noon) == 12.5
+    assert clock.day_of_year(np.datetime64("2024-01-01T00:00:00")) == 0.0
