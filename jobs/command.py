@@ -15,6 +15,7 @@ VERBS = {
     "verify": "analyse with stations withheld in turn, and score the analyses at them",
     "demo": "simulate a small world, analyse and verify it; then a real hour if the data are there",
     "estimate": "estimate background error covariances from observation files",
+    "samples": "make the cases that a method learns from, one HDF5 store",
     "check": "versions of Python, torch, MPI, HDF5, GPU, and which MPI library is loaded",
 }
 
