@@ -68,10 +68,12 @@ class Regression:
 
     def loss(self, sample, neighbourhood: Neighbourhood) -> tuple[Tensor, float]:
         """Sum over this tile's points of the squared error, a scalar, and its `weight`; never a mean."""
-        error = self.network(sample.inputs, neighbourhood).to(sample.target.dtype) - sample.target
-        squares = error.square()
+        target = sample.target
+        if sample.mask is not None:  # what is unknown may be NaN, whose gradient would be NaN even with weight 0
+            target = torch.where(sample.mask > 0, target, 0.0)
+        squares = (self.network(sample.inputs, neighbourhood).to(target.dtype) - target).square()
         if sample.mask is not None:
-            squares = torch.where(sample.mask > 0, squares, 0.0) * sample.mask  # a masked NaN is no number times 0
+            squares = squares * sample.mask
         return squares.sum(), self.weight(sample)
 
     @torch.no_grad()
