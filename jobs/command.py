@@ -3,7 +3,8 @@
 Each verb is one file beside this one and is imported only when called, so that help is immediate.
 
 Exit codes: 0 done; 1 a fault in this software (with its trace); 2 a wrong command line or configuration;
-3 input that cannot be used (observations, background, terrain); 130 interrupted.
+3 input that cannot be used (observations, background, terrain); 75 asked to stop, checkpoint saved: run it again with
+--resume; 130 interrupted.
 """
 
 import importlib
@@ -16,6 +17,7 @@ VERBS = {
     "demo": "simulate a small world, analyse and verify it; then a real hour if the data are there",
     "estimate": "estimate background error covariances from observation files",
     "samples": "make the cases that a method learns from, one HDF5 store",
+    "train": "train a network on a store of cases, on any number of ranks",
     "check": "versions of Python, torch, MPI, HDF5, GPU, and which MPI library is loaded",
 }
 
@@ -68,5 +70,5 @@ def _help() -> str:
         ["usage: mlrtma <verb> [config.yaml] [options]", "", "Verbs (each has --help):", *lines, "",
          "A run is a configuration file; --set key=value changes a key, --dry-run shows the resolved configuration.",
          "Exit codes: 0 done, 1 a fault of this software, 2 wrong command line or configuration,",
-         "3 input that cannot be used, 130 interrupted."]
+         "3 input that cannot be used, 75 stopped with a checkpoint (--resume goes on), 130 interrupted."]
     )

@@ -1,18 +1,21 @@
 """The engine: one optimizer step of a learned method by DeepSpeed, over ranks of which some share a sample.
 
-The only file that imports DeepSpeed (Rasley et al. 2020; ZeRO: Rajbhandari et al. 2020). Every rank, tile or not, is one
-of DeepSpeed's data ranks, and DeepSpeed averages gradients over them. The loss of a step is
+The only file that imports DeepSpeed (Rasley et al. 2020; ZeRO: Rajbhandari et al. 2020). Every rank, tile or not, is
+one of DeepSpeed's data ranks, and DeepSpeed averages gradients over them. The loss of a step is
 
     sum over samples and tiles of the local sums / weight of the whole step,
 
 so every local sum is multiplied by ranks / weight before its backward pass, here and nowhere else.
 """
 
-import logging
+import contextlib
+import io
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,7 +25,7 @@ from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.sample import Sample
 from mlrtma_dist.training import engine_settings, partition
 from mlrtma_dist.training.learned import Learned
-from mlrtma_dist.training.losses import global_loss, global_weight
+from mlrtma_dist.training.losses import global_loss, global_weight, suspects
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,9 @@ class Engine:
         optimizer: its type's name, for the Manifest.
     """
 
-    def __init__(self, method: Learned, world: World, neighbourhood: Neighbourhood, settings: dict, parts: Sequence[int]):
+    def __init__(
+        self, method: Learned, world: World, neighbourhood: Neighbourhood, settings: dict, parts: Sequence[int]
+    ):
         """Start DeepSpeed. Collective; rank 0's weights become everyone's.
 
         Args:
@@ -72,12 +77,13 @@ class Engine:
         engine_settings.check(settings)
         _check_network(method.network)
         self.everyone = Transport(world.groups["world"], tuple(range(world.size)), world.rank)
-        self._method, self._ranks, self._rank = method, world.size, world.rank
+        self._method, self._ranks, self._rank, self._device = method, world.size, world.rank, world.device
         whole = engine_settings.complete(
             settings, ranks=world.size, micro_batch=max(parts), passes=len(parts), device=world.device.type
         )
         self.optimizer = whole["optimizer"]["type"]
         self._engine = _initialise(_Forward(method, neighbourhood), whole, world.device.type)
+        partition.forget(self._engine.optimizer)
         self._pieces = partition.pieces(method.network, self._engine.optimizer, world.rank, world.size)
 
     def step(self, samples: Sequence[Sample], learning_rate: float, number: int = 0) -> Progress:
@@ -91,13 +97,15 @@ class Engine:
             LossError: no weight, or a loss that is no number; the weights have not been changed.
         """
         self._engine.train()
-        weight = global_weight([self._method.weight(sample) for sample in samples], samples, self.everyone)
+        samples = [sample.to(self._device) for sample in samples]
+        times = [sample.time for sample in samples]
+        weight = global_weight([self._method.weight(sample) for sample in samples], times, self.everyone)
         sums = []
         for index, sample in enumerate(samples):
             self._engine.set_gradient_accumulation_boundary(index == len(samples) - 1)
             sums.append(self._engine(sample, False))
             self._engine.backward(sums[-1] * (self._ranks / weight), scale_wrt_gas=False)
-        loss = global_loss(sums, weight, samples, number, self.everyone)
+        loss = global_loss(sums, weight, f"step {number}", lambda: _blame(samples, sums), self.everyone)
         for group in self._engine.optimizer.param_groups:
             group["lr"] = learning_rate
         self._engine.step()
@@ -105,18 +113,25 @@ class Engine:
         return Progress(loss, weight, None if norm is None else float(norm))
 
     @torch.no_grad()
-    def loss(self, samples: Sequence[Sample], number: int = 0) -> float:
+    def loss(self, samples: Iterable[Sample]) -> float:
         """The mean loss of samples, nothing learnt. Collective: as many samples on every rank."""
         self._engine.eval()
-        weight = global_weight([self._method.weight(sample) for sample in samples], samples, self.everyone)
-        return global_loss([self._engine(s, False) for s in samples], weight, samples, number, self.everyone)
+        sums, weights, times, flags = [], [], [], []
+        for sample in samples:
+            sample = sample.to(self._device)
+            sums.append(self._engine(sample, False))
+            weights.append(self._method.weight(sample))
+            times.append(sample.time)
+            flags.append(suspects(sample, sums[-1]))
+        weight = global_weight(weights, times, self.everyone)
+        return global_loss(sums, weight, "validation", lambda: np.concatenate(flags, 1), self.everyone)
 
     @torch.no_grad()
     def predict(self, sample: Sample) -> Tensor:
         """The network's output on this tile, shape of ``sample.target``. Collective among the tiles of the sample,
         and among all ranks in ZeRO stage 3."""
         self._engine.eval()
-        return self._engine(sample, True)
+        return self._engine(sample.to(self._device), True)
 
     def masters(self) -> list[Tensor]:
         """The float32 weights that this rank's optimizer updates, in its own layout."""
@@ -129,6 +144,10 @@ class Engine:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every weight, by name."""
         return {name: tuple(getattr(w, "ds_shape", w.shape)) for name, w in self._method.network.named_parameters()}
+
+    def moments(self) -> tuple[str, ...]:
+        """What the optimizer keeps for every value of a weight; nothing before the first step."""
+        return tuple(partition.moments(self._engine.optimizer))
 
     def counters(self) -> dict[str, float]:
         """The optimizer's single numbers, such as its count of steps."""
@@ -158,7 +177,9 @@ class Engine:
             for part, tensor in tensors.items():
                 yield part, piece.name, piece.start, piece.of(tensor).float().cpu().clone()
 
-    def restore(self, read, moments: Sequence[str], counters: dict[str, float], average: Sequence[Tensor] | None = None):
+    def restore(
+        self, read, moments: Sequence[str], counters: dict[str, float], average: Sequence[Tensor] | None = None
+    ) -> None:
         """Take weights, the optimizer's state and the average from what any number of ranks exported. Collective.
 
         Args:
@@ -180,6 +201,10 @@ class Engine:
         self.refresh()
 
 
+def _blame(samples: Sequence[Sample], sums: Sequence[Tensor]) -> np.ndarray:
+    return np.concatenate([suspects(sample, total) for sample, total in zip(samples, sums, strict=True)], 1)
+
+
 def _check_network(network: nn.Module) -> None:
     trained = {name for name, weight in network.named_parameters() if weight.requires_grad}
     others = sorted({*network.state_dict(), *(name for name, _ in network.named_parameters())} - trained)
@@ -193,12 +218,13 @@ def _check_network(network: nn.Module) -> None:
 def _initialise(module: nn.Module, settings: dict, device: str):
     if device == "cpu":
         os.environ.setdefault("DS_ACCELERATOR", "cpu")  # read when DeepSpeed is imported, hence the import here
-    logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+    # DeepSpeed 0.19 calls two collectives by the names they had before PyTorch 2.13, thousands of times.
+    warnings.filterwarnings("ignore", ".*(all_gather_into|reduce_scatter)_tensor. is deprecated", FutureWarning)
     import deepspeed
 
-    # Its sums through shared memory are compiled at the first use: a minute, a compiler, and a lock that outlives a killed
-    # job and stops all later ones. Gloo needs none of it.
+    # Its sums through shared memory are compiled at the first use: a minute, a compiler, and a lock that outlives a
+    # killed job and stops all later ones. Gloo needs none of it.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-    logging.getLogger("DeepSpeed").setLevel(logging.WARNING)  # its import sets another
-    engine, *_ = deepspeed.initialize(model=module, config=settings, model_parameters=list(module.parameters()))
+    with contextlib.redirect_stdout(io.StringIO()):  # its report of memory, printed by every rank
+        engine, *_ = deepspeed.initialize(model=module, config=settings, model_parameters=list(module.parameters()))
     return engine

@@ -66,11 +66,12 @@ def complete(settings: dict, *, ranks: int, micro_batch: int, passes: int, devic
     whole["train_batch_size"] = micro_batch * passes * ranks
     optimizer = whole.setdefault("optimizer", copy.deepcopy(DEFAULT_OPTIMIZER))
     parameters = optimizer["params"] = dict(optimizer.get("params") or {})
-    parameters.pop("lr", None)
+    parameters["lr"] = 0.0  # set before every step; until then nothing may move
     if device == "cpu" and str(optimizer.get("type", "")).lower() in ("adam", "adamw"):
         parameters.setdefault("torch_adam", True)  # the fused ones are compiled for GPUs
     if is_bf16(settings) and stage(settings) > 0:
         # Sums of many micro-batches in bf16 lose the small ones; stage 0 has no other choice.
         whole.setdefault("data_types", {"grad_accum_dtype": "fp32"})
+    whole.setdefault("gradient_clipping", 0.0)  # DeepSpeed 0.19 clips at 1 unless it is told not to
     whole.setdefault("steps_per_print", 10**9)  # the loop reports
     return whole

@@ -1,6 +1,7 @@
 """Which cases a step is made of: a function of the seed and the step alone, never of the ranks or of the past."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
@@ -40,8 +41,13 @@ def split_by_date(time: np.ndarray, validation_from: np.datetime64 | None, gap_h
 def cases_of_step(indices: np.ndarray, step: int, batch: int, seed: int) -> np.ndarray:
     """The cases of a step, shape (batch,): every case once an epoch, each epoch in its own random order."""
     position = np.arange(step * batch, (step + 1) * batch)
-    epochs = {e: np.random.default_rng((seed, int(e))).permutation(indices) for e in set(position // len(indices))}
-    return np.array([epochs[p // len(indices)][p % len(indices)] for p in position])
+    count = len(indices)
+    return np.array([indices[_permutation(count, seed, int(p) // count)[p % count]] for p in position])
+
+
+@lru_cache(maxsize=2)  # a step touches two epochs at most, unless it is longer than one
+def _permutation(count: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng((seed, epoch)).permutation(count)
 
 
 def own_batches(cases: np.ndarray, parts: list[int], data_rank: int) -> list[list[int]]:
@@ -49,10 +55,23 @@ def own_batches(cases: np.ndarray, parts: list[int], data_rank: int) -> list[lis
     each = sum(parts)
     stretch = cases[data_rank * each : (data_rank + 1) * each]
     edges = np.cumsum([0, *parts])
-    return [stretch[low:high].tolist() for low, high in zip(edges, edges[1:])]
+    return [stretch[low:high].tolist() for low, high in zip(edges, edges[1:], strict=False)]
 
 
-def batches_from(indices: np.ndarray, first_step: int, steps: int, batch: int, seed: int, parts, data_rank) -> Iterator:
-    """All micro-batches of one data rank from ``first_step`` to before ``steps``, in order."""
-    for step in range(first_step, steps):
+def batches_from(
+    indices: np.ndarray, steps: range, batch: int, seed: int, parts: list[int], data_rank: int
+) -> Iterator[list[int]]:
+    """All micro-batches of one data rank in these steps, in order."""
+    for step in steps:
         yield from own_batches(cases_of_step(indices, step, batch, seed), parts, data_rank)
+
+
+def rounds(indices: np.ndarray, at_once: int, data_ranks: int, data_rank: int) -> Iterator[tuple[list[int], int]]:
+    """One data rank's share of cases that are looked at once each, in as many rounds on every rank.
+
+    Yields:
+        Indices, ``at_once`` of them, and how many of these count; the others fill up the last rounds.
+    """
+    for first in range(0, len(indices), at_once * data_ranks):
+        mine = indices[first + data_rank * at_once : first + (data_rank + 1) * at_once].tolist()
+        yield mine + [int(indices[0])] * (at_once - len(mine)), len(mine)

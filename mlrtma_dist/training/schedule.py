@@ -40,9 +40,10 @@ class Schedule:
                 raise ValueError(f"schedule.{name}: expected {least} or more, got {value}")
         if not self.learning_rate > 0.0:
             raise ValueError(f"schedule.learning_rate: expected a positive number, got {self.learning_rate:g}")
-        for name in ("final_share", "average_decay"):
-            if not 0.0 <= getattr(self, name) <= 1.0 or self.average_decay == 1.0:
-                raise ValueError(f"schedule.{name}: expected a share from 0 to 1, got {getattr(self, name):g}")
+        if not 0.0 <= self.final_share <= 1.0:
+            raise ValueError(f"schedule.final_share: expected a share from 0 to 1, got {self.final_share:g}")
+        if not 0.0 <= self.average_decay < 1.0:
+            raise ValueError(f"schedule.average_decay: expected 0 or more and less than 1, got {self.average_decay:g}")
 
     def rate(self, step: int) -> float:
         """The learning rate of step ``step`` (from 0): linear to its highest, then half a cosine.

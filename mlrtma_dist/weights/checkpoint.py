@@ -1,8 +1,9 @@
-"""Checkpoints: named ranges of weights in one file a rank and a Manifest, read by any number of ranks, without DeepSpeed.
+"""Checkpoints: named ranges of weights, one file a rank, and a Manifest; any number of ranks reads them, no DeepSpeed.
 
     checkpoints/step_00001000/manifest.json  weights_00000.pt ... weights_00003.pt     best -> step_00001000
 
-Written beside its place and renamed: a folder named step_* is whole, or was damaged later, which sizes and checksums show.
+Written beside its place and renamed: a folder named step_* is whole, or was damaged later, which sizes and checksums
+show.
 """
 
 import hashlib
@@ -166,7 +167,8 @@ class Checkpoint:
         for low, length, file in self._where[part, name]:
             first, last = max(start, low), min(end, low + length)
             if first < last:
-                values[first - start : last - start] = self._load(file)[f"{part}/{name}/{low}"][first - low : last - low]
+                held = self._load(file)[f"{part}/{name}/{low}"]
+                values[first - start : last - start] = held[first - low : last - low]
         return values
 
     def _load(self, file: str) -> dict:

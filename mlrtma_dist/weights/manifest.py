@@ -89,7 +89,7 @@ class Manifest:
             raise CheckpointError(f"{path}: truncated or not JSON: {error}. Use another checkpoint.") from error
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             found = data.get("format") if isinstance(data, dict) else type(data).__name__
-            raise CheckpointError(f"{path}: expected format {FORMAT!r}, got {found!r}: not a checkpoint of this software")
+            raise CheckpointError(f"{path}: expected format {FORMAT!r}, got {found!r}: no checkpoint of this software")
         try:
             run = {**data["run"], "data_period": tuple(data["run"]["data_period"])}
             state = {**data["state"], "moments": tuple(data["state"]["moments"])}
