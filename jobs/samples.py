@@ -48,7 +48,8 @@ class Run:
 
     def __post_init__(self):
         if self.cases < 1 or self.edge < 1 or self.first < 0:
-            raise ValueError(f"expected cases and edge from 1, first from 0, got {self.cases}, {self.edge}, {self.first}")
+            got = self.cases, self.edge, self.first
+            raise ValueError(f"expected cases and edge from 1 and first from 0, got {got}")
 
 
 def main(arguments: list[str]) -> None:

@@ -36,7 +36,8 @@ class Case:
 
 def build_store(
     path, layout: Layout, time: np.ndarray, make: Callable[[int, Box], Case], world: World, *,
-    notes: Mapping[str, object] | None = None, at_once: int = ROUND, progress: Callable[[float], None] = lambda share: None,
+    notes: Mapping[str, object] | None = None, at_once: int = ROUND,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> None:
     """Make all cases and write them. Collective; the content is the same on any number of ranks.
 

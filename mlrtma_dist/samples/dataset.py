@@ -46,7 +46,8 @@ class Dataset:
     def __post_init__(self):
         layout = self.store.layout
         if tuple(layout.shape) != self.tile.domain:
-            raise ConfigError(f"expected a tile of {layout.domain} {layout.shape}, got one of {self.tile.domain} points.")
+            got = self.tile.domain
+            raise ConfigError(f"expected a tile of {layout.domain} {layout.shape}, got one of {got} points.")
         square = layout.periodic and layout.shape[0] == layout.shape[1] and len(layout.variables) == 1
         if self.variants > 1 and not square:
             raise ConfigError(

@@ -1,7 +1,7 @@
 """Symmetries of a periodic square plane with homogeneous, isotropic, symmetric statistics.
 
-Shifted, mirrored, turned or with its sign changed, a case is as likely as it was, so one stored case gives many: 16 times
-the number of points. Exact for one scalar field; a wind would have to turn with the axes.
+Shifted, mirrored, turned or with its sign changed, a case is as likely as it was, so one stored case gives many: 16
+times the number of points. Exact for one scalar field; a wind would have to turn with the axes.
 
 A point (i, j) of the new case is read at the source: transposed, then mirrored, then shifted.
 """
@@ -58,7 +58,10 @@ class Symmetry:
         return self.sign * (values.swapaxes(-1, -2) if self.transpose else values)
 
     def place(self, source: np.ndarray) -> np.ndarray:
-        """Where observations at ``source`` (n, 2) lie in the new case, in [-1/2, size - 1/2); as they are if nothing changes."""
+        """Where observations at ``source`` (n, 2) lie in the new case, in [-1/2, size - 1/2).
+
+        If nothing changes they stay as they are, on a domain of any shape.
+        """
         if self == Symmetry(self.size):
             return source
         place = np.asarray(source, dtype=np.float64) - self.shift

@@ -113,7 +113,7 @@ def base(optimizer) -> torch.optim.Optimizer:
 
 
 def forget(optimizer) -> None:
-    """Undo the step with a gradient of zero by which stage 0 in bf16 makes its state: it counts, and decides Adam's bias.
+    """Undo the step with a gradient of zero by which stage 0 in bf16 makes its state: it would enter Adam's bias.
 
     Without it the losses are 2 % off those of the other stages after five steps. Adagrad's state is no step's.
     """

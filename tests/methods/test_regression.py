@@ -58,7 +58,8 @@ def scores(data):
         (background, true), table = PLANE.draw(number)
         best.append(np.mean((bayes.analyse(background, table.place, table.value) - true) ** 2))
     learnt = (method.analyse(unseen, HERE) - unseen.target).square().mean()
-    return float((unseen.inputs[:, :1] - unseen.target).square().mean()) ** 0.5, float(learnt) ** 0.5, np.mean(best) ** 0.5
+    believed = (unseen.inputs[:, :1] - unseen.target).square().mean()
+    return float(believed) ** 0.5, float(learnt) ** 0.5, np.mean(best) ** 0.5
 
 
 def test_a_short_training_comes_near_the_exact_limit_on_unseen_cases(scores):

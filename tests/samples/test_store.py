@@ -62,7 +62,8 @@ def conus_case(number: int, box) -> Case:
 def conus(tmp_path_factory):
     path = tmp_path_factory.mktemp("conus") / "conus.h5"
     with World.start(device="cpu") as world:
-        build_store(path, Layout("conus", CONUS, False, ("t2m",), ("t2m",)), np.zeros(1, "datetime64[s]"), conus_case, world)
+        layout = Layout("conus", CONUS, False, ("t2m",), ("t2m",))
+        build_store(path, layout, np.zeros(1, "datetime64[s]"), conus_case, world)
     return path
 
 
@@ -104,7 +105,8 @@ def test_fields_wrap_on_a_periodic_domain(built, tmp_path):
     values = np.arange(48.0).reshape(6, 8)
     with World.start(device="cpu") as world:
         build_store(
-            tmp_path / "wrapped.h5", Layout("plane", (6, 8), True, ("a",), ("a",), edge=4), np.zeros(1, "datetime64[s]"),
+            tmp_path / "wrapped.h5", Layout("plane", (6, 8), True, ("a",), ("a",), edge=4),
+            np.zeros(1, "datetime64[s]"),
             lambda number, box: Case(values[None], Table(np.empty((0, 2)), *np.empty((3, 0)))), world,
         )
     store = Store(tmp_path / "wrapped.h5")

@@ -36,7 +36,9 @@ def run(domain, wraps, world) -> dict:
         "loss": abs(float(totals[0]) / whole["loss"] - 1), "weight": abs(float(totals[1]) - whole["weight"]),
         "gradient": max(spread(a, b) for a, b in zip(own["gradients"], whole["gradients"])),
     }
-    return {name: max(float(each) for each in transport.collect(torch.tensor([value], dtype=torch.float64))) for name, value in found.items()}
+    everywhere = torch.tensor(list(found.values()), dtype=torch.float64)
+    worst = torch.stack(transport.collect(everywhere)).amax(0)
+    return dict(zip(found, worst.tolist()))
 
 
 def step(method, sample, here, transport=None) -> dict:
