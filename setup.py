@@ -42,7 +42,7 @@ setup(
         "mlrtma_dist.configs",
     ],
     package_dir={"mlrtma_dist.configs": "configs"},
-    package_data={"mlrtma_dist.configs": CONFIGS},
+    package_data={"mlrtma_dist.configs": CONFIGS, "hpc": ["*.sh"], "jobs": ["*.sbatch"]},
     install_requires=REQUIREMENTS,
     extras_require={"tests": TESTS},
     entry_points={"console_scripts": ["mlrtma = jobs.command:main"]},

@@ -15,6 +15,7 @@ VERBS = {
     "verify": "analyse with stations withheld in turn, and score the analyses at them",
     "demo": "simulate a small world, analyse and verify it; then a real hour if the data are there",
     "estimate": "estimate background error covariances from observation files",
+    "submit": "queue a job on a machine: mlrtma submit <verb> <config> --machine NAME",
     "check": "versions of Python, torch, MPI, HDF5, GPU, and which MPI library is loaded",
 }
 
@@ -47,7 +48,7 @@ def _run(verb: str, arguments: list[str]) -> int:
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
-        importlib.import_module(f"jobs.{verb}").main(arguments)
+        return importlib.import_module(f"jobs.{verb}").main(arguments) or 0
     except ConfigError as error:
         print(f"mlrtma {verb}: {error}", file=sys.stderr)
         return 2
@@ -57,7 +58,6 @@ def _run(verb: str, arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print(f"mlrtma {verb}: interrupted", file=sys.stderr)
         return 130
-    return 0
 
 
 def _help() -> str:
@@ -69,3 +69,7 @@ def _help() -> str:
          "Exit codes: 0 done, 1 a fault of this software, 2 wrong command line or configuration,",
          "3 input that cannot be used, 130 interrupted."]
     )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
