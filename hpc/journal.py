@@ -1,0 +1,74 @@
+"""The journal: one line of JSON for everything that happens to a job, only ever appended.
+
+A line is written by a single ``write`` to a file opened for appending and synchronised before the next step, so a
+writer that is killed leaves a whole line or, at worst on a full disk, a torn last one: the next writer begins a new
+line, and readers pass over what is not whole.
+"""
+
+import fcntl
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+DEFAULT = "output/journal.jsonl"
+ENDINGS = ("done", "again", "failed", "lost")
+
+
+def path() -> Path:
+    """The journal of this working directory: the environment variable MLRTMA_JOURNAL, else output/journal.jsonl."""
+    return Path(os.environ.get("MLRTMA_JOURNAL") or DEFAULT)
+
+
+def append(journal: Path, *, job: str, event: str, **facts) -> None:
+    """Add one line.
+
+    Args:
+        journal: the file; it and its folder are made where they do not exist.
+        job: Slurm's number, or "local-<process>".
+        event: "submitted", "started", or one of ENDINGS: done; again (checkpointed, queued again); failed; lost.
+        facts: whatever else is worth a word, e.g. config, commit, exit_code, reason.
+    """
+    entry = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "job": job, "event": event, **facts}
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(journal, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX)  # appending alone is not atomic on NFS
+        size = os.fstat(file).st_size
+        torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"
+        os.write(file, (("\n" if torn else "") + json.dumps(entry) + "\n").encode())
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def read(journal: Path, job: str | None = None) -> list[dict]:
+    """All whole lines, oldest first, of one job if it is named; no lines where there is no file."""
+    if not journal.exists():
+        return []
+    entries = []
+    for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(entry, dict) and job in (None, entry.get("job")):
+            entries.append(entry)
+    return entries
+
+
+def ending(journal: Path, job: str) -> dict | None:
+    """How a job ended: its last line if that is one of ENDINGS other than "again"; None while it may still run."""
+    entries = read(journal, job)
+    last = entries[-1] if entries else {}
+    return last if last.get("event") in ENDINGS and last["event"] != "again" else None
+
+
+def commit(root: Path) -> str:
+    """The commit of the checkout at ``root``, with "+changes" where it is not clean; "unknown" outside one."""
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty=+changes", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"

@@ -1,0 +1,212 @@
+"""A machine's profile: all that differs between a laptop, a test cluster and a supercomputer, in one YAML file.
+
+Profiles are ``configs/machines/<name>.yaml``; a path ending in .yaml names a file of the user's own.
+"""
+
+import difflib
+import re
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+SCHEDULERS = ("slurm", "none")
+LAUNCHERS = ("srun", "mpiexec", "none")
+
+
+class MachineError(ValueError):
+    """A profile, or a wish of a machine, that cannot be used; the message names file and key."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one verb's job asks for.
+
+    Attributes:
+        nodes, tasks_per_node: ranks are their product.
+        time: limit, [days-]hours:minutes:seconds.
+        partition: null: the machine's first.
+        output_megabytes: expected size of what one job writes, where the verb's own --dry-run does not say.
+    """
+
+    nodes: int = 1
+    tasks_per_node: int = 1
+    time: str = "01:00:00"
+    partition: str | None = None
+    output_megabytes: float = 0.0
+
+    @property
+    def hours(self) -> float:
+        """The time limit in hours."""
+        days, clock = re.fullmatch(r"(?:(\d+)-)?(\d+:\d+:\d+)", self.time).groups()
+        hours, minutes, seconds = (int(part) for part in clock.split(":"))
+        return 24 * int(days or 0) + hours + minutes / 60 + seconds / 3600
+
+    def __post_init__(self):
+        if not re.fullmatch(r"(?:\d+-)?\d+:\d+:\d+", self.time):
+            raise MachineError(f'time: expected "hours:minutes:seconds" in quotes, got {self.time!r}')
+        if self.nodes < 1 or self.tasks_per_node < 1:
+            raise MachineError(f"expected at least 1 node and 1 task, got {self.nodes} and {self.tasks_per_node}")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine.
+
+    Attributes:
+        name: of the profile.
+        scheduler: "slurm", or "none": jobs run here, one after another.
+        launcher: what starts the ranks: "srun", "mpiexec", or "none" for one rank without MPI.
+        mpi_plugin: of ``srun --mpi=``; must be one that the MPI library of mpi4py speaks (Open MPI 5: pmix).
+        launcher_options: further arguments of srun or mpiexec.
+        account: that is charged; null where the site has none.
+        partitions: that jobs may use, the usual one first.
+        nodes: the most that one job may use.
+        gpus_per_node: 0: none. cores_per_node: shared among the ranks of a node as threads.
+        memory: per node, as of ``sbatch --mem``; "0" is all of it, and needed with exclusive nodes.
+        exclusive: no other job on our nodes.
+        signal_seconds: SIGUSR1 reaches the ranks so long before the time limit (a checkpoint must fit in); 0: never.
+        restarts: how often a job may queue itself again.
+        array_limit: the most elements of an array (Slurm's MaxArraySize, 1001 by default, minus one).
+        poll_seconds: between two questions to the controller.
+        python: interpreter on the nodes; null: the one that submits.
+        environment: shell lines that a job runs first, e.g. "module load cuda/12.4".
+        variables: environment variables of a job.
+        jobs: what each verb's job asks for, by verb.
+    """
+
+    name: str
+    scheduler: str = "slurm"
+    launcher: str = "srun"
+    mpi_plugin: str = "pmix"
+    launcher_options: tuple[str, ...] = ()
+    account: str | None = None
+    partitions: tuple[str, ...] = ()
+    nodes: int = 1
+    gpus_per_node: int = 0
+    cores_per_node: int = 1
+    memory: str = "0"
+    exclusive: bool = True
+    signal_seconds: int = 120
+    restarts: int = 100
+    array_limit: int = 1000
+    poll_seconds: float = 60.0
+    python: str | None = None
+    environment: tuple[str, ...] = ()
+    variables: dict[str, str] = field(default_factory=dict)
+    jobs: dict[str, Resources] = field(default_factory=dict)
+
+    def __post_init__(self):
+        for key, known in (("scheduler", SCHEDULERS), ("launcher", LAUNCHERS)):
+            if getattr(self, key) not in known:
+                raise MachineError(f"{key}: expected one of {', '.join(known)}, got {getattr(self, key)!r}")
+        if self.scheduler == "none" and self.launcher == "srun":
+            raise MachineError("launcher: srun needs scheduler: slurm; use mpiexec or none")
+        if self.exclusive and self.memory != "0":
+            raise MachineError(f'memory: exclusive nodes need "0" (all of it), got {self.memory!r}')
+        for verb in self.jobs:
+            self.check(verb, self.jobs[verb])
+
+    def resources(self, verb: str) -> Resources:
+        """What a job of this verb asks for here.
+
+        Raises:
+            MachineError: the profile does not say.
+        """
+        if verb not in self.jobs:
+            raise MachineError(f"{self.name}: no section jobs: {verb}:; there are {', '.join(self.jobs) or 'none'}")
+        return self.jobs[verb]
+
+    def check(self, verb: str, wanted: Resources) -> None:
+        """Refuse what this machine does not have.
+
+        Raises:
+            MachineError: too many nodes, ranks for the GPUs, or an unknown partition.
+        """
+        if wanted.nodes > self.nodes:
+            raise MachineError(
+                f"jobs.{verb}.nodes: {self.name} lends at most {self.nodes} nodes, {wanted.nodes} are asked for"
+            )
+        if self.gpus_per_node and wanted.tasks_per_node > self.gpus_per_node:
+            raise MachineError(
+                f"jobs.{verb}.tasks_per_node: a rank has a GPU of its own; {self.name} has {self.gpus_per_node} "
+                f"per node, {wanted.tasks_per_node} ranks are asked for"
+            )
+        if wanted.partition is not None and wanted.partition not in self.partitions:
+            raise MachineError(
+                f"jobs.{verb}.partition: expected one of {', '.join(self.partitions)}, got {wanted.partition!r}"
+            )
+
+
+def folder() -> Path:
+    """Where the shipped profiles are: in the checkout, or inside the installed package."""
+    installed = ROOT / "mlrtma_dist" / "configs" / "machines"
+    return installed if installed.is_dir() else ROOT / "configs" / "machines"
+
+
+def load_machine(name: str, overrides: dict | None = None) -> Machine:
+    """Read a profile.
+
+    Args:
+        name: a shipped name ("local") or the path of a YAML file.
+        overrides: keys that replace those of the file; sections of ``jobs`` key by key.
+
+    Raises:
+        MachineError: no such profile; an unknown, missing or wrong key, with the nearest known one.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else folder() / f"{name}.yaml"
+    if not path.is_file():
+        shipped = ", ".join(sorted(file.stem for file in folder().glob("*.yaml")))
+        raise MachineError(
+            f"no machine {name!r}: shipped are {shipped}; a path ending in .yaml names a profile of your own"
+        )
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise MachineError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise MachineError(f"{path}: expected a mapping of keys to values, got a {type(data).__name__}")
+    for key, value in (overrides or {}).items():
+        both = isinstance(data.get(key), dict) and isinstance(value, dict)
+        data[key] = _merged(data[key], value) if both else value
+    return _build(Machine, {"name": path.stem, **data}, str(path))
+
+
+def _merged(below: dict, above: dict) -> dict:
+    inner = {
+        k: _merged(below[k], v) if isinstance(v, dict) and isinstance(below.get(k), dict) else v
+        for k, v in above.items()
+    }
+    return {**below, **inner}
+
+
+def _build(cls, data: dict, where: str):
+    hints = typing.get_type_hints(cls)
+    for key in data:
+        if key not in hints:
+            close = difflib.get_close_matches(str(key), hints, n=1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            raise MachineError(f"{where}: unknown key {key!r}{hint}; known are {', '.join(hints)}")
+    try:
+        return cls(**{key: _convert(hints[key], value, f"{where}: {key}") for key, value in data.items()})
+    except MachineError as error:
+        message = str(error)
+        raise MachineError(message if message.startswith(where) else f"{where}: {message}") from error
+
+
+def _convert(hint, value, where: str):
+    if hint == dict[str, Resources] and isinstance(value, dict):
+        return {str(verb): _build(Resources, wanted or {}, f"{where}.{verb}") for verb, wanted in value.items()}
+    if hint == dict[str, str] and isinstance(value, dict):
+        return {str(key): str(item) for key, item in value.items()}
+    if hint == tuple[str, ...] and isinstance(value, list):
+        return tuple(str(item) for item in value)
+    if hint == str | None and (value is None or isinstance(value, str)):
+        return value
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if hint in (str, bool, int) and type(value) is hint:
+        return value
+    raise MachineError(f"{where}: expected {getattr(hint, '__name__', hint)}, got {value!r}")

@@ -1,0 +1,156 @@
+"""What a job asks of a machine: its sbatch line, its cost, and the size of what it will write.
+
+What differs between machines reaches the job scripts as environment variables (MLRTMA_*) and as options of sbatch,
+which go before those that the script itself names; each script also runs without any of them, by plain ``sbatch``.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpc.machine import ROOT, Machine, Resources
+
+LOGS = "output/logs"
+EXPECTED = re.compile(r"^# expected output: (\d+) bytes$", re.MULTILINE)
+
+
+class OrderError(ValueError):
+    """A job that cannot be queued."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job to be queued.
+
+    Attributes:
+        machine: where.
+        verb: jobs/<verb>.sbatch runs.
+        config: its first argument.
+        arguments: the further ones, e.g. ("--set", "method=oi").
+        resources: nodes, ranks, time; `Machine.resources` of the verb unless the user asks for others.
+        after: numbers of the jobs that must succeed first.
+        elements: of an array; 0: a single job.
+    """
+
+    machine: Machine
+    verb: str
+    config: str
+    arguments: tuple[str, ...]
+    resources: Resources
+    after: tuple[str, ...] = ()
+    elements: int = 0
+
+    def __post_init__(self):
+        self.machine.check(self.verb, self.resources)
+        if not self.script.is_file():
+            there = ", ".join(sorted(path.stem for path in self.script.parent.glob("*.sbatch")))
+            raise OrderError(f"no job script {self.script}; there are scripts for {there}")
+
+    @property
+    def script(self) -> Path:
+        """The job script."""
+        return ROOT / "jobs" / f"{self.verb}.sbatch"
+
+    @property
+    def ranks(self) -> int:
+        """Of each job or array element."""
+        return self.resources.nodes * self.resources.tasks_per_node
+
+    @property
+    def node_hours(self) -> float:
+        """The most that the job can use until its time limit, one run of it."""
+        return self.resources.nodes * self.resources.hours * max(1, self.elements)
+
+
+def environment(order: Order) -> dict[str, str]:
+    """The variables by which a profile reaches the job scripts; Slurm hands them on to the job."""
+    machine = order.machine
+    return {
+        **machine.variables,
+        "MLRTMA_ROOT": str(ROOT),
+        "MLRTMA_PYTHON": machine.python or sys.executable,
+        "MLRTMA_ENVIRONMENT": "\n".join(machine.environment),
+        "MLRTMA_LAUNCHER": machine.launcher,
+        "MLRTMA_MPI_PLUGIN": machine.mpi_plugin,
+        "MLRTMA_LAUNCHER_OPTIONS": " ".join(machine.launcher_options),
+        "MLRTMA_GPUS_PER_NODE": str(machine.gpus_per_node),
+        "MLRTMA_RESTARTS": str(machine.restarts),
+        **({} if machine.scheduler == "slurm" else {"MLRTMA_RANKS": str(order.ranks)}),
+    }
+
+
+def sbatch_line(order: Order) -> list[str]:
+    """The whole sbatch command: everything but the environment variables."""
+    machine, wanted = order.machine, order.resources
+    partition = wanted.partition or (machine.partitions[0] if machine.partitions else None)
+    options = {
+        "account": machine.account,
+        "partition": partition,
+        "nodes": wanted.nodes,
+        "ntasks-per-node": wanted.tasks_per_node,
+        "cpus-per-task": max(1, machine.cores_per_node // wanted.tasks_per_node),
+        "gpus-per-node": machine.gpus_per_node or None,
+        "mem": machine.memory,
+        "time": wanted.time,
+        "signal": _signal(order),
+        "array": f"0-{order.elements - 1}" if order.elements else None,
+        "dependency": f"afterok:{':'.join(order.after)}" if order.after else None,
+        # A job whose predecessor failed would wait for ever.
+        "kill-on-invalid-dep": "yes" if order.after else None,
+        "output": f"{LOGS}/%x-{'%A_%a' if order.elements else '%j'}.log",
+    }
+    line = ["sbatch", "--parsable", *(f"--{key}={value}" for key, value in options.items() if value is not None)]
+    return [*line, *(["--exclusive"] if machine.exclusive else []), str(order.script), order.config, *order.arguments]
+
+
+def _signal(order: Order) -> str | None:
+    """Slurm signals the steps that srun started, or, with B:, the batch script alone, from where it is handed on."""
+    steps = order.machine.launcher == "srun" and order.verb != "worklist"
+    seconds = order.machine.signal_seconds
+    return f"{'' if steps else 'B:'}USR1@{seconds}" if seconds else None
+
+
+def expected_bytes(order: Order) -> float:
+    """What the job will write: the verb's own estimate if its dry run gives one, else the profile's.
+
+    The dry run also checks the configuration before anything waits in a queue.
+
+    Raises:
+        OrderError: the verb refuses its configuration, in its own words.
+    """
+    elements = max(1, order.elements)
+    guess = order.resources.output_megabytes * 1e6 * elements
+    if order.verb in ("check", "worklist"):  # no configuration of the verb's own
+        return guess
+    command = [sys.executable, "-m", "jobs.command", order.verb, order.config, *order.arguments, "--dry-run"]
+    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    answer = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths})
+    if answer.returncode:
+        raise OrderError(
+            answer.stderr.strip().splitlines()[-1] if answer.stderr.strip() else f"{shlex.join(command)} failed"
+        )
+    said = EXPECTED.search(answer.stdout)
+    return float(said.group(1)) if said else guess
+
+
+def describe(order: Order, size: float) -> str:
+    """What will be run, to be pasted into a shell as it stands, and what it costs.
+
+    Args:
+        size: bytes that the job will write.
+    """
+    set_here = " ".join(f"{key}={shlex.quote(value)}" for key, value in environment(order).items() if value)
+    if order.machine.scheduler == "slurm":
+        line = shlex.join(sbatch_line(order))
+    else:
+        line = shlex.join(["bash", str(order.script), order.config, *order.arguments])
+    hours, nodes = order.node_hours, order.resources.nodes
+    cost = (
+        f"{nodes} node{'s' * (nodes > 1)}, {order.ranks} rank{'s' * (order.ranks > 1)}, at most {hours:.2f} node-hours"
+    )
+    many = f", {order.elements} array elements" if order.elements else ""
+    return f"{set_here} \\\n{line}\n# {cost}{many}; expected output {size / 1e6:.1f} MB"

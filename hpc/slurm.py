@@ -1,0 +1,213 @@
+"""Slurm: the only file that calls sbatch, squeue, scontrol, sacct and scancel.
+
+The controller is asked for all jobs at once, once a minute at most: sites bar users whose scripts poll faster.
+Where there is no accounting (sacct refuses), squeue and scontrol still know a job for MinJobAge (300 s by default)
+after its end. A state that nobody knows is UNKNOWN, which is not a failure.
+"""
+
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+UNKNOWN = "UNKNOWN"
+ENDED = frozenset(
+    ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "PREEMPTED")
+)
+POLL_SECONDS = 60.0
+# A controller that restarts is silent for minutes; a job that nobody knows for so many polls will not come back.
+PATIENCE = 10
+
+
+class SlurmError(ValueError):
+    """Slurm refused, or is not there; the message has its own words."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What Slurm says of a job.
+
+    Attributes:
+        state: Slurm's word (PENDING, RUNNING, COMPLETED, FAILED, TIMEOUT, NODE_FAIL, ...) or UNKNOWN.
+        reason: why it waits or failed, in Slurm's word; "" if none.
+        exit_code: of the batch script; None before the end or where nobody knows.
+        signal: that ended the batch script; 0: none.
+        restarts: how often it was requeued.
+        nodes: in Slurm's short form, e.g. "n[1-4]".
+    """
+
+    state: str = UNKNOWN
+    reason: str = ""
+    exit_code: int | None = None
+    signal: int = 0
+    restarts: int = 0
+    nodes: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Slurm says that the job is over; a job whose dependency failed never runs and is over, too."""
+        return self.state in ENDED or self.reason == "DependencyNeverSatisfied"
+
+    @property
+    def done(self) -> bool:
+        """The job is over and its exit code was 0."""
+        return self.state == "COMPLETED"
+
+
+def _call(*command: str, check: bool = True) -> subprocess.CompletedProcess:
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    except FileNotFoundError as error:
+        raise SlurmError(
+            f"{command[0]} is not on this machine's PATH: log in to the cluster, or use --machine local"
+        ) from error
+    except subprocess.TimeoutExpired:
+        answer = subprocess.CompletedProcess(command, 1, "", f"{command[0]} gave no answer within 120 s")
+    if check and answer.returncode:
+        raise SlurmError(f"{' '.join(command)} failed with {answer.returncode}: {answer.stderr.strip()}")
+    return answer
+
+
+def submit(line: Sequence[str]) -> str:
+    """Queue a job; returns its number.
+
+    Args:
+        line: from "sbatch" to the script's last argument, with --parsable, as `hpc.order` makes it.
+
+    Raises:
+        SlurmError: refused, with sbatch's words.
+    """
+    answer = _call(*line)
+    # --parsable prints "number" or "number;cluster"
+    return answer.stdout.strip().splitlines()[-1].split(";")[0]
+
+
+def states(jobs: Iterable[str]) -> dict[str, Status]:
+    """The status of several jobs: one squeue for those in the queue, scontrol or sacct for those that left it."""
+    jobs = list(dict.fromkeys(jobs))
+    known = _queued(jobs) if jobs else {}
+    found = {job: known.get(job) or Status() for job in jobs}
+    for job, status in found.items():
+        if status.ended or status.state == UNKNOWN:
+            found[job] = _shown(job) or _accounted(job) or status
+    return found
+
+
+def state(job: str) -> Status:
+    """The status of one job; UNKNOWN where neither squeue, scontrol nor sacct know of it."""
+    return states([job])[job]
+
+
+def _queued(jobs: list[str]) -> dict[str, Status]:
+    answer = _call(
+        "squeue", "--noheader", "--states=all", "--format=%i|%F|%T|%r", f"--jobs={','.join(jobs)}", check=False
+    )
+    rows = [line.strip().split("|") for line in answer.stdout.splitlines() if line.count("|") == 3]
+    found: dict[str, Status] = {}
+    for job in jobs:
+        # The tasks of an array have one row each ("12_3|12|..."); the whole is over when none is left.
+        mine = [
+            Status(word, "" if reason == "None" else reason) for own, array, word, reason in rows if job in (own, array)
+        ]
+        alive = [status for status in mine if not status.ended]
+        if mine:
+            found[job] = (alive or [status for status in mine if not status.done] or mine)[0]
+    return found
+
+
+def _shown(job: str) -> Status | None:
+    answer = _call("scontrol", "--oneliner", "show", "job", job, check=False)
+    tasks = [_parse_shown(line) for line in answer.stdout.splitlines() if "JobState=" in line]
+    tasks.sort(key=lambda status: (status.ended, status.done))
+    return tasks[0] if tasks else None
+
+
+def _parse_shown(line: str) -> Status:
+    """A line of ``scontrol --oneliner show job`` as a Status."""
+    facts = dict(re.findall(r"(\w+)=(\S*)", line))
+    code, signal = (int(number) for number in facts.get("ExitCode", "0:0").split(":"))
+    status = Status(
+        facts["JobState"],
+        facts.get("Reason", "").replace("None", ""),
+        None,
+        signal,
+        int(facts.get("Restarts", 0)),
+        facts.get("NodeList", "").replace("(null)", ""),
+    )
+    return Status(**{**vars(status), "exit_code": code}) if status.ended else status
+
+
+def _accounted(job: str) -> Status | None:
+    answer = _call(
+        "sacct",
+        "--allocations",
+        "--noheader",
+        "--parsable2",
+        "--format=State,ExitCode,NodeList",
+        "--jobs",
+        job,
+        check=False,
+    )
+    rows = [line.split("|") for line in answer.stdout.splitlines() if line.count("|") == 2]
+    tasks = []
+    for word, exit_code, nodes in rows if answer.returncode == 0 else []:
+        code, signal = (int(number) for number in exit_code.split(":"))
+        tasks.append(Status(word.split()[0], "", code, signal, 0, nodes))  # "CANCELLED by 1000"
+    tasks.sort(key=lambda status: (status.ended, status.done))
+    return tasks[0] if tasks else None
+
+
+def wait(
+    jobs: Iterable[str],
+    *,
+    finished: Callable[[str], bool],
+    poll_seconds: float = POLL_SECONDS,
+    changed: Callable[[str, Status], None] = lambda job, status: None,
+    patience: int = PATIENCE,
+) -> dict[str, Status]:
+    """Wait until every job is over.
+
+    Args:
+        jobs: numbers.
+        finished: whether a job's outputs say that it is done; asked before a job that Slurm has forgotten is given up.
+        poll_seconds: between two questions to the controller.
+        changed: called with a job's status whenever it changes.
+        patience: a job is given up when its state is unknown for so many polls in a row and its outputs are not there.
+
+    Returns:
+        The last status of each job; COMPLETED for a forgotten job whose outputs are there, UNKNOWN for one without.
+    """
+    last: dict[str, Status] = dict.fromkeys(jobs, Status())
+    open_jobs, silent = list(last), dict.fromkeys(last, 0)
+    while True:
+        for job, status in states(open_jobs).items():
+            silent[job] = silent[job] + 1 if status.state == UNKNOWN else 0
+            if status.state == UNKNOWN and finished(job):
+                status = Status("COMPLETED", "forgotten by Slurm, but its outputs are there", 0)
+            if status != last[job]:
+                last[job] = status
+                changed(job, status)
+            if status.ended or silent[job] >= patience:
+                open_jobs.remove(job)
+        if not open_jobs:
+            return last
+        time.sleep(poll_seconds)
+
+
+def requeue(job: str) -> None:
+    """Queue a running batch job again; Slurm ends its present run, the batch script included.
+
+    Raises:
+        SlurmError: refused, e.g. because the job was submitted with --no-requeue.
+    """
+    _call("scontrol", "requeue", job)
+
+
+def cancel(job: str) -> None:
+    """End a job.
+
+    Raises:
+        SlurmError: refused.
+    """
+    _call("scancel", job)

@@ -1,0 +1,185 @@
+"""A worklist: the tasks of an array, one line each, and which of them remain.
+
+A line is ``id <tab> output <tab> checksum <tab> command``; lines that begin with # are comments. The checksum stands
+for what the task is made from (configuration, inputs) and is opaque here. A task whose command ends with 0 and has left
+its output gets a record ``<output>.task`` with that checksum and the output's size and SHA-256; it remains to be done
+as long as output and record are not both there, or differ from each other or from the line.
+
+    python -m hpc.worklist run FILE [--element I --of N]      runs the remaining ones of the lines I, I + N, ...
+    python -m hpc.worklist remaining FILE                     prints them
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpc.job import AGAIN
+
+
+class WorklistError(ValueError):
+    """A worklist that cannot be used; the message names file and line."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One line: a name, the file it makes, the checksum of what it is made from, and the command."""
+
+    id: str
+    output: str
+    checksum: str
+    command: str
+
+    def line(self) -> str:
+        """The task as a line, without its end."""
+        return "\t".join((self.id, self.output, self.checksum, self.command))
+
+    @property
+    def record(self) -> Path:
+        """Where it is written that the task is done."""
+        return Path(f"{self.output}.task")
+
+
+def read(path: Path) -> tuple[Task, ...]:
+    """Read a worklist.
+
+    Raises:
+        WorklistError: a line without four columns, or two tasks with one id or one output.
+    """
+    tasks: list[Task] = []
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise WorklistError(f"{path}: cannot be read: {error}") from error
+    seen: dict[str, int] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        columns = line.split("\t")
+        if len(columns) != 4 or not all(column.strip() for column in columns):
+            raise WorklistError(
+                f"{path}:{number}: expected id, output, checksum, command with tabs between, got {line!r}"
+            )
+        task = Task(*columns)
+        for kind in (f"id {task.id}", f"output {task.output}"):
+            if kind in seen:
+                raise WorklistError(
+                    f"{path}:{number}: {kind} is that of line {seen[kind]}, too: tasks would overwrite each other"
+                )
+            seen[kind] = number
+        tasks.append(task)
+    return tuple(tasks)
+
+
+def write(path: Path, tasks: Iterable[Task]) -> None:
+    """Write a worklist; whole or not at all.
+
+    Raises:
+        WorklistError: a tab or a line's end within a column.
+    """
+    lines = [task.line() for task in tasks]
+    for line in lines:
+        if line.count("\t") != 3 or "\n" in line:
+            raise WorklistError(f"{path}: a column holds a tab or a line's end: {line!r}")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, "".join(f"{line}\n" for line in lines))
+
+
+def is_done(task: Task, verify: bool = False) -> bool:
+    """Whether output and record are there and agree; ``verify`` reads the output again for its SHA-256."""
+    try:
+        record = json.loads(task.record.read_text())
+        size = Path(task.output).stat().st_size
+    except (OSError, json.JSONDecodeError):
+        return False
+    same = isinstance(record, dict) and record.get("checksum") == task.checksum and record.get("size") == size
+    return same and (not verify or record.get("sha256") == _digest(Path(task.output)))
+
+
+def remaining(tasks: Iterable[Task], verify: bool = False) -> tuple[Task, ...]:
+    """The tasks that are not done."""
+    return tuple(task for task in tasks if not is_done(task, verify))
+
+
+def run(tasks: Iterable[Task]) -> int:
+    """Run the remaining tasks one after another; a task that fails does not keep the others from running.
+
+    On SIGUSR1 (the time limit is near) the running task gets the signal, too, and no further one is begun.
+
+    Returns:
+        0: all are done; 1: some failed; 75: stopped by SIGUSR1 or by a task's own 75 before the end, run me again.
+    """
+    stopping, current, failed = [], [], []
+
+    def stop(number, frame):
+        stopping.append(number)
+        for process in current:
+            process.send_signal(number)
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    try:
+        for task in remaining(tasks):
+            if stopping:
+                return AGAIN
+            current[:] = [subprocess.Popen(shlex.split(task.command))]
+            code = current[0].wait()
+            current.clear()
+            if code == 0 and Path(task.output).is_file():
+                _record(task)
+            elif code == AGAIN or stopping:
+                return AGAIN
+            else:
+                failed.append(task.id)
+                why = f"exit code {code}" if code else f"exit code 0, but no {task.output}"
+                print(f"task {task.id} failed: {why}: {task.command}", file=sys.stderr, flush=True)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    return 1 if failed else 0
+
+
+def _record(task: Task) -> None:
+    output = Path(task.output)
+    facts = {"checksum": task.checksum, "size": output.stat().st_size, "sha256": _digest(output)}
+    _replace(task.record, json.dumps(facts) + "\n")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _replace(path: Path, text: str) -> None:
+    part = path.with_name(f"{path.name}.part-{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the module from a batch script or by hand; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m hpc.worklist")
+    parser.add_argument("action", choices=("run", "remaining"))
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--element", type=int, default=0, help="index of this element of the array")
+    parser.add_argument("--of", type=int, default=1, help="number of elements")
+    given = parser.parse_args(arguments)
+    try:
+        mine = read(given.file)[given.element :: given.of]
+    except WorklistError as error:
+        print(f"hpc.worklist: {error}", file=sys.stderr)
+        return 2
+    if given.action == "run":
+        return run(mine)
+    print("\n".join(task.line() for task in remaining(mine)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

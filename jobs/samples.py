@@ -1,0 +1,85 @@
+"""Make the cases that a method learns from, or is judged by, and write them into one HDF5 store.
+
+    mlrtma samples configs/samples/exercise1.yaml
+    mpiexec -n 4 mlrtma samples configs/samples/exercise1.yaml           # the same content, sooner
+
+Writes the store and, beside it, the resolved configuration.
+"""
+
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from jobs.command_line import parse
+from jobs.progress import progress
+from mlrtma_dist import config
+from mlrtma_dist.grid.domain import load_domain
+from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.parallel.mesh import Mesh
+from mlrtma_dist.parallel.world import World
+from mlrtma_dist.samples.build import Case, build_store
+from mlrtma_dist.samples.gaussian_plane import GaussianPlane
+from mlrtma_dist.samples.store import EDGE
+
+OPTIONS = {"--output": ("output", "the store to write, an HDF5 file")}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One store.
+
+    Attributes:
+        output: the file.
+        gaussian_plane: the world that the cases come from.
+        domain: name or YAML file; its size must be the world's.
+        cases: how many.
+        first: number of the first one; other numbers are other cases of the same world.
+        edge: points on a side of a chunk.
+        mesh: the ranks as (data, y, x); null: all on the data axis.
+    """
+
+    output: str
+    gaussian_plane: GaussianPlane = GaussianPlane()
+    domain: str = "plane"
+    cases: int = 1024
+    first: int = 0
+    edge: int = EDGE
+    mesh: Mesh | None = None
+
+    def __post_init__(self):
+        if self.cases < 1 or self.edge < 1 or self.first < 0:
+            got = self.cases, self.edge, self.first
+            raise ValueError(f"expected cases and edge from 1 and first from 0, got {got}")
+
+
+def main(arguments: list[str]) -> None:
+    """Run the verb."""
+    run = parse(Run, "samples", __doc__, arguments, OPTIONS)
+    if run is not None and make(run):
+        print(run.output)
+
+
+def make(run: Run) -> bool:
+    """Make the store; True on rank 0. Collective."""
+    domain, plane = load_domain(run.domain), run.gaussian_plane
+    if domain.shape != plane.shape or not domain.periodic:
+        raise config.ConfigError(
+            f"domain: expected a periodic plane of {plane.shape} points, as of gaussian_plane, got {domain.name} of"
+            f" {domain.shape}"
+        )
+    content = config.to_yaml(replace(run, output="", mesh=None))  # neither place nor ranks decide what is in it
+    time = plane.time(run.first + run.cases)[run.first :]
+
+    def make_case(number: int, box) -> Case:
+        return plane.make(run.first + number, box)
+
+    with World.start(run.mesh, device="cpu") as world:
+        first = world.rank == 0
+        with progress("samples") if first else nullcontext(lambda name, share: None) as show:
+            build_store(
+                run.output, plane.layout(domain.name, run.edge), time, make_case, world,
+                notes={"made_by": content}, progress=lambda share: show(domain.name, share),
+            )
+        if first:
+            write_text(Path(run.output).with_suffix(".yaml"), config.to_yaml(run))
+    return first

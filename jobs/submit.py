@@ -1,0 +1,141 @@
+"""Queue a job on a machine: print the exact command, its cost and the size of what it writes, then submit.
+
+    mlrtma submit analyse configs/inference/toy.yaml --machine local
+    mlrtma submit train configs/training/unet_exercise1.yaml --machine my_cluster.yaml --nodes 8 --set schedule.steps=5
+    mlrtma submit worklist tasks.tsv --machine my_cluster.yaml      the tasks that remain, as an array
+    mlrtma submit campaign campaign.yaml --machine my_cluster.yaml  jobs that wait for jobs
+
+Exit code 0: queued (on the machine "local": done); that of the job, where one fails here; 1 where --wait sees one fail.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from hpc.chain import ChainError, Step, load_campaign, submit_chain
+from hpc.machine import Machine, MachineError, Resources, load_machine
+from hpc.order import LOGS, Order, OrderError, describe, expected_bytes
+from hpc.slurm import SlurmError
+from hpc.submit import JobFailed, array, submit, wait
+from hpc.worklist import WorklistError, read, remaining
+from mlrtma_dist.config import ConfigError
+from mlrtma_dist.errors import InputError
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise ConfigError(f"{message}\n{self.format_usage().rstrip()}")
+
+
+def main(arguments: list[str]) -> int:
+    """Run the verb; returns the exit code."""
+    parser = _Parser(prog="mlrtma submit", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("verb", help="analyse, verify, train, ... ; or worklist, campaign")
+    parser.add_argument("config", help="the verb's configuration file")
+    parser.add_argument("--machine", required=True, help="a profile of configs/machines, or a YAML file")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the configuration"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print, check the configuration, submit nothing")
+    parser.add_argument("--nodes", type=int, help="instead of the profile's")
+    parser.add_argument("--tasks-per-node", type=int, help="ranks of each node, instead of the profile's")
+    parser.add_argument("--time", help="limit, hours:minutes:seconds, instead of the profile's")
+    parser.add_argument("--after", nargs="+", default=[], metavar="JOB", help="start after these jobs have succeeded")
+    parser.add_argument("--wait", action="store_true", help="wait until the jobs are over")
+    given = parser.parse_args(arguments)
+    try:
+        return _queue(given)
+    except JobFailed as error:
+        print(f"mlrtma submit: {error}", file=sys.stderr)
+        return error.code
+    except (MachineError, ChainError, WorklistError) as error:
+        raise ConfigError(str(error)) from error
+    except (SlurmError, OrderError) as error:
+        raise InputError(str(error)) from error
+
+
+def check(machine: str, dry_run: bool = False) -> int:
+    """Sum tensors over the ranks of a job on a machine and print what they found; returns the exit code."""
+    try:
+        profile = load_machine(machine)
+        order = Order(profile, "check", "64", (), profile.resources("check"))
+        print(describe(order, expected_bytes(order)), flush=True)
+        if dry_run:
+            return 0
+        job = submit(order)
+        if profile.scheduler == "none":
+            return 0
+        status = wait({job: order}, profile.poll_seconds)[job]
+    except JobFailed as error:
+        print(f"mlrtma check: {error}", file=sys.stderr)
+        return error.code
+    except MachineError as error:
+        raise ConfigError(str(error)) from error
+    except (SlurmError, OrderError) as error:
+        raise InputError(str(error)) from error
+    print(_log(Path(LOGS) / f"check-{job}.log"))
+    return 0 if status.done else 1
+
+
+def _log(path: Path) -> str:
+    """A job's log, which a shared file system may show seconds late."""
+    for _ in range(10):
+        if path.exists():
+            return path.read_text(errors="replace").rstrip()
+        time.sleep(1.0)
+    return f"no log at {path} within 10 s: is the folder on a file system that the nodes share?"
+
+
+def _queue(given: argparse.Namespace) -> int:
+    wishes = {"nodes": given.nodes, "tasks_per_node": given.tasks_per_node, "time": given.time}
+    wishes = {key: value for key, value in wishes.items() if value is not None}
+    if given.verb == "campaign":
+        if given.set or given.after or wishes:
+            raise ConfigError(
+                "a campaign names set and after itself, and its resources are the profile's: leave these options out"
+            )
+        machine = load_machine(given.machine)
+        orders = _campaign(machine, load_campaign(given.config), given.dry_run)
+    else:
+        machine = load_machine(given.machine, {"jobs": {given.verb: wishes}} if wishes else None)
+        step = Step(given.verb, given.verb, given.config, tuple(given.set), ())
+        orders = _campaign(machine, (step,), given.dry_run, tuple(given.after))
+    if given.dry_run or machine.scheduler == "none" or not given.wait:
+        return 0
+    return 0 if all(status.done for status in wait(orders, machine.poll_seconds).values()) else 1
+
+
+def _campaign(
+    machine: Machine, steps: tuple[Step, ...], dry_run: bool, after: tuple[str, ...] = ()
+) -> dict[str, Order]:
+    """Print every step, then submit every step; a wrong one is found before the first is queued."""
+    orders = {}
+    for step in steps:
+        orders[step.name] = _order(machine, step, after, machine.resources(step.verb))
+        print(describe(orders[step.name], expected_bytes(orders[step.name])), flush=True)
+    if dry_run:
+        return {}
+    queued = {}
+
+    def queue(step: Step, before: tuple[str, ...]) -> str:
+        order = _order(machine, step, (*after, *before), machine.resources(step.verb))
+        if step.verb == "worklist":
+            order = array(order, remaining(read(step.config)), Path(LOGS))
+        job = submit(order)
+        queued[job] = order
+        print(f"job {job}: {step.name}", flush=True)
+        return job
+
+    submit_chain(steps, queue)
+    return queued
+
+
+def _order(machine: Machine, step: Step, after: tuple[str, ...], wanted: Resources) -> Order:
+    arguments = tuple(part for change in step.set for part in ("--set", change))
+    elements = 0
+    if step.verb == "worklist":
+        elements = min(len(remaining(read(step.config))), machine.array_limit)
+        if not elements:
+            raise OrderError(f"{step.config}: every task is done; nothing to submit")
+    return Order(machine, step.verb, step.config, arguments, wanted, after, elements)

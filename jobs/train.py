@@ -1,0 +1,150 @@
+"""Train a method's network on the cases of a store, on any number of ranks, of which some may share a sample.
+
+    mlrtma train configs/training/unet_exercise1.yaml
+    mpiexec -n 4 mlrtma train configs/training/unet_exercise1.yaml --set mesh={data: 1, y: 2, x: 2}
+    mlrtma train configs/training/unet_exercise1.yaml --resume       # goes on from the newest whole checkpoint
+
+Writes output/metrics.csv, output/checkpoints/ (best -> the one with the lowest validation score) and the resolved
+configuration. SIGUSR1 and SIGTERM end it after the step with a checkpoint and exit code 75: run it again with --resume.
+"""
+
+import dataclasses
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jobs.command_line import parse
+from jobs.inputs import commit
+from mlrtma_dist import clock, config
+from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.methods.regression import Regression, RegressionSettings
+from mlrtma_dist.parallel.mesh import Mesh
+from mlrtma_dist.parallel.tile import Tile
+from mlrtma_dist.parallel.transport import Transport
+from mlrtma_dist.parallel.world import World
+from mlrtma_dist.samples.dataset import Dataset
+from mlrtma_dist.samples.statistics import gather_statistics
+from mlrtma_dist.samples.store import Store
+from mlrtma_dist.training import engine_settings, memory
+from mlrtma_dist.training.order import split_by_date
+from mlrtma_dist.training.schedule import Schedule
+from mlrtma_dist.training.stop_signal import AGAIN, StopSignal
+from mlrtma_dist.weights import checkpoint
+from mlrtma_dist.weights.manifest import Run as Origin
+
+METHODS = {"regression": (Regression, RegressionSettings)}
+OPTIONS = {"--samples": ("samples", "the store, an HDF5 file"), "--output": ("output", "folder to write to")}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run.
+
+    Attributes:
+        samples: store of cases.
+        output: folder.
+        method: of METHODS; settings: of the method.
+        schedule: steps, batches, learning rate, seed.
+        engine: DeepSpeed's own configuration, less the batch keys.
+        mesh: the ranks as (data, y, x); null: all on the data axis.
+        variants: how often a case of a periodic plane is shown, under another symmetry each time.
+        validation_from: cases from this date on are not trained on; null: none.
+        gap_hours: cases so shortly before that date are left out.
+        device: "auto", "cpu" or "cuda".
+    """
+
+    samples: str
+    output: str
+    method: str = "regression"
+    settings: dict[str, object] = field(default_factory=dict)
+    schedule: Schedule = Schedule()
+    engine: dict[str, object] = field(default_factory=dict)
+    mesh: Mesh | None = None
+    variants: int = 1
+    validation_from: str | None = None
+    gap_hours: float = 0.0
+    device: str = "auto"
+
+    def __post_init__(self):
+        if self.method not in METHODS:
+            raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {self.method!r}")
+        engine_settings.check(self.engine)
+        self.schedule.parts(self.mesh.data if self.mesh else 1)
+        if self.validation_from is not None:
+            clock.parse_time(self.validation_from)
+
+
+def main(arguments: list[str]) -> None:
+    """Run the verb; exits with 75 if it was asked to stop before the last step."""
+    resumes, dry = "--resume" in arguments, "--dry-run" in arguments
+    run = parse(Run, "train", __doc__, [a for a in arguments if a not in ("--resume", "--dry-run")], OPTIONS)
+    if dry:
+        sys.stdout.write(config.to_yaml(run) + describe(run))
+        return
+    if make(run, resumes).stopped:
+        raise SystemExit(AGAIN)
+
+
+def build(run: Run):
+    """The method, with its first weights."""
+    method, settings = METHODS[run.method]
+    return method(config.build(settings, run.settings, "settings"))
+
+
+def describe(run: Run) -> str:
+    """Tiles and memory of the run, before anything is started."""
+    mesh, store, method = run.mesh or Mesh(), Store(run.samples), build(run)
+    layout = store.layout
+    tiles = Tile.split(layout.shape, (mesh.y, mesh.x), align=method.network.alignment, name=layout.domain)
+    boxes = [tiles.box_at((y, x)).shape for y in range(mesh.y) for x in range(mesh.x)]
+    parts = run.schedule.parts(mesh.data)
+    channels = 3 * len(layout.variables), len(layout.variables)
+    need = memory.estimate(method, max(boxes), channels, max(parts), mesh.size, run.engine,
+                           run.schedule.average_decay > 0)
+    lines = [f"ranks: {mesh} = {mesh.size}", f"tiles of {layout.domain} {layout.shape}: {boxes}",
+             f"micro-batches of a step on a rank: {parts}", f"memory on a rank, estimated: {need}"]
+    return "".join(f"# {line}\n" for line in lines)
+
+
+def make(run: Run, resumes: bool = False):
+    """Train; returns the `training.loop.Ending`."""
+    method, store = build(run), Store(run.samples)
+    folder = Path(run.output) / "checkpoints"
+    if not resumes and checkpoint.steps(folder):
+        raise config.ConfigError(f"output: {run.output} holds checkpoints already; add --resume or name another folder")
+    since = clock.parse_time(run.validation_from) if run.validation_from else None
+    with ExitStack() as stack:
+        stop = stack.enter_context(StopSignal.watched())  # before DeepSpeed is imported, which takes seconds
+        world = stack.enter_context(World.start(run.mesh, device=run.device, always_group=True))
+        return _train(run, method, store, since, folder, world, stop, resumes)
+
+
+def _train(run: Run, method, store: Store, since, folder: Path, world: World, stop: StopSignal, resumes: bool):
+    from jobs.train_report import reporting  # not for a dry run: seconds of imports
+    from mlrtma_dist.training.engine import Engine
+    from mlrtma_dist.training.loop import Plan, Training
+
+    layout, everyone = store.layout, Transport(world.groups["world"], tuple(range(world.size)), world.rank)
+    wraps = (layout.periodic,) * 2
+    tile = world.tile(layout.shape, align=method.network.alignment, periodic=wraps, name=layout.domain)
+    known, _ = split_by_date(store.time, since, run.gap_hours)
+    data_rank, data_ranks = world.coordinates[0], world.mesh.data
+    statistics = gather_statistics(store, known, tile, everyone, data_rank=data_rank, data_ranks=data_ranks)
+    data = Dataset(store, tile, statistics, run.variants, since, run.schedule.seed)
+    training, validation = split_by_date(data.time, since, run.gap_hours)
+    origin = Origin(config.to_yaml(run), commit(), run.method, (statistics.start, statistics.end),
+                    dataclasses.asdict(statistics))
+    plan = Plan(run.schedule, training, validation, data_ranks, data_rank, folder, origin)
+    engine = Engine(method, world, world.neighbourhood(tile), run.engine, run.schedule.parts(data_ranks))
+    work = Training(engine, data, plan)
+    saved = checkpoint.newest(folder, everyone) if resumes else None
+    if saved is not None:
+        work.resume(saved)
+    if world.rank == 0:
+        write_text(Path(run.output) / "config.yaml", config.to_yaml(run))
+    with reporting(Path(run.output), work.state.step, run.schedule.steps, world.rank == 0) as report:
+        ending = work.run(stop, report)
+    if world.rank == 0:
+        print(folder / checkpoint.name_of(ending.step))
+    return ending

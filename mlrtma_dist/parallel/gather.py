@@ -1,0 +1,79 @@
+"""The domain's field on every tile, from everyone's part. For coarse fields: no rank is to hold a fine one.
+
+Let G be the map from the parts to the wholes (one a tile, all equal). Its adjoint sums, over tiles, the gradients of
+the
+wholes and hands every tile its part of the sum: <G x, y> = <x, G* y>.
+"""
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mlrtma_dist.parallel.tile import Tile, TileError
+from mlrtma_dist.parallel.transport import Transport
+
+
+def gather(field: Tensor, tile: Tile, transport: Transport) -> Tensor:
+    """Assemble all tiles' parts on every tile; differentiable.
+
+    Args:
+        field: the owned points, shape (..., y, x) = (..., *tile.shape).
+
+    Returns:
+        Shape (..., *tile.domain).
+
+    Raises:
+        TileError: ``field`` is not of ``tile.shape``.
+    """
+    if tuple(field.shape[-2:]) != tile.shape:
+        raise TileError(
+            f"rank {tile.rank} owns {tile.shape} points of domain {tile.name}, but the field to gather is"
+            f" {tuple(field.shape)}. Cut it to the tile's box {tile.box}."
+        )
+    return field if transport.size == 1 else _Gather.apply(field, tile, transport)
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, field, tile, transport):
+        ctx.setting = tile, transport
+        return join(transport.collect(even(field, tile)), tile)
+
+    @staticmethod
+    def jvp(ctx, tangent, *_):
+        tile, transport = ctx.setting
+        return join(transport.collect(even(tangent, tile)), tile)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        tile, transport = ctx.setting
+        return part(transport.sum(gradient), tile), None, None
+
+
+def part(whole: Tensor, tile: Tile) -> Tensor:
+    """The tile's own points of a field on the whole domain, shape (..., y, x)."""
+    rows, columns = whole_slices(tile, tile.box)
+    return whole.index_select(-2, rows.to(whole.device)).index_select(-1, columns.to(whole.device))
+
+
+def whole_slices(tile: Tile, box) -> tuple[Tensor, Tensor]:
+    """Indices of a box's rows and columns in the domain; a box that wraps goes on at the other end."""
+    return torch.arange(box.y0, box.y1) % tile.domain[0], torch.arange(box.x0, box.x1) % tile.domain[1]
+
+
+def even(field: Tensor, tile: Tile) -> Tensor:
+    """Pad the owned points to the size of the largest tile, as collectives want equal shapes."""
+    most = [max(high - low for low, high in pairwise(lines)) for lines in tile.lines]
+    return F.pad(field, (0, most[1] - field.shape[-1], 0, most[0] - field.shape[-2])).contiguous()
+
+
+def join(parts: list[Tensor], tile: Tile) -> Tensor:
+    """Put even parts, by tile rank, where they belong in the domain."""
+    whole = parts[0].new_empty(*parts[0].shape[:-2], *tile.domain)
+    for rank, each in enumerate(parts):
+        box = tile.box_at(divmod(rank, tile.table[1]))
+        rows, columns = whole_slices(tile, box)
+        whole[..., rows[:, None], columns] = each[..., : box.shape[0], : box.shape[1]]
+    return whole

@@ -1,0 +1,88 @@
+"""The neighbourhood of a tile: the questions of `mlrtma_dist.nn.neighbourhood`, answered by its neighbours."""
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mlrtma_dist.nn.neighbourhood import Box, Neighbourhood, Rim
+from mlrtma_dist.parallel import convolve, gather, halo, normalise, reduce
+from mlrtma_dist.parallel.tile import Tile
+from mlrtma_dist.parallel.transport import Transport
+
+HIDE_FROM = 256 * 256
+
+
+@dataclass(frozen=True)
+class Tiled(Neighbourhood):
+    """A tile among tiles: N of them give what `Alone` gives.
+
+    Attributes:
+        tile: the points owned here and who lives around them.
+        transport: how tensors travel between the tiles.
+        hide_from: tiles of so many points hide the rim's journey behind the convolution; on smaller ones the four
+        strips
+            cost more than the wait. Measured by ``benchmarks/halo_overlap.py``.
+    """
+
+    tile: Tile
+    transport: Transport
+    hide_from: int = HIDE_FROM
+
+    @property
+    def domain(self) -> tuple[int, int]:
+        """Points of the whole domain in y and x."""
+        return self.tile.domain
+
+    @property
+    def periodic(self) -> tuple[bool, bool]:
+        """Whether y, x wrap."""
+        return self.tile.periodic
+
+    @property
+    def box(self) -> Box:
+        """The owned points."""
+        return self.tile.box
+
+    @property
+    def tiles(self) -> int:
+        """How many tiles share the domain."""
+        return self.transport.size
+
+    def rim(self, field: Tensor, rim: Rim, edge: str = "zeros") -> Tensor:
+        """Fetch the neighbours' points; see `halo.exchange`."""
+        return halo.exchange(field, rim, self.tile, self.transport, edge)
+
+    def convolve(self, field, weight, bias, stride: int = 1, dilation: int = 1, edge: str = "zeros") -> Tensor:
+        """Convolve while the rim travels, or after, by the size of the domain's mean tile (all choose alike)."""
+        if self.domain[0] * self.domain[1] < self.hide_from * self.tiles:
+            around = self.rim(field, Rim.around(*(dilation * (size // 2) for size in weight.shape[-2:])), edge)
+            return F.conv2d(around, weight, bias, stride, 0, dilation)
+        kind = field.device.type
+        if torch.is_autocast_enabled(kind):
+            lower = torch.get_autocast_dtype(kind)
+            field, weight, bias = field.to(lower), weight.to(lower), None if bias is None else bias.to(lower)
+        setting = convolve.Setting(stride, dilation, edge, self.tile, self.transport)
+        with torch.autocast(kind, enabled=False):
+            return convolve.convolve(field, weight, bias, setting)
+
+    def normalise(self, field, weight, bias, groups: int, epsilon: float = 1e-5) -> Tensor:
+        """Normalise with all tiles' mean and variance; see `normalise.normalise`."""
+        return normalise.normalise(field, weight, bias, groups, epsilon, self.transport)
+
+    def total(self, tensor: Tensor) -> Tensor:
+        """Sum over tiles; see `reduce.total`."""
+        return reduce.total(tensor, self.transport)
+
+    def whole(self, field: Tensor) -> Tensor:
+        """Assemble all tiles' parts here; see `gather.gather`."""
+        return gather.gather(field, self.tile, self.transport)
+
+    def coarsen(self, factor: int) -> "Tiled":
+        """The tile of the coarser grid; TileError where a line would be cut through."""
+        return replace(self, tile=self.tile.coarsen(factor))
+
+    def shifted(self, by: tuple[int, int]) -> "Tiled":
+        """The tile between shifted lines."""
+        return replace(self, tile=self.tile.shifted(by))

@@ -1,0 +1,1 @@
+"""From samples to weights: the loop, the engine that drives DeepSpeed, the schedule, the average."""

@@ -1,0 +1,230 @@
+"""The engine: one optimizer step of a learned method by DeepSpeed, over ranks of which some share a sample.
+
+The only file that imports DeepSpeed (Rasley et al. 2020; ZeRO: Rajbhandari et al. 2020). Every rank, tile or not, is
+one of DeepSpeed's data ranks, and DeepSpeed averages gradients over them. The loss of a step is
+
+    sum over samples and tiles of the local sums / weight of the whole step,
+
+so every local sum is multiplied by ranks / weight before its backward pass, here and nowhere else.
+"""
+
+import contextlib
+import io
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mlrtma_dist.nn.neighbourhood import Neighbourhood
+from mlrtma_dist.parallel.transport import Transport
+from mlrtma_dist.parallel.world import World
+from mlrtma_dist.samples.sample import Sample
+from mlrtma_dist.training import engine_settings, partition
+from mlrtma_dist.training.learned import Learned
+from mlrtma_dist.training.losses import global_loss, global_weight, suspects
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a step did: its mean loss, weight and the norm of its gradient before clipping (None: not computed)."""
+
+    loss: float
+    weight: float
+    gradient_norm: float | None
+
+
+class _Forward(nn.Module):
+    """The method's loss as a module, so that DeepSpeed sees every use of the network."""
+
+    def __init__(self, method: Learned, neighbourhood: Neighbourhood):
+        super().__init__()
+        self.network = method.network
+        self._method, self._neighbourhood = [method], neighbourhood  # a list hides it from Module's registration
+
+    def forward(self, sample: Sample, predict: bool) -> Tensor:
+        dtype = next(self.network.parameters()).dtype
+        sample = replace(sample, inputs=sample.inputs.to(dtype))
+        if predict:
+            return self.network(sample.inputs, self._neighbourhood).to(sample.target.dtype)
+        return self._method[0].loss(sample, self._neighbourhood)[0]
+
+
+class Engine:
+    """Drives a method's network; see the module's description.
+
+    Attributes:
+        everyone: all ranks of the job, for sums.
+        optimizer: its type's name, for the Manifest.
+    """
+
+    def __init__(
+        self, method: Learned, world: World, neighbourhood: Neighbourhood, settings: dict, parts: Sequence[int]
+    ):
+        """Start DeepSpeed. Collective; rank 0's weights become everyone's.
+
+        Args:
+            settings: the ``engine:`` section.
+            parts: samples of every micro-batch of a step on a rank.
+
+        Raises:
+            ConfigError: a key that the engine must decide itself.
+            ValueError: the network has state beside trainable weights, which tiles could not share.
+        """
+        engine_settings.check(settings)
+        _check_network(method.network)
+        self.everyone = Transport(world.groups["world"], tuple(range(world.size)), world.rank)
+        self._method, self._ranks, self._rank, self._device = method, world.size, world.rank, world.device
+        whole = engine_settings.complete(
+            settings, ranks=world.size, micro_batch=max(parts), passes=len(parts), device=world.device.type
+        )
+        self.optimizer = whole["optimizer"]["type"]
+        self._engine = _initialise(_Forward(method, neighbourhood), whole, world.device.type)
+        partition.forget(self._engine.optimizer)
+        self._pieces = partition.pieces(method.network, self._engine.optimizer, world.rank, world.size)
+
+    def step(self, samples: Sequence[Sample], learning_rate: float, number: int = 0) -> Progress:
+        """One optimizer step on this rank's samples, one a micro-batch. Collective.
+
+        Args:
+            samples: as many on every rank.
+            learning_rate: of this step; number: of this step, for messages.
+
+        Raises:
+            LossError: no weight, or a loss that is no number; the weights have not been changed.
+        """
+        self._engine.train()
+        samples = [sample.to(self._device) for sample in samples]
+        times = [sample.time for sample in samples]
+        weight = global_weight([self._method.weight(sample) for sample in samples], times, self.everyone)
+        sums = []
+        for index, sample in enumerate(samples):
+            self._engine.set_gradient_accumulation_boundary(index == len(samples) - 1)
+            sums.append(self._engine(sample, False))
+            self._engine.backward(sums[-1] * (self._ranks / weight), scale_wrt_gas=False)
+        loss = global_loss(sums, weight, f"step {number}", lambda: _blame(samples, sums), self.everyone)
+        for group in self._engine.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self._engine.step()
+        norm = self._engine.get_global_grad_norm()
+        return Progress(loss, weight, None if norm is None else float(norm))
+
+    @torch.no_grad()
+    def loss(self, samples: Iterable[Sample]) -> float:
+        """The mean loss of samples, nothing learnt. Collective: as many samples on every rank."""
+        self._engine.eval()
+        sums, weights, times, flags = [], [], [], []
+        for sample in samples:
+            sample = sample.to(self._device)
+            sums.append(self._engine(sample, False))
+            weights.append(self._method.weight(sample))
+            times.append(sample.time)
+            flags.append(suspects(sample, sums[-1]))
+        weight = global_weight(weights, times, self.everyone)
+        return global_loss(sums, weight, "validation", lambda: np.concatenate(flags, 1), self.everyone)
+
+    @torch.no_grad()
+    def predict(self, sample: Sample) -> Tensor:
+        """The network's output on this tile, shape of ``sample.target``. Collective among the tiles of the sample,
+        and among all ranks in ZeRO stage 3."""
+        self._engine.eval()
+        return self._engine(sample.to(self._device), True)
+
+    def masters(self) -> list[Tensor]:
+        """The float32 weights that this rank's optimizer updates, in its own layout."""
+        return partition.masters(self._engine.optimizer)
+
+    def refresh(self) -> None:
+        """After the masters were changed: compute with them. Collective."""
+        partition.refresh(self._engine.optimizer)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every weight, by name."""
+        return {name: tuple(getattr(w, "ds_shape", w.shape)) for name, w in self._method.network.named_parameters()}
+
+    def moments(self) -> tuple[str, ...]:
+        """What the optimizer keeps for every value of a weight; nothing before the first step."""
+        return tuple(partition.moments(self._engine.optimizer))
+
+    def counters(self) -> dict[str, float]:
+        """The optimizer's single numbers, such as its count of steps."""
+        return partition.counters(self._engine.optimizer)
+
+    def export(self, average: Sequence[Tensor] | None = None):
+        """This rank's share of weights, of what the optimizer keeps of them, and of their average.
+
+        Nothing travels. All ranks together export every value once.
+
+        Args:
+            average: tensors laid out as `masters`.
+
+        Yields:
+            (part, name, start, values): part is "weight", "average" or the optimizer's name for a moment; values
+            begin at ``start`` of the flattened weight ``name``, float32, shape (n,), on the CPU.
+        """
+        optimizer = self._engine.optimizer
+        numbers = {id(flat): number for number, flat in enumerate(self.masters())}
+        kept, state = partition.moments(optimizer), partition.base(optimizer).state
+        for index, piece in enumerate(self._pieces):
+            if partition.replicated(optimizer) and index % self._ranks != self._rank:
+                continue
+            tensors = {"weight": piece.flat, **{moment: state[piece.flat][moment] for moment in kept}}
+            if average is not None:
+                tensors["average"] = average[numbers[id(piece.flat)]]
+            for part, tensor in tensors.items():
+                yield part, piece.name, piece.start, piece.of(tensor).float().cpu().clone()
+
+    def restore(
+        self, read, moments: Sequence[str], counters: dict[str, float], average: Sequence[Tensor] | None = None
+    ) -> None:
+        """Take weights, the optimizer's state and the average from what any number of ranks exported. Collective.
+
+        Args:
+            read: called with (part, name, start, count), gives the values, shape (count,).
+            moments: the parts that belong to the optimizer; counters: its single numbers.
+            average: tensors laid out as `masters`, to be filled from the part "average".
+        """
+        optimizer = self._engine.optimizer
+        numbers = {id(flat): number for number, flat in enumerate(self.masters())}
+        if moments or counters:
+            partition.make_state(optimizer, list(moments), counters)
+        state = partition.base(optimizer).state
+        for piece in self._pieces:
+            tensors = {"weight": piece.flat, **{moment: state[piece.flat][moment] for moment in moments}}
+            if average is not None:
+                tensors["average"] = average[numbers[id(piece.flat)]]
+            for part, tensor in tensors.items():
+                piece.of(tensor).copy_(read(part, piece.name, piece.start, piece.count))
+        self.refresh()
+
+
+def _blame(samples: Sequence[Sample], sums: Sequence[Tensor]) -> np.ndarray:
+    return np.concatenate([suspects(sample, total) for sample, total in zip(samples, sums, strict=True)], 1)
+
+
+def _check_network(network: nn.Module) -> None:
+    trained = {name for name, weight in network.named_parameters() if weight.requires_grad}
+    others = sorted({*network.state_dict(), *(name for name, _ in network.named_parameters())} - trained)
+    if others:
+        raise ValueError(
+            f"expected a network whose whole state is trainable weights, got {', '.join(others[:5])} besides."
+            " Register buffers with persistent=False; make all weights trainable."
+        )
+
+
+def _initialise(module: nn.Module, settings: dict, device: str):
+    if device == "cpu":
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # read when DeepSpeed is imported, hence the import here
+    # DeepSpeed 0.19 calls two collectives by the names they had before PyTorch 2.13, thousands of times.
+    warnings.filterwarnings("ignore", ".*(all_gather_into|reduce_scatter)_tensor. is deprecated", FutureWarning)
+    import deepspeed
+
+    # Its sums through shared memory are compiled at the first use: a minute, a compiler, and a lock that outlives a
+    # killed job and stops all later ones. Gloo needs none of it.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    with contextlib.redirect_stdout(io.StringIO()):  # its report of memory, printed by every rank
+        engine, *_ = deepspeed.initialize(model=module, config=settings, model_parameters=list(module.parameters()))
+    return engine

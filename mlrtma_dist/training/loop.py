@@ -1,0 +1,182 @@
+"""The loop: steps, validation, checkpoints, until the plan is done or the job is asked to stop."""
+
+import time
+from collections.abc import Callable
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mlrtma_dist.samples.sample import Sample
+from mlrtma_dist.training import order
+from mlrtma_dist.training.average import Average
+from mlrtma_dist.training.engine import Engine
+from mlrtma_dist.training.learned import Cases
+from mlrtma_dist.training.schedule import Schedule
+from mlrtma_dist.training.stop_signal import StopSignal
+from mlrtma_dist.weights import checkpoint
+from mlrtma_dist.weights.manifest import CheckpointError, Run, State
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train on, and where to write.
+
+    Attributes:
+        schedule: steps, batches, rates.
+        training, validation: indices of cases; validation may be empty.
+        data_ranks, data_rank: of the mesh's data axis.
+        folder: for checkpoints, the same on all ranks.
+        run: for the Manifest.
+    """
+
+    schedule: Schedule
+    training: np.ndarray
+    validation: np.ndarray
+    data_ranks: int
+    data_rank: int
+    folder: Path
+    run: Run
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How training ended: steps done, whether it was asked to stop before the last, the best score and its step."""
+
+    step: int
+    stopped: bool
+    best_score: float | None
+    best_step: int | None
+
+
+Report = Callable[[dict], None]
+Score = Callable[[Engine], float]
+
+
+class Training:
+    """An engine on its way through a plan."""
+
+    def __init__(self, engine: Engine, data: Cases, plan: Plan, score: Score | None = None):
+        """Prepare; ``score`` gives the number to be made small, None: the mean loss over the validation cases."""
+        self.engine, self.data, self.plan = engine, data, plan
+        self.parts = plan.schedule.parts(plan.data_ranks)
+        decay = plan.schedule.average_decay
+        self.average = Average(engine.masters(), decay) if decay else None
+        self.state = State(0, plan.schedule.seed, engine.optimizer, {}, ())
+        if score is None and len(plan.validation):
+            score = self._validation_loss
+        self.score = score
+
+    def resume(self, saved: checkpoint.Checkpoint) -> None:
+        """Go on from a checkpoint, of any number of ranks. Collective.
+
+        Raises:
+            CheckpointError: it is of another network, optimizer or seed.
+        """
+        state = saved.manifest.state
+        saved.check_network(self.engine.shapes())
+        for name, ours in (("optimizer", self.engine.optimizer), ("seed", self.plan.schedule.seed)):
+            if getattr(state, name) != ours:
+                raise CheckpointError(
+                    f"{saved.folder}: expected {name} {ours!r}, it was trained with {getattr(state, name)!r}."
+                    " Resume with its configuration, or begin in another output folder."
+                )
+        averaged = self.average is not None and "average" in saved.parts
+        tensors = self.average.tensors if averaged else None
+        self.engine.restore(saved.read, state.moments, state.counters, tensors)
+        if averaged:
+            self.average.updates = state.average_updates
+        elif self.average is not None:
+            self.average = Average(self.engine.masters(), self.plan.schedule.average_decay)
+        self.state = state
+
+    def run(self, stop: StopSignal, report: Report = lambda row: None) -> Ending:
+        """Train to the end of the schedule. Collective.
+
+        Args:
+            stop: asked after every step; the answer is a checkpoint and an end.
+            report: called on every rank with the metrics of every step.
+
+        Raises:
+            LossError: a loss that is no number.
+        """
+        schedule, first, begin = self.plan.schedule, self.state.step, time.monotonic()
+        plan, steps = self.plan, range(first, schedule.steps)
+        batches = order.batches_from(
+            plan.training, steps, schedule.batch, schedule.seed, self.parts, plan.data_rank
+        )
+        stopped = False
+        with closing(self.data.stream(batches)) as stream:
+            for step in steps:
+                row = self._step(stream, step)
+                stopped = stop.agreed(self.engine.everyone)
+                last = step + 1 == schedule.steps
+                better = False
+                if self.score is not None and (last or _due(step, schedule.validate_every)):
+                    row["validation"], better = self._validate()
+                report({**row, "seconds": time.monotonic() - begin})
+                if better or stopped or last or _due(step, schedule.checkpoint_every):
+                    self._save()
+                if stopped:
+                    break
+        done = self.state.step
+        return Ending(done, stopped and done < schedule.steps, self.state.best_score, self.state.best_step)
+
+    def _step(self, stream, step: int) -> dict:
+        begin, schedule = time.monotonic(), self.plan.schedule
+        torch.manual_seed(schedule.seed * 1_000_003 + step)  # so that noise needs no state of its own in a checkpoint
+        samples = [next(stream) for _ in self.parts]
+        rate = schedule.rate(step)
+        progress = self.engine.step(samples, rate, step)
+        if self.average is not None:
+            self.average.update(self.engine.masters())
+        self.state = replace(self.state, step=step + 1)
+        speed = schedule.batch / (time.monotonic() - begin)
+        return {"step": step, "loss": progress.loss, "learning_rate": rate, "gradient_norm": progress.gradient_norm,
+                "samples_per_second": speed}
+
+    def _validate(self) -> tuple[float, bool]:
+        """The score of the averaged weights, and whether it is the best so far."""
+        with nullcontext() if self.average is None else self.average.in_place_of(self.engine.masters()):
+            self.engine.refresh()
+            score = float(self.score(self.engine))
+        self.engine.refresh()
+        better = self.state.best_score is None or score < self.state.best_score
+        if better:
+            self.state = replace(self.state, best_score=score, best_step=self.state.step)
+        return score, better
+
+    def _validation_loss(self, engine: Engine) -> float:
+        plan = self.plan
+        batches = list(order.rounds(plan.validation, max(self.parts), plan.data_ranks, plan.data_rank))
+        with closing(self.data.stream([indices for indices, _ in batches])) as stream:
+            return engine.loss(_counted(sample, count) for sample, (_, count) in zip(stream, batches, strict=True))
+
+    def _save(self) -> None:
+        tensors = None if self.average is None else self.average.tensors
+        engine, folder = self.engine, self.plan.folder
+        shards = list(engine.export(tensors))
+        state = replace(
+            self.state, counters=engine.counters(), moments=engine.moments(),
+            average_updates=None if self.average is None else self.average.updates,
+        )
+        checkpoint.save(folder, self.plan.run, state, engine.shapes(), shards, engine.everyone)
+        if engine.everyone.rank == 0:
+            if state.best_step == state.step:
+                checkpoint.mark_best(folder, state.step)
+            checkpoint.prune(folder, self.plan.schedule.keep)
+
+
+def _due(step: int, every: int) -> bool:
+    return every > 0 and (step + 1) % every == 0
+
+
+def _counted(sample: Sample, count: int) -> Sample:
+    """The sample with weight 0 for all but its first ``count`` cases."""
+    if count == len(sample.time):
+        return sample
+    mask = torch.ones_like(sample.target[:, :1]) if sample.mask is None else sample.mask.clone()
+    mask[count:] = 0.0
+    return replace(sample, mask=mask)

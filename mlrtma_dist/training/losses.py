@@ -1,0 +1,74 @@
+"""Losses of a step over all ranks: weights first, sums then, one division; and what to say when it is no number."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mlrtma_dist.errors import InputError
+from mlrtma_dist.parallel.transport import Transport
+from mlrtma_dist.samples.sample import Sample
+
+
+class LossError(InputError):
+    """A loss that cannot be trained on: not a number, or without weight."""
+
+
+def global_weight(weights: Sequence[float], times: Sequence[np.ndarray], everyone: Transport) -> float:
+    """The weight of a whole step: all its samples on all ranks. Collective.
+
+    Args:
+        weights: of this rank's samples on its tile; times: of their cases, datetime64[s], one array a sample.
+
+    Raises:
+        LossError: nothing of the step has weight; names this rank's times.
+    """
+    total = float(everyone.sum(torch.tensor([sum(weights)], dtype=torch.float64)))
+    if not total > 0.0:
+        raise LossError(
+            f"expected samples with known target points, got a total weight of {total:g} in"
+            f" {_words(np.concatenate(times))}. Leave these times out."
+        )
+    return total
+
+
+def global_loss(
+    sums: Sequence[Tensor], weight: float, where: str, blame: Callable[[], np.ndarray], everyone: Transport
+) -> float:
+    """The mean loss over all ranks from this rank's sums, one a sample. Collective.
+
+    Args:
+        where: for the message: "step 12".
+        blame: asked only where the loss is no number: `suspects` of all this rank's samples, joined, as many on all.
+
+    Raises:
+        LossError: it is no number, on every rank alike; names the times of the cases to blame.
+    """
+    own = torch.stack([each.detach().double().reshape(()) for each in sums]).cpu()
+    loss = float(everyone.sum(own.sum().reshape(1))) / weight
+    if np.isfinite(loss):
+        return loss
+    flags, seconds = torch.cat(everyone.collect(torch.from_numpy(blame())), 1).numpy()
+    found = np.unique(seconds[flags == max(flags.max(), 1)]).astype("datetime64[s]")
+    raise LossError(
+        f"expected a finite loss, got {loss} at {where}, in the samples of {_words(found)}. Look for missing values"
+        " there; if there are none, lower schedule.learning_rate or set engine.gradient_clipping."
+    )
+
+
+def suspects(sample: Sample, total: Tensor) -> np.ndarray:
+    """How likely each case of a sample made the loss no number, and its time, integers of shape (2, batch).
+
+    2: its own inputs or known targets are none on this tile; 1: the sum is none, perhaps by a neighbour's points; 0: it
+    is not to blame. Times are seconds since 1970.
+    """
+    known = sample.target if sample.mask is None else torch.where(sample.mask > 0, sample.target, 0.0)
+    spoilt = ~torch.stack([part.isfinite().flatten(1).all(1) for part in (sample.inputs, known)]).all(0)
+    flags = np.maximum(2 * spoilt.cpu().numpy(), int(not bool(torch.isfinite(total))))
+    return np.stack([flags.astype(np.int64), np.asarray(sample.time, "datetime64[s]").astype(np.int64)])
+
+
+def _words(times: np.ndarray) -> str:
+    shown = ", ".join(str(time) for time in times[:8])
+    return shown + (f" and {len(times) - 8} more" if len(times) > 8 else "")

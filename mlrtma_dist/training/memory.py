@@ -1,0 +1,74 @@
+"""How much memory a rank will need for training, estimated before anything is started."""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from mlrtma_dist.nn.neighbourhood import Alone
+from mlrtma_dist.samples.sample import Sample
+from mlrtma_dist.training import engine_settings
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on a rank: weights with gradients and what the optimizer keeps, and what the backward pass keeps."""
+
+    weights: int
+    activations: int
+
+    def __str__(self) -> str:
+        total = self.weights + self.activations
+        return f"{_mib(total)} = {_mib(self.weights)} weights + {_mib(self.activations)} activations"
+
+
+def estimate(method, tile_shape: tuple[int, int], channels: tuple[int, int], micro_batch: int, ranks: int,
+             settings: dict, averaged: bool) -> Memory:
+    """Estimate from a forward pass without data (PyTorch's meta device), as if the tile were alone.
+
+    Args:
+        method: a `Learned`; it is not changed.
+        tile_shape: points of the largest tile, rounded up to the network's alignment here.
+        channels: of inputs and target.
+        micro_batch: samples at once; ranks: that share what ZeRO divides.
+        settings: the ``engine:`` section; averaged: whether a moving average is kept.
+    """
+    numbers = sum(weight.numel() for weight in method.network.parameters())
+    low, stage = (2 if engine_settings.is_bf16(settings) else 4), engine_settings.stage(settings)
+    states = numbers * (8 + 4 * averaged + (4 if low == 2 or stage else 0))  # two moments, the average, float32 masters
+    gradients, computing = numbers * low, numbers * low
+    weights = sum(
+        part // ranks if stage >= divided else part for part, divided in ((states, 1), (gradients, 2), (computing, 3))
+    )
+    align = method.network.alignment
+    shape = tuple(-(-size // align) * align for size in tile_shape)
+    return Memory(weights, _kept(method, shape, channels, micro_batch, low))
+
+
+def _kept(method, shape, channels, micro_batch: int, low: int) -> int:
+    """Bytes that the backward pass keeps of a forward pass, every storage once, weights left out."""
+    blank = copy.copy(method)
+    blank.network = _meta(method.network).to(torch.bfloat16 if low == 2 else torch.float32)
+    known = {weight.untyped_storage()._cdata for weight in blank.network.parameters()}
+    found: dict[int, tuple[int, torch.Tensor]] = {}
+
+    def note(tensor):
+        storage = tensor.untyped_storage()
+        if storage._cdata not in known:
+            found[storage._cdata] = (storage.nbytes(), tensor)  # the tensor, so that no other gets its place
+        return tensor
+
+    inputs, target = (torch.empty(micro_batch, count, *shape, device="meta") for count in channels)
+    sample = Sample(inputs.to(torch.bfloat16 if low == 2 else torch.float32), target, None, None)
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        blank.loss(sample, Alone(shape))
+    return sum(size for size, _ in found.values())
+
+
+def _meta(network: nn.Module) -> nn.Module:
+    return copy.deepcopy(network).to("meta")
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.0f} MiB"

@@ -1,0 +1,164 @@
+"""A real Slurm of four nodes on this machine: munged, slurmctld and four slurmd with ports and folders of their own.
+
+It touches no installed configuration, no system service and no fixed port, so several may run beside each other, and it
+runs as any user. All its daemons are children of the test process and are ended by it.
+"""
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+DAEMONS = ("munged", "slurmctld", "slurmd")
+PACKAGES = "slurmctld slurmd slurm-client munge libpmix-dev"
+NODES = ("n1", "n2", "n3", "n4")
+# Debian puts daemons where only root looks for programs.
+PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+# Without TmpFS per node the PMIx servers of several nodes meet in one folder; without ReturnToService a node that was
+# once away stays out; a requeued job waits for cred_expire (120 s unless said, 5 s at least); memory and CPUs are
+# declared small and believed (config_overrides), so that any machine has them.
+CONFIGURATION = """\
+ClusterName=tests
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={port}
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+CredType=cred/munge
+AuthInfo=socket={folder}/munge.socket,cred_expire=5
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool/%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/%n.pid
+SlurmctldLogFile={folder}/log/slurmctld
+SlurmdLogFile={folder}/log/%n
+TmpFS={folder}/tmp/%n
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+SchedulerType=sched/backfill
+SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=1,sched_interval=2
+SlurmdParameters=config_overrides
+ReturnToService=2
+KillWait=3
+{nodes}
+PartitionName=batch Nodes=n[1-4] Default=YES MaxTime=60 State=UP
+"""
+
+
+def missing() -> str:
+    """Which daemons are not installed, and how to get them; "" if all are."""
+    absent = [name for name in DAEMONS if shutil.which(name, path=PATH) is None]
+    return f"{', '.join(absent)} not installed: apt-get install {PACKAGES}" if absent else ""
+
+
+class Cluster:
+    """A running cluster; use it as a context. ``environment`` makes sbatch and the others speak to it."""
+
+    def __enter__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="slurm-"))  # short: a socket's path has 107 characters at most
+        self.processes: list[subprocess.Popen] = []
+        self.environment = {"SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": PATH}
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        if self.processes:
+            self.call("scancel", f"--user={getpass.getuser()}")
+            self._until(lambda: not self.call("squeue", "--noheader").strip(), 10)
+        for process in reversed(self.processes):
+            process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def call(self, *command: str) -> str:
+        """Run one of Slurm's commands against this cluster; its standard output."""
+        done = subprocess.run(
+            command, capture_output=True, text=True, env={**os.environ, **self.environment}, timeout=60
+        )
+        return done.stdout
+
+    def _start(self):
+        host = socket.gethostname().split(".")[0]
+        for name in ("state", "log", *(f"{kind}/{node}" for kind in ("spool", "tmp") for node in NODES)):
+            (self.folder / name).mkdir(parents=True)
+        ports = _free_ports(1 + len(NODES))
+        nodes = "\n".join(
+            f"NodeName={node} NodeAddr=127.0.0.1 NodeHostname={host} Port={port} CPUs=1 RealMemory=500 State=UNKNOWN"
+            for node, port in zip(NODES, ports[1:], strict=True)
+        )
+        text = CONFIGURATION.format(host=host, port=ports[0], user=getpass.getuser(), folder=self.folder, nodes=nodes)
+        (self.folder / "slurm.conf").write_text(text)
+        self._start_munge()
+        self._daemon("slurmctld", "-D", "-i")
+        for node in NODES:
+            self._daemon("slurmd", "-D", "-N", node)
+        idle = self._until(
+            lambda: self.call("sinfo", "--noheader", "--Node", "--format=%t").split() == ["idle"] * 4, 40
+        )
+        if not idle:
+            logs = "\n".join(path.read_text(errors="replace")[-1500:] for path in (self.folder / "log").iterdir())
+            raise RuntimeError(f"four idle nodes within 40 s expected, got\n{self.call('sinfo', '--Node')}\n{logs}")
+
+    def _start_munge(self):
+        key = self.folder / "munge.key"
+        key.write_bytes(os.urandom(256))
+        key.chmod(0o600)
+        own = {
+            "key-file": key,
+            "socket": self.folder / "munge.socket",
+            "pid-file": self.folder / "munged.pid",
+            "log-file": self.folder / "munged.log",
+            "seed-file": self.folder / "munged.seed",
+        }
+        self._daemon("munged", "--foreground", "--force", *(f"--{option}={path}" for option, path in own.items()))
+        if not self._until(own["socket"].exists, 10):
+            raise RuntimeError(f"munged made no socket within 10 s: {(self.folder / 'log' / 'munged.out').read_text()}")
+
+    def _daemon(self, name: str, *arguments: str):
+        out = self.folder / "log" / f"{name}-{len(self.processes)}.out"
+        program = shutil.which(name, path=PATH)
+        with out.open("w") as file:
+            self.processes.append(
+                subprocess.Popen(
+                    [program, *arguments],
+                    stdout=file,
+                    stderr=file,
+                    stdin=subprocess.DEVNULL,
+                    env={**os.environ, **self.environment},
+                )
+            )
+
+    @staticmethod
+    def _until(true, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while not (found := true()) and time.monotonic() < end:
+            time.sleep(0.2)
+        return found
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()

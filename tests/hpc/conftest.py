@@ -1,0 +1,70 @@
+"""The cluster that the tests of this folder share, and how they call the command."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from cluster import Cluster, missing  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what would speak of another job or machine."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SLURM_", "MLRTMA_", "OMPI_", "PMIX_"))
+    }
+    return {
+        **kept,
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    }
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    why = missing()
+    if why and os.environ.get("CI") == "true":
+        pytest.fail(why)
+    if why:
+        pytest.skip(why)
+    with Cluster() as running:
+        yield running
+
+
+@pytest.fixture
+def environment(monkeypatch, clean_environment):
+    """No job and no machine is spoken of in the environment of this process and its children."""
+    for name in set(os.environ) - set(clean_environment):
+        monkeypatch.delenv(name)
+    for name, value in clean_environment.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def slurm_here(cluster, environment, tmp_path, monkeypatch):
+    """A folder to submit from, with the cluster's commands; the cluster."""
+    for name, value in cluster.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    return cluster
+
+
+@pytest.fixture
+def mlrtma():
+    """Runs the command in the present folder; the finished process."""
+
+    def run(*arguments, timeout=120):
+        command = [sys.executable, "-m", "jobs.command", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+
+    return run

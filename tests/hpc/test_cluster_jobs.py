@@ -1,0 +1,204 @@
+"""Jobs on a real Slurm of four nodes: what reaches the ranks, what the journal says, and what runs again."""
+
+import re
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+from payload import expected
+
+from hpc import journal, slurm
+from hpc.machine import ROOT, load_machine
+from hpc.order import Order
+from hpc.submit import submit, wait
+from hpc.worklist import Task, read, remaining, write
+from mlrtma_dist.clock import parse_time
+from mlrtma_dist.fields.static import load_static
+from mlrtma_dist.grid.domain import load_domain
+from mlrtma_dist.inference.state_file import write_state
+from mlrtma_dist.observations.csv_write import write_csv
+from mlrtma_dist.samples.simulated_world import simulate_world
+
+PAYLOAD = Path(__file__).with_name("payload.py")
+
+
+class PayloadOrder(Order):
+    """The order of a job whose script is jobs/train.sbatch with the payload in the place of the training."""
+
+    @property
+    def script(self) -> Path:
+        path = Path("payload.sbatch").absolute()
+        text = (ROOT / "jobs" / "train.sbatch").read_text()
+        assert text.count("-m jobs.command train") == 1
+        path.write_text(text.replace("-m jobs.command train", str(PAYLOAD)))
+        return path
+
+
+def order(*arguments, nodes=4, time="00:02:00", launcher="srun"):
+    """A payload job that writes into the present folder."""
+    machine = replace(load_machine("slurm_test"), launcher=launcher)
+    wanted = replace(machine.resources("train"), nodes=nodes, time=time)
+    return PayloadOrder(machine, "train", str(Path.cwd()), tuple(map(str, arguments)), wanted)
+
+
+def states():
+    """The payload's states, in the order in which they were written."""
+    return [float(line.split()[1]) for line in Path("states").read_text().splitlines()]
+
+
+def log(job):
+    return next(Path("output/logs").glob(f"*-{job}.log")).read_text()
+
+
+def events(job):
+    return [entry["event"] for entry in journal.read(journal.path(), job)]
+
+
+def until(true, seconds=30):
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.2)
+    return true()
+
+
+def end(waited, job):
+    """The status of a job that must be over within a minute."""
+    assert until(lambda: slurm.state(job).ended, 60), f"{slurm.state(job)}\n{log(job)}"
+    return wait({job: waited}, 0)[job]
+
+
+def test_a_check_sums_over_four_nodes_and_prints_bandwidth_and_versions(slurm_here, mlrtma):
+    done = mlrtma("check", "--machine", "slurm_test")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.findall(r"rank (\d): (n\d) cpu", done.stdout) == [("0", "n1"), ("1", "n2"), ("2", "n3"), ("3", "n4")], (
+        done.stdout
+    )
+    bandwidths = re.findall(r"all-reduce by gloo over 4 ranks: +(\S+) MB in (\S+) ms, bus (\S+) GB/s", done.stdout)
+    assert len(bandwidths) == 3
+    megabytes, milliseconds, bus = map(float, bandwidths[-1])
+    assert megabytes == 64.0 and bus == pytest.approx(1.5 * megabytes / milliseconds, rel=1e-2)
+    assert "torch" in done.stdout and done.stdout.count("libmpi.so") == 1
+
+
+def test_a_rank_that_is_killed_ends_the_job_within_seconds_and_the_journal_says_which(slurm_here):
+    killed = order(1000000, "--kill", 2)
+    job = submit(killed)
+    status = end(killed, job)
+    ended = time.time() - float(Path("killed").read_text())
+    assert status.state == "FAILED" and ended < 20, log(job)
+    assert events(job) == ["submitted", "started", "failed"]
+    last = journal.ending(journal.path(), job)
+    assert re.fullmatch(r"rank 2 on n3 was ended by signal 9", last["reason"]) and last["exit_code"] != 0
+
+
+def test_the_time_limit_reaches_the_ranks_which_checkpoint_and_go_on_after_the_requeue(slurm_here):
+    long = order(300, "--slow", nodes=2, time="00:01:00")
+    job = submit(long)
+    assert until(lambda: "again" in events(job), 50), log(job)
+    assert Path("signalled").read_text() == "2\n"  # both ranks, not only the shell
+    assert not Path("states").exists() or len(states()) < 300
+    assert end(long, job).done, log(job)
+    assert events(job) == ["submitted", "started", "again", "started", "done"]
+    assert states() == pytest.approx(expected(300, 2), abs=1e-12)
+
+
+def test_a_node_that_dies_costs_its_job_one_run(slurm_here):
+    alone = order(300, "--slow", nodes=1)
+    job = submit(alone)
+    assert until(lambda: Path("states").exists()), log(job)
+    node = slurm.state(job).nodes or slurm_here.call("squeue", "--noheader", "--format=%N", f"--jobs={job}").strip()
+    slurm_here.call("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    try:
+        status = end(alone, job)
+    finally:
+        slurm_here.call("scontrol", "update", f"nodename={node}", "state=resume")
+    assert status.done and status.restarts == 1
+    # Nothing was checkpointed before the node died: the second run begins anew and leaves all states.
+    assert states()[-300:] == pytest.approx(expected(300, 1), abs=1e-12)
+
+
+def test_only_the_tasks_of_an_array_that_failed_run_again(slurm_here, mlrtma):
+    tasks = [
+        Task(f"hour{i}", f"hour{i}.txt", f"sum{i}", f"sh -c 'echo run >> runs{i}; cp source{i} hour{i}.txt'")
+        for i in range(3)
+    ]
+    write(Path("tasks.tsv"), tasks)
+    for i in (0, 2):
+        Path(f"source{i}").write_text(str(i))
+    first = mlrtma("submit", "worklist", "tasks.tsv", "--machine", "slurm_test", "--wait")
+    assert first.returncode == 1 and "3 array elements" in first.stdout, first.stderr
+    assert [task.id for task in remaining(read(Path("tasks.tsv")))] == ["hour1"]
+    Path("source1").write_text("1")
+    second = mlrtma("submit", "worklist", "tasks.tsv", "--machine", "slurm_test", "--wait")
+    assert second.returncode == 0 and "1 array elements" in second.stdout, second.stderr
+    assert [Path(f"hour{i}.txt").read_text() for i in range(3)] == ["0", "1", "2"]
+    assert [Path(f"runs{i}").read_text().count("run") for i in range(3)] == [1, 2, 1]
+
+
+@pytest.fixture(scope="module")
+def hour(tmp_path_factory, clean_environment):
+    """Files of a simulated hour on the toy domain, and the analysis of it by hand."""
+    folder = tmp_path_factory.mktemp("hour")
+    world = simulate_world(load_static(load_domain("toy")), parse_time("2022-08-24T06:00"), stations=60, seed=1)
+    write_csv(folder / "observations.csv", world.observations)
+    write_state(folder / "background.nc", world.background)
+    config = f"""\
+domain: toy
+observations: [{folder}/observations.csv]
+background: [{folder}/background.nc]
+time: "2022-08-24T06:00"
+method: oi
+maps: false
+variables: [t2m]
+"""
+    (folder / "toy.yaml").write_text(config + "output: by_job\n")
+    command = [sys.executable, "-m", "jobs.command", "analyse", "toy.yaml", "--set", "output=by_hand"]
+    subprocess.run(command, cwd=folder, env=clean_environment, check=True, capture_output=True)
+    return folder
+
+
+def test_an_analysis_by_a_job_is_that_by_hand_and_the_next_job_waits_for_it(slurm_here, mlrtma, hour, monkeypatch):
+    monkeypatch.chdir(hour)
+    Path("check.tsv").write_text(
+        "size\tsize.txt\tx\tsh -c 'wc -c < by_job/toy_20220824T0600Z/toy_20220824T0600Z.nc > size.txt'\n"
+    )
+    Path("campaign.yaml").write_text(
+        "steps:\n  size: {verb: worklist, config: check.tsv, after: [analyse]}\n"
+        "  analyse: {verb: analyse, config: toy.yaml}\n"
+    )
+    done = mlrtma("submit", "campaign", "campaign.yaml", "--machine", "slurm_test", "--wait")
+    assert done.returncode == 0, done.stdout + done.stderr
+    by_job, by_hand = (next(Path(folder).rglob("*.nc")) for folder in ("by_job", "by_hand"))
+    assert int(Path("size.txt").read_text()) == by_job.stat().st_size
+    with netCDF4.Dataset(by_job) as ours, netCDF4.Dataset(by_hand) as theirs:
+        assert list(ours.variables) == list(theirs.variables) and len(ours.variables) > 3
+        for name in ours.variables:
+            np.testing.assert_array_equal(ours[name][:], theirs[name][:])
+
+
+def test_a_job_after_one_that_failed_never_runs_and_is_over(slurm_here, mlrtma):
+    Path("first.tsv").write_text("a\ta.txt\tx\tfalse\n")
+    Path("second.tsv").write_text("b\tb.txt\tx\ttouch b.txt\n")
+    Path("campaign.yaml").write_text(
+        "steps:\n  first: {verb: worklist, config: first.tsv}\n"
+        "  second: {verb: worklist, config: second.tsv, after: [first]}\n"
+    )
+    done = mlrtma("submit", "campaign", "campaign.yaml", "--machine", "slurm_test", "--wait")
+    first, second = re.findall(r"^job (\d+): ", done.stdout, re.MULTILINE)
+    assert done.returncode == 1
+    assert events(f"{first}_0") == ["started", "failed"] and events(f"{second}_0") == []
+    assert slurm.state(first).state == "FAILED" and not slurm.state(second).done
+    assert not Path("b.txt").exists()
+
+
+def test_a_job_that_nobody_knows_is_unknown_and_done_if_its_outputs_are_there(slurm_here):
+    assert slurm.state("999999") == slurm.Status() and not slurm.Status().ended
+    assert slurm.wait(["999999"], finished=lambda job: True, poll_seconds=0)["999999"].done
+    assert (
+        slurm.wait(["999999"], finished=lambda job: False, poll_seconds=0, patience=2)["999999"].state == slurm.UNKNOWN
+    )

@@ -1,0 +1,47 @@
+"""The journal keeps whole lines whatever happens to its writers."""
+
+import signal
+import subprocess
+import sys
+import time
+
+from hpc import journal
+
+WRITER = (
+    "import sys; from pathlib import Path; from hpc import journal\n"
+    "for i in range(10**9):\n"
+    "    journal.append(Path(sys.argv[1]), job=sys.argv[2], event='started', number=i, padding='x' * 500)\n"
+)
+
+
+def test_writers_beside_each_other_and_killed_leave_whole_lines_in_order(tmp_path):
+    book = tmp_path / "folder" / "journal.jsonl"
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(book), str(i)]) for i in range(3)]
+    time.sleep(1.5)
+    for writer in writers:
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+    lines = book.read_text().splitlines()
+    assert len(journal.read(book)) == len(lines) > 10
+    for i in range(3):
+        numbers = [entry["number"] for entry in journal.read(book, str(i))]
+        assert numbers == list(range(len(numbers)))
+
+
+def test_a_torn_last_line_costs_only_itself(tmp_path):
+    book = tmp_path / "journal.jsonl"
+    journal.append(book, job="1", event="started")
+    with book.open("a") as file:
+        file.write('{"job": "1", "eve')
+    journal.append(book, job="1", event="done", exit_code=0)
+    assert [entry["event"] for entry in journal.read(book)] == ["started", "done"]
+
+
+def test_a_job_that_goes_on_has_not_ended(tmp_path):
+    book = tmp_path / "journal.jsonl"
+    for event in ("submitted", "started", "again"):
+        journal.append(book, job="7", event=event)
+        assert journal.ending(book, "7") is None
+    journal.append(book, job="7", event="failed", reason="rank 2 on n3 was ended by signal 9")
+    assert journal.ending(book, "7")["reason"] == "rank 2 on n3 was ended by signal 9"
+    assert journal.ending(book, "8") is None

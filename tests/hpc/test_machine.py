@@ -1,0 +1,60 @@
+"""Profiles: what is shipped loads, and what is wrong is refused with its key."""
+
+import pytest
+import yaml
+
+from hpc.machine import MachineError, Resources, folder, load_machine
+
+
+@pytest.mark.parametrize("name", ["local", "slurm_test", "gpu_cluster"])
+def test_every_shipped_profile_says_what_each_job_script_asks_for(name):
+    machine = load_machine(name)
+    scripts = {path.stem for path in (folder().parents[1] / "jobs").glob("*.sbatch")}
+    assert machine.name == name and scripts == set(machine.jobs)
+
+
+def test_time_limits_are_hours():
+    assert Resources(time="1-12:30:00").hours == 36.5
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("launchr: srun", r"unknown key 'launchr' \(did you mean 'launcher'\?\)"),
+        ("jobs: {train: {node: 2}}", r"jobs\.train: unknown key 'node' \(did you mean 'nodes'\?\)"),
+        ("launcher: torchrun", "launcher: expected one of srun, mpiexec, none, got 'torchrun'"),
+        ("nodes: many", "nodes: expected int, got 'many'"),
+        ("memory: 64G", 'exclusive nodes need "0"'),
+        ("scheduler: none", "srun needs scheduler: slurm"),
+        ("nodes: 2\njobs: {train: {nodes: 3}}", r"jobs\.train\.nodes: .* at most 2 nodes, 3"),
+        ("gpus_per_node: 4\njobs: {train: {tasks_per_node: 5}}", "a rank has a GPU of its own"),
+        ("partitions: [gpu]\njobs: {train: {partition: cpu}}", "expected one of gpu, got 'cpu'"),
+        ("jobs: {train: {time: 30}}", "time: expected str, got 30"),
+        ("jobs: {train: {time: '30'}}", "hours:minutes:seconds"),
+        ("a: [", "not valid YAML"),
+    ],
+)
+def test_a_wrong_profile_is_refused_with_file_and_key(tmp_path, text, message):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(MachineError, match=message) as error:
+        load_machine(str(path))
+    assert str(error.value).startswith(str(path))
+
+
+def test_an_unknown_machine_is_refused_with_the_shipped_names():
+    with pytest.raises(MachineError, match="shipped are gpu_cluster, local, slurm_test"):
+        load_machine("gpu_clutser")
+
+
+def test_overrides_change_one_key_and_leave_its_neighbours():
+    before, after = load_machine("slurm_test"), load_machine("slurm_test", {"jobs": {"train": {"nodes": 2}}})
+    assert after.resources("train") == Resources(**{**vars(before.resources("train")), "nodes": 2})
+    assert after.resources("analyse") == before.resources("analyse")
+
+
+def test_the_documented_cluster_is_explained_setting_by_setting():
+    text = (folder() / "gpu_cluster.yaml").read_text()
+    undocumented = [line for line in text.splitlines() if line.startswith("  NCCL") and "#" not in line]
+    assert undocumented == []
+    assert {"NCCL_SOCKET_IFNAME", "NCCL_IB_HCA", "NCCL_DEBUG"} <= set(yaml.safe_load(text)["variables"])

@@ -1,0 +1,98 @@
+"""Worklists: what remains, and what a line must be."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpc.job import AGAIN
+from hpc.worklist import Task, WorklistError, is_done, read, remaining, run, write
+
+WORD = st.text(st.characters(blacklist_categories=("C", "Z")), min_size=1).filter(lambda text: not text.startswith("#"))
+
+
+@given(st.lists(st.tuples(WORD, WORD, WORD, WORD), unique_by=(lambda row: row[0], lambda row: row[1])))
+def test_a_worklist_reads_back_as_it_was_written(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("list") / "tasks.tsv"
+    tasks = tuple(Task(*row) for row in rows)
+    write(path, tasks)
+    assert read(path) == tasks
+
+
+@pytest.fixture
+def tasks(tmp_path):
+    commands = {"good": "echo 1 > {0}", "bad": "exit 3", "empty": "true", "last": "echo 2 > {0}"}
+    return [
+        Task(name, str(tmp_path / name), f"sum-{name}", f"sh -c '{command.format(tmp_path / name)}'")
+        for name, command in commands.items()
+    ]
+
+
+def test_a_task_that_fails_or_leaves_no_output_remains_and_the_others_are_done(tasks, capfd):
+    assert run(tasks) == 1
+    assert [task.id for task in remaining(tasks)] == ["bad", "empty"]
+    said = capfd.readouterr().err
+    assert "task bad failed: exit code 3" in said and "task empty failed: exit code 0, but no" in said
+
+
+def test_a_task_whose_checksum_or_output_changed_is_to_be_done_again(tasks):
+    run(tasks)
+    good = tasks[0]
+    assert is_done(good, verify=True)
+    assert not is_done(Task(good.id, good.output, "another configuration", good.command))
+    with open(good.output, "w") as file:
+        file.write("X\n")  # of the same length: only the content tells
+    assert is_done(good) and not is_done(good, verify=True)
+    with open(good.output, "w") as file:
+        file.write("longer")
+    assert not is_done(good)
+
+
+def test_a_signal_lets_the_running_task_end_and_leaves_the_rest_for_the_next_run(tmp_path):
+    tasks = [
+        Task(f"t{i}", str(tmp_path / f"t{i}"), "x", f"sh -c 'trap : USR1; sleep 1; touch {tmp_path}/t{i}'")
+        for i in range(3)
+    ]
+    write(tmp_path / "tasks.tsv", tasks)
+    process = subprocess.Popen([sys.executable, "-m", "hpc.worklist", "run", str(tmp_path / "tasks.tsv")])
+    time.sleep(0.7)
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait(timeout=20) == AGAIN
+    assert [task.id for task in remaining(tasks)] in (["t1", "t2"], ["t2"])
+
+
+def test_elements_of_an_array_share_the_lines_without_a_gap(tmp_path):
+    tasks = [Task(f"t{i}", str(tmp_path / f"t{i}"), "x", f"touch {tmp_path}/t{i}") for i in range(7)]
+    write(tmp_path / "tasks.tsv", tasks)
+    for element in range(3):
+        command = [
+            sys.executable,
+            "-m",
+            "hpc.worklist",
+            "run",
+            str(tmp_path / "tasks.tsv"),
+            "--of",
+            "3",
+            "--element",
+            str(element),
+        ]
+        assert subprocess.run(command).returncode == 0
+        assert [i for i in range(7) if is_done(tasks[i])] == [i for i in range(7) if i % 3 <= element]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a\tb\tc\n", r":1: expected id, output, checksum, command"),
+        ("# comment\na\to\tc\tx\na\tp\tc\tx\n", r":3: id a is that of line 2"),
+        ("a\to\tc\tx\nb\to\tc\tx\n", r":2: output o is that of line 1"),
+    ],
+)
+def test_a_wrong_line_is_refused_with_its_number(tmp_path, text, message):
+    (tmp_path / "tasks.tsv").write_text(text)
+    with pytest.raises(WorklistError, match=message):
+        read(tmp_path / "tasks.tsv")

@@ -1,0 +1,62 @@
+"""The folded U-net on four tiles beside one: outputs, loss and gradients. Prints the largest differences."""
+
+import json
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mlrtma_dist.methods.regression import Regression, RegressionSettings
+from mlrtma_dist.nn.layers import randomise
+from mlrtma_dist.nn.neighbourhood import Alone
+from mlrtma_dist.parallel.mesh import Mesh
+from mlrtma_dist.parallel.reduce import sum_gradients
+from mlrtma_dist.parallel.world import World
+from mlrtma_dist.samples.sample import Sample
+
+DOMAINS = {"periodic": ((48, 64), (True, True)), "odd": ((45, 61), (False, False))}
+
+
+def run(domain, wraps, world) -> dict:
+    generator = torch.Generator().manual_seed(1)
+    inputs, target = (torch.randn(2, c, *domain, generator=generator, dtype=torch.float64) for c in (3, 1))
+    mask = (torch.rand(2, 1, *domain, generator=generator) > 0.2).double()
+    method = Regression(RegressionSettings(widths=(8, 16, 16), groups=4))
+    method.network.double()
+    randomise(method.network, 3)
+    tile = world.tile(domain, align=method.network.alignment, periodic=wraps)
+    cut = (..., slice(tile.box.y0, tile.box.y1), slice(tile.box.x0, tile.box.x1))
+    whole = step(method, Sample(inputs, target, mask, np.zeros(2, "datetime64[s]")), Alone(domain, wraps))
+    part = Sample(inputs[cut], target[cut], mask[cut], np.zeros(2, "datetime64[s]"))
+    own = step(method, part, world.neighbourhood(tile), world.transport())
+    transport = world.transport()
+    totals = transport.sum(torch.tensor([own["loss"], own["weight"]], dtype=torch.float64))
+    found = {
+        "output": spread(own["output"], whole["output"][cut]),
+        "loss": abs(float(totals[0]) / whole["loss"] - 1), "weight": abs(float(totals[1]) - whole["weight"]),
+        "gradient": max(spread(a, b) for a, b in zip(own["gradients"], whole["gradients"], strict=True)),
+    }
+    everywhere = torch.tensor(list(found.values()), dtype=torch.float64)
+    worst = torch.stack(transport.collect(everywhere)).amax(0)
+    return dict(zip(found, worst.tolist(), strict=True))
+
+
+def step(method, sample, here, transport=None) -> dict:
+    method.network.zero_grad()
+    loss, weight = method.loss(sample, here)
+    loss.backward()
+    if transport is not None:
+        sum_gradients(method.network, transport)
+    gradients = [w.grad.clone() for w in method.network.parameters()]
+    return {"output": method.analyse(sample, here), "loss": float(loss), "weight": weight, "gradients": gradients}
+
+
+def spread(one: Tensor, other: Tensor) -> float:
+    return float((one - other).abs().max() / other.abs().max())
+
+
+if __name__ == "__main__":
+    with World.start(Mesh(y=2, x=2), device="cpu") as world:
+        found = {name: run(*setting, world) for name, setting in DOMAINS.items()}
+        if world.rank == 0:
+            print(json.dumps(found))

@@ -1,0 +1,29 @@
+"""One rank fails while the others wait for it: in the main thread or, with the argument "thread", in another one."""
+
+import sys
+import threading
+import time
+
+import torch
+import torch.distributed as dist
+
+from mlrtma_dist.parallel.world import World
+
+
+def fail():
+    raise ArithmeticError("the sample of 2026-02-30 holds a NaN")
+
+
+def main(where):
+    with World.start(device="cpu", timeout=300) as world:
+        if world.rank == 1:
+            if where == "thread":
+                threading.Thread(target=fail).start()
+                time.sleep(300)
+            fail()
+        dist.all_reduce(torch.ones(1))
+        time.sleep(300)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if sys.argv[1:] else "main")

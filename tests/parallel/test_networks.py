@@ -1,0 +1,60 @@
+"""U-net and vision transformer, decomposed, give what one rank gives. One job of four ranks checks all."""
+
+import random
+
+import pytest
+from launch import launch
+
+LIMITS = {"float32": 1e-5, "float64": 1e-10}
+MEASURES = {
+    "float32": ("output", "input gradient", "all weights"),
+    "float64": ("output", "input gradient", "all weights", "each weight"),
+}
+
+
+@pytest.fixture(scope="module")
+def found():
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+    return launch("networks", 4, seed, timeout=240)
+
+
+@pytest.mark.parametrize("precision", LIMITS)
+@pytest.mark.parametrize("network", ["unet", "vit"])
+def test_outputs_and_gradients_on_tiles_equal_those_of_one_rank(found, network, precision):
+    values = {name: value for name, value in found["equality"].items() if name.startswith(f"{precision} {network} ")}
+    assert len(values) == 4 * (4 + 3 + 7 + 3)
+    checked = {name: value for name, value in values.items() if name.endswith(MEASURES[precision])}
+    assert {name: value for name, value in checked.items() if not value <= LIMITS[precision]} == {}
+
+
+@pytest.mark.parametrize("network", ["unet", "vit"])
+def test_the_comparison_finds_out_a_missing_exchange(found, network):
+    forgotten = found["forgotten"]
+    assert forgotten[f"{network} without forward, output"] > 1e-3
+    assert forgotten[f"{network} without forward, input gradient"] > 1e-3
+    assert forgotten[f"{network} without backward, output"] < 1e-10  # only the way back was lost
+    assert forgotten[f"{network} without backward, input gradient"] > 1e-3
+    assert forgotten[f"{network} without backward, each weight"] > 1e-3
+
+
+def test_the_backward_pass_of_the_decomposed_network_is_the_adjoint_of_its_tangent_linear(found):
+    assert set(found["adjoint"]) == {
+        f"{network} {table}" for network in ("unet", "vit") for table in ("(2, 2)", "(1, 3)")
+    }
+    assert max(found["adjoint"].values()) <= 1e-10
+
+
+@pytest.mark.parametrize(
+    "case", [f"{network} {table}" for network in ("unet", "vit") for table in ("(2, 2)", "(3, 1)")]
+)
+def test_training_on_tiles_follows_one_rank_and_the_loss_falls_by_a_tenth(found, case):
+    assert found["training"][f"{case} difference"] <= 1e-10
+    assert found["training"][f"{case} left"] <= 0.9
+
+
+@pytest.mark.parametrize("network", ["unet", "vit"])
+def test_recomputed_activations_repeat_the_exchanges_in_the_same_order_on_every_rank(found, network):
+    assert found["recomputation"][f"{network} disordered ranks"] == 0
+    assert found["recomputation"][f"{network} repeated"] > 1.1
+    assert found["recomputation"][f"{network} difference"] == 0.0

@@ -1,0 +1,131 @@
+"""The dataset: what a case looks like to a network, its symmetries, and reading ahead."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from mlrtma_dist.config import ConfigError
+from mlrtma_dist.nn.neighbourhood import Box
+from mlrtma_dist.parallel.tile import Tile
+from mlrtma_dist.parallel.transport import Transport
+from mlrtma_dist.parallel.world import World
+from mlrtma_dist.samples.build import build_store
+from mlrtma_dist.samples.dataset import Dataset, read_ahead
+from mlrtma_dist.samples.encode import encode
+from mlrtma_dist.samples.gaussian_plane import Field, GaussianPlane
+from mlrtma_dist.samples.statistics import Statistics, gather_statistics
+from mlrtma_dist.samples.store import Store
+from mlrtma_dist.samples.symmetry import Symmetry
+
+PLANE = GaussianPlane(size=32, truth=Field(8.0, 2.0), observations=60, seed=4)
+CASES = 6
+UNITS = Statistics(("background", "truth"), (0.0, 0.5), (1.0, 2.0), CASES, "", "")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    path = tmp_path_factory.mktemp("dataset") / "plane.h5"
+    with World.start(device="cpu") as world:
+        build_store(path, PLANE.layout("plane", 16), PLANE.time(CASES), PLANE.make, world)
+    return Store(path)
+
+
+def whole() -> Tile:
+    return Tile.whole(PLANE.shape, (True, True))
+
+
+def test_a_case_is_background_departure_and_mask_in_units_of_the_truth(store):
+    sample = Dataset(store, whole(), UNITS).batch([2])
+    (background, truth), table = PLANE.draw(2)
+    np.testing.assert_allclose(sample.target[0, 0], (truth - 0.5) / 2, atol=1e-6)
+    np.testing.assert_allclose(sample.inputs[0, 0], (background - 0.5) / 2, atol=1e-6)
+    departure, mask = np.zeros((2, 32, 32))
+    at = tuple(table.place.T)
+    departure[at], mask[at] = (table.value - background[at]) / 2, 1.0
+    np.testing.assert_allclose(sample.inputs[0, 1], departure, atol=1e-6)
+    np.testing.assert_array_equal(sample.inputs[0, 2], mask)
+    assert sample.mask is None and sample.time[0] == PLANE.time(3)[2]
+
+
+def test_observations_of_one_cell_are_averaged_and_no_observation_is_zero():
+    cell = np.array([[4, 7], [4, 7], [5, 8], [4, 7]])
+    channels = encode(cell, np.array([1.0, 2.0, 5.0, 9.0]), np.array([0, 0, 0, 1]), Box(4, 6, 7, 10), 2)
+    np.testing.assert_array_equal(channels[0], [[1.5, 0, 0], [0, 5, 0]])
+    np.testing.assert_array_equal(channels[1], [[9, 0, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(channels[2:], channels[:2] != 0)
+
+
+@pytest.mark.parametrize("transpose", [False, True])
+@pytest.mark.parametrize("mirror", [(False, False), (True, False), (False, True), (True, True)])
+def test_a_symmetry_moves_field_and_observations_alike(transpose, mirror):
+    symmetry = Symmetry(9, (4, 7), mirror, transpose, -1)
+    field, box = np.random.default_rng(1).standard_normal((9, 9)), Box(2, 6, 3, 9)
+    moved = np.empty((9, 9))
+    places = np.stack(np.divmod(np.arange(81), 9), 1)
+    moved[tuple(symmetry.place(places).astype(int).T)] = -field.ravel()
+    rows, columns = symmetry.source(box)
+    read = field[np.ix_(np.array(rows) % 9, np.array(columns) % 9)]
+    np.testing.assert_array_equal(symmetry.field(read), moved[2:6, 3:9])
+
+
+def test_variants_differ_from_the_case_and_from_each_other_and_come_back_with_the_seed(store):
+    data = Dataset(store, whole(), UNITS, variants=3, seed=1)
+    assert len(data.time) == 3 * CASES
+    shown = [data.batch([index]).target.numpy() for index in (1, 1 + CASES, 1 + 2 * CASES)]
+    # a shift, a mirror or a turn only moves values, a change of sign turns them about the mean
+    for one in shown[1:]:
+        assert np.std(np.abs(one)) == pytest.approx(np.std(np.abs(shown[0])), rel=1e-4)
+    assert min(np.abs(a - b).max() for a, b in ((shown[0], shown[1]), (shown[1], shown[2]), (shown[0], shown[2]))) > 0.5
+    again = Dataset(store, whole(), UNITS, variants=3, seed=1).batch([1 + CASES]).target.numpy()
+    np.testing.assert_array_equal(again, shown[1])
+
+
+def test_cases_to_validate_with_are_shown_once_as_they_are(store):
+    data = Dataset(store, whole(), UNITS, variants=4, plain_from=store.time[4])
+    times, counts = np.unique(data.time, return_counts=True)
+    assert counts.tolist() == [4, 4, 4, 4, 1, 1]
+    last = int(np.flatnonzero(data.time == times[-1])[0])
+    np.testing.assert_array_equal(data.batch([last]).target, Dataset(store, whole(), UNITS).batch([5]).target)
+
+
+def test_variants_are_refused_where_the_plane_is_not_the_same_in_all_directions(store, tmp_path):
+    layout = PLANE.layout("plane", 16)
+    with World.start(device="cpu") as world:
+        flat = type(layout)(**{**vars(layout), "periodic": False})
+        build_store(tmp_path / "flat.h5", flat, PLANE.time(1), PLANE.make, world)
+    with pytest.raises(ConfigError, match="variants: expected 1 on plane, got 2"):
+        Dataset(Store(tmp_path / "flat.h5"), Tile.whole(PLANE.shape), UNITS, variants=2)
+    with pytest.raises(ConfigError, match="expected a tile of plane"):
+        Dataset(store, Tile.whole((32, 31)), UNITS)
+
+
+def test_statistics_are_those_of_all_values(store):
+    found = gather_statistics(store, np.arange(1, 5), whole(), Transport.alone())
+    fields = np.stack([PLANE.draw(number)[0].astype(np.float32) for number in range(1, 5)]).astype(np.float64)
+    np.testing.assert_allclose(found.mean, fields.mean((0, 2, 3)), rtol=1e-12)
+    np.testing.assert_allclose(found.deviation, fields.std((0, 2, 3)), rtol=1e-12)
+    assert (found.cases, found.start, found.end) == (4, "2000-01-01T01:00:00", "2000-01-01T04:00:00")
+
+
+def test_batches_come_in_order_read_ahead_by_a_thread_and_only_as_far_as_allowed():
+    read, threads = [], set()
+
+    def slow(key):
+        read.append(key)
+        threads.add(threading.current_thread())
+        return key * key
+
+    stream = read_ahead(slow, iter(range(100)), depth=3)
+    assert [next(stream) for _ in range(5)] == [0, 1, 4, 9, 16]
+    stream.close()
+    assert threading.main_thread() not in threads and len(threads) == 1
+    assert 5 <= len(read) <= 5 + 3 + 1
+    assert list(read_ahead(slow, range(4), depth=3)) == [0, 1, 4, 9]
+
+
+def test_an_error_of_the_reading_thread_is_raised_where_its_batch_is_asked_for():
+    stream = read_ahead(lambda key: 1 // key, [2, 1, 0, 5], depth=2)
+    assert [next(stream), next(stream)] == [0, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(stream)

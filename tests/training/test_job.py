@@ -1,0 +1,129 @@
+"""`mlrtma train` as a user runs it: alone and on ranks, stopped by a signal, resumed, refused."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from launch import ROOT
+
+from jobs import samples, train
+from mlrtma_dist import config
+from mlrtma_dist.config import ConfigError
+from mlrtma_dist.samples.gaussian_plane import GaussianPlane
+from mlrtma_dist.training.metrics import read
+from mlrtma_dist.weights.checkpoint import Checkpoint
+
+STEPS = 40
+FIRST = "the first case to validate with"
+CONFIG = f"""
+method: regression
+settings: {{widths: [8, 8], groups: 2}}
+schedule: {{steps: {STEPS}, batch: 4, learning_rate: 1.0e-3, warm_up: 5, average_decay: 0.9}}
+engine: {{zero_optimization: {{stage: 1}}}}
+variants: 4
+validation_from: "{FIRST}"
+"""
+START = "import sys; from jobs.command import main; sys.exit(main())"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Sixteen cases, and a configuration."""
+    folder = tmp_path_factory.mktemp("train")
+    plane = GaussianPlane()
+    samples.make(samples.Run(str(folder / "samples.h5"), plane, cases=16))
+    (folder / "run.yaml").write_text(CONFIG.replace(FIRST, str(plane.time(16)[12])))
+    return folder
+
+
+def command(store, output, *more, ranks=0):
+    start = [sys.executable, "-c", START, "train", str(store / "run.yaml"), "--samples", str(store / "samples.h5"),
+             "--output", str(output), *more]
+    mpiexec = Path(sys.executable).parent / "mpiexec"
+    launcher = str(mpiexec) if mpiexec.exists() else "mpiexec"
+    return [launcher, "--oversubscribe", "--bind-to", "none", "-n", str(ranks), *start] if ranks else start
+
+
+def environment():
+    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1",
+            **dict.fromkeys(("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"), "1"),
+            **dict.fromkeys(("PRTE_ALLOW_RUN_AS_ROOT", "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM"), "1")}
+
+
+def run(store, output, *more, ranks=0):
+    done = subprocess.run(command(store, output, *more, ranks=ranks), capture_output=True, text=True, timeout=300,
+                          env=environment())
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(store):
+    done = run(store, store / "whole")
+    return done, read(store / "whole" / "metrics.csv")
+
+
+def test_alone_it_trains_validates_saves_and_says_so(store, uninterrupted):
+    done, rows = uninterrupted
+    assert [row["step"] for row in rows] == list(range(STEPS))
+    assert sum(row["loss"] for row in rows[-10:]) < 0.9 * sum(row["loss"] for row in rows[:10])
+    assert rows[-1]["validation"] > 0 and rows[-1]["samples_per_second"] > 0
+    assert done.stdout.strip().endswith(f"step_{STEPS:08d}")
+    assert f"train: step {STEPS}/{STEPS}, loss" in done.stderr
+    manifest = Checkpoint(store / "whole" / "checkpoints" / "best").manifest
+    assert manifest.run.method == "regression" and manifest.run.statistics["cases"] == 12
+    assert "average_decay: 0.9" in manifest.run.config == (store / "whole" / "config.yaml").read_text()
+
+
+def test_two_tiles_stopped_by_a_signal_end_with_75_and_one_rank_goes_on_with_the_same_losses(store, uninterrupted):
+    output = store / "stopped"
+    mesh = ("--set", "mesh={data: 1, y: 2, x: 1}")
+    start = command(store, output, *mesh, ranks=2)
+    process = subprocess.Popen(start, stderr=subprocess.PIPE, text=True, env=environment())
+    metrics, limit = output / "metrics.csv", time.monotonic() + 200
+    while not (metrics.exists() and read(metrics)) and process.poll() is None and time.monotonic() < limit:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGUSR1)
+    _, said = process.communicate(timeout=200)
+    assert process.returncode == 75, said
+    done = read(metrics)[-1]["step"] + 1
+    assert 0 < done < STEPS
+    run(store, output, "--resume")
+    rows, truth = read(metrics), uninterrupted[1]
+    assert [row["step"] for row in rows] == list(range(STEPS))
+    for row, expected in zip(rows, truth, strict=True):
+        assert row["loss"] == pytest.approx(expected["loss"], rel=1e-4)  # float32, after 40 steps of Adam
+    assert rows[-1]["validation"] == pytest.approx(truth[-1]["validation"], rel=1e-4)
+
+
+def test_a_new_run_does_not_write_over_the_checkpoints_of_another(store, uninterrupted):
+    arguments = [str(store / "run.yaml"), "--samples", str(store / "samples.h5"), "--output", str(store / "whole")]
+    with pytest.raises(ConfigError, match="holds checkpoints already; add --resume or name another folder"):
+        train.main(arguments)
+
+
+def test_a_dry_run_prints_the_configuration_the_tiles_and_a_memory_estimate(store, capsys):
+    train.main([str(store / "run.yaml"), "--samples", str(store / "samples.h5"), "--output", str(store / "never"),
+                "--set", "schedule.steps=5", "--set", "mesh={data: 2, y: 2, x: 2}", "--dry-run"])
+    said = capsys.readouterr().out
+    assert "steps: 5" in said and "# ranks: data(2) * y(2) * x(2) = 8" in said
+    assert "[(32, 32), (32, 32), (32, 32), (32, 32)]" in said and "MiB activations" in said
+    assert not (store / "never").exists()
+
+
+def test_every_shipped_configuration_can_be_read():
+    shipped = sorted((config.configs_root() / "training").glob("*.yaml"))
+    assert shipped, "there is something to train"
+    for path in shipped:
+        run = config.load(train.Run, path)
+        assert train.build(run).network.alignment >= 1
+
+
+def test_a_batch_key_is_refused_before_anything_starts(store):
+    with pytest.raises(ConfigError, match="engine.train_batch_size"):
+        given = ["--samples", "s.h5", "--output", "o", "--set", "engine.train_batch_size=4"]
+        train.main([str(store / "run.yaml"), *given])
