@@ -1,8 +1,8 @@
 """The ranks of a job: MPI starts them and introduces them, torch.distributed carries their tensors.
 
-`World.start` works under ``mpiexec``, under ``srun --mpi=pmix`` and alone; alone, MPI is not even imported. When a
-rank fails,
-all end: the first to fail is named with its trace, and MPI aborts the rest, which would wait for it for ever.
+`World.start` works under ``mpiexec``, under ``srun --mpi=pmix`` and alone; alone, MPI is not even imported. When
+a rank fails, all end: the first to fail is named with its trace, and MPI aborts the rest, which would wait for it for
+ever.
 """
 
 import contextlib
@@ -30,6 +30,11 @@ log = logging.getLogger(__name__)
 # Open MPI and PMIx; MPICH, Intel MPI and Slurm's PMI-2.
 MPI_SIGNS = ("OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE")
 FIRST_FAILURE = "first_failure"
+# Under srun, Open MPI 5 crashes now and then where a rank leaves MPI_Init and writes to one that cannot receive yet
+# (open-mpi/ompi issues 11438, 12495): 2 of 40 starts on 4 busy nodes. After this pause, in seconds: 0 of 190. The other
+# cure, addresses exchanged in the background (pmix_base_async_modex), made the first message between ranks of one node
+# hang in 3 of 10 starts.
+LEAVE_INIT = 0.5
 
 
 class WorldError(ValueError):
@@ -73,17 +78,18 @@ class World:
             MeshError: the mesh has another size. WorldError: ranks that MPI does not know of.
         """
         communicator = _communicator()
-        rank, size, local_rank = _places(communicator)
+        rank, size, nodes = _places(communicator)
         with contextlib.ExitStack() as stack:
             store = None
             abort = lambda: _abort_on_failure(communicator, rank, size, lambda: store)  # noqa: E731
             stack.enter_context(abort())
             mesh = Mesh(data=size) if mesh is None else mesh
             mesh.check(size)
+            local_rank = nodes[:rank].count(nodes[rank])
             place = _device(device, local_rank)
             groups = dict.fromkeys(("world", "data", "y", "x", "tiles"))
             if size > 1 or always_group:
-                store = _meet(communicator, rank, size, local_rank, timeout, stack)
+                store = _meet(communicator, nodes, rank, local_rank, timeout, stack)
                 backend = "cpu:gloo,cuda:nccl" if place.type == "cuda" else "gloo"
                 dist.init_process_group(
                     backend, store=store, rank=rank, world_size=size, timeout=timedelta(seconds=timeout)
@@ -127,6 +133,8 @@ def _communicator():
         raise WorldError(f"srun started {tasks} tasks that do not know of each other. Use srun --mpi=pmix.")
     from mpi4py import MPI  # here, so that a process alone needs no MPI library
 
+    if "SLURM_STEP_ID" in os.environ:
+        time.sleep(LEAVE_INIT)
     expected = int(os.environ.get("OMPI_COMM_WORLD_SIZE", tasks))
     if MPI.COMM_WORLD.size != expected and expected > 1:
         raise WorldError(
@@ -136,16 +144,11 @@ def _communicator():
     return MPI.COMM_WORLD if MPI.COMM_WORLD.size > 1 else None
 
 
-def _places(communicator) -> tuple[int, int, int]:
-    """Rank, size, and rank on this node."""
+def _places(communicator) -> tuple[int, int, list[str]]:
+    """Rank, size, and the node of every rank."""
     if communicator is None:
-        return 0, 1, 0
-    from mpi4py import MPI
-
-    node = communicator.Split_type(MPI.COMM_TYPE_SHARED, communicator.rank)
-    local_rank = node.rank
-    node.Free()
-    return communicator.rank, communicator.size, local_rank
+        return 0, 1, [_node_name()]
+    return communicator.rank, communicator.size, communicator.allgather(_node_name())
 
 
 def _device(wish: str, local_rank: int) -> torch.device:
@@ -160,11 +163,10 @@ def _device(wish: str, local_rank: int) -> torch.device:
     return place
 
 
-def _meet(communicator, rank, size, local_rank, timeout, stack) -> dist.TCPStore:
+def _meet(communicator, nodes, rank, local_rank, timeout, stack) -> dist.TCPStore:
     """Rank 0 listens on a port that the system picks; MPI tells the others where."""
-    limit = timedelta(seconds=timeout)
-    one_node = communicator is None or len(set(communicator.allgather(_node_name()))) == 1
-    address, store = own_address(one_node) if rank == 0 else None, None
+    limit, size = timedelta(seconds=timeout), len(nodes)
+    address, store = own_address(len(set(nodes)) == 1) if rank == 0 else None, None
     if rank == 0:
         store = dist.TCPStore(address, 0, size, True, limit, wait_for_workers=False)
     address, port = (
