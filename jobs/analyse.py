@@ -21,6 +21,7 @@ from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.inference.maps import draw_maps
 from mlrtma_dist.inference.problem import pose
 from mlrtma_dist.inference.product import write_product
+from mlrtma_dist.inference.product_grib import write_product_grib
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.methods.settings import METHODS
 from mlrtma_dist.observations.quality_summary import summarise, table
@@ -31,8 +32,10 @@ OPTIONS = {
     "--background": ("background...", "gridded first guess: GRIB, CF netCDF, an earlier analysis; none: a regression"),
     "--time": ("time", "analysis time in UTC, e.g. 2022-08-24T06:00; none: the full hour nearest to the reports"),
     "--method": ("method", f"one of {', '.join(METHODS)}"),
+    "--format": ("formats...", "of the product: netcdf, grib2"),
     "--output": ("output", "folder to write to"),
 }
+FORMATS = ("netcdf", "grib2")
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Run:
         window_minutes: half width of the observation window.
         mapping: column mapping of CSV files; null: chosen by their header.
         maps: draw them.
+        formats: of the product, some of FORMATS.
     """
 
     domain: str
@@ -64,8 +68,12 @@ class Run:
     window_minutes: float = 30.0
     mapping: str | None = None
     maps: bool = True
+    formats: tuple[str, ...] = ("netcdf",)
 
     def __post_init__(self):
+        if not self.formats or set(self.formats) - set(FORMATS):
+            got = ", ".join(self.formats) or "none"
+            raise ValueError(f"formats: expected some of {', '.join(FORMATS)}, got {got}")
         if self.method not in METHODS:
             raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {self.method!r}")
         check_times(self.time, self.window_minutes)
@@ -84,12 +92,12 @@ def main(arguments: list[str]) -> None:
     """Run the verb."""
     run = parse(Run, "analyse", __doc__, arguments, OPTIONS)
     if run is not None:
-        analysis, product = make(run)
-        print(product)
+        analysis, products = make(run)
+        print(*products, sep="\n")
 
 
-def make(run: Run) -> tuple[Analysis, Path]:
-    """Analyse and write; returns the analysis and the product's path."""
+def make(run: Run) -> tuple[Analysis, list[Path]]:
+    """Analyse and write; returns the analysis and the products' paths."""
     settings = load_settings(run.settings, run.variables)
     domain = load_region(run.domain)
     observations = read_all(run.observations, run.mapping)
@@ -107,7 +115,11 @@ def make(run: Run) -> tuple[Analysis, Path]:
     resolved = config.to_yaml(run)
     write_text(folder / "config.yaml", resolved)
     write_text(folder / "quality.txt", table(summarise(analysis.observations)) + "\n")
-    product = write_product(analysis, folder, provenance(resolved, run.observations, run.background))
+    products = []
+    if "netcdf" in run.formats:
+        products.append(write_product(analysis, folder, provenance(resolved, run.observations, run.background)))
+    if "grib2" in run.formats:
+        products.append(write_product_grib(analysis, folder))
     if run.maps:
         draw_maps(analysis, folder / "maps")
-    return analysis, product
+    return analysis, products

@@ -71,7 +71,7 @@ def _simulated(run: Run) -> list[str]:
     write_state(background, world.background)
     inputs = {"domain": run.domain, "observations": (str(observations),), "background": (str(background),),
               "time": TIME, "output": str(folder), "variables": run.variables}
-    analysis, product = analyse.make(analyse.Run(**inputs))
+    analysis, (product,) = analyse.make(analyse.Run(**inputs))
     scores = verify.make(verify.Run(**{**inputs, "output": str(folder / "verification")}))
     truth = world.truth.values["t2m"]
     fields = world.background.values["t2m"], analysis.values["t2m"]
@@ -87,7 +87,7 @@ def _simulated(run: Run) -> list[str]:
 def _real(run: Run, file: Path) -> list[str]:
     folder = Path(run.output) / "conus"
     inputs = {"domain": "conus", "observations": (str(file),), "output": str(folder)}
-    _, product = analyse.make(analyse.Run(**inputs, variables=("t2m", "d2m", "u10", "v10")))
+    _, (product,) = analyse.make(analyse.Run(**inputs, variables=("t2m", "d2m", "u10", "v10")))
     inputs["output"] = str(folder / "verification")
     scores = verify.make(verify.Run(**inputs, variables=("t2m",), method=("threedvar",)))
     return [

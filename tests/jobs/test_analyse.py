@@ -11,6 +11,7 @@ from jobs import analyse
 from mlrtma_dist import config
 from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.grid.domain import load_domain
+from mlrtma_dist.io.gridded import read_gridded
 from mlrtma_dist.observations.csv_write import write_csv
 from mlrtma_dist.samples.simulated_world import simulate_world
 
@@ -42,12 +43,14 @@ def made(request, tmp_path_factory):
     write_csv(folder / "stations.csv", world.observations)
     files = (str(folder / "stations.csv"),)
     run = analyse.Run(str(region), files, str(folder / "first"), variables=VARIABLES, maps=False)
-    return run, world, *analyse.make(run)
+    analysis, (product,) = analyse.make(run)
+    return run, world, analysis, product
 
 
 def rerun(made, folder: Path, **changes):
     overrides = [f"output={folder}", *(f"{key}={value}" for key, value in changes.items())]
-    return analyse.make(config.load(analyse.Run, made[3].parent / "config.yaml", overrides))
+    analysis, (product,) = analyse.make(config.load(analyse.Run, made[3].parent / "config.yaml", overrides))
+    return analysis, product
 
 
 def test_a_region_of_the_users_own_is_analysed_from_a_table(made):
@@ -126,7 +129,7 @@ def test_tables_and_prepbufr_are_read_together(tmp_path):
     (tmp_path / "own.csv").write_text(
         "network,station,time,latitude,longitude,elevation,t2m\nmine,OWN1,2022-08-24T06:05Z,39.7,-104.9,,291.15\n")
     files = (str(prepbufr), str(tmp_path / "own.csv"))
-    analysis, product = analyse.make(analyse.Run(
+    analysis, (product,) = analyse.make(analyse.Run(
         str(region), files, str(tmp_path), variables=("t2m",), maps=False, method="nearest"))
     used = analysis.observations[np.isfinite(analysis.analysis_departure)]
     assert set(used.source) == {prepbufr.name, "own.csv"}
@@ -137,11 +140,21 @@ def test_tables_and_prepbufr_are_read_together(tmp_path):
 def test_maps_are_drawn_for_each_variable_and_can_be_left_out(toy, tmp_path):
     run = {"domain": "toy", "observations": (str(toy.observations),), "background": (str(toy.background),),
            "variables": ("t2m",), "method": "nearest"}
-    _, drawn = analyse.make(analyse.Run(**run, output=str(tmp_path / "with")))
-    _, bare = analyse.make(analyse.Run(**run, output=str(tmp_path / "without"), maps=False))
+    _, (drawn,) = analyse.make(analyse.Run(**run, output=str(tmp_path / "with")))
+    _, (bare,) = analyse.make(analyse.Run(**run, output=str(tmp_path / "without"), maps=False))
     assert (drawn.parent / "maps" / f"{drawn.stem}_t2m_analysis.png").read_bytes().startswith(b"\x89PNG")
     assert not (bare.parent / "maps").exists()
     assert sorted(p.name for p in bare.parent.iterdir()) == ["config.yaml", "quality.txt", bare.name]
+
+
+def test_the_product_comes_in_every_format_that_is_asked_for_and_they_agree(toy, tmp_path):
+    _, (netcdf, grib) = analyse.make(analyse.Run(
+        "toy", (str(toy.observations),), str(tmp_path), background=(str(toy.background),), variables=("t2m",),
+        method="nearest", maps=False, formats=("netcdf", "grib2")))
+    (one,), (other,) = (read_gridded(path, names=("t2m",)) for path in (netcdf, grib))
+    np.testing.assert_allclose(one.values, other.values, atol=2.0**-7)  # both are rounded to 1/128 K
+    with pytest.raises(ValueError, match="formats: expected some of netcdf, grib2, got grib1"):
+        analyse.Run("toy", (str(toy.observations),), str(tmp_path), formats=("grib1",))
 
 
 def test_a_table_without_one_report_in_the_window_gives_climatology_and_says_so(tmp_path):

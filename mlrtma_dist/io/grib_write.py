@@ -1,0 +1,157 @@
+"""Write fields as GRIB edition 2 with ECMWF's eccodes, whole files or none.
+
+WMO FM 92 GRIB2: grid definition templates 3.0, 3.1, 3.10, 3.20, 3.30 as ``grib_grid`` reads them, product template 4.0,
+data template 5.3 (complex packing of second differences, that of the operational files).
+"""
+
+import math
+import pathlib
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import eccodes
+import numpy as np
+import pyproj
+
+from mlrtma_dist.config import ConfigError
+from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.io.atomic import written_atomically
+
+PACKING = "grid_complex_spatial_differencing"
+NORTHWARD = 0x40  # scanning mode, flag table 3.4: rows northward, columns eastward, as fields are here
+UNKNOWN_CENTRE = 255
+GRIB_NAMES = {"lcc": "lambert", "stere": "polar_stereographic", "merc": "mercator", "longlat": "regular_ll"}
+ELLIPSOIDS = {"GRS80": 4, "WGS84": 5}  # code table 3.2
+MISSING = 9.999e20
+
+
+@dataclass(frozen=True)
+class GribField:
+    """One message.
+
+    Attributes:
+        values: shape (y, x) of the domain, in the unit of GRIB's table; NaN is written as missing.
+        parameter: discipline, category, number (code table 4.2).
+        level: type of the first fixed surface (code table 4.5) and its value, None where it has none.
+        step: values are rounded to steps of at most this; an error of half a step is made.
+        process: type of generating process (code table 4.3): 0 analysis, 7 analysis error.
+    """
+
+    values: np.ndarray
+    parameter: tuple[int, int, int]
+    level: tuple[int, float | None]
+    step: float
+    process: int = 0
+
+
+def write_grib2(
+    path, domain: Domain, time: np.datetime64, fields: Iterable[GribField], centre: int = UNKNOWN_CENTRE
+) -> pathlib.Path:
+    """Write fields of one domain and time, a message each.
+
+    Args:
+        path: of the file.
+        domain: on the earth, in a projection that GRIB2 has.
+        time: of the analysis, UTC.
+        fields: may be made one after the other; one is held at a time.
+        centre: that answers for the file (common code table C-11); 255: none named.
+
+    Raises:
+        ConfigError: a projection that GRIB2 cannot say.
+        OSError: the file cannot be written.
+    """
+    grid = grid_keys(domain)
+    with written_atomically(path) as partial, open(partial, "wb") as file:
+        for field in fields:
+            handle = eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2")
+            try:
+                for key, value in {**grid, **_meaning(field, time, centre)}.items():
+                    eccodes.codes_set(handle, key, value)
+                _pack(handle, field)
+                eccodes.codes_write(handle, file)
+            finally:
+                eccodes.codes_release(handle)
+    return pathlib.Path(path)
+
+
+def grid_keys(domain: Domain) -> dict[str, object]:
+    """What a message says of the grid, as eccodes' keys in the order in which they must be set.
+
+    Raises:
+        ConfigError: a projection that GRIB2 cannot say.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what a PROJ string loses GRIB could not say either
+        said = {} if domain.is_plane else pyproj.CRS.from_user_input(domain.projection).to_dict()
+    kind = GRIB_NAMES.get(said.get("proj"))
+    if kind is None:
+        raise ConfigError(f"domain {domain.name}: expected a projection that GRIB2 has ({', '.join(GRIB_NAMES)}), got"
+                          f" {domain.projection!r}. Write netCDF.")
+    first, last = (_point(domain, end) for end in (0, -1))
+    keys = {"gridType": kind, "Ni" if kind == "regular_ll" else "Nx": domain.size.x,
+            "Nj" if kind == "regular_ll" else "Ny": domain.size.y, **_earth(domain, said),
+            "latitudeOfFirstGridPointInDegrees": first[0], "longitudeOfFirstGridPointInDegrees": first[1] % 360.0,
+            "resolutionAndComponentFlags": 0x30, "scanningMode": NORTHWARD}  # increments given, winds by the compass
+    ends = {"latitudeOfLastGridPointInDegrees": last[0], "longitudeOfLastGridPointInDegrees": last[1] % 360.0}
+    if kind == "regular_ll":
+        steps = {f"{axis}DirectionIncrementInDegrees": domain.spacing for axis in "ij"}
+        return keys | ends | steps
+    true = said.get("lat_ts", said.get("lat_1", said.get("lat_0")))
+    if kind == "mercator":
+        return keys | ends | {"LaDInDegrees": said.get("lat_ts", 0.0), "DiInMetres": domain.spacing_metres,
+                              "DjInMetres": domain.spacing_metres}
+    keys |= {"DxInMetres": domain.spacing_metres, "DyInMetres": domain.spacing_metres, "LaDInDegrees": true}
+    if kind == "polar_stereographic":
+        south = said.get("lat_0", 90.0) < 0
+        return keys | {"orientationOfTheGridInDegrees": said.get("lon_0", 0.0) % 360.0,
+                       "projectionCentreFlag": 0x80 if south else 0}
+    return keys | {"LoVInDegrees": said.get("lon_0", 0.0) % 360.0,
+                   "Latin1InDegrees": said["lat_1"], "Latin2InDegrees": said.get("lat_2", said["lat_1"])}
+
+
+def _point(domain: Domain, end: int) -> tuple[float, float]:
+    one = slice(end, None if end else 1)
+    latitude, longitude = domain.latitude_longitude(one, one)
+    return latitude.item(), longitude.item()
+
+
+def _earth(domain: Domain, said: dict) -> dict[str, object]:
+    """The figure of the earth, code table 3.2."""
+    if "R" in said:  # in units of 0.01 m
+        return {"shapeOfTheEarth": 1, "scaleFactorOfRadiusOfSphericalEarth": 2,
+                "scaledValueOfRadiusOfSphericalEarth": round(said["R"] * 100)}
+    name = said.get("ellps", said.get("datum"))
+    name = {"NAD83": "GRS80"}.get(name, name)
+    if name not in ELLIPSOIDS:
+        raise ConfigError(f"domain {domain.name}: expected a sphere (+R=) or one of {', '.join(ELLIPSOIDS)}, got"
+                          f" {domain.projection!r}. Write netCDF.")
+    return {"shapeOfTheEarth": ELLIPSOIDS[name]}
+
+
+def _meaning(field: GribField, time: np.datetime64, centre: int) -> dict[str, object]:
+    clock = np.datetime_as_string(time.astype("datetime64[s]")).translate(str.maketrans("", "", "-:T"))
+    keys = {"centre": centre, "subCentre": 0, "tablesVersion": 30, "significanceOfReferenceTime": 0}
+    keys |= {"productionStatusOfProcessedData": 0, "typeOfProcessedData": 0}
+    keys |= {"year": int(clock[:4]), "month": int(clock[4:6]), "day": int(clock[6:8]), "hour": int(clock[8:10]),
+             "minute": int(clock[10:12]), "second": int(clock[12:14])}
+    keys |= dict(zip(("discipline", "parameterCategory", "parameterNumber"), field.parameter, strict=True))
+    keys |= {"typeOfGeneratingProcess": field.process, "typeOfFirstFixedSurface": field.level[0]}
+    if field.level[1] is None:
+        return keys | {"scaleFactorOfFirstFixedSurface": "missing", "scaledValueOfFirstFixedSurface": "missing"}
+    return keys | {"scaleFactorOfFirstFixedSurface": 0, "scaledValueOfFirstFixedSurface": round(field.level[1])}
+
+
+def _pack(handle, field: GribField) -> None:
+    values = np.asarray(field.values, dtype=np.float64).ravel()
+    unknown = ~np.isfinite(values)
+    if unknown.any():
+        eccodes.codes_set(handle, "missingValue", MISSING)
+        eccodes.codes_set(handle, "bitmapPresent", 1)
+        values = np.where(unknown, MISSING, values)
+    known = values[~unknown]
+    steps = (known.max() - known.min()) / field.step if known.size else 0.0
+    # eccodes takes the smallest binary scale by which the range fits the bits, and no decimal one beside it
+    eccodes.codes_set(handle, "packingType", PACKING)
+    eccodes.codes_set(handle, "bitsPerValue", max(1, math.ceil(math.log2(steps + 1.0))))
+    eccodes.codes_set_values(handle, values)
