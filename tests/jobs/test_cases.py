@@ -162,6 +162,8 @@ def refusals(folder: Path, saved: Path) -> dict[str, tuple[list[str], int, list[
         "no store": (["analyse", "--samples", str(saved / "manifest.json"), *given], 3, ["expected an HDF5 file"]),
         "no such checkpoint": (["analyse", "--samples", here, "--checkpoint", str(folder)], 3, ["manifest.json"]),
         "another domain": (["analyse", "--samples", here, *given, "--domain", "toy"], 2, ["toy has (120, 160) points"]),
+        "a mesh of ranks that are not there": (
+            ["analyse", "--samples", here, *given, "--set", "mesh={y: 2}"], 2, ["= 2 != 1 ranks. Start 2 ranks"]),
         "no such case": (["verify", "--samples", here, *given, "--set", "case=40"], 2, ["case: expected 0 to 39"]),
     }
 
