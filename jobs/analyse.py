@@ -2,8 +2,10 @@
 
     mlrtma analyse --domain conus --observations rap.t06z.adpsfc.prepbufr --output output
     mlrtma analyse run.yaml --domain my_region.yaml --observations a.csv b.prepbufr --background hrrr.grib2
+    mlrtma analyse configs/inference/exercise1.yaml        # it has samples: every case of a store, see analyse_cases
 
-Writes output/<domain>_<time>/<domain>_<time>.nc, its maps, config.yaml and quality.txt.
+Writes output/<domain>_<time>/<domain>_<time>.nc, its maps, config.yaml and quality.txt; of a store
+output/<domain>_<method>/<domain>_<method>.nc and config.yaml.
 """
 
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.command_line import parse
+from jobs.command_line import kind_of, parse
 from jobs.inputs import check_times, load_region, load_settings, provenance, read_all
 from jobs.progress import progress
 from mlrtma_dist import clock, config
@@ -31,7 +33,9 @@ OPTIONS = {
     "--observations": ("observations...", "observation files: PrepBUFR, CSV; .gz too"),
     "--background": ("background...", "gridded first guess: GRIB, CF netCDF, an earlier analysis; none: a regression"),
     "--time": ("time", "analysis time in UTC, e.g. 2022-08-24T06:00; none: the full hour nearest to the reports"),
-    "--method": ("method", f"one of {', '.join(METHODS)}"),
+    "--samples": ("samples", "instead of observations: a store of cases, all of which are analysed"),
+    "--checkpoint": ("checkpoint", "of a store: the trained method"),
+    "--method": ("method", f"one of {', '.join(METHODS)}; of a store: background, interpolation, regression, optimal"),
     "--format": ("formats...", "of the product: netcdf, grib2"),
     "--output": ("output", "folder to write to"),
 }
@@ -89,7 +93,12 @@ class Run:
 
 
 def main(arguments: list[str]) -> None:
-    """Run the verb."""
+    """Run the verb, of station observations or of the cases of a store."""
+    if kind_of("analyse", __doc__, arguments, OPTIONS, ("observations", "samples")) == "samples":
+        from jobs import analyse_cases  # here: it needs torch, whose import takes seconds
+
+        analyse_cases.main(arguments, OPTIONS)
+        return
     run = parse(Run, "analyse", __doc__, arguments, OPTIONS)
     if run is not None:
         analysis, products = make(run)

@@ -33,6 +33,44 @@ def parse(cls, verb: str, description: str, arguments: Sequence[str], options: d
     Raises:
         ConfigError: a wrong option, key or value.
     """
+    given = _given(verb, description, arguments, options)
+    if cls is dict:  # a verb without configuration
+        return given
+    path, overrides = _configuration(given)
+    run = config.load(cls, path, overrides)
+    if given["dry_run"]:
+        sys.stdout.write(config.to_yaml(run))
+        if hasattr(run, "expected_bytes"):  # read by `mlrtma submit`
+            print(f"# expected output: {run.expected_bytes():.0f} bytes")
+        return None
+    return run
+
+
+def kind_of(
+    verb: str, description: str, arguments: Sequence[str], options: dict[str, tuple[str, str]], keys: Sequence[str]
+) -> str | None:
+    """Which kind of run a command line asks for: the one of ``keys`` that its configuration has; None: it has none.
+
+    Arguments otherwise as in `parse`.
+
+    Raises:
+        ConfigError: a wrong option, an unreadable file, or more than one of the keys.
+    """
+    path, overrides = _configuration(_given(verb, description, arguments, options))
+    data = config.load_yaml(path) if path is not None else {}
+    for override in overrides:
+        config.apply_override(data, override)
+    found = [key for key in keys if key in data]
+    if len(found) > 1:
+        where = path or "command line"
+        raise config.ConfigError(
+            f"{where}: {' and '.join(found)} exclude each other: a run reads station observations or the cases of a"
+            " store. Leave one of them out."
+        )
+    return found[0] if found else None
+
+
+def _given(verb: str, description: str, arguments: Sequence[str], options: dict[str, tuple[str, str]]) -> dict:
     raw = argparse.RawDescriptionHelpFormatter
     parser = _Parser(prog=f"mlrtma {verb}", description=description, formatter_class=raw)
     parser.add_argument("config", nargs="?", help="YAML file with the keys of the run")
@@ -41,18 +79,14 @@ def parse(cls, verb: str, description: str, arguments: Sequence[str], options: d
     for option, (key, text) in options.items():
         many = key.endswith("...")
         parser.add_argument(option, nargs="+" if many else None, dest=key.removesuffix("..."), help=text)
-    given = vars(parser.parse_args(list(arguments)))
-    if cls is dict:  # a verb without configuration
-        return given
-    path, sets, dry = given.pop("config"), given.pop("set"), given.pop("dry_run")
-    short = [f"{key}={_one_line(value)}" for key, value in given.items() if value is not None]
-    run = config.load(cls, path, [*sets, *short])
-    if dry:
-        sys.stdout.write(config.to_yaml(run))
-        if hasattr(run, "expected_bytes"):  # read by `mlrtma submit`
-            print(f"# expected output: {run.expected_bytes():.0f} bytes")
-        return None
-    return run
+    return vars(parser.parse_args(list(arguments)))
+
+
+def _configuration(given: dict) -> tuple[str | None, list[str]]:
+    """The file of a command line, and what it changes in it; short options win over --set."""
+    short = [f"{key}={_one_line(value)}" for key, value in given.items()
+             if key not in ("config", "set", "dry_run") and value is not None]
+    return given["config"], [*given["set"], *short]
 
 
 def _one_line(value: str | list[str]) -> str:

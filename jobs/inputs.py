@@ -71,13 +71,20 @@ def read_all(files: tuple[str, ...], mapping: str | None = None) -> Observations
     return Observations.concatenate(tables)
 
 
-def provenance(resolved: str, observations: tuple[str, ...], background: tuple[str, ...]) -> dict[str, str]:
-    """What a product says of its making: configuration, software, input."""
+def origin(resolved: str) -> dict[str, str]:
+    """What every product says of its making, whatever its input: configuration, software, time."""
     return {
         "configuration": resolved,
         "software": f"mlrtma {mlrtma_dist.__version__}",
         "commit": commit(),
         "created": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def provenance(resolved: str, observations: tuple[str, ...], background: tuple[str, ...]) -> dict[str, str]:
+    """What a product of observation files says of its making: configuration, software, input."""
+    return {
+        **origin(resolved),
         "observation_files": " ".join(Path(f).name for f in observations),
         "background_files": " ".join(Path(f).name for f in background),
     }

@@ -18,7 +18,7 @@ from jobs.command_line import parse
 from jobs.inputs import commit
 from mlrtma_dist import clock, config
 from mlrtma_dist.io.atomic import write_text
-from mlrtma_dist.methods.regression import Regression, RegressionSettings
+from mlrtma_dist.methods.learned import LEARNED, build_method
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.parallel.transport import Transport
@@ -33,7 +33,6 @@ from mlrtma_dist.training.stop_signal import AGAIN, StopSignal
 from mlrtma_dist.weights import checkpoint
 from mlrtma_dist.weights.manifest import Run as Origin
 
-METHODS = {"regression": (Regression, RegressionSettings)}
 OPTIONS = {"--samples": ("samples", "the store, an HDF5 file"), "--output": ("output", "folder to write to")}
 
 
@@ -44,7 +43,7 @@ class Run:
     Attributes:
         samples: store of cases.
         output: folder.
-        method: of METHODS; settings: of the method.
+        method: of ``methods.learned.LEARNED``; settings: of the method.
         schedule: steps, batches, learning rate, seed.
         engine: DeepSpeed's own configuration, less the batch keys.
         mesh: the ranks as (data, y, x); null: all on the data axis.
@@ -67,8 +66,8 @@ class Run:
     device: str = "auto"
 
     def __post_init__(self):
-        if self.method not in METHODS:
-            raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {self.method!r}")
+        if self.method not in LEARNED:
+            raise ValueError(f"method: expected one of {', '.join(LEARNED)}, got {self.method!r}")
         engine_settings.check(self.engine)
         self.schedule.parts(self.mesh.data if self.mesh else 1)
         if self.validation_from is not None:
@@ -88,8 +87,7 @@ def main(arguments: list[str]) -> None:
 
 def build(run: Run):
     """The method, with its first weights."""
-    method, settings = METHODS[run.method]
-    return method(config.build(settings, run.settings, "settings"))
+    return build_method(run.method, run.settings, "train")
 
 
 def describe(run: Run) -> str:

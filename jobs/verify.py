@@ -2,8 +2,9 @@
 
     mlrtma verify --domain conus --observations rap.t06z.adpsfc.prepbufr --output output/verify
     mlrtma verify --domain conus --observations FILE --method oi threedvar --blocks 300 --output output/blocked
+    mlrtma verify configs/verification/exercise1.yaml      # it has samples: every case of a store, see verify_cases
 
-Writes scores.csv, matches.csv, report.html and config.yaml.
+Writes scores.csv, matches.csv, report.html and config.yaml; of a store scores.csv, case.png, errors.png, config.yaml.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.command_line import parse
+from jobs.command_line import kind_of, parse
 from jobs.inputs import check_times, load_region, load_settings, provenance, read_all
 from jobs.progress import progress
 from jobs.withheld import collect
@@ -34,7 +35,9 @@ OPTIONS = {
     "--observations": ("observations...", "observation files"),
     "--background": ("background...", "gridded first guess; none: a regression on the reports that are not withheld"),
     "--time": ("time", "analysis time in UTC; none: the full hour nearest to the reports"),
-    "--method": ("method...", f"methods to compare: {', '.join(METHODS)}"),
+    "--samples": ("samples", "instead of observations: a store of cases whose truth is known"),
+    "--checkpoint": ("checkpoint", "of a store: the trained method"),
+    "--method": ("method...", f"to compare: {', '.join(METHODS)}; of a store: those of `analyse`, all by default"),
     "--folds": ("folds", "parts into which the stations are divided"),
     "--blocks": ("blocks", "withhold whole boxes of so many km instead of single stations"),
     "--output": ("output", "folder to write to"),
@@ -78,7 +81,12 @@ class Run:
 
 
 def main(arguments: list[str]) -> None:
-    """Run the verb."""
+    """Run the verb, of station observations or of the cases of a store."""
+    if kind_of("verify", __doc__, arguments, OPTIONS, ("observations", "samples")) == "samples":
+        from jobs import verify_cases  # here: it needs torch, whose import takes seconds
+
+        verify_cases.main(arguments, OPTIONS)
+        return
     run = parse(Run, "verify", __doc__, arguments, OPTIONS)
     if run is not None:
         make(run)

@@ -69,15 +69,25 @@ def load_yaml(path) -> dict:
     """
     try:
         text = pathlib.Path(path).read_text(encoding="utf-8")
-        data = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, where: str) -> dict:
+    """The YAML mapping that a text says, such as a configuration saved inside another file; an empty text is empty.
+
+    Raises:
+        ConfigError: no YAML, or not a mapping; ``where`` is named.
+    """
+    try:
+        data = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+        raise ConfigError(f"{where}: not valid YAML: {error}") from error
     if data is None:
         data = {}
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}: expected a mapping of keys to values, got a {type(data).__name__}")
+        raise ConfigError(f"{where}: expected a mapping of keys to values, got a {type(data).__name__}")
     return data
 
 

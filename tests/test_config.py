@@ -5,6 +5,9 @@ import pathlib
 
 import pytest
 
+from hpc.chain import load_campaign
+from hpc.machine import load_machine
+from jobs import analyse, analyse_cases, samples, train, verify, verify_cases
 from mlrtma_dist import config
 from mlrtma_dist.config import ConfigError, apply_override, build, expand, find, load, load_yaml, to_yaml
 from mlrtma_dist.grid.domain import Domain
@@ -12,6 +15,9 @@ from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.observations.csv_mapping import check_mapping
 
 SHIPPED = sorted(config.configs_root().rglob("*.yaml"))
+# The run that a folder's files describe; where there are two, the first is of a store, told by the key samples.
+RUNS = {"inference": (analyse_cases.Run, analyse.Run), "verification": (verify_cases.Run, verify.Run),
+        "samples": (samples.Run, samples.Run), "training": (train.Run, train.Run)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,6 +157,14 @@ def test_every_shipped_file_is_what_its_folder_says(path: pathlib.Path, monkeypa
     elif kind == "methods":
         settings = load(Classical, path)
         assert all(s.observation_error > 0 and s.covariance for s in settings.variables.values())
+    elif kind in RUNS:
+        run = load(RUNS[kind]["samples" not in load_yaml(path)], path)
+        assert run.output.startswith("output/"), "what is shipped writes where .gitignore looks away"
+    elif kind == "machines":
+        assert load_machine(path.stem).scheduler in ("slurm", "none")
+    elif kind == "campaigns":
+        steps = load_campaign(path)
+        assert steps and all((config.configs_root().parent / step.config).is_file() for step in steps)
     else:
         assert kind == "observations", f"{path}: no test knows this folder"
         mapping = load_yaml(path)

@@ -29,24 +29,26 @@ class NetcdfVariable:
         name: of the variable.
         dimensions: names; () for a scalar.
         values: array in the shape of the dimensions, of which leading ones of length 1 may be missing; or a
-            function that is given a slice of the last but one dimension (rows) and returns those rows.
-            NaN is written as the fill value.
+            function that is given a slice of the last but one dimension (rows) and returns those rows; or None:
+            `netcdf_slabs.fill` writes them. NaN is written as the fill value.
         attributes: written as they are.
         dtype: numpy type on disk.
         step: values are rounded to its multiples; a power of two, 0 does not round.
         bits: bits of the mantissa kept, rounded to nearest; 0 keeps all.
         valid: smallest and largest valid value, written as ``valid_range``; rounding never crosses it, because
             readers take what lies outside for missing.
+        chunks: stored pieces of a gridded variable; None: ``chunk_lengths``.
     """
 
     name: str
     dimensions: tuple[str, ...]
-    values: np.ndarray | Callable[[slice], np.ndarray]
+    values: np.ndarray | Callable[[slice], np.ndarray] | None
     attributes: Mapping[str, object] = field(default_factory=dict)
     dtype: str = "f4"
     step: float = 0.0
     bits: int = 0
     valid: tuple[float, float] | None = None
+    chunks: tuple[int, ...] | None = None
 
     def __post_init__(self):
         if self.step and np.frexp(self.step)[0] != 0.5:
@@ -101,7 +103,8 @@ def _write(dataset: netCDF4.Dataset, variable: NetcdfVariable, level: int, path:
     gridded = len(shape) >= 2
     options = {}
     if gridded:
-        options = {"zlib": level > 0, "complevel": level, "shuffle": True, "chunksizes": chunk_lengths(shape)}
+        chunks = variable.chunks or chunk_lengths(shape)
+        options = {"zlib": level > 0, "complevel": level, "shuffle": True, "chunksizes": chunks}
         if variable.dtype.startswith("f"):
             options["fill_value"] = netCDF4.default_fillvals[variable.dtype]
     target = dataset.createVariable(variable.name, variable.dtype, variable.dimensions, **options)
@@ -112,6 +115,8 @@ def _write(dataset: netCDF4.Dataset, variable: NetcdfVariable, level: int, path:
     target.setncatts(dict(variable.attributes))
     if variable.valid is not None:
         target.setncattr("valid_range", np.asarray(variable.valid, dtype=variable.dtype))
+    if variable.values is None:
+        return
     if not gridded:
         target[...] = np.reshape(_checked(np.asarray(variable.values), shape, variable, path), shape)
         return

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import torch.distributed as dist
 
+from mlrtma_dist.config import ConfigError
+
 AXES = ("data", "y", "x")
 
 
-class MeshError(ValueError):
+class MeshError(ConfigError):
     """A mesh that does not have as many places as the job has ranks."""
 
 

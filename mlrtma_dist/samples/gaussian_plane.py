@@ -8,11 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
+from mlrtma_dist import config
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.linalg.noise import normal, uniform
 from mlrtma_dist.linalg.spectral import SpectralCovariance
 from mlrtma_dist.nn.neighbourhood import Box
 from mlrtma_dist.samples.build import Case
-from mlrtma_dist.samples.store import Layout, Table
+from mlrtma_dist.samples.store import Layout, Store, Table
 
 TRUTH, BACKGROUND, PLACES, ERRORS = range(4)  # channels of the noise
 EPOCH = np.datetime64("2000-01-01T00:00:00", "s")  # the cases have no date; one an hour from here on names them
@@ -49,6 +51,22 @@ class GaussianPlane:
             raise ValueError(f"observations: expected 0 to {self.size**2} distinct points, got {self.observations}")
         if not self.observation_error > 0.0:
             raise ValueError(f"observation_error: expected more than 0, got {self.observation_error:g}")
+
+    @classmethod
+    def of(cls, store: Store) -> "GaussianPlane":
+        """The world that the cases of a store come from, as the store itself says (its attribute ``made_by``).
+
+        Raises:
+            InputError: they come from another world.
+        """
+        path, said = store.reader.path, store.reader.attributes.get("made_by")
+        made_by = config.parse_yaml(said, f"{path}: made_by") if isinstance(said, str) else {}
+        if "gaussian_plane" not in made_by:
+            raise InputError(
+                f"{path}: expected cases of gaussian_plane, whose covariances are known; the store is made by"
+                f" {', '.join(made_by) or 'nobody who signed it'}. Exact analyses exist for that world alone."
+            )
+        return config.build(cls, made_by["gaussian_plane"], f"{path}: made_by: gaussian_plane")
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -108,9 +108,17 @@ class Engine:
         loss = global_loss(sums, weight, f"step {number}", lambda: _blame(samples, sums), self.everyone)
         for group in self._engine.optimizer.param_groups:
             group["lr"] = learning_rate
+        plain = self._plain_norm()
         self._engine.step()
         norm = self._engine.get_global_grad_norm()
-        return Progress(loss, weight, None if norm is None else float(norm))
+        return Progress(loss, weight, plain if norm is None else float(norm))
+
+    def _plain_norm(self) -> float | None:
+        """Norm of the whole gradient at stage 0 in float32, until the step clears it; else DeepSpeed says it itself."""
+        if self._engine.zero_optimization() or self._engine.bfloat16_enabled():
+            return None
+        gradients = [weight.grad for weight in self._method.network.parameters() if weight.grad is not None]
+        return float(torch.nn.utils.get_total_norm(gradients))
 
     @torch.no_grad()
     def loss(self, samples: Iterable[Sample]) -> float:

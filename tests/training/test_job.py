@@ -79,6 +79,24 @@ def test_alone_it_trains_validates_saves_and_says_so(store, uninterrupted):
     assert "average_decay: 0.9" in manifest.run.config == (store / "whole" / "config.yaml").read_text()
 
 
+def test_without_zero_loss_and_gradient_norm_are_those_of_its_first_stage(store, uninterrupted):
+    run(store, store / "plain", "--set", "engine={}", "--set", "schedule.steps=3")
+    rows = read(store / "plain" / "metrics.csv")
+    assert len(rows) == 3
+    for row, expected in zip(rows, uninterrupted[1], strict=False):
+        assert row["gradient_norm"] > 0.0
+        for name in ("loss", "gradient_norm"):
+            assert row[name] == pytest.approx(expected[name], rel=1e-4)
+
+
+def test_tensorboard_is_told_what_the_table_says(store, uninterrupted):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator").EventAccumulator
+    board = accumulator(str(store / "whole" / "tensorboard")).Reload()
+    told = [(event.step, event.value) for event in board.Scalars("loss")]
+    assert told == [(row["step"], pytest.approx(row["loss"], rel=1e-6)) for row in uninterrupted[1]]
+    assert {"learning_rate", "samples_per_second", "validation"} <= set(board.Tags()["scalars"])
+
+
 def test_two_tiles_stopped_by_a_signal_end_with_75_and_one_rank_goes_on_with_the_same_losses(store, uninterrupted):
     output = store / "stopped"
     mesh = ("--set", "mesh={data: 1, y: 2, x: 1}")

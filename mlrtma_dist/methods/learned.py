@@ -1,0 +1,23 @@
+"""The learned methods, and the one dictionary in which one is chosen by name."""
+
+from collections.abc import Mapping
+
+from mlrtma_dist import config
+from mlrtma_dist.methods.regression import Regression, RegressionSettings
+
+LEARNED = {"regression": (Regression, RegressionSettings)}
+
+
+def build_method(name: str, settings: Mapping[str, object], where: str):
+    """A learned method with its first weights.
+
+    Args:
+        name: of ``LEARNED``; settings: by key; where: for messages.
+
+    Raises:
+        ConfigError: an unknown method, or settings that do not suit it.
+    """
+    if name not in LEARNED:
+        raise config.ConfigError(f"{where}: expected a learned method of {', '.join(LEARNED)}, got {name!r}")
+    method, kind = LEARNED[name]
+    return method(config.build(kind, dict(settings), f"{where}: settings"))

@@ -1,0 +1,114 @@
+"""Field scores: how far analyses are from a truth that is known at every point, over many cases.
+
+Errors within a case depend on each other, those of different cases do not: a case is what the bootstrap draws.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from mlrtma_dist.verification.bootstrap import DRAWS, interval, ratio_of_sums, resampled_sums
+from mlrtma_dist.verification.match import write_rows
+
+SUMS = ("error", "square", "points")  # what is added up of every case
+
+
+@dataclass(frozen=True)
+class FieldScore:
+    """The scores of one method and variable: a row of ``scores.csv``.
+
+    Attributes:
+        method, variable: what was scored.
+        cases: how many.
+        bias, rmse: over all points of all cases, SI.
+        lower, upper: 95 % interval of the rmse, NaN for fewer than ``bootstrap.LEAST_CLUSTERS`` cases.
+        standard_error: of the rmse, by the spread of the cases; NaN of one case.
+    """
+
+    method: str
+    variable: str
+    cases: int
+    bias: float
+    rmse: float
+    lower: float
+    upper: float
+    standard_error: float
+
+
+def sums_of(analysis: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """What a part of the points adds to the sums of its cases; sums of parts are the sums of the whole.
+
+    Args:
+        analysis, truth: shape (case, variable, y, x), SI.
+
+    Returns:
+        Error, squared error and number of points, shape (case, variable, 3).
+    """
+    error = analysis.astype(np.float64) - truth
+    points = np.full(error.shape[:2], error.shape[2] * error.shape[3], np.float64)
+    return np.stack([error.sum((2, 3)), np.square(error).sum((2, 3)), points], axis=-1)
+
+
+def score_fields(
+    sums: Mapping[str, np.ndarray], variables: Sequence[str], *, seed: int = 0, draws: int = DRAWS
+) -> list[FieldScore]:
+    """Score every method and variable; all share the draws of the bootstrap.
+
+    Args:
+        sums: of each method, `sums_of` all points of all cases, shape (case, variable, 3).
+        variables: their names.
+        seed, draws: of the bootstrap.
+    """
+    table = np.concatenate([each.reshape(len(each), -1) for each in sums.values()], axis=1)
+    drawn = resampled_sums(table, seed=seed, draws=draws).reshape(draws, len(sums), len(variables), len(SUMS))
+    rows = []
+    for number, (method, own) in enumerate(sums.items()):
+        for index, variable in enumerate(variables):
+            error, square, points = own[:, index].sum(0)
+            samples = np.sqrt(ratio_of_sums(drawn[:, number, index], 1, 2))
+            rmse, (lower, upper) = float(np.sqrt(square / points)), interval(samples, len(own))
+            rows.append(FieldScore(method, variable, len(own), float(error / points), rmse, lower, upper,
+                                   0.5 * rmse * _spread(own[:, index, 1] / square * len(own))))
+    return rows
+
+
+def ratio(sums: Mapping[str, np.ndarray], above: str, below: str, variable: int = 0) -> tuple[float, float]:
+    """The rmse of one method over that of another on the same cases, and its standard error.
+
+    By linearisation: the relative departures of the two squared errors from their means are subtracted case by case,
+    which removes what makes a case hard for both (Cochran 1977, Sampling Techniques, section 2.11).
+
+    Args:
+        sums: as in `score_fields`, cases of equal points; above, below: two methods; variable: its number.
+    """
+    one, other = (sums[name][:, variable, 1] / sums[name][:, variable, 1].mean() for name in (above, below))
+    value = float(np.sqrt(sums[above][:, variable, 1].sum() / sums[below][:, variable, 1].sum()))
+    return value, 0.5 * value * _spread(one - other)
+
+
+def _spread(values: np.ndarray) -> float:
+    """Standard error of the mean of the values (n,); NaN of one."""
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+
+
+def write_field_scores(path: str | Path, rows: Sequence[FieldScore]) -> None:
+    """Write ``scores.csv``: the attributes of `FieldScore` as columns, SI units."""
+    write_rows(path, [field.name for field in fields(FieldScore)], (astuple(row) for row in rows))
+
+
+def describe(rows: Sequence[FieldScore], words: Mapping[str, str], limit: str) -> str:
+    """The scores as text for people.
+
+    Args:
+        words: what to call each method; limit: the method whose rmse is 1 in the last column, which stays empty
+            where it was not scored.
+    """
+    least = {row.variable: row.rmse for row in rows if row.method == limit}
+    lines = [f"{'':<50} {'rmse':>6} +- {'error':<6}  {'95 % interval':<16}  {'bias':>7}  of the limit"]
+    for row in rows:
+        share = f"{row.rmse / least[row.variable]:.3f}" if row.variable in least else ""
+        lines.append(f"{words.get(row.method, row.method):<50} {row.rmse:.4f} +- {row.standard_error:.4f}  "
+                     f"{row.lower:.4f} to {row.upper:.4f}  {row.bias:7.4f}  {share:>12}".rstrip())
+    return "\n".join(lines)

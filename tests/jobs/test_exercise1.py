@@ -1,0 +1,86 @@
+"""Exercise 1 as a user runs it: samples, train, analyse, verify, with the configurations that ship, on unseen cases."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+from launch import ROOT
+
+from mlrtma_dist.samples.store import Store
+
+START = "import sys; from jobs.command import main; sys.exit(main())"
+CHECKPOINT = "output/exercise1/unet_ci/checkpoints/best"
+UNSEEN = "output/exercise1/unseen.h5"
+
+
+def mlrtma(folder: Path, verb: str, config: str, *more: str, ranks: int = 1) -> str:
+    """Run a verb in a folder; what it wrote to standard output."""
+    command = [sys.executable, "-c", START, verb, str(ROOT / "configs" / config), *more]
+    if ranks > 1:
+        mpiexec = Path(sys.executable).parent / "mpiexec"
+        launcher = str(mpiexec) if mpiexec.exists() else "mpiexec"
+        command = [launcher, "--oversubscribe", "--bind-to", "none", "-n", str(ranks), *command]
+    root = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "PRTE_ALLOW_RUN_AS_ROOT",
+            "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM")
+    settings = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | dict.fromkeys(root, "1")
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1800, env=settings)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def passed(tmp_path_factory):
+    """The folder after all four verbs, and what verify said."""
+    folder = tmp_path_factory.mktemp("exercise1")
+    mlrtma(folder, "samples", "samples/exercise1_small.yaml")
+    mlrtma(folder, "samples", "samples/exercise1_unseen.yaml")
+    mlrtma(folder, "train", "training/unet_exercise1_ci.yaml", ranks=min(2, os.cpu_count() or 1))
+    mlrtma(folder, "analyse", "inference/exercise1.yaml", "--checkpoint", CHECKPOINT)
+    return folder, mlrtma(folder, "verify", "verification/exercise1.yaml", "--checkpoint", CHECKPOINT)
+
+
+@pytest.fixture(scope="module")
+def scores(passed):
+    with open(passed[0] / "output/exercise1/verification/scores.csv", newline="", encoding="utf-8") as stream:
+        return {row["method"]: row for row in csv.DictReader(stream)}
+
+
+def test_the_network_of_three_minutes_is_within_a_quarter_of_the_limit_and_never_beyond_it(passed, scores):
+    rmse = {method: float(row["rmse"]) for method, row in scores.items()}
+    assert 1.0 < rmse["regression"] / rmse["optimal"] <= 1.25
+    assert rmse["regression"] < 0.7 * rmse["interpolation"] < rmse["background"]
+    last = passed[1].strip().splitlines()[-1]
+    assert last.startswith(f"network / bayes: {rmse['regression'] / rmse['optimal']:.4f} +- 0.0")
+
+
+def test_the_exact_methods_score_what_the_page_says_of_these_cases(scores):
+    assert {row["cases"] for row in scores.values()} == {"256"}
+    found = {method: round(float(row["rmse"]), 4) for method, row in scores.items() if method != "regression"}
+    assert found == {"background": 0.4013, "interpolation": 0.2241, "optimal": 0.1129}
+    page = (ROOT / "docs" / "exercise1.md").read_text(encoding="utf-8")
+    assert all(f"| {value:.4f} +- " in page for value in found.values())
+
+
+def test_the_product_of_analyse_is_what_verify_has_scored(passed, scores):
+    store = Store(passed[0] / UNSEEN)
+    truth = np.stack([store.fields(case, range(64), range(64))[1] for case in range(256)]).astype(np.float64)
+    with netCDF4.Dataset(passed[0] / "output/exercise1/analysis/plane_regression/plane_regression.nc") as product:
+        error = product["field_analysis"][:].astype(np.float64) - truth
+        believed = product["field_background"][:].astype(np.float64) - truth
+        assert product.checkpoint_step == 600 and product.checkpoint.endswith("step_00000600")
+    assert not np.ma.is_masked(error)
+    assert float(scores["regression"]["rmse"]) == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-6)
+    assert float(scores["regression"]["bias"]) == pytest.approx(error.mean(), abs=1e-7)
+    assert float(scores["background"]["rmse"]) == pytest.approx(np.sqrt(np.mean(believed**2)), rel=1e-9)
+
+
+def test_verify_draws_one_case_and_keeps_its_configuration(passed):
+    folder = passed[0] / "output/exercise1/verification"
+    for name in ("case.png", "errors.png"):
+        assert (folder / name).read_bytes().startswith(b"\x89PNG") and (folder / name).stat().st_size > 50_000
+    assert f"checkpoint: {CHECKPOINT}" in (folder / "config.yaml").read_text(encoding="utf-8")
