@@ -59,10 +59,6 @@ read -ra options <<<"${MLRTMA_LAUNCHER_OPTIONS:-}"
 cpus=${SLURM_CPUS_PER_TASK:-$((${SLURM_CPUS_ON_NODE:-1} / ${SLURM_NTASKS_PER_NODE:-1}))}
 cpus=$((cpus > 0 ? cpus : 1))
 [ -n "${SLURM_JOB_ID:-}" ] && export OMP_NUM_THREADS=$cpus
-# Open MPI 5 crashes in MPI_Init now and then (6 of 192 starts on 4 busy nodes; open-mpi/ompi issues 11438, 12495): while a rank
-# still waits for the others' addresses, and cannot receive yet, one that is past that writes to it. With the exchange in the
-# background a rank can receive before it waits: 0 of 198.
-export OMPI_MCA_pmix_base_async_modex=${OMPI_MCA_pmix_base_async_modex:-1}
 case $launcher in
     srun)
         # --wait ends the others 30 s after the first rank that ends, whatever its exit code. --kill-on-bad-exit would end them
