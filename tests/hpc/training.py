@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from hpc.machine import ROOT
@@ -12,6 +13,7 @@ from mlrtma_dist.training.metrics import read
 CONFIG = ROOT / "configs" / "training" / "unet_exercise1.yaml"
 CASES, TRAINED, STEPS = 20, 16, 12
 RTOL = 1e-5  # AdamW in float32, whatever the ranks
+LIMIT = 150  # seconds for what takes 20 on two idle cores
 
 
 def make_store(folder: Path, environment: dict[str, str]) -> Path:
@@ -29,6 +31,13 @@ def arguments(store: Path, output: Path, *changes: str) -> list[str]:
     split = f"2000-01-01T{TRAINED:02d}:00"  # a case an hour from the year 2000 on
     sets = [f"samples={store}", f"output={output}", f"schedule.steps={STEPS}", f"validation_from='{split}'", *changes]
     return [str(CONFIG), *(part for change in sets for part in ("--set", change))]
+
+
+def run(given: list[str], environment: dict[str, str], launcher: Sequence[str] = ()) -> None:
+    """``mlrtma train`` to its end, with what follows it, by a launcher or alone."""
+    command = [*launcher, sys.executable, "-m", "jobs.command", "train", *given]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT)
+    assert done.returncode == 0, done.stderr
 
 
 def losses(output: Path) -> list[float]:

@@ -1,6 +1,6 @@
 """Ranks that write one HDF5 file at once, by parallel HDF5, leave the content of ranks in turn and of one alone.
 
-h5py's wheels know no MPI. Debian's python3-h5py-mpi does; it brings its own Open MPI, so it runs in processes of its own.
+h5py's wheels know no MPI. Debian's python3-h5py-mpi does; with its own Open MPI it runs in processes of its own.
 """
 
 import os
@@ -25,7 +25,8 @@ def parallel():
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("OMPI_", "PMIX_", "PRTE_", "PYTHON"))
     }
-    environment |= dict.fromkeys(("H5PY_ALWAYS_USE_MPI", "OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"), "1")
+    root = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM")
+    environment |= dict.fromkeys(("H5PY_ALWAYS_USE_MPI", *root), "1")  # Debian's h5py is serial unless told otherwise
     environment["PYTHONPATH"] = str(ROOT)
     there = MPIEXEC.exists() and PYTHON.exists()
     if not there or subprocess.run([PYTHON, "-c", probe], env=environment, capture_output=True).returncode:
