@@ -7,6 +7,7 @@ Exit codes: 0 done; 1 a fault in this software (with its trace); 2 a wrong comma
 --resume; 130 interrupted.
 """
 
+import contextlib
 import importlib
 import logging
 import sys
@@ -21,6 +22,8 @@ VERBS = {
     "submit": "queue a job on a machine: mlrtma submit <verb> <config> --machine NAME",
     "check": "versions of Python, torch, MPI, HDF5, GPU, and which MPI library is loaded",
 }
+
+STOPPABLE = ("train",)  # verbs that answer SIGUSR1 and SIGTERM with a checkpoint
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,10 +51,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(verb: str, arguments: list[str]) -> int:
     from mlrtma_dist.config import ConfigError
     from mlrtma_dist.errors import InputError
+    from mlrtma_dist.training.stop_signal import StopSignal
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
-        return importlib.import_module(f"jobs.{verb}").main(arguments) or 0
+        with StopSignal.watched() if verb in STOPPABLE else contextlib.nullcontext():  # before the verb's long imports
+            return importlib.import_module(f"jobs.{verb}").main(arguments) or 0
     except ConfigError as error:
         print(f"mlrtma {verb}: {error}", file=sys.stderr)
         return 2

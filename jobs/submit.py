@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from hpc.chain import ChainError, Step, load_campaign, submit_chain
-from hpc.machine import Machine, MachineError, Resources, load_machine
+from hpc.machine import Machine, MachineError, load_machine
 from hpc.order import LOGS, Order, OrderError, describe, expected_bytes
 from hpc.slurm import SlurmError
 from hpc.submit import JobFailed, array, submit, wait
@@ -37,6 +37,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a key of the configuration"
     )
+    parser.add_argument("--resume", action="store_true", help="train: go on from the newest whole checkpoint")
     parser.add_argument("--dry-run", action="store_true", help="print, check the configuration, submit nothing")
     parser.add_argument("--nodes", type=int, help="instead of the profile's")
     parser.add_argument("--tasks-per-node", type=int, help="ranks of each node, instead of the profile's")
@@ -91,7 +92,7 @@ def _queue(given: argparse.Namespace) -> int:
     wishes = {"nodes": given.nodes, "tasks_per_node": given.tasks_per_node, "time": given.time}
     wishes = {key: value for key, value in wishes.items() if value is not None}
     if given.verb == "campaign":
-        if given.set or given.after or wishes:
+        if given.set or given.after or given.resume or wishes:
             raise ConfigError(
                 "a campaign names set and after itself, and its resources are the profile's: leave these options out"
             )
@@ -100,26 +101,27 @@ def _queue(given: argparse.Namespace) -> int:
     else:
         machine = load_machine(given.machine, {"jobs": {given.verb: wishes}} if wishes else None)
         step = Step(given.verb, given.verb, given.config, tuple(given.set), ())
-        orders = _campaign(machine, (step,), given.dry_run, tuple(given.after))
+        more = ("--resume",) if given.resume else ()
+        orders = _campaign(machine, (step,), given.dry_run, tuple(given.after), more)
     if given.dry_run or machine.scheduler == "none" or not given.wait:
         return 0
     return 0 if all(status.done for status in wait(orders, machine.poll_seconds).values()) else 1
 
 
 def _campaign(
-    machine: Machine, steps: tuple[Step, ...], dry_run: bool, after: tuple[str, ...] = ()
+    machine: Machine, steps: tuple[Step, ...], dry_run: bool, after: tuple[str, ...] = (), more: tuple[str, ...] = ()
 ) -> dict[str, Order]:
     """Print every step, then submit every step; a wrong one is found before the first is queued."""
     orders = {}
     for step in steps:
-        orders[step.name] = _order(machine, step, after, machine.resources(step.verb))
+        orders[step.name] = _order(machine, step, after, more)
         print(describe(orders[step.name], expected_bytes(orders[step.name])), flush=True)
     if dry_run:
         return {}
     queued = {}
 
     def queue(step: Step, before: tuple[str, ...]) -> str:
-        order = _order(machine, step, (*after, *before), machine.resources(step.verb))
+        order = _order(machine, step, (*after, *before), more)
         if step.verb == "worklist":
             order = array(order, remaining(read(step.config)), Path(LOGS))
         job = submit(order)
@@ -131,11 +133,11 @@ def _campaign(
     return queued
 
 
-def _order(machine: Machine, step: Step, after: tuple[str, ...], wanted: Resources) -> Order:
-    arguments = tuple(part for change in step.set for part in ("--set", change))
+def _order(machine: Machine, step: Step, after: tuple[str, ...], more: tuple[str, ...]) -> Order:
+    arguments = (*(part for change in step.set for part in ("--set", change)), *more)
     elements = 0
     if step.verb == "worklist":
         elements = min(len(remaining(read(step.config))), machine.array_limit)
         if not elements:
             raise OrderError(f"{step.config}: every task is done; nothing to submit")
-    return Order(machine, step.verb, step.config, arguments, wanted, after, elements)
+    return Order(machine, step.verb, step.config, arguments, machine.resources(step.verb), after, elements)

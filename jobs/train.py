@@ -16,17 +16,17 @@ from pathlib import Path
 
 from jobs.command_line import parse
 from jobs.inputs import commit
+from jobs.train_size import describe
 from mlrtma_dist import clock, config
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.methods.learned import LEARNED, build_method
 from mlrtma_dist.parallel.mesh import Mesh
-from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.parallel.transport import Transport
 from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.dataset import Dataset
 from mlrtma_dist.samples.statistics import gather_statistics
 from mlrtma_dist.samples.store import Store
-from mlrtma_dist.training import engine_settings, memory
+from mlrtma_dist.training import engine_settings
 from mlrtma_dist.training.order import split_by_date
 from mlrtma_dist.training.schedule import Schedule
 from mlrtma_dist.training.stop_signal import AGAIN, StopSignal
@@ -74,35 +74,19 @@ class Run:
             clock.parse_time(self.validation_from)
 
 
-def main(arguments: list[str]) -> None:
-    """Run the verb; exits with 75 if it was asked to stop before the last step."""
+def main(arguments: list[str]) -> int:
+    """Run the verb; returns the exit code: 75 if it was asked to stop before the last step."""
     resumes, dry = "--resume" in arguments, "--dry-run" in arguments
     run = parse(Run, "train", __doc__, [a for a in arguments if a not in ("--resume", "--dry-run")], OPTIONS)
     if dry:
-        sys.stdout.write(config.to_yaml(run) + describe(run))
-        return
-    if make(run, resumes).stopped:
-        raise SystemExit(AGAIN)
+        sys.stdout.write(config.to_yaml(run) + describe(run, build(run)))
+        return 0
+    return AGAIN if make(run, resumes).stopped else 0
 
 
 def build(run: Run):
     """The method, with its first weights."""
     return build_method(run.method, run.settings, "train")
-
-
-def describe(run: Run) -> str:
-    """Tiles and memory of the run, before anything is started."""
-    mesh, store, method = run.mesh or Mesh(), Store(run.samples), build(run)
-    layout = store.layout
-    tiles = Tile.split(layout.shape, (mesh.y, mesh.x), align=method.network.alignment, name=layout.domain)
-    boxes = [tiles.box_at((y, x)).shape for y in range(mesh.y) for x in range(mesh.x)]
-    parts = run.schedule.parts(mesh.data)
-    channels = 3 * len(layout.variables), len(layout.variables)
-    need = memory.estimate(method, max(boxes), channels, max(parts), mesh.size, run.engine,
-                           run.schedule.average_decay > 0)
-    lines = [f"ranks: {mesh} = {mesh.size}", f"tiles of {layout.domain} {layout.shape}: {boxes}",
-             f"micro-batches of a step on a rank: {parts}", f"memory on a rank, estimated: {need}"]
-    return "".join(f"# {line}\n" for line in lines)
 
 
 def make(run: Run, resumes: bool = False):
@@ -140,6 +124,9 @@ def _train(run: Run, method, store: Store, since, folder: Path, world: World, st
     if saved is not None:
         work.resume(saved)
     if world.rank == 0:
+        if resumes:
+            begin = saved.folder if saved else "the first step: there is no whole checkpoint"
+            print(f"train: goes on from {begin}", file=sys.stderr)
         write_text(Path(run.output) / "config.yaml", config.to_yaml(run))
     with reporting(Path(run.output), work.state.step, run.schedule.steps, world.rank == 0) as report:
         ending = work.run(stop, report)

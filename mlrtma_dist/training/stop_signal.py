@@ -7,10 +7,10 @@ steps, so every step the ranks ask each other whether anyone was asked.
 import contextlib
 import os
 import signal
+import typing
 
-import torch
-
-from mlrtma_dist.parallel.transport import Transport
+if typing.TYPE_CHECKING:  # importing this file must not take the seconds that torch takes: see `watched`
+    from mlrtma_dist.parallel.transport import Transport
 
 SIGNALS = (signal.SIGUSR1, signal.SIGTERM)
 AGAIN = 75  # EX_TEMPFAIL of sysexits.h: checkpointed, run me again
@@ -25,8 +25,14 @@ class StopSignal:
     @classmethod
     @contextlib.contextmanager
     def watched(cls):
-        """Note signals instead of ending; outside the block they act as before."""
+        """Note signals instead of ending; outside the block they act as before.
+
+        A block within another one takes over what that has noted: a program watches from its first line on, as a signal
+        that arrives while it still imports would end it without a word.
+        """
         stop = cls()
+        outer = getattr(signal.getsignal(SIGNALS[0]), "__self__", None)
+        stop.received = outer.received if isinstance(outer, cls) else None
         before = {number: signal.signal(number, stop._note) for number in SIGNALS}
         try:
             yield stop
@@ -39,6 +45,8 @@ class StopSignal:
         # No logging here: a handler may run within a call of it.
         os.write(2, f"{self.received}: will stop after this step, with a checkpoint\n".encode())
 
-    def agreed(self, everyone: Transport) -> bool:
+    def agreed(self, everyone: "Transport") -> bool:
         """Whether any rank was asked to stop; the same answer on all. Collective."""
+        import torch
+
         return bool(everyone.sum(torch.tensor([float(self.received is not None)])) > 0)

@@ -49,7 +49,7 @@ SlurmdParameters=config_overrides
 ReturnToService=2
 KillWait=3
 {nodes}
-PartitionName=batch Nodes=n[1-4] Default=YES MaxTime=60 State=UP
+PartitionName=batch Nodes=n[1-4] Default=YES MaxTime=1440 State=UP
 """
 
 

@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from cluster import Cluster, missing  # noqa: E402
+from training import arguments, losses, make_store, run  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,6 +40,19 @@ def cluster():
         pytest.skip(why)
     with Cluster() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory, clean_environment):
+    """A few cases of Exercise 1."""
+    return make_store(tmp_path_factory.mktemp("store"), clean_environment)
+
+
+@pytest.fixture(scope="session")
+def alone(store, clean_environment):
+    """The losses of ``mlrtma train`` on one rank, uninterrupted."""
+    run(arguments(store, store.parent / "alone"), clean_environment)
+    return losses(store.parent / "alone")
 
 
 @pytest.fixture
