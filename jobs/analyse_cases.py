@@ -14,6 +14,7 @@ from pathlib import Path
 from jobs.command_line import parse
 from jobs.inputs import origin
 from jobs.progress import progress
+from jobs.samples import ensure
 from mlrtma_dist import config
 from mlrtma_dist.grid.domain import Domain, load_domain
 from mlrtma_dist.inference.case_product import write_cases
@@ -32,7 +33,7 @@ class Run:
     """One analysis of all cases.
 
     Attributes:
-        samples: the store.
+        samples: the store; make_samples: configuration of ``mlrtma samples`` that makes it where it is missing.
         output: folder.
         method: of ``inference.cases.METHODS``.
         checkpoint: folder of a trained method; null where the method learns nothing.
@@ -48,6 +49,7 @@ class Run:
     domain: str | None = None
     mesh: Mesh | None = None
     device: str = "auto"
+    make_samples: str | None = None
 
     def __post_init__(self):
         check_methods((self.method,), self.checkpoint)
@@ -62,6 +64,7 @@ def main(arguments: list[str], options: dict[str, tuple[str, str]]) -> None:
 
 def make(run: Run) -> Path | None:
     """Analyse and write; returns the product's path on rank 0. Collective."""
+    ensure(run.samples, run.make_samples)
     store = Store(run.samples)
     domain, learned = region_of(store, run.domain), load_learned((run.method,), run.checkpoint, store)
     name = f"{domain.name}_{run.method}"

@@ -19,7 +19,7 @@ from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.build import Case, build_store
 from mlrtma_dist.samples.gaussian_plane import GaussianPlane
-from mlrtma_dist.samples.store import EDGE
+from mlrtma_dist.samples.store import EDGE, Layout
 
 OPTIONS = {"--output": ("output", "the store to write, an HDF5 file")}
 
@@ -59,6 +59,24 @@ def main(arguments: list[str]) -> None:
         print(run.output)
 
 
+def recipe_of(store: str, recipe: str | None) -> Run | None:
+    """The run that makes a store which is missing; None where the store is there, or nobody says how to make it."""
+    if recipe is None or Path(store).exists():
+        return None
+    return replace(config.load(Run, config.find("samples", recipe)), output=store)
+
+
+def ensure(store: str, recipe: str | None) -> None:
+    """Make a store by a configuration of ``configs/samples`` (name or file) where it is missing. Collective."""
+    if run := recipe_of(store, recipe):
+        make(run)
+
+
+def layout_of(run: Run) -> Layout:
+    """How the store of a run is laid out, before it is made."""
+    return run.gaussian_plane.layout(load_domain(run.domain).name, run.edge)
+
+
 def make(run: Run) -> bool:
     """Make the store; True on rank 0. Collective."""
     domain, plane = load_domain(run.domain), run.gaussian_plane
@@ -77,7 +95,7 @@ def make(run: Run) -> bool:
         first = world.rank == 0
         with progress("samples") if first else nullcontext(lambda name, share: None) as show:
             build_store(
-                run.output, plane.layout(domain.name, run.edge), time, make_case, world,
+                run.output, layout_of(run), time, make_case, world,
                 notes={"made_by": content}, progress=lambda share: show(domain.name, share),
             )
         if first:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from jobs.command_line import parse
 from jobs.inputs import commit
+from jobs.samples import ensure
 from jobs.train_size import describe
 from mlrtma_dist import clock, config
 from mlrtma_dist.io.atomic import write_text
@@ -41,7 +42,7 @@ class Run:
     """One training run.
 
     Attributes:
-        samples: store of cases.
+        samples: store of cases; make_samples: configuration of ``mlrtma samples`` that makes it where it is missing.
         output: folder.
         method: of ``methods.learned.LEARNED``; settings: of the method.
         schedule: steps, batches, learning rate, seed.
@@ -55,6 +56,7 @@ class Run:
 
     samples: str
     output: str
+    make_samples: str | None = None
     method: str = "regression"
     settings: dict[str, object] = field(default_factory=dict)
     schedule: Schedule = Schedule()
@@ -91,15 +93,15 @@ def build(run: Run):
 
 def make(run: Run, resumes: bool = False):
     """Train; returns the `training.loop.Ending`."""
-    method, store = build(run), Store(run.samples)
-    folder = Path(run.output) / "checkpoints"
+    method, folder = build(run), Path(run.output) / "checkpoints"
     if not resumes and checkpoint.steps(folder):
         raise config.ConfigError(f"output: {run.output} holds checkpoints already; add --resume or name another folder")
     since = clock.parse_time(run.validation_from) if run.validation_from else None
+    ensure(run.samples, run.make_samples)
     with ExitStack() as stack:
         stop = stack.enter_context(StopSignal.watched())  # before DeepSpeed is imported, which takes seconds
         world = stack.enter_context(World.start(run.mesh, device=run.device, always_group=True))
-        return _train(run, method, store, since, folder, world, stop, resumes)
+        return _train(run, method, Store(run.samples), since, folder, world, stop, resumes)
 
 
 def _train(run: Run, method, store: Store, since, folder: Path, world: World, stop: StopSignal, resumes: bool):

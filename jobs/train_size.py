@@ -1,5 +1,6 @@
 """What a training run will need, before anything is started: tiles, memory, and the size of what it leaves."""
 
+from jobs.samples import layout_of, recipe_of
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.samples.store import Store
@@ -14,7 +15,8 @@ def describe(run, method) -> str:
     Args:
         method: of the run, with its first weights.
     """
-    mesh, layout = run.mesh or Mesh(), Store(run.samples).layout
+    recipe = recipe_of(run.samples, run.make_samples)
+    mesh, layout = run.mesh or Mesh(), layout_of(recipe) if recipe else Store(run.samples).layout
     tiles = Tile.split(layout.shape, (mesh.y, mesh.x), align=method.network.alignment, name=layout.domain)
     boxes = [tiles.box_at((y, x)).shape for y in range(mesh.y) for x in range(mesh.x)]
     parts = run.schedule.parts(mesh.data)

@@ -17,6 +17,7 @@ import torch
 from jobs.analyse_cases import alignment, check_methods, load_learned, region_of
 from jobs.command_line import parse
 from jobs.progress import progress
+from jobs.samples import ensure
 from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.inference.cases import METHODS, Analyse, Cases, prepare
@@ -58,6 +59,7 @@ class Run:
     domain: str | None = None
     mesh: Mesh | None = None
     device: str = "auto"
+    make_samples: str | None = None
 
     def __post_init__(self):
         check_methods(self.method, self.checkpoint)
@@ -78,6 +80,7 @@ def main(arguments: list[str], options: dict[str, tuple[str, str]]) -> None:
 
 def make(run: Run) -> dict[str, np.ndarray]:
     """Verify and write; returns on rank 0 every method's sums, see `verification.field_scores`. Collective."""
+    ensure(run.samples, run.make_samples)
     store = Store(run.samples)
     region_of(store, run.domain)
     if not 0 <= run.case < len(store.time):

@@ -13,6 +13,7 @@ from launch import ROOT
 from jobs import samples, train
 from mlrtma_dist import config
 from mlrtma_dist.config import ConfigError
+from mlrtma_dist.io.hdf5 import content_hash
 from mlrtma_dist.samples.gaussian_plane import GaussianPlane
 from mlrtma_dist.training.metrics import read
 from mlrtma_dist.weights.checkpoint import Checkpoint
@@ -145,3 +146,14 @@ def test_a_batch_key_is_refused_before_anything_starts(store):
     with pytest.raises(ConfigError, match="engine.train_batch_size"):
         given = ["--samples", "s.h5", "--output", "o", "--set", "engine.train_batch_size=4"]
         train.main([str(store / "run.yaml"), *given])
+
+
+def test_a_store_that_is_missing_is_made_first_on_all_ranks_and_trained_on(store, uninterrupted, tmp_path, capsys):
+    made = tmp_path / "made.h5"
+    more = ["--samples", str(made), "--set", f"make_samples={store / 'samples.yaml'}", "--set", "schedule.steps=3"]
+    train.main([*command(store, tmp_path / "run", *more)[4:], "--dry-run"])
+    assert "tiles of plane (64, 64): [(64, 64)]" in capsys.readouterr().out and not made.exists()
+    run(store, tmp_path / "run", *more, ranks=2)
+    assert content_hash(made) == content_hash(store / "samples.h5")
+    for row, expected in zip(read(tmp_path / "run" / "metrics.csv"), uninterrupted[1], strict=False):
+        assert row["loss"] == pytest.approx(expected["loss"], rel=1e-4)
