@@ -184,7 +184,8 @@ def test_a_dry_run_prints_yaml_that_loads_to_the_same_run(tmp_path, capsys):
     run = config.load(analyse.Run, tmp_path / "run.yaml")
     assert run == analyse.Run("guam", ("a, b.csv", "1e3"), str(tmp_path / "o"), time="2022-08-24T06:00:00",
                               method="oi", variables=("t2m",))
-    assert config.to_yaml(run) == printed and not (tmp_path / "o").exists()
+    said = f"# expected output: {run.expected_bytes():.0f} bytes\n"
+    assert config.to_yaml(run) + said == printed and not (tmp_path / "o").exists()
 
 
 def test_short_options_win_over_set_and_set_over_the_file(tmp_path):
