@@ -8,15 +8,11 @@ for different numbers of ranks compare (NVIDIA nccl-tests, doc/PERFORMANCE.md).
 
 import os
 import sys
-import time
-
-import torch
 
 from jobs.check import installation
-from mlrtma_dist.parallel.transport import Transport
+from mlrtma_dist.parallel.bandwidth import fastest_sum
 from mlrtma_dist.parallel.world import World
 
-REPEATS = 5
 SMALLEST = 1024  # bytes: the time of such a sum is latency
 
 
@@ -29,30 +25,10 @@ def main(megabytes: float = 64.0) -> None:
     with World.start(always_group=True) as world:
         largest = int(megabytes * 1e6)
         sizes = [size for size in (SMALLEST, largest // 64, largest) if size >= SMALLEST]
-        everyone = Transport(world.groups["world"], tuple(range(world.size)), world.rank)
-        rows = [(size, _seconds(world, everyone, size)) for size in sizes]
+        rows = [(size, fastest_sum(world, size)) for size in sizes]
         places = _gather(world, f"{_node()} {world.device}")
         if world.rank == 0:
             _report(world, rows, places)
-
-
-def _seconds(world: World, everyone: Transport, size: int) -> float:
-    """The fastest of some sums of ``size`` bytes; s."""
-    count, fastest = size // 4, float("inf")
-    for _ in range(REPEATS):
-        tensor = torch.full((count,), float(world.rank + 1), device=world.device)
-        everyone.sum(tensor[:1])  # none begins before all are here
-        started = time.perf_counter()
-        total = everyone.sum(tensor)
-        if world.device.type == "cuda":
-            torch.cuda.synchronize()
-        fastest = min(fastest, time.perf_counter() - started)
-        expected = world.size * (world.size + 1) / 2
-        if not bool((total == expected).all()):
-            raise ArithmeticError(
-                f"rank {world.rank}: expected {expected} in every place of the sum, got {total.unique().tolist()[:5]}"
-            )
-    return fastest
 
 
 def _gather(world: World, text: str) -> list[str]:
