@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from jobs.command_line import parse
-from jobs.inputs import check_times, load_region, load_settings, provenance, read_all
+from jobs.inputs import check_precedence, check_times, load_region, load_settings, provenance, read_all
 from jobs.progress import progress
 from mlrtma_dist import clock, config
 from mlrtma_dist.fields.static import load_static
@@ -24,10 +24,12 @@ from mlrtma_dist.inference.product import write_product
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.methods.settings import METHODS
 from mlrtma_dist.observations.quality_summary import summarise, table
+from mlrtma_dist.observations.readers import PRECEDENCE
 
 OPTIONS = {
     "--domain": ("domain", "a shipped domain (conus, alaska, hawaii, guam, puerto_rico, *_1km) or a YAML file"),
-    "--observations": ("observations...", "observation files: PrepBUFR, CSV; .gz too"),
+    "--observations": ("observations...", "observation files: PrepBUFR, MADIS or SAO netCDF, METAR text, CSV; .gz too"),
+    "--stations": ("stations...", "lists of stations, for METAR text, which names no positions"),
     "--background": ("background...", "gridded first guess: GRIB, CF netCDF, an earlier analysis; none: a regression"),
     "--time": ("time", "analysis time in UTC, e.g. 2022-08-24T06:00; none: the full hour nearest to the reports"),
     "--method": ("method", f"one of {', '.join(METHODS)}"),
@@ -50,6 +52,8 @@ class Run:
         variables: to analyse; empty: all of the settings.
         window_minutes: half width of the observation window.
         mapping: column mapping of CSV files; null: chosen by their header.
+        stations: lists of stations, for METAR text.
+        precedence: kinds of source, the most trusted first.
         maps: draw them.
     """
 
@@ -63,12 +67,15 @@ class Run:
     variables: tuple[str, ...] = ()
     window_minutes: float = 30.0
     mapping: str | None = None
+    stations: tuple[str, ...] = ()
+    precedence: tuple[str, ...] = PRECEDENCE
     maps: bool = True
 
     def __post_init__(self):
         if self.method not in METHODS:
             raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {self.method!r}")
         check_times(self.time, self.window_minutes)
+        check_precedence(self.precedence)
 
     def expected_bytes(self) -> float:
         """Size of the product: analysis, increment and error of each variable and four fields of the grid.
@@ -92,7 +99,9 @@ def make(run: Run) -> tuple[Analysis, Path]:
     """Analyse and write; returns the analysis and the product's path."""
     settings = load_settings(run.settings, run.variables)
     domain = load_region(run.domain)
-    observations = read_all(run.observations, run.mapping)
+    observations = read_all(
+        run.observations, run.mapping, stations=run.stations, precedence=run.precedence, time=run.time
+    )
     time = clock.parse_time(run.time) if run.time else clock.nearest_hour(observations.time)
     static = load_static(domain)
     problem = pose(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from jobs.command_line import parse
-from jobs.inputs import check_times, load_region, load_settings, provenance, read_all
+from jobs.inputs import check_precedence, check_times, load_region, load_settings, provenance, read_all
 from jobs.progress import progress
 from jobs.withheld import collect
 from mlrtma_dist import clock, config
@@ -23,6 +23,7 @@ from mlrtma_dist.inference.problem import pose
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.methods.settings import METHODS
 from mlrtma_dist.observations.quality_summary import summarise, total
+from mlrtma_dist.observations.readers import PRECEDENCE
 from mlrtma_dist.observations.withhold import boxes, folds
 from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST, Matches, write_matches
 from mlrtma_dist.verification.outlines import outlines
@@ -32,6 +33,7 @@ from mlrtma_dist.verification.scores import Score, score_table, write_scores
 OPTIONS = {
     "--domain": ("domain", "a shipped domain or a YAML file"),
     "--observations": ("observations...", "observation files"),
+    "--stations": ("stations...", "lists of stations, for METAR text, which names no positions"),
     "--background": ("background...", "gridded first guess; none: a regression on the reports that are not withheld"),
     "--time": ("time", "analysis time in UTC; none: the full hour nearest to the reports"),
     "--method": ("method...", f"methods to compare: {', '.join(METHODS)}"),
@@ -65,6 +67,8 @@ class Run:
     variables: tuple[str, ...] = ()
     window_minutes: float = 30.0
     mapping: str | None = None
+    stations: tuple[str, ...] = ()
+    precedence: tuple[str, ...] = PRECEDENCE
 
     def __post_init__(self):
         unknown = [m for m in self.method if m not in METHODS]
@@ -75,6 +79,7 @@ class Run:
         if self.blocks is not None and not self.blocks > 0.0:
             raise ValueError(f"blocks: expected a size in km above 0, got {self.blocks:g}")
         check_times(self.time, self.window_minutes)
+        check_precedence(self.precedence)
 
 
 def main(arguments: list[str]) -> None:
@@ -90,13 +95,16 @@ def make(run: Run) -> list[Score]:
     """Verify and write; returns the scores."""
     settings = load_settings(run.settings, run.variables)
     static = load_static(load_region(run.domain))
-    observations = read_all(run.observations, run.mapping)
-    observations = observations[np.isin(observations.variable, list(settings.variables))]
+    observations = read_all(
+        run.observations, run.mapping, stations=run.stations, precedence=run.precedence, time=run.time
+    )
+    parts = folds(observations, count=run.folds, seed=run.seed, block_km=run.blocks)  # twins show in all variables
+    wanted = np.isin(observations.variable, list(settings.variables))
+    observations, parts = observations[wanted], parts[wanted]
     time = clock.parse_time(run.time) if run.time else clock.nearest_hour(observations.time)
     asked = {"time": time, "window": np.timedelta64(round(run.window_minutes * 60), "s"), "background": run.background}
     methods = list(dict.fromkeys((FIRST_GUESS, NEAREST, *run.method)))
 
-    parts = folds(observations, count=run.folds, seed=run.seed, block_km=run.blocks)
     with progress(f"verify {static.domain.name}") as show:
         matches = collect(static, observations, settings, methods, parts, progress=show, **asked)
     if not matches.scored.any():
