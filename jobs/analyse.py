@@ -6,7 +6,7 @@
 Writes output/<domain>_<time>/<domain>_<time>.nc, its maps, config.yaml and quality.txt.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from mlrtma_dist.inference.maps import draw_maps
 from mlrtma_dist.inference.problem import pose
 from mlrtma_dist.inference.product import write_product
 from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.io.field_codes import parse_codes
 from mlrtma_dist.methods.settings import METHODS
 from mlrtma_dist.observations.quality_summary import summarise, table
 from mlrtma_dist.observations.readers import PRECEDENCE
@@ -54,6 +55,7 @@ class Run:
         mapping: column mapping of CSV files; null: chosen by their header.
         stations: lists of stations, for METAR text.
         precedence: kinds of source, the most trusted first.
+        codes: what the background's own codes mean (``io.field_codes``).
         maps: draw them.
     """
 
@@ -69,6 +71,7 @@ class Run:
     mapping: str | None = None
     stations: tuple[str, ...] = ()
     precedence: tuple[str, ...] = PRECEDENCE
+    codes: dict[str, str] = field(default_factory=dict)
     maps: bool = True
 
     def __post_init__(self):
@@ -76,6 +79,7 @@ class Run:
             raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {self.method!r}")
         check_times(self.time, self.window_minutes)
         check_precedence(self.precedence)
+        parse_codes(self.codes)
 
     def expected_bytes(self) -> float:
         """Size of the product: analysis, increment and error of each variable and four fields of the grid.
@@ -105,7 +109,7 @@ def make(run: Run) -> tuple[Analysis, Path]:
     time = clock.parse_time(run.time) if run.time else clock.nearest_hour(observations.time)
     static = load_static(domain)
     problem = pose(
-        static, observations, settings, time=time, background=run.background,
+        static, observations, settings, time=time, background=run.background, codes=parse_codes(run.codes),
         window=np.timedelta64(round(run.window_minutes * 60), "s"),
     )
     with progress(f"analyse {domain.name}") as show:

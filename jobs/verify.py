@@ -6,7 +6,7 @@
 Writes scores.csv, matches.csv, report.html and config.yaml.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.inference.analyse import diagnose, solve
 from mlrtma_dist.inference.problem import pose
 from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.io.field_codes import parse_codes
 from mlrtma_dist.methods.settings import METHODS
 from mlrtma_dist.observations.quality_summary import summarise, total
 from mlrtma_dist.observations.readers import PRECEDENCE
@@ -69,6 +70,7 @@ class Run:
     mapping: str | None = None
     stations: tuple[str, ...] = ()
     precedence: tuple[str, ...] = PRECEDENCE
+    codes: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
         unknown = [m for m in self.method if m not in METHODS]
@@ -80,6 +82,7 @@ class Run:
             raise ValueError(f"blocks: expected a size in km above 0, got {self.blocks:g}")
         check_times(self.time, self.window_minutes)
         check_precedence(self.precedence)
+        parse_codes(self.codes)
 
 
 def main(arguments: list[str]) -> None:
@@ -102,7 +105,8 @@ def make(run: Run) -> list[Score]:
     wanted = np.isin(observations.variable, list(settings.variables))
     observations, parts = observations[wanted], parts[wanted]
     time = clock.parse_time(run.time) if run.time else clock.nearest_hour(observations.time)
-    asked = {"time": time, "window": np.timedelta64(round(run.window_minutes * 60), "s"), "background": run.background}
+    window = np.timedelta64(round(run.window_minutes * 60), "s")
+    asked = {"time": time, "window": window, "background": run.background, "codes": parse_codes(run.codes)}
     methods = list(dict.fromkeys((FIRST_GUESS, NEAREST, *run.method)))
 
     with progress(f"verify {static.domain.name}") as show:
