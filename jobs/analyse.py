@@ -8,13 +8,13 @@ Writes output/<domain>_<time>/<domain>_<time>.nc, its maps, config.yaml and qual
 output/<domain>_<method>/<domain>_<method>.nc and config.yaml.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from jobs.command_line import kind_of, parse
-from jobs.inputs import check_times, load_region, load_settings, provenance, read_all
+from jobs.inputs import check_precedence, check_times, load_region, load_settings, provenance, read_all
 from jobs.progress import progress
 from mlrtma_dist import clock, config
 from mlrtma_dist.fields.static import load_static
@@ -25,12 +25,15 @@ from mlrtma_dist.inference.problem import pose
 from mlrtma_dist.inference.product import write_product
 from mlrtma_dist.inference.product_grib import write_product_grib
 from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.io.field_codes import parse_codes
 from mlrtma_dist.methods.settings import METHODS
 from mlrtma_dist.observations.quality_summary import summarise, table
+from mlrtma_dist.observations.readers import PRECEDENCE
 
 OPTIONS = {
     "--domain": ("domain", "a shipped domain (conus, alaska, hawaii, guam, puerto_rico, *_1km) or a YAML file"),
-    "--observations": ("observations...", "observation files: PrepBUFR, CSV; .gz too"),
+    "--observations": ("observations...", "observation files: PrepBUFR, MADIS or SAO netCDF, METAR text, CSV; .gz too"),
+    "--stations": ("stations...", "lists of stations, for METAR text, which names no positions"),
     "--background": ("background...", "gridded first guess: GRIB, CF netCDF, an earlier analysis; none: a regression"),
     "--time": ("time", "analysis time in UTC, e.g. 2022-08-24T06:00; none: the full hour nearest to the reports"),
     "--samples": ("samples", "instead of observations: a store of cases, all of which are analysed"),
@@ -57,6 +60,9 @@ class Run:
         variables: to analyse; empty: all of the settings.
         window_minutes: half width of the observation window.
         mapping: column mapping of CSV files; null: chosen by their header.
+        stations: lists of stations, for METAR text.
+        precedence: kinds of source, the most trusted first.
+        codes: what the background's own codes mean (``io.field_codes``).
         maps: draw them.
         formats: of the product, some of FORMATS.
     """
@@ -71,6 +77,9 @@ class Run:
     variables: tuple[str, ...] = ()
     window_minutes: float = 30.0
     mapping: str | None = None
+    stations: tuple[str, ...] = ()
+    precedence: tuple[str, ...] = PRECEDENCE
+    codes: dict[str, str] = field(default_factory=dict)
     maps: bool = True
     formats: tuple[str, ...] = ("netcdf",)
 
@@ -81,6 +90,8 @@ class Run:
         if self.method not in METHODS:
             raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {self.method!r}")
         check_times(self.time, self.window_minutes)
+        check_precedence(self.precedence)
+        parse_codes(self.codes)
 
     def expected_bytes(self) -> float:
         """Size of the product: analysis, increment and error of each variable and four fields of the grid.
@@ -109,11 +120,13 @@ def make(run: Run) -> tuple[Analysis, list[Path]]:
     """Analyse and write; returns the analysis and the products' paths."""
     settings = load_settings(run.settings, run.variables)
     domain = load_region(run.domain)
-    observations = read_all(run.observations, run.mapping)
+    observations = read_all(
+        run.observations, run.mapping, stations=run.stations, precedence=run.precedence, time=run.time
+    )
     time = clock.parse_time(run.time) if run.time else clock.nearest_hour(observations.time)
     static = load_static(domain)
     problem = pose(
-        static, observations, settings, time=time, background=run.background,
+        static, observations, settings, time=time, background=run.background, codes=parse_codes(run.codes),
         window=np.timedelta64(round(run.window_minutes * 60), "s"),
     )
     with progress(f"analyse {domain.name}") as show:

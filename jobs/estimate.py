@@ -20,12 +20,14 @@ from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.inference.problem import pose
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.methods.estimate import Departures, estimate
+from mlrtma_dist.observations.readers import PRECEDENCE
 
 log = logging.getLogger(__name__)
 
 OPTIONS = {
     "--domain": ("domain", "a shipped domain or a YAML file"),
     "--observations": ("observations...", "observation files, one hour each"),
+    "--stations": ("stations...", "lists of stations, for METAR text, which names no positions"),
     "--output": ("output", "YAML file to write"),
 }
 
@@ -35,7 +37,8 @@ class Run:
     """One estimation.
 
     Attributes:
-        domain, observations, settings, variables, window_minutes, mapping: as in ``jobs.analyse.Run``.
+        domain, observations, settings, variables, window_minutes, mapping, stations, precedence: as in
+            ``jobs.analyse.Run``.
         output: the file to write.
         steps: of gradient descent.
         reports: of an hour that take part; the cost grows with its cube.
@@ -48,6 +51,8 @@ class Run:
     variables: tuple[str, ...] = ()
     window_minutes: float = 30.0
     mapping: str | None = None
+    stations: tuple[str, ...] = ()
+    precedence: tuple[str, ...] = PRECEDENCE
     steps: int = 40
     reports: int = 700
 
@@ -61,7 +66,7 @@ def main(arguments: list[str]) -> None:
     static = load_static(load_region(run.domain))
     problems = []
     for file in run.observations:
-        observations = read_all((file,), run.mapping)
+        observations = read_all((file,), run.mapping, stations=run.stations, precedence=run.precedence)
         window = np.timedelta64(round(run.window_minutes * 60), "s")
         problems.append(pose(static, observations, settings, time=clock.nearest_hour(observations.time), window=window))
     found = {}

@@ -10,7 +10,8 @@ import mlrtma_dist
 from mlrtma_dist import clock, config
 from mlrtma_dist.grid.domain import Domain, load_domain
 from mlrtma_dist.methods.settings import Classical
-from mlrtma_dist.observations.readers import read_observations
+from mlrtma_dist.observations.readers import PRECEDENCE, read_observations
+from mlrtma_dist.observations.stations import read_stations
 from mlrtma_dist.observations.table import Observations
 
 log = logging.getLogger(__name__)
@@ -55,8 +56,32 @@ def check_times(time: str | None, window_minutes: float) -> None:
         raise ValueError(f"window_minutes: expected a positive half width in minutes, got {window_minutes:g}")
 
 
-def read_all(files: tuple[str, ...], mapping: str | None = None) -> Observations:
+def check_precedence(precedence: tuple[str, ...]) -> None:
+    """Check that an order of precedence names every kind of source once.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if sorted(precedence) != sorted(PRECEDENCE):
+        raise ValueError(f"precedence: expected {', '.join(PRECEDENCE)} in some order, got {', '.join(precedence)}")
+
+
+def read_all(
+    files: tuple[str, ...],
+    mapping: str | None = None,
+    *,
+    stations: tuple[str, ...] = (),
+    precedence: tuple[str, ...] = PRECEDENCE,
+    time: str | None = None,
+) -> Observations:
     """Read observation files into one table.
+
+    Args:
+        files: of any kind of ``readers.SUPPORTED``.
+        mapping: column mapping of CSV files; None: chosen by their header.
+        stations: lists of stations, for METAR text.
+        precedence: kinds of source, the most trusted first: of a report that several hold its copy is used.
+        time: analysis time, which tells METAR text its month; None: the date in the file's name.
 
     Raises:
         ConfigError: no file named.
@@ -64,9 +89,14 @@ def read_all(files: tuple[str, ...], mapping: str | None = None) -> Observations
     """
     if not files:
         raise config.ConfigError("observations: expected at least one file (--observations FILE ...), got none")
+    columns = config.find("observations", mapping) if mapping else None
+    places = read_stations(stations) if stations else None
+    near = clock.parse_time(time) if time else None
     tables = []
     for file in files:
-        tables.append(read_observations(file, mapping=config.find("observations", mapping) if mapping else None))
+        tables.append(
+            read_observations(file, mapping=columns, stations=places, near=near, precedence=precedence)
+        )
         log.info("%s: %d values of %d stations", file, len(tables[-1]), len(set(tables[-1].station)))
     return Observations.concatenate(tables)
 

@@ -7,24 +7,26 @@
 Writes scores.csv, matches.csv, report.html and config.yaml; of a store scores.csv, case.png, errors.png, config.yaml.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from jobs.command_line import kind_of, parse
-from jobs.inputs import check_times, load_region, load_settings, provenance, read_all
+from jobs.inputs import check_precedence, check_times, load_region, load_settings, provenance, read_all
 from jobs.progress import progress
-from jobs.withheld import collect
+from jobs.withheld import box_of, collect
 from mlrtma_dist import clock, config
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.inference.analyse import diagnose, solve
 from mlrtma_dist.inference.problem import pose
 from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.io.field_codes import parse_codes
 from mlrtma_dist.methods.settings import METHODS
 from mlrtma_dist.observations.quality_summary import summarise, total
-from mlrtma_dist.observations.withhold import boxes, folds
+from mlrtma_dist.observations.readers import PRECEDENCE
+from mlrtma_dist.observations.withhold import folds
 from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST, Matches, write_matches
 from mlrtma_dist.verification.outlines import outlines
 from mlrtma_dist.verification.report import write_report
@@ -33,6 +35,7 @@ from mlrtma_dist.verification.scores import Score, score_table, write_scores
 OPTIONS = {
     "--domain": ("domain", "a shipped domain or a YAML file"),
     "--observations": ("observations...", "observation files"),
+    "--stations": ("stations...", "lists of stations, for METAR text, which names no positions"),
     "--background": ("background...", "gridded first guess; none: a regression on the reports that are not withheld"),
     "--time": ("time", "analysis time in UTC; none: the full hour nearest to the reports"),
     "--samples": ("samples", "instead of observations: a store of cases whose truth is known"),
@@ -68,6 +71,9 @@ class Run:
     variables: tuple[str, ...] = ()
     window_minutes: float = 30.0
     mapping: str | None = None
+    stations: tuple[str, ...] = ()
+    precedence: tuple[str, ...] = PRECEDENCE
+    codes: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
         unknown = [m for m in self.method if m not in METHODS]
@@ -78,6 +84,8 @@ class Run:
         if self.blocks is not None and not self.blocks > 0.0:
             raise ValueError(f"blocks: expected a size in km above 0, got {self.blocks:g}")
         check_times(self.time, self.window_minutes)
+        check_precedence(self.precedence)
+        parse_codes(self.codes)
 
 
 def main(arguments: list[str]) -> None:
@@ -98,13 +106,17 @@ def make(run: Run) -> list[Score]:
     """Verify and write; returns the scores."""
     settings = load_settings(run.settings, run.variables)
     static = load_static(load_region(run.domain))
-    observations = read_all(run.observations, run.mapping)
-    observations = observations[np.isin(observations.variable, list(settings.variables))]
+    observations = read_all(
+        run.observations, run.mapping, stations=run.stations, precedence=run.precedence, time=run.time
+    )
+    parts = folds(observations, count=run.folds, seed=run.seed, block_km=run.blocks)  # twins show in all variables
+    wanted = np.isin(observations.variable, list(settings.variables))
+    observations, parts = observations[wanted], parts[wanted]
     time = clock.parse_time(run.time) if run.time else clock.nearest_hour(observations.time)
-    asked = {"time": time, "window": np.timedelta64(round(run.window_minutes * 60), "s"), "background": run.background}
+    window = np.timedelta64(round(run.window_minutes * 60), "s")
+    asked = {"time": time, "window": window, "background": run.background, "codes": parse_codes(run.codes)}
     methods = list(dict.fromkeys((FIRST_GUESS, NEAREST, *run.method)))
 
-    parts = folds(observations, count=run.folds, seed=run.seed, block_km=run.blocks)
     with progress(f"verify {static.domain.name}") as show:
         matches = collect(static, observations, settings, methods, parts, progress=show, **asked)
     if not matches.scored.any():
@@ -112,17 +124,12 @@ def make(run: Run) -> list[Score]:
             f"no report of {', '.join(settings.variables)} on {static.domain.name} within "
             f"{run.window_minutes:g} minutes of {time} can be verified: check --time, --domain and the files"
         )
-    clusters = _boxes(matches, run.blocks) if run.blocks else None
+    clusters = box_of(matches, run.blocks) if run.blocks else None
     scores = score_table(matches, domain=static.domain.name, clusters=clusters)
     whole = pose(static, observations, settings, **asked)
     fits = solve(whole, run.method[0], settings)
     _write(run, matches, scores, clusters, diagnose(whole, fits, settings, run.method[0]))
     return scores
-
-
-def _boxes(matches: Matches, blocks: float) -> np.ndarray:
-    row, column = boxes(matches.latitude, matches.longitude, blocks)
-    return np.char.add(np.char.add(row.astype(str), " "), column.astype(str))
 
 
 def _write(run: Run, matches: Matches, scores: list[Score], clusters, analysis) -> None:

@@ -10,6 +10,7 @@ from mlrtma_dist.inference.problem import Problem, pose
 from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.observations.departures import verifiable
 from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.observations.withhold import boxes
 from mlrtma_dist.verification.match import Matches
 
 
@@ -59,3 +60,9 @@ def _match(problem: Problem, method: str, settings: Classical, fold: int, everyt
         longitude=o.longitude[rows], elevation=o.elevation[rows], fold=fold, observation=problem.value[rows],
         prediction=value[rows], spread=error[rows], observation_error=assumed,
     )
+
+
+def box_of(matches: Matches, blocks: float) -> np.ndarray:
+    """The name of the box of ``blocks`` km in which each match lies, shape (n,)."""
+    row, column = boxes(matches.latitude, matches.longitude, blocks)
+    return np.char.add(np.char.add(row.astype(str), " "), column.astype(str))

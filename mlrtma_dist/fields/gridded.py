@@ -18,6 +18,7 @@ from mlrtma_dist.fields.state import State
 from mlrtma_dist.fields.static import Static
 from mlrtma_dist.grid.interpolate import bilinear, closes, same_grid
 from mlrtma_dist.grid.points import Points
+from mlrtma_dist.io.field_codes import FieldCode
 
 PRESSURE = "psfc"
 ADJUSTED = ("t2m", "d2m", PRESSURE)
@@ -108,7 +109,12 @@ class GriddedFirstGuess:
         return adjustment.adjust_log_pressure(log_pressure, rise, temperature)
 
 
-def load_gridded(paths: str | Path | Sequence[str | Path], static: Static, time: np.datetime64) -> GriddedFirstGuess:
+def load_gridded(
+    paths: str | Path | Sequence[str | Path],
+    static: Static,
+    time: np.datetime64,
+    codes: tuple[FieldCode, ...] = (),
+) -> GriddedFirstGuess:
     """Read a background.
 
     Two valid times at most 6 h apart around ``time`` are interpolated linearly; one time alone is used within 3 h.
@@ -117,6 +123,7 @@ def load_gridded(paths: str | Path | Sequence[str | Path], static: Static, time:
         paths: a file or several: GRIB 1 or 2, CF netCDF, our own product among them.
         static: the domain to be analysed and its terrain.
         time: the analysis time, datetime64[s].
+        codes: what the files' own codes mean, by the user.
 
     Raises:
         BackgroundError: nothing near the time, or nothing on the domain; names both times.
@@ -127,7 +134,7 @@ def load_gridded(paths: str | Path | Sequence[str | Path], static: Static, time:
         raise BackgroundError("expected at least one background file, got none")
     if static.domain.is_plane:
         raise BackgroundError(f"domain {static.domain.name} is a plane: a gridded file cannot be laid on it")
-    state, notes = read_state(paths, static.domain, time.astype("datetime64[s]"))
+    state, notes = read_state(paths, static.domain, time.astype("datetime64[s]"), codes)
     if state.elevation is None and same_grid(state.domain, static.domain):
         state = State(state.domain, state.time, state.values, static.terrain, state.origin)
         notes.append("its terrain is taken to be that of the domain, whose grid it has")

@@ -9,6 +9,7 @@ from mlrtma_dist.fields.adjustment import dew_point_of_relative_humidity, dew_po
 from mlrtma_dist.fields.state import State
 from mlrtma_dist.grid.domain import Domain, rotate
 from mlrtma_dist.grid.interpolate import regrid, same_grid
+from mlrtma_dist.io.field_codes import FieldCode
 from mlrtma_dist.io.grid_field import GriddedFileError, GridField
 from mlrtma_dist.io.gridded import read_gridded
 from mlrtma_dist.names import VARIABLES
@@ -27,13 +28,16 @@ class BackgroundError(GriddedFileError):
     """Gridded files that make no first guess; says for which time and domain."""
 
 
-def read_state(paths: Sequence[str | Path], domain: Domain, time: np.datetime64) -> tuple[State, list[str]]:
+def read_state(
+    paths: Sequence[str | Path], domain: Domain, time: np.datetime64, codes: tuple[FieldCode, ...] = ()
+) -> tuple[State, list[str]]:
     """Read what is known at ``time`` on the files' own grid.
 
     Args:
         paths: GRIB or CF netCDF files; of several grids the one that covers most of ``domain`` is used.
         domain: the grid that will be analysed.
         time: datetime64[s].
+        codes: what the files' own codes mean, by the user.
 
     Returns:
         The state (winds along the earth, elevation None where no file has the terrain), and what a reader
@@ -44,10 +48,10 @@ def read_state(paths: Sequence[str | Path], domain: Domain, time: np.datetime64)
         GriddedFileError: a file cannot be read.
     """
     window = (time - WIDEST_GAP, time + WIDEST_GAP)
-    fields = [f for path in paths for f in read_gridded(path, NEEDED, window)]
+    fields = [f for path in paths for f in read_gridded(path, NEEDED, window, codes)]
     weather = [f for f in fields if f.name != CONSTANT]
     if not weather:
-        raise BackgroundError(_nothing(paths, time))
+        raise BackgroundError(_nothing(paths, time, codes))
     grid = _choose_grid(weather, domain, paths)
     notes: list[str] = []
     values = {}
@@ -74,10 +78,13 @@ def _listed(paths) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
-def _nothing(paths, time) -> str:
-    fields = [f for path in paths for f in read_gridded(path, NEEDED) if f.name != CONSTANT]
+def _nothing(paths, time, codes) -> str:
+    fields = [f for path in paths for f in read_gridded(path, NEEDED, None, codes) if f.name != CONSTANT]
     if not fields:
-        return f"{_listed(paths)}: holds none of the variables {', '.join(VARIABLES)}"
+        return (
+            f"{_listed(paths)}: holds none of the variables {', '.join(VARIABLES)} by codes that are known: "
+            "say what its codes mean (--set codes={...}, docs/observations.md)"
+        )
     nearest = min((f.valid_time for f in fields), key=lambda t: abs(t - time))
     return (
         f"{_listed(paths)}: expected a field within {NEAREST // HOUR} h of {time}, the nearest is valid {nearest}: "

@@ -16,6 +16,7 @@ from mlrtma_dist.fields.gridded import load_gridded
 from mlrtma_dist.fields.regression import fit_regression
 from mlrtma_dist.fields.static import Static, grid_points, station_points
 from mlrtma_dist.grid.points import Points
+from mlrtma_dist.io.field_codes import FieldCode
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.amplitude import scale_to_hour
 from mlrtma_dist.methods.settings import Classical
@@ -70,6 +71,7 @@ def pose(
     time: np.datetime64,
     window: np.timedelta64,
     background: tuple[str, ...] = (),
+    codes: tuple[FieldCode, ...] = (),
     withheld: np.ndarray | None = None,
 ) -> Problem:
     """Judge the reports, make the first guess, take the departures.
@@ -81,6 +83,7 @@ def pose(
         time: analysis time.
         window: half width of the observation window.
         background: gridded files; none: the first guess is a regression on the reports.
+        codes: what the gridded files' own codes mean, by the user.
         withheld: mask (n,) of the reports that take no part; None: no report is withheld.
 
     Raises:
@@ -96,7 +99,7 @@ def pose(
     error = np.array([settings.variables[str(name)].observation_error for name in observations.variable])
 
     used = observations.usable & ~held
-    guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, background)
+    guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, background, codes)
     departure, spread = _departures(guess, observations, points, value)
     natural = {name: Covariance(v.covariance) for name, v in settings.variables.items()}
     deviation = np.array([natural[str(name)].variance ** 0.5 for name in observations.variable])
@@ -105,7 +108,7 @@ def pose(
 
     used = observations.usable & ~held & np.isfinite(departure)
     if not background:  # the rejected reports helped to make the regression: make it again without them
-        guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, background)
+        guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, background, codes)
         departure, spread = _departures(guess, observations, points, value)
     covariance = {}
     for name, full in natural.items():
@@ -143,7 +146,7 @@ def _analysis_space(observations: Observations) -> np.ndarray:
     return value
 
 
-def _first_guess(static, observations, points, value, error, used, settings, time, background):
+def _first_guess(static, observations, points, value, error, used, settings, time, background, codes):
     """The first guess and what is to be said of it."""
     reports = {}
     for name in settings.variables:
@@ -154,7 +157,7 @@ def _first_guess(static, observations, points, value, error, used, settings, tim
     without = [name for name, (place, _, _) in reports.items() if len(place) == 0]
     if not background:
         return regression, [f"no usable report of {name}: first guess and analysis are climatology" for name in without]
-    gridded = load_gridded(list(background), static, time)
+    gridded = load_gridded(list(background), static, time, codes)
     notes = [gridded.note] if gridded.note else []
     for name in reports:
         if name not in gridded.state.values:

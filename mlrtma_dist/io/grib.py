@@ -10,6 +10,7 @@ from collections.abc import Collection
 import eccodes
 import numpy as np
 
+from mlrtma_dist.io.field_codes import FieldCode
 from mlrtma_dist.io.grib_grid import grid_relative, message_domain, orient, scanning_mode
 from mlrtma_dist.io.grib_messages import GribError, split_messages
 from mlrtma_dist.io.grib_names import get, recognise
@@ -20,13 +21,16 @@ MISSING = 1e30  # what eccodes writes at missing points here; no quantity comes 
 NEVER_NEGATIVE = ("ceiling", "visibility")  # below zero is a writer's sign for "not given" (NCV: -9999)
 
 
-def read_grib(path, names: Collection[str] | None = None, window: Window | None = None) -> list[GridField]:
+def read_grib(
+    path, names: Collection[str] | None = None, window: Window | None = None, codes: tuple[FieldCode, ...] = ()
+) -> list[GridField]:
     """Read the fields of a GRIB file.
 
     Args:
         path: the file.
         names: keep only these (``GridField.name``); the values of others are not decoded. None: all.
         window: first and last valid time to keep, likewise; terrain and land are always kept. None: all.
+        codes: what code numbers mean, by the user.
 
     Returns:
         The fields in the order of the file; possibly none, where ``names`` asks for what is not there.
@@ -43,7 +47,7 @@ def read_grib(path, names: Collection[str] | None = None, window: Window | None 
         except eccodes.CodesInternalError as error:
             raise GribError(f"{where}: not understood by eccodes: {error}") from error
         try:
-            name, factor, numbers = recognise(handle)
+            name, factor, numbers = recognise(handle, codes)
             if names is None or name in names:
                 valid = _time(handle, "validityDate", "validityTime", where)
                 if in_window(name, valid, window):

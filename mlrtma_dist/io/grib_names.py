@@ -6,6 +6,8 @@ and 130, Meteo-France's table 1 and HIRLAM's and AROME's table 253) and ECMWF's 
 
 import eccodes
 
+from mlrtma_dist.io.field_codes import PER_CENT, FieldCode, name_of_message
+
 STANDARD_GRAVITY = 9.80665  # m s-2; geopotential to height
 SURFACE, SEA_LEVEL, HEIGHT_ABOVE_SEA, HEIGHT_ABOVE_GROUND = 1, 101, 102, 103  # GRIB2 code table 4.5
 
@@ -93,8 +95,12 @@ def get(handle, key: str, default=None, kind=None):
         return default
 
 
-def recognise(handle) -> tuple[str, float, tuple[int, ...]]:
+def recognise(handle, codes: tuple[FieldCode, ...] = ()) -> tuple[str, float, tuple[int, ...]]:
     """Tell what a message holds.
+
+    Args:
+        handle: of eccodes.
+        codes: what the user says that code numbers mean; they go before our own tables.
 
     Returns:
         The name (see ``GridField.name``), the factor that brings its values to SI, and its code numbers.
@@ -104,6 +110,10 @@ def recognise(handle) -> tuple[str, float, tuple[int, ...]]:
     else:
         kind, level_type, numbers = _grib2(handle)
     level = get(handle, "level", 0.0, float)
+    own = numbers[:2] if get(handle, "edition", 0, int) == 1 else numbers
+    given = name_of_message(codes, own, numbers[2] if len(own) == 2 else level_type, level)
+    if given:
+        return given, 0.01 if given in PER_CENT else 1.0, numbers
     if kind in _SCREEN | _WIND and level_type == SURFACE and get(handle, "centre", -1, int) == _NDFD_CENTRE:
         level_type, level = HEIGHT_ABOVE_GROUND, 10.0 if kind in _WIND else 2.0
     name = _at_level(kind, level_type, level) if kind else ""

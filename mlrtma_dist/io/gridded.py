@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from itertools import islice
 
+from mlrtma_dist.io.field_codes import FieldCode
 from mlrtma_dist.io.grib import read_grib
 from mlrtma_dist.io.grib_messages import split_messages
 from mlrtma_dist.io.grid_field import GriddedFileError, GridField, Window
@@ -12,18 +13,21 @@ NETCDF_SIGNATURES = (b"\x89HDF\r\n\x1a\n", b"CDF\x01", b"CDF\x02", b"CDF\x05")
 HEADING = 1000  # bytes in which a bulletin heading may come before "GRIB"
 
 
-def read_gridded(path, names: Collection[str] | None = None, window: Window | None = None) -> list[GridField]:
+def read_gridded(
+    path, names: Collection[str] | None = None, window: Window | None = None, codes: tuple[FieldCode, ...] = ()
+) -> list[GridField]:
     """Read the fields of a gridded file.
 
     Args:
         path: GRIB 1 or 2, or netCDF 3 or 4 with CF coordinates.
         names: keep only these (``GridField.name``); None: all.
         window: first and last valid time to keep; terrain and land are kept whatever their time. None: all.
+        codes: what the file's own codes mean, by the user (``field_codes.parse_codes``).
 
     Raises:
         GriddedFileError: the file cannot be read, is of another format, truncated or damaged.
     """
-    return (read_netcdf if _is_netcdf(path) else read_grib)(path, names, window)
+    return (read_netcdf if _is_netcdf(path) else read_grib)(path, names, window, codes)
 
 
 def read_one(path, name: str) -> GridField:

@@ -10,18 +10,22 @@ import netCDF4
 import numpy as np
 
 from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.io.field_codes import FieldCode
 from mlrtma_dist.io.grid_field import GridField, Window, in_window
 from mlrtma_dist.io.netcdf_grid import NetcdfError, units_of, variable_domain
 from mlrtma_dist.io.netcdf_names import recognise_all, to_si
 
 
-def read_netcdf(path, names: Collection[str] | None = None, window: Window | None = None) -> list[GridField]:
+def read_netcdf(
+    path, names: Collection[str] | None = None, window: Window | None = None, codes: tuple[FieldCode, ...] = ()
+) -> list[GridField]:
     """Read the fields of a CF netCDF file.
 
     Args:
         path: netCDF 3 or 4.
         names: keep only these (``GridField.name``); None: all two-dimensional fields.
         window: first and last valid time to keep; terrain and land are always kept. None: all.
+        codes: what variables and their levels mean, by the user.
 
     Returns:
         One field a variable and time, rows northward and columns eastward.
@@ -33,9 +37,17 @@ def read_netcdf(path, names: Collection[str] | None = None, window: Window | Non
         with netCDF4.Dataset(str(path)) as dataset:
             dataset.set_auto_maskandscale(True)
             fields = []
-            for key, name in recognise_all(dataset).items():
-                if (names is None or name in names) and _is_field(dataset, dataset[key]):
-                    fields += _fields(dataset, dataset[key], name, f"{path}: variable {key}", window)
+            given = {code.variable: code for code in codes if code.variable in dataset.variables}
+            known = recognise_all(dataset)
+            taken = {code.name for code in given.values()}
+            for key, name in known.items():
+                code = given.get(key)
+                if code is None and name in taken:  # the user gave the name to another variable
+                    continue
+                name, where = code.name if code else name, f"{path}: variable {key}"
+                chosen = _level(dataset, dataset[key], code, where) if code and code.dimension else {}
+                if (names is None or name in names) and _is_field(dataset, dataset[key], chosen):
+                    fields += _fields(dataset, dataset[key], name, where, window, chosen)
             return fields
     except NetcdfError:
         raise
@@ -43,12 +55,27 @@ def read_netcdf(path, names: Collection[str] | None = None, window: Window | Non
         raise NetcdfError(f"{path}: cannot be read as netCDF: {error}") from error
 
 
-def _is_field(dataset, variable) -> bool:
+def _level(dataset, variable, code: FieldCode, where: str) -> dict[str, int]:
+    """The index of the level that the user asks for, by the dimension's name."""
+    if code.dimension not in variable.dimensions[:-2] or code.dimension not in dataset.variables:
+        raise NetcdfError(
+            f"{where}: expected a dimension {code.dimension!r} with a coordinate before the last two, as codes ask for;"
+            f" it has {', '.join(variable.dimensions)}"
+        )
+    levels = np.ma.filled(np.ma.asarray(dataset[code.dimension][:]).astype(np.float64), np.nan)
+    found = np.flatnonzero(np.isclose(levels, code.level, rtol=1e-6, atol=1e-9))
+    if len(found) != 1:
+        wanted = f"{code.dimension} = {code.level:g}"
+        raise NetcdfError(f"{where}: expected one level {wanted}, as codes ask for; got {levels}")
+    return {code.dimension: int(found[0])}
+
+
+def _is_field(dataset, variable, chosen: dict[str, int]) -> bool:
     """Numbers over (..., y, x) with at most a time besides; not itself a 2-D coordinate, not a field on levels."""
     extra = [
         k
         for k, n in zip(variable.dimensions[:-2], variable.shape[:-2], strict=True)
-        if n != 1 and not _is_time(dataset.variables.get(k))
+        if n != 1 and k not in chosen and not _is_time(dataset.variables.get(k))
     ]
     return (
         variable.ndim >= 2
@@ -62,19 +89,24 @@ def _is_time(axis) -> bool:
     return axis is not None and " since " in units_of(axis)
 
 
-def _fields(dataset, variable, name: str, where: str, window: Window | None) -> list[GridField]:
+def _fields(
+    dataset, variable, name: str, where: str, window: Window | None, chosen: dict[str, int]
+) -> list[GridField]:
     domain, flip_y, flip_x = variable_domain(dataset, variable, where)
     times = _times(dataset, variable, where)
-    if variable.size != len(times) * domain.size.x * domain.size.y:
+    leading = variable.dimensions[:-2]
+    table = tuple(1 if k in chosen else n for k, n in zip(leading, variable.shape[:-2], strict=True))
+    if np.prod(table, dtype=int) != len(times):
         raise NetcdfError(
             f"{where}: expected {len(times)} times of {domain.shape} values, got the shape {variable.shape}"
         )
     result = []
-    table = variable.shape[:-2]
     for number, time in enumerate(times):
         if not in_window(name, time, window):
             continue
-        values = variable[np.unravel_index(number, table)] if table else variable[:]  # one time is read at a time
+        place = np.unravel_index(number, table) if table else ()
+        place = tuple(chosen.get(k, int(p)) for k, p in zip(leading, place, strict=True))
+        values = variable[place] if table else variable[:]  # one time is read at a time
         values = np.ma.filled(np.ma.asarray(values).astype(np.float32), np.nan)
         values = to_si(values, getattr(variable, "units", ""), name, where, NetcdfError)
         values = np.ascontiguousarray(values[:: -1 if flip_y else 1, :: -1 if flip_x else 1])

@@ -219,6 +219,8 @@ def _rows(
     bad = np.zeros(len(value), bool) if mark is None else ~np.isnan(mark) & (mark > LAST_USED_MARK)
     flags = np.where(bad | rejected, head.flags | np.uint32(Flag.PROVIDER), head.flags)
     spread = {"error": error, "background": background}
+    known = np.full(len(value), np.nan) if mark is None else mark
+    words = np.where(np.isnan(known), "", np.nan_to_num(known).astype(int).astype(str))
     return Observations.build(
         station=head.station[there],
         network=head.network[there],
@@ -230,6 +232,7 @@ def _rows(
         value=value[there],
         flags=flags[there],
         source=name,
+        mark=words[there],
         **{k: np.broadcast_to(v, value.shape)[there] for k, v in spread.items()},
     )
 

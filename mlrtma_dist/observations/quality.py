@@ -13,8 +13,9 @@ from scipy.spatial import cKDTree
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.points import cartesian
 from mlrtma_dist.names import variable
-from mlrtma_dist.observations.reports import group, share_wind, station_numbers, wind_partner
+from mlrtma_dist.observations.reports import group, share_wind, wind_partner
 from mlrtma_dist.observations.table import Flag, Observations
+from mlrtma_dist.observations.twins import TwinLimits, twin_numbers
 
 HALF_HOUR = np.timedelta64(30, "m")
 
@@ -137,17 +138,21 @@ def check_consistency(observations: Observations, *, limits: ReportLimits = Repo
 def check_duplicates(
     observations: Observations, *, time: np.datetime64, limits: ReportLimits = ReportLimits()
 ) -> Observations:
-    """Flag all but one report of each station and variable, and second copies under another name.
+    """Flag all but one report of each station and variable, whatever its names and sources.
 
-    Of one station the good report nearest ``time`` stays, of equally near ones the later row: a correction
-    follows what it corrects. Of two stations within ``same_place`` that report the same value (wind: both
-    components) at the same time, the first good row stays.
+    Of one station and its twins (``twins``) the good report nearest ``time``, to the minute, stays; of equally near
+    ones that of the source of lower ``precedence``, of one source the nearer, then the later row: a correction follows
+    what it corrects. Of two stations within ``same_place`` that report the same value (wind: both components) at the
+    same time, the first good row stays.
     """
-    station = station_numbers(observations, limits.same_station)
+    # two names of one network at one place that differ in a digit are two instruments: here only copies go
+    station = twin_numbers(observations, TwinLimits(same_station=limits.same_station, same_place=-1.0))
     key = group(station, observations.variable)
     distance = np.abs((observations.time - time).astype("timedelta64[s]").astype(np.float64))
     distance[np.isnat(observations.time)] = np.inf
-    order = np.lexsort((-np.arange(len(observations)), distance, ~observations.good, key))
+    minute = np.round(distance / 60.0)  # sources round times: PrepBUFR to a hundredth of an hour
+    later = -np.arange(len(observations))
+    order = np.lexsort((later, distance, observations.precedence, minute, ~observations.good, key))
     repeated = np.zeros(len(observations), dtype=bool)
     repeated[order[1:]] = key[order[1:]] == key[order[:-1]]
     observations = share_wind(observations.flagged(repeated, Flag.DUPLICATE))

@@ -43,6 +43,10 @@ class Observations:
         background: the source's own background at the report, NaN where absent; SI.
         flags: bits of ``Flag``; uint32.
         source: file name the row was read from (str).
+        mark: the source's own quality mark as it stands there, "" where it gives none (str): PrepBUFR "0" to "15",
+            MADIS Z, C, S, V, X, Q, K, k, G, B.
+        precedence: of two copies of a report the one of the lower number is kept; int32
+            (``readers.PRECEDENCE``).
     """
 
     station: np.ndarray
@@ -57,6 +61,8 @@ class Observations:
     background: np.ndarray
     flags: np.ndarray
     source: np.ndarray
+    mark: np.ndarray
+    precedence: np.ndarray
 
     def __post_init__(self):
         lengths = {f.name: np.shape(getattr(self, f.name)) for f in fields(self)}
@@ -101,8 +107,9 @@ class Observations:
         """
         size = len(columns["station"])
         unknown = {"network": "", "elevation": np.nan, "error": np.nan, "background": np.nan, "flags": 0, "source": ""}
-        texts = dict.fromkeys(("station", "network", "variable", "source"), str)
-        kinds = texts | {"time": "datetime64[s]", "flags": np.uint32}
+        unknown |= {"mark": "", "precedence": 0}
+        texts = dict.fromkeys(("station", "network", "variable", "source", "mark"), str)
+        kinds = texts | {"time": "datetime64[s]", "flags": np.uint32, "precedence": np.int32}
         made = {}
         for f in fields(Observations):
             given = columns.pop(f.name) if f.name in columns else unknown[f.name]

@@ -3,6 +3,9 @@
 A station is in or out by a hash of its name (BLAKE2b, RFC 7693) and a seed, nothing else: the same on every
 machine, in every run and order of rows, for its mass and its wind reports alike. With blocks, whole boxes are
 hashed instead, so that the neighbours of a withheld station are withheld with it.
+
+Of a table, the several names of one station (``twins``) are hashed as one, by the first of them in the alphabet: else
+a station would be withheld under one name, analysed under another, and verify itself.
 """
 
 import hashlib
@@ -11,6 +14,7 @@ import numpy as np
 
 from mlrtma_dist.grid.domain import EARTH_RADIUS
 from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.observations.twins import twin_names
 
 
 def withhold(
@@ -25,7 +29,7 @@ def withhold(
     """Choose the stations to withhold.
 
     Args:
-        stations: a table, or the station name of each row, shape (n,).
+        stations: a table, or the station name of each row, shape (n,); twins are recognised in a table only.
         fraction: expected share of stations (with blocks: of boxes) withheld, in [0, 1].
         seed: another seed withholds others.
         block_km: side of the boxes withheld as a whole; None withholds station by station.
@@ -99,7 +103,7 @@ def _uniform_of_rows(purpose, stations, seed, block_km, latitude, longitude) -> 
     if isinstance(stations, Observations):
         latitude = stations.latitude if latitude is None else latitude
         longitude = stations.longitude if longitude is None else longitude
-        stations = stations.station
+        stations = twin_names(stations)
     names, rank = np.unique(np.char.strip(np.asarray(stations, dtype=str)), return_inverse=True)
     keys = names if block_km is None else _box_names(purpose, names, rank, block_km, latitude, longitude)
     return np.array([hash_uniform(str(key), seed=seed, purpose=purpose) for key in keys], dtype=np.float64)[rank]

@@ -180,3 +180,16 @@ def test_a_real_file_cut_anywhere_is_an_error(short_gdas):
     for length in np.random.default_rng(seed).integers(last + 1, len(short_gdas.rstrip(b"\0")), 10):
         with pytest.raises(BufrError, match="gdas: "):
             read_prepbufr(short_gdas[:length], "gdas")
+
+
+def test_ships_and_buoys_keep_their_own_network_and_stand_at_the_waters_level(gdas):
+    """Types of table 2 of PREPBUFR processing: 180, 280 ships and buoys, 282 moored buoys of the tropics, 183 land."""
+    marine = gdas[np.isin(gdas.network, ("180", "280", "282"))]
+    assert len(np.unique(marine.station)) > 300 and {"180", "282"} <= set(marine.network)
+    assert (gdas.network == "180").sum() > 4000
+    height = marine.elevation[np.isfinite(marine.elevation)]
+    assert np.isfinite(marine.elevation).mean() > 0.95
+    assert np.mean(np.abs(height) < 20) > 0.95 and height.max() < 500  # buoys of the Great Lakes at 75 to 183 m
+    pressure = marine.of("psfc")
+    usable = pressure[pressure.flags == 0]
+    assert len(usable) > 300 and np.all((usable.value > 92000) & (usable.value < 107000))

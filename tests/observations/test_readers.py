@@ -65,7 +65,7 @@ def test_a_mapping_is_taken_by_shipped_name_by_file_or_as_it_stands(tmp_path):
         (b"GRIB\0\0\0\2" + bytes(100), "looks like GRIB; supported are NCEP PrepBUFR"),
         (b"GRIB\0\1\2\1" + bytes(100), "looks like GRIB"),
         (b"\x89HDF\r\n\x1a\n" + bytes(100), "looks like HDF5 or netCDF-4"),
-        (b"CDF\x01" + bytes(100), "looks like netCDF"),
+        (b"CDF\x01" + bytes(100), "looks like netCDF without the variables of a MADIS"),
         (b"PK\x03\x04" + bytes(100), "looks like zip"),
         (gzip.compress(gzip.compress(b"a")), "looks like gzip"),
         (gzip.compress(GENERIC.encode() * 100)[:-20], "damaged or cut off"),
@@ -76,7 +76,7 @@ def test_a_mapping_is_taken_by_shipped_name_by_file_or_as_it_stands(tmp_path):
             b"a,b,c\n1,2,3\n",
             "no shipped mapping fits the columns a, b, c .*generic_csv lacks .*Declare one in a YAML file",
         ),
-        (b"KDEN 240553Z 18005KT 10SM CLR 22/05 A3012\nKMSY 240553Z\n", "no shipped mapping fits"),
+        (b"KDEN 240553Z 18005KT 10SM CLR 22/05 A3012\nKMSY 240553Z\n", "METAR text carries no positions.*--stations"),
         (b"\n\n", "expected the names of the columns"),
     ],
 )

@@ -1,0 +1,96 @@
+"""Columns of a netCDF file of station reports, from its bytes.
+
+Classic netCDF (CDF-1, CDF-2: what MADIS and the SAO archives are) is read by SciPy's own decoder, which is Python: a
+damaged file ends in an exception, where the C library may end the process or fill a truncated file with zeros.
+netCDF-4 goes through the C library.
+"""
+
+import io
+
+import netCDF4
+import numpy as np
+from scipy.io import netcdf_file
+
+from mlrtma_dist.errors import InputError
+
+CLASSIC = (b"CDF\x01", b"CDF\x02")
+HDF5 = b"\x89HDF"
+# What the decoder raises on damage, met by flipping bytes of real files.
+_DAMAGE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, MemoryError, OSError)
+_DAMAGE += (RuntimeError, AssertionError, EOFError)
+
+
+class ReportFileError(InputError):
+    """A netCDF file of reports that cannot be used; the message names file and variable."""
+
+
+def is_netcdf(data: bytes) -> bool:
+    """Whether some bytes begin like netCDF."""
+    return data.startswith((*CLASSIC, HDF5))
+
+
+def variable_names(data: bytes, name: str) -> set[str]:
+    """The names of a file's variables.
+
+    Raises:
+        ReportFileError: truncated or damaged.
+    """
+    return set(_read(data, name, None))
+
+
+def read_columns(data: bytes, name: str, wanted) -> dict[str, np.ndarray]:
+    """Read variables over one dimension of reports.
+
+    Args:
+        data: the file's bytes.
+        name: for errors.
+        wanted: names of variables; those that the file lacks are left out.
+
+    Returns:
+        Numbers as float64 with NaN where the file has its fill value, shape (n, ...); text as str without blanks
+        around it, one dimension less.
+
+    Raises:
+        ReportFileError: truncated or damaged, or columns that are not of one length.
+    """
+    columns = _read(data, name, set(wanted))
+    lengths = {key: len(column) if column.ndim else -1 for key, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ReportFileError(f"{name}: expected variables over one dimension of reports, got the lengths {lengths}")
+    return columns
+
+
+def _read(data: bytes, name: str, wanted: set[str] | None) -> dict:
+    """The wanted variables, decoded; None: every variable's name, nothing decoded."""
+    try:
+        if data.startswith(CLASSIC):
+            with netcdf_file(io.BytesIO(data), "r", mmap=False) as file:
+                return _decode(file.variables, wanted, lambda v: (v.data, getattr(v, "_FillValue", None)))
+        with netCDF4.Dataset("reports", memory=data) as file:
+            file.set_auto_maskandscale(False)
+            return _decode(file.variables, wanted, lambda v: (v[...], getattr(v, "_FillValue", None)))
+    except _DAMAGE as error:
+        what = str(error) or type(error).__name__
+        kind = "netCDF" if data.startswith(CLASSIC) else "HDF5 or netCDF-4"
+        raise ReportFileError(f"{name}: looks like {kind}, and is truncated or damaged: {what}") from error
+
+
+def _decode(variables, wanted, values_of) -> dict:
+    if wanted is None:
+        return dict.fromkeys(variables)
+    return {key: _column(*values_of(variables[key])) for key in variables if key in wanted}
+
+
+def _column(values, fill) -> np.ndarray:
+    values = np.asarray(values)
+    if values.dtype.kind == "S":
+        if values.ndim == 0:
+            return values.astype(str)
+        joined = np.ascontiguousarray(values).view(f"S{values.shape[-1]}")[..., 0] if values.ndim > 1 else values
+        flat = [cell.split(b"\0")[0].decode("latin-1").strip() for cell in joined.ravel().tolist()]
+        return np.array(flat, dtype=str).reshape(joined.shape)
+    native = values.astype(values.dtype.newbyteorder("="))
+    numbers = native.astype(np.float64)
+    if fill is not None:
+        numbers[native == np.asarray(fill).astype(native.dtype)] = np.nan
+    return numbers

@@ -1,0 +1,117 @@
+"""MADIS METAR netCDF (Meteorological Assimilation Data Ingest System, NOAA) as observations.
+
+The marks of MADIS's quality control stay in ``mark``: the summary letter of each value (the file's global attributes
+DD_*). Z none applied, C S V K passed stage 1, 1-2, 1-3, 1-4; G on the accept list; these are used. X failed stage 1
+(validity), Q stage 2 or 3 (consistency in itself, in time, in space), k stage 4 (Kalman filter), B on the reject list:
+``Flag.PROVIDER``. Temperature and dew point are in tenths where the report had them. ``psfc`` is computed from the
+altimeter setting and the station's height. What a wind's speed or direction is marked with holds for both components.
+"""
+
+import logging
+
+import numpy as np
+
+from mlrtma_dist.io.netcdf_reports import ReportFileError, read_columns
+from mlrtma_dist.observations.altimeter import station_pressure
+from mlrtma_dist.observations.sky import WORDS, summarise_sky
+from mlrtma_dist.observations.table import Flag, Observations
+from mlrtma_dist.observations.wind import components
+
+log = logging.getLogger(__name__)
+NETWORK = "madis"
+NEEDED = ("stationName", "latitude", "longitude", "elevation", "timeObs")
+SIGNATURE = frozenset({"stationName", "timeObs", "temperatureDD"})  # variables by which such a file is known
+MEASURED = ("temperature", "tempFromTenths", "dewpoint", "dpFromTenths", "windDir", "windSpeed", "windGust")
+MEASURED += ("altimeter", "visibility")
+REJECTED = ("X", "Q", "k", "B")
+LONGEST = 1e11  # seconds since 1970 beyond which a time is damage (year 5138)
+
+
+def read_madis(data: bytes, name: str) -> Observations:
+    """Read a MADIS METAR file.
+
+    Args:
+        data: the file's bytes.
+        name: the file's name: ``source`` of the rows, and for errors.
+
+    Returns:
+        Values in SI, a row for each value that is not missing.
+
+    Raises:
+        ReportFileError: truncated, damaged, or without the variables of a MADIS METAR file.
+    """
+    marks = tuple(f"{key}DD" for key in MEASURED if "Tenths" not in key)
+    columns = read_columns(data, name, (*NEEDED, *MEASURED, *marks, "skyCover", "skyLayerBase"))
+    absent = [key for key in NEEDED if key not in columns]
+    if absent:
+        raise ReportFileError(f"{name}: expected a MADIS METAR file, it lacks the variables {', '.join(absent)}")
+    size = len(columns["stationName"])
+    log.info("%s: %d reports", name, size)
+    values = _values(columns, size)
+    place = _place(columns)
+    tables = []
+    for variable, (value, mark) in values.items():
+        there = np.isfinite(value)
+        rejected = np.isin(mark, REJECTED)
+        rows = {key: column[there] for key, column in place.items()}
+        rows["flags"] = rows["flags"] | np.where(rejected[there], int(Flag.PROVIDER), 0)
+        tables.append(
+            Observations.build(
+                network=NETWORK, variable=np.full(there.sum(), variable), value=value[there], mark=mark[there],
+                source=name, **rows,
+            )
+        )  # fmt: skip
+    return Observations.concatenate(tables)
+
+
+def _place(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Station, position, time and flags of each report."""
+    latitude, longitude, seconds = (columns[key] for key in ("latitude", "longitude", "timeObs"))
+    with np.errstate(invalid="ignore"):
+        placed = (np.abs(latitude) <= 90) & (np.abs(longitude) <= 180)
+        timed = np.abs(seconds) < LONGEST
+    time = np.where(timed, np.nan_to_num(np.where(timed, seconds, 0)), 0).astype("datetime64[s]")
+    return {
+        "station": columns["stationName"],
+        "latitude": np.where(placed, latitude, np.nan),
+        "longitude": np.where(placed, (longitude + 180) % 360 - 180, np.nan),
+        "elevation": columns["elevation"],
+        "time": np.where(timed, time, np.datetime64("NaT", "s")),
+        "flags": np.where(placed, 0, int(Flag.POSITION)) | np.where(timed, 0, int(Flag.TIME)),
+    }
+
+
+def _values(columns: dict[str, np.ndarray], size: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Value (SI, NaN where missing) and mark of each variable, each of shape (size,)."""
+
+    def number(key: str) -> np.ndarray:
+        return columns.get(key, np.full(size, np.nan))
+
+    def mark(key: str) -> np.ndarray:
+        return columns.get(f"{key}DD", np.full(size, "", dtype="U1"))
+
+    def precise(tenths: str, whole: str) -> np.ndarray:
+        return np.where(np.isnan(number(tenths)), number(whole), number(tenths))
+
+    eastward, northward = components(number("windSpeed"), number("windDir"))
+    speed, direction = mark("windSpeed"), mark("windDir")
+    wind = np.where(np.isin(direction, REJECTED), direction, speed)
+    none = np.full(size, "", dtype="U1")
+    values = {
+        "t2m": (precise("tempFromTenths", "temperature"), mark("temperature")),
+        "d2m": (precise("dpFromTenths", "dewpoint"), mark("dewpoint")),
+        "u10": (eastward, wind),
+        "v10": (northward, wind),
+        "gust": (number("windGust"), mark("windGust")),
+        "psfc": (station_pressure(number("altimeter"), columns["elevation"]), mark("altimeter")),
+        "visibility": (number("visibility"), mark("visibility")),
+    }
+    if "skyCover" in columns and "skyLayerBase" in columns:
+        words, base = columns["skyCover"], columns["skyLayerBase"]
+        told = np.isin(words, list(WORDS))
+        known = [WORDS.get(str(word), (np.nan, False)) for word in words.ravel()]
+        cover = np.array([c for c, _ in known]).reshape(words.shape)
+        ceiling = np.array([c for _, c in known], dtype=bool).reshape(words.shape)
+        height, fullest = summarise_sky(cover, ceiling, told, base)
+        values |= {"ceiling": (height, none), "sky_cover": (fullest, none)}
+    return values

@@ -1,0 +1,50 @@
+"""Ceiling and sky cover from the cloud layers of a report.
+
+The ceiling is the base of the lowest layer that covers more than half of the sky, or the vertical visibility into a
+sky that is hidden (Federal Meteorological Handbook No. 1, chapter 9). A report that names the sky and has no such layer
+has no ceiling: ``names.UNLIMITED_CEILING``. Cover is that of the fullest layer, in the middle of its class (WMO code
+table 2700 and FM 15: FEW 1 to 2 oktas, SCT 3 to 4, BKN 5 to 7).
+"""
+
+import numpy as np
+
+from mlrtma_dist.names import UNLIMITED_CEILING
+
+FEW, SCT, BKN, FULL = 1.5 / 8, 3.5 / 8, 6.0 / 8, 1.0
+
+# What a sky word says: cover (NaN: nothing), and whether such a layer is a ceiling. Words without a layer: CAVOK and
+# NSC tell of no cloud below 1,500 m that matters to aviation and nothing of what is above; CLR, SKC and NCD of none.
+WORDS = {
+    "CLR": (0.0, False),
+    "SKC": (0.0, False),
+    "NCD": (0.0, False),
+    "NSC": (np.nan, False),
+    "CAVOK": (np.nan, False),
+    "FEW": (FEW, False),
+    "SCT": (SCT, False),
+    "BKN": (BKN, True),
+    "OVC": (FULL, True),
+    "VV": (FULL, True),
+}
+
+
+def summarise_sky(cover: np.ndarray, ceiling: np.ndarray, told: np.ndarray, base: np.ndarray):
+    """Ceiling and cover of many reports.
+
+    Args:
+        cover: of each layer, 0 to 1, NaN where not known; shape (n, layers).
+        ceiling: whether the layer is one that makes a ceiling; shape (n, layers).
+        told: whether there is such a layer (or such a word, CLR); shape (n, layers).
+        base: of the layer above ground, m, NaN where not known; shape (n, layers).
+
+    Returns:
+        Ceiling (m; ``UNLIMITED_CEILING`` where there is none, NaN where nothing is said or a ceiling's base is not
+        known) and cover (0 to 1, NaN where nothing is said), each of shape (n,).
+    """
+    made = told & ceiling
+    lowest = np.where(made, np.where(np.isnan(base), np.inf, base), np.inf).min(axis=1, initial=np.inf)
+    unknown = (made & np.isnan(base)).any(axis=1)
+    height = np.where(made.any(axis=1), np.where(unknown | np.isinf(lowest), np.nan, lowest), UNLIMITED_CEILING)
+    fullest = np.where(told & ~np.isnan(cover), cover, -1.0).max(axis=1, initial=-1.0)
+    any_word = told.any(axis=1)
+    return np.where(any_word, height, np.nan), np.where(fullest >= 0, fullest, np.nan)

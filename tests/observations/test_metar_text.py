@@ -1,0 +1,200 @@
+"""METAR text as a table: cutting, dates, places, pressure, ceilings; real files, and truncated, fuzzed, empty ones."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from mlrtma_dist.errors import InputError
+from mlrtma_dist.io.file_kind import read_unpacked
+from mlrtma_dist.observations.metar_text import is_metar_text, read_metar_text, split_reports
+from mlrtma_dist.observations.readers import read_observations
+from mlrtma_dist.observations.stations import StationList, read_stations
+from mlrtma_dist.observations.table import Flag
+
+BULLETIN = (
+    "\x01\r\r\n455 \r\r\nSAUS70 KWBC 241200\r\r\nMETAR\r\r\n"
+    "KDEN 241153Z 18005KT 10SM FEW050 BKN120 22/05 A3012 RMK AO2\r\r\n     T02170052=\r\r\n"
+    "KAAA 241153Z NIL=\r\r\nKBBB 241155Z AUTO VRB03KT CAVOK 10/08 Q1013=\r\r\n\x03"
+    "\x01\r\r\nFTUS80 KWBC 241130\r\r\nTAF KDEN 241130Z 2412/2512 18010KT P6SM SKC=\r\r\n\x03"
+    "\x01\r\r\nSPUS70 KWBC 241200\r\r\nSPECI KDEN 241159Z 20010G20KT 1/2SM FG VV002 21/21 A3010=\r\r\n\x03"
+    "\x01\r\r\nSAUS70 KWBC 241200\r\r\nMETAR KDEN 241153Z 18005KT 10SM FEW050 BKN120 22/05 A3012 RMK AO2 T02170052=\x03"
+)
+PLACES = StationList({"KDEN": (39.86, -104.67, 1656.0), "KBBB": (40.0, -100.0, np.nan)}, ("list",))
+AUGUST = np.datetime64("2022-08-24T12:00:00")
+
+
+def read(text, **more):
+    return read_metar_text(text.encode("latin-1"), "x.txt", **{"stations": PLACES, "near": AUGUST, **more})
+
+
+def test_bulletins_are_cut_into_reports_without_nil_forecasts_and_repetitions():
+    assert [(s, t) for s, t, _ in split_reports(BULLETIN)] == [
+        ("KDEN", "241153"),
+        ("KBBB", "241155"),
+        ("KDEN", "241159"),
+    ]
+    lines = "KDEN 241153Z 18005KT 10SM CLR 22/05 A3012\nMETAR KBBB 241155Z 00000KT 9999 10/08 Q1013\n"
+    assert [(s, body) for s, _, body in split_reports(lines)] == [
+        ("KDEN", "18005KT 10SM CLR 22/05 A3012"),
+        ("KBBB", "00000KT 9999 10/08 Q1013"),
+    ]
+
+
+def test_a_report_becomes_rows_in_si_with_station_pressure_from_the_altimeter_and_the_height():
+    table = read(BULLETIN)
+    first = {v: x for v, x, t in zip(table.variable, table.value, table.time, strict=True) if str(t)[11:16] == "11:53"}
+    assert first["t2m"] == pytest.approx(294.85) and first["d2m"] == pytest.approx(278.35)
+    assert first["u10"] == pytest.approx(0.0, abs=1e-12) and first["v10"] == pytest.approx(5 * 0.514444, abs=1e-5)
+    assert first["visibility"] == pytest.approx(16093.44) and first["ceiling"] == pytest.approx(3657.6)
+    n = 287.05287 * 0.0065 / 9.80665  # pressure altitudes of the standard atmosphere, station minus setting: 1656 m
+    rise = 288.15 / 0.0065 * ((3012 * 33.86389 / 101325) ** n - (first["psfc"] / 101325) ** n)
+    assert rise == pytest.approx(1656.0, abs=0.01)
+    assert abs(first["psfc"] - 3012 * 33.86389) > 18000  # not the altimeter setting itself
+    assert first["sky_cover"] == 0.75
+    fog = {v: x for v, x, t in zip(table.variable, table.value, table.time, strict=True) if str(t)[11:16] == "11:59"}
+    assert fog["ceiling"] == pytest.approx(60.96) and fog["sky_cover"] == 1.0
+    assert fog["gust"] == pytest.approx(10.2889, abs=1e-4)
+    variable = table[table.station == "KBBB"]
+    assert set(variable.variable) == {"t2m", "d2m", "visibility", "ceiling"}  # VRB: no components; height not known
+    assert variable.of("ceiling").value == [20000.0] and variable.of("visibility").value == [10000.0]
+    assert set(table.network) == {"metar"} and set(table.source) == {"x.txt"}
+
+
+@pytest.mark.parametrize(
+    ("sky", "ceiling", "cover"),
+    [
+        ("CLR", 20000.0, 0.0),
+        ("SKC", 20000.0, 0.0),
+        ("FEW010", 20000.0, 1.5 / 8),
+        ("FEW010 SCT030", 20000.0, 3.5 / 8),
+        ("CAVOK", 20000.0, None),
+        ("NSC", 20000.0, None),
+        ("SCT010 BKN030 OVC050", 914.4, 1.0),
+        ("OVC000", 0.0, 1.0),
+        ("VV///", None, 1.0),
+        ("", None, None),
+    ],
+)
+def test_ceiling_is_the_lowest_broken_layer_unlimited_where_the_sky_has_none_and_missing_where_unsaid(
+    sky, ceiling, cover
+):
+    table = read(f"KDEN 241153Z 18005KT 5SM {sky} 22/05 A3012=")
+    for variable, expected in (("ceiling", ceiling), ("sky_cover", cover)):
+        found = table.of(variable).value.tolist()
+        assert found == ([] if expected is None else [pytest.approx(expected)])
+
+
+@pytest.mark.parametrize(
+    ("near", "day", "expected"),
+    [
+        ("2022-08-24T12:00", "241153", "2022-08-24T11:53:00"),
+        ("2022-09-01T00:00", "312353", "2022-08-31T23:53:00"),
+        ("2022-12-31T23:50", "010010", "2023-01-01T00:10:00"),
+        ("2020-03-01T00:00", "292355", "2020-02-29T23:55:00"),
+        ("2022-08-24T12:00", "402553", "NaT"),
+        ("2021-03-01T00:00", "302355", "NaT"),
+    ],
+)
+def test_day_and_hour_fall_into_the_month_nearest_to_the_analysis(near, day, expected):
+    table = read(f"KDEN {day}Z 18005KT 10SM CLR 22/05 A3012=", near=np.datetime64(near))
+    if day == "302355":  # no 30 February; 30 January and 30 March are a month away, the nearer one is taken
+        assert str(table.time[0]) == "2021-03-30T23:55:00"
+    else:
+        assert str(table.time[0]) == expected
+        assert bool(table.flags[0] & int(Flag.TIME)) == (expected == "NaT")
+
+
+def test_the_date_in_the_name_serves_where_no_time_is_given_and_its_absence_is_an_error(tmp_path):
+    path = tmp_path / "metar_20190701_1200.txt"
+    path.write_text("KDEN 010553Z 18005KT 10SM CLR 22/05 A3012=\n")
+    assert str(read_observations(path, stations=PLACES).time[0]) == "2019-07-01T05:53:00"
+    bare = path.rename(tmp_path / "today.txt")
+    with pytest.raises(InputError, match="today.txt: METAR text tells day and hour.*--time"):
+        read_observations(bare, stations=PLACES)
+    assert str(read_observations(bare, stations=PLACES, near=AUGUST).time[0]) == "2022-09-01T05:53:00"
+
+
+def test_a_station_in_no_list_stays_without_position_and_is_reported(caplog):
+    table = read("KDEN 241153Z 22/05=\nKXYZ 241153Z 10SM CLR 20/05 A3012=\n")
+    lost = table[table.station == "KXYZ"]
+    assert len(lost.of("t2m")) == 1 and np.isnan(lost.latitude).all() and not len(lost.of("psfc"))
+    assert (lost.flags & int(Flag.POSITION)).all() and not (table[table.station == "KDEN"].flags).any()
+    assert "1 stations stand in no list (list)" in caplog.text and "KXYZ" in caplog.text
+
+
+def test_without_a_list_of_stations_the_way_out_is_named(tmp_path):
+    path = tmp_path / "metar_20220824.txt"
+    path.write_text(BULLETIN)
+    with pytest.raises(InputError, match=r"metar_20220824.txt: METAR text carries no positions.*--stations"):
+        read_observations(path)
+
+
+@pytest.fixture(scope="module")
+def places(real_file):
+    return read_stations([real_file("stations", "metar.dat"), real_file("stations", "metarak.dat")])
+
+
+# Stations that the lists place; SPECI and reports of other hours make more reports than stations.
+REAL = {
+    "metar_20190701_1200.txt": ("2019-07-01T12:00", 3250),
+    "metar_20151105_0000.txt.gz": ("2015-11-05T00:00", 3200),
+    "metar_20191215_0000.txt": ("2019-12-15T00:00", 3200),
+    "metar_20200106_0000.wmo": ("2020-01-06T00:00", 3200),
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_real_file_is_recognised_and_its_values_are_those_of_that_hour_on_earth(real_file, places, name):
+    time, stations = REAL[name]
+    table = read_observations(real_file("metar", name), stations=places)
+    placed = table[table.flags == 0]
+    assert len(np.unique(placed.station)) > stations
+    late = np.abs((table.time - np.datetime64(time, "s")) / np.timedelta64(1, "h"))
+    assert np.nanmedian(late) < 0.5 and np.mean(late < 3) > 0.97
+    for variable, low, high in (("t2m", 213, 318), ("psfc", 60000, 105000), ("ceiling", 0, 20000)):
+        value = placed.of(variable).value
+        assert np.mean((value >= low) & (value <= high)) > 0.999, variable
+    assert np.mean(table.of("ceiling").value == 20000.0) > 0.3
+    # altimeter settings differ little between stations, station pressures follow the height
+    psfc = placed.of("psfc")
+    assert np.corrcoef(np.log(psfc.value), psfc.elevation)[0, 1] < -0.98
+
+
+def test_a_truncated_file_gives_what_it_holds_and_a_truncated_gzip_an_error(real_file, places, tmp_path):
+    whole = read_unpacked(real_file("metar", "metar_20190701_1200.txt"))
+    part = read_metar_text(whole[:100_003], "metar_20190701.txt", stations=places)
+    full = read_metar_text(whole, "metar_20190701.txt", stations=places)
+    assert 1000 < len(part) < len(full)
+    assert set(part.station) <= set(full.station)
+    assert np.array_equal(part.of("t2m").value, full.of("t2m").value[: len(part.of("t2m"))])
+    packed = tmp_path / "cut.txt.gz"
+    packed.write_bytes(gzip.compress(whole[:50_000])[:-50])
+    with pytest.raises(InputError, match="damaged or cut off"):
+        read_observations(packed, stations=places)
+
+
+def test_flipped_bytes_give_a_table_or_a_named_error(real_file, places):
+    whole = bytearray(read_unpacked(real_file("metar", "metar_20190701_1200.txt"))[:60_000])
+    seed = np.random.SeedSequence().entropy % 2**32
+    random = np.random.default_rng(seed)
+    for _ in range(25):
+        damaged = bytearray(whole)
+        for place in random.integers(0, len(damaged), 3000):
+            damaged[place] = random.integers(256)
+        table = read_metar_text(bytes(damaged), "metar_20190701.txt", stations=places)
+        assert 0 < len(table) and not np.isinf(table.value).any(), f"seed {seed}"
+    noise = random.bytes(20_000)
+    with pytest.raises(InputError, match="expected METAR reports"):
+        read_metar_text(noise, "metar_20190701.txt", stations=places)
+
+
+@pytest.mark.parametrize("content", [b"", b"   \n", b"METAR\n\nNIL=\n", b"TAF KDEN 241130Z 2412/2512 18010KT=\n"])
+def test_a_file_without_a_report_is_an_error(content):
+    with pytest.raises(InputError, match="x.txt: expected METAR reports"):
+        read_metar_text(content, "x.txt", stations=PLACES, near=AUGUST)
+
+
+def test_text_is_known_as_metar_by_a_line_that_begins_like_a_report_and_csv_is_not():
+    assert is_metar_text(BULLETIN.encode("latin-1")) and is_metar_text(b"SPECI KDEN 241159Z 20010KT\n")
+    assert not is_metar_text(b"station,time,report\nKDEN,2022,KDEN 241159Z 20010KT\n")
