@@ -116,7 +116,6 @@ def make(run: Run) -> list[Score]:
     window = np.timedelta64(round(run.window_minutes * 60), "s")
     asked = {"time": time, "window": window, "background": run.background, "codes": parse_codes(run.codes)}
     methods = list(dict.fromkeys((FIRST_GUESS, NEAREST, *run.method)))
-
     with progress(f"verify {static.domain.name}") as show:
         matches = collect(static, observations, settings, methods, parts, progress=show, **asked)
     if not matches.scored.any():
