@@ -25,6 +25,7 @@ from mlrtma_dist.observations.buddies import check_buddies
 from mlrtma_dist.observations.departures import check_departures
 from mlrtma_dist.observations.quality import check_elevation, check_reports
 from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.observations.twins import twin_numbers
 
 MARGIN = 300e3  # m around the domain from which reports help: a station there still moves the edge by a tenth
 TERRAIN_BOXES = 5  # grid boxes across, in which the terrain's range around a station is taken
@@ -73,6 +74,7 @@ def pose(
     background: tuple[str, ...] = (),
     codes: tuple[FieldCode, ...] = (),
     withheld: np.ndarray | None = None,
+    twins_tell: bool = False,
 ) -> Problem:
     """Judge the reports, make the first guess, take the departures.
 
@@ -85,6 +87,7 @@ def pose(
         background: gridded files; none: the first guess is a regression on the reports.
         codes: what the gridded files' own codes mean, by the user.
         withheld: mask (n,) of the reports that take no part; None: no report is withheld.
+        twins_tell: whether the other names of a withheld station take part; they tell what it measured.
 
     Raises:
         ValueError: a background that cannot be used.
@@ -92,21 +95,24 @@ def pose(
     wanted = np.isin(observations.variable, list(settings.variables))
     held = (np.zeros(len(observations), dtype=bool) if withheld is None else withheld)[wanted]
     observations = observations[wanted]
-    observations = check_reports(observations, time=time, window=window, domain=static.domain, margin=MARGIN)
+    observations = check_reports(
+        observations, time=time, window=window, domain=static.domain, margin=MARGIN, withheld=held
+    )
     points = _places(static, observations)
     observations = _check_heights(static, observations, points)
     value = _analysis_space(observations)
     error = np.array([settings.variables[str(name)].observation_error for name in observations.variable])
 
-    used = observations.usable & ~held
+    apart = held if twins_tell else held | _twins_of(observations, held)
+    used = observations.usable & ~apart
     guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, background, codes)
     departure, spread = _departures(guess, observations, points, value)
     natural = {name: Covariance(v.covariance) for name, v in settings.variables.items()}
     deviation = np.array([natural[str(name)].variance ** 0.5 for name in observations.variable])
-    observations = check_departures(observations, departure, np.hypot(spread, deviation), withheld=held)
-    observations = check_buddies(observations, departure, points.position, points.elevation, withheld=held)
+    observations = check_departures(observations, departure, np.hypot(spread, deviation), withheld=apart)
+    observations = check_buddies(observations, departure, points.position, points.elevation, withheld=apart)
 
-    used = observations.usable & ~held & np.isfinite(departure)
+    used = observations.usable & ~apart & np.isfinite(departure)
     if not background:  # the rejected reports helped to make the regression: make it again without them
         guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, background, codes)
         departure, spread = _departures(guess, observations, points, value)
@@ -118,6 +124,14 @@ def pose(
     return Problem(
         static, time, observations, points, value, departure, spread, used, held, guess, covariance, tuple(notes)
     )
+
+
+def _twins_of(observations: Observations, held: np.ndarray) -> np.ndarray:
+    """Mask of the rows of a station that is withheld under this or another name, shape (n,)."""
+    if not held.any():
+        return held
+    number = twin_numbers(observations)
+    return np.isin(number, number[held])
 
 
 def _places(static: Static, observations: Observations) -> Points:

@@ -57,6 +57,7 @@ def check_reports(
     domain: Domain | None = None,
     margin: float = 150e3,
     limits: ReportLimits = ReportLimits(),
+    withheld: np.ndarray | None = None,
 ) -> Observations:
     """Set every flag that needs neither a first guess nor terrain.
 
@@ -67,6 +68,7 @@ def check_reports(
         domain: where the analysis is made; None or a plane flags nothing as outside.
         margin: m around the domain from which reports still help, about one background correlation length.
         limits: the other limits.
+        withheld: see ``check_duplicates``.
 
     Raises:
         ValueError: the table holds a variable that ``names`` does not know.
@@ -77,7 +79,7 @@ def check_reports(
     if domain is not None and not domain.is_plane:
         observations = check_outside(observations, domain=domain, margin=margin)
     observations = check_consistency(observations, limits=limits)
-    return check_duplicates(share_wind(observations), time=time, limits=limits)
+    return check_duplicates(share_wind(observations), time=time, limits=limits, withheld=withheld)
 
 
 def check_position(observations: Observations) -> Observations:
@@ -136,7 +138,11 @@ def check_consistency(observations: Observations, *, limits: ReportLimits = Repo
 
 
 def check_duplicates(
-    observations: Observations, *, time: np.datetime64, limits: ReportLimits = ReportLimits()
+    observations: Observations,
+    *,
+    time: np.datetime64,
+    limits: ReportLimits = ReportLimits(),
+    withheld: np.ndarray | None = None,
 ) -> Observations:
     """Flag all but one report of each station and variable, whatever its names and sources.
 
@@ -144,10 +150,14 @@ def check_duplicates(
     ones that of the source of lower ``precedence``, of one source the nearer, then the later row: a correction follows
     what it corrects. Of two stations within ``same_place`` that report the same value (wind: both components) at the
     same time, the first good row stays.
+
+    Rows that are ``withheld``, a mask of shape (n,), and the others are looked at apart: a report that the analysis is
+    not to know of must not take another one from it.
     """
+    held = np.zeros(len(observations), dtype=bool) if withheld is None else withheld
     # two names of one network at one place that differ in a digit are two instruments: here only copies go
     station = twin_numbers(observations, TwinLimits(same_station=limits.same_station, same_place=-1.0))
-    key = group(station, observations.variable)
+    key = group(station, observations.variable, held)
     distance = np.abs((observations.time - time).astype("timedelta64[s]").astype(np.float64))
     distance[np.isnat(observations.time)] = np.inf
     minute = np.round(distance / 60.0)  # sources round times: PrepBUFR to a hundredth of an hour
@@ -156,7 +166,7 @@ def check_duplicates(
     repeated = np.zeros(len(observations), dtype=bool)
     repeated[order[1:]] = key[order[1:]] == key[order[:-1]]
     observations = share_wind(observations.flagged(repeated, Flag.DUPLICATE))
-    return share_wind(observations.flagged(_copies(observations, limits.same_place), Flag.DUPLICATE))
+    return share_wind(observations.flagged(_copies(observations, held, limits.same_place), Flag.DUPLICATE))
 
 
 def check_elevation(
@@ -191,14 +201,15 @@ def _extreme(report: np.ndarray, value: np.ndarray, rows: np.ndarray, choose: np
     return found[report]
 
 
-def _copies(observations: Observations, same_place: float) -> np.ndarray:
+def _copies(observations: Observations, held: np.ndarray, same_place: float) -> np.ndarray:
     """Mask of good rows that repeat an earlier good row at the same place, time and value, shape (n,)."""
     rows = np.flatnonzero(observations.good & np.isfinite(observations.latitude) & np.isfinite(observations.longitude))
     partner = wind_partner(observations)
     other = np.where(partner >= 0, observations.value[partner], 0.0)
     # Six decimals: the same report through two unit conversions differs in the last digits of a float.
     alike = group(
-        observations.variable[rows], observations.time[rows], observations.value[rows].round(6), other[rows].round(6)
+        observations.variable[rows], observations.time[rows], observations.value[rows].round(6), other[rows].round(6),
+        held[rows],
     )
     place = cartesian(observations.latitude[rows], observations.longitude[rows])
     # Unlike reports are moved apart in a fourth dimension, so that one search finds alike reports at one place.

@@ -121,6 +121,16 @@ def test_a_nearer_report_of_a_lesser_source_stays_and_a_rejected_one_gives_way()
     assert check_reports(rejected, time=NOON).good.tolist() == [False, True]
 
 
+def test_a_withheld_report_takes_no_other_one_from_the_analysis():
+    both = table(*PAIR, ("KDEN", "187", 0.8, -3, "t2m", 288.15))
+    apart = check_reports(both, time=NOON, withheld=np.array([True, False, False]))
+    assert apart.good.tolist() == [True, False, True]  # the nearest of those that are not withheld
+    assert check_reports(both, time=NOON, withheld=np.ones(3, dtype=bool)).good.sum() == 1
+    copies = table(("A", "1", 0.0, 0, "t2m", 288.0, 100.0), ("B", "1", 0.01, 0, "t2m", 288.0, 100.0))
+    assert check_reports(copies, time=NOON).good.tolist() == [True, False]
+    assert check_reports(copies, time=NOON, withheld=np.array([True, False])).good.all()
+
+
 def test_the_twins_of_a_real_file_are_found_whatever_the_order_of_rows(rap):
     names = twin_names(rap)
     stations = np.unique(np.stack([rap.station, names]), axis=1)
