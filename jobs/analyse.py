@@ -22,13 +22,14 @@ from mlrtma_dist.inference.maps import draw_maps
 from mlrtma_dist.inference.problem import pose
 from mlrtma_dist.inference.product import write_product
 from mlrtma_dist.io.atomic import write_text
-from mlrtma_dist.methods.settings import METHODS
+from mlrtma_dist.methods.settings import METHODS, check_ensemble
 from mlrtma_dist.observations.quality_summary import summarise, table
 
 OPTIONS = {
     "--domain": ("domain", "a shipped domain (conus, alaska, hawaii, guam, puerto_rico, *_1km) or a YAML file"),
     "--observations": ("observations...", "observation files: PrepBUFR, CSV; .gz too"),
     "--background": ("background...", "gridded first guess: GRIB, CF netCDF, an earlier analysis; none: a regression"),
+    "--ensemble": ("ensemble...", "gridded files, one a member, for letkf, envar, hybrid"),
     "--time": ("time", "analysis time in UTC, e.g. 2022-08-24T06:00; none: the full hour nearest to the reports"),
     "--method": ("method", f"one of {', '.join(METHODS)}"),
     "--output": ("output", "folder to write to"),
@@ -43,7 +44,8 @@ class Run:
         domain: name or YAML file.
         observations: files.
         output: folder.
-        background: gridded files; empty: the first guess is a regression on the reports.
+        background: gridded files; empty: the mean of the ensemble, without one a regression on the reports.
+        ensemble: gridded files, one a member.
         time: UTC; null: the full hour nearest to the middle of the reports.
         method: of ``methods.settings.METHODS``.
         settings: file of ``configs/methods`` with what the methods assume.
@@ -57,6 +59,7 @@ class Run:
     observations: tuple[str, ...]
     output: str
     background: tuple[str, ...] = ()
+    ensemble: tuple[str, ...] = ()
     time: str | None = None
     method: str = "threedvar"
     settings: str = "classical"
@@ -68,6 +71,7 @@ class Run:
     def __post_init__(self):
         if self.method not in METHODS:
             raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {self.method!r}")
+        check_ensemble(self.method, bool(self.ensemble))
         check_times(self.time, self.window_minutes)
 
     def expected_bytes(self) -> float:
@@ -96,7 +100,7 @@ def make(run: Run) -> tuple[Analysis, Path]:
     time = clock.parse_time(run.time) if run.time else clock.nearest_hour(observations.time)
     static = load_static(domain)
     problem = pose(
-        static, observations, settings, time=time, background=run.background,
+        static, observations, settings, time=time, background=run.background, ensemble=run.ensemble,
         window=np.timedelta64(round(run.window_minutes * 60), "s"),
     )
     with progress(f"analyse {domain.name}") as show:
@@ -107,7 +111,7 @@ def make(run: Run) -> tuple[Analysis, Path]:
     resolved = config.to_yaml(run)
     write_text(folder / "config.yaml", resolved)
     write_text(folder / "quality.txt", table(summarise(analysis.observations)) + "\n")
-    product = write_product(analysis, folder, provenance(resolved, run.observations, run.background))
+    product = write_product(analysis, folder, provenance(resolved, run.observations, run.background + run.ensemble))
     if run.maps:
         draw_maps(analysis, folder / "maps")
     return analysis, product

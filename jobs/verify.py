@@ -21,7 +21,7 @@ from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.inference.analyse import diagnose, solve
 from mlrtma_dist.inference.problem import pose
 from mlrtma_dist.io.atomic import write_text
-from mlrtma_dist.methods.settings import METHODS
+from mlrtma_dist.methods.settings import METHODS, check_ensemble
 from mlrtma_dist.observations.quality_summary import summarise, total
 from mlrtma_dist.observations.withhold import boxes, folds
 from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST, Matches, write_matches
@@ -33,6 +33,7 @@ OPTIONS = {
     "--domain": ("domain", "a shipped domain or a YAML file"),
     "--observations": ("observations...", "observation files"),
     "--background": ("background...", "gridded first guess; none: a regression on the reports that are not withheld"),
+    "--ensemble": ("ensemble...", "gridded files, one a member, for letkf, envar, hybrid"),
     "--time": ("time", "analysis time in UTC; none: the full hour nearest to the reports"),
     "--method": ("method...", f"methods to compare: {', '.join(METHODS)}"),
     "--folds": ("folds", "parts into which the stations are divided"),
@@ -56,6 +57,7 @@ class Run:
     observations: tuple[str, ...]
     output: str
     background: tuple[str, ...] = ()
+    ensemble: tuple[str, ...] = ()
     time: str | None = None
     method: tuple[str, ...] = ("threedvar", "oi", "gaussian_weights")
     folds: int = 10
@@ -70,6 +72,8 @@ class Run:
         unknown = [m for m in self.method if m not in METHODS]
         if unknown or not self.method:
             raise ValueError(f"method: expected some of {', '.join(METHODS)}, got {', '.join(self.method) or 'none'}")
+        for name in self.method:
+            check_ensemble(name, bool(self.ensemble))
         if self.folds < 2:
             raise ValueError(f"folds: expected at least 2, got {self.folds}")
         if self.blocks is not None and not self.blocks > 0.0:
@@ -93,7 +97,8 @@ def make(run: Run) -> list[Score]:
     observations = read_all(run.observations, run.mapping)
     observations = observations[np.isin(observations.variable, list(settings.variables))]
     time = clock.parse_time(run.time) if run.time else clock.nearest_hour(observations.time)
-    asked = {"time": time, "window": np.timedelta64(round(run.window_minutes * 60), "s"), "background": run.background}
+    asked = {"time": time, "window": np.timedelta64(round(run.window_minutes * 60), "s"), "background": run.background,
+             "ensemble": run.ensemble}
     methods = list(dict.fromkeys((FIRST_GUESS, NEAREST, *run.method)))
 
     parts = folds(observations, count=run.folds, seed=run.seed, block_km=run.blocks)
@@ -132,5 +137,5 @@ def _write(run: Run, matches: Matches, scores: list[Score], clusters, analysis) 
         folder / "report.html", title=f"Verification, {analysis.static.domain.title}, {time} UTC", matches=matches,
         scores=scores, analysis=analysis, quality_rows=rows, clusters=clusters, outlines=outlines(analysis.static),
         context={"withheld": f"in {run.folds} parts, stations divided {how}", "first guess": analysis.first_guess_name,
-                 **provenance(resolved, run.observations, run.background)},
+                 **provenance(resolved, run.observations, run.background + run.ensemble)},
     )
