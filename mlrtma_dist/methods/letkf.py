@@ -1,7 +1,7 @@
 """Local ensemble transform Kalman filter (Hunt, Kostelich and Szunyogh 2007), analysis step.
 
-Legend: N members; X their deviations from their mean at a target, Y at the stations; d = y_o - H(x_b); R = diag(r^2 / rho),
-rho the localisation between the target and each station: a distant station is taken for an inaccurate one.
+Legend: N members; X their deviations from their mean at a target, Y at the stations; d = y_o - H(x_b);
+R = diag(r^2 / rho), rho the localisation between target and station: a distant station is taken for an inaccurate one.
 
     P~ = [ (N - 1) / inflation I + Y' R^-1 Y ]^-1              (eq. 21)
     w  = P~ Y' R^-1 d,   increment X w                         (eqs. 20 and 22)
@@ -12,8 +12,8 @@ and are solved by one batched eigendecomposition. Inflation multiplies the backg
 analysed spread back to the background's (Whitaker and Hamill 2012, eq. 2).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -25,7 +25,7 @@ from mlrtma_dist.methods import local
 
 CELL = 0.5  # edge of a block of targets in units of the radius: few stations that only part of a block needs
 ELEMENTS = 2_000_000  # float64 numbers of an array held at a time, 16 MB
-SETTLED, MOST_ITERATIONS = 1e-3, 50  # of the reweighting
+SETTLED, MOST_ITERATIONS = 1e-2, 30  # of the reweighting, whose every iteration costs an analysis at the stations
 
 
 @dataclass(frozen=True)
@@ -60,15 +60,16 @@ class LETKF:
         """Find the quality-control weights; see ``methods.method.Method.fit``."""
         error = self.error_factor * error
         tree = cKDTree(points.position) if len(points) else None
-        known = points, departure, self.perturbations(points), tree
+        first = LETKFFit(self, points, departure, self.perturbations(points), tree, error**2, np.ones(len(points)))
+        if self.huber is None or not len(points):
+            return first
+        blocks = list(first.blocks(points))
 
         def solve(r_squared: np.ndarray) -> np.ndarray:
-            return (departure - LETKFFit(self, *known, r_squared, None).increment(points)) / r_squared
+            return (departure - replace(first, r_squared=r_squared).increment(points, blocks)) / r_squared
 
-        weight = np.ones(len(points))
-        if self.huber is not None and len(points):
-            _, weight = reweight(solve, error, self.huber, settled=SETTLED, most_iterations=MOST_ITERATIONS)
-        return LETKFFit(self, *known, error**2 / weight, weight)
+        _, weight = reweight(solve, error, self.huber, settled=SETTLED, most_iterations=MOST_ITERATIONS)
+        return replace(first, r_squared=error**2 / weight, weight=weight)
 
 
 @dataclass(frozen=True)
@@ -83,28 +84,28 @@ class LETKFFit:
     r_squared: np.ndarray
     weight: np.ndarray
 
-    def increment(self, points: Points) -> np.ndarray:
-        """X w at the points, shape (m,)."""
+    def increment(self, points: Points, blocks: Iterable | None = None) -> np.ndarray:
+        """X w at the points, shape (m,); ``blocks`` of these points, where they are asked again and again."""
         result = np.zeros(len(points))
-        for rows, x, inverse, vectors, forcing in self._systems(points):
-            along = np.einsum("mab,ma->mb", vectors, forcing) * inverse
-            result[rows] = np.einsum("ma,mab,mb->m", x, vectors, along, optimize=True)
+        for rows, x, inverse, vectors, forcing in self._systems(self.blocks(points) if blocks is None else blocks):
+            along = (vectors.mT @ forcing[..., None])[..., 0] * inverse
+            result[rows] = ((x[:, None] @ vectors)[:, 0] * along).sum(axis=1)
         return result
 
     def error(self, points: Points) -> np.ndarray:
         """Spread of the analysed members, inflation and relaxation included, shape (m,)."""
         result = np.zeros(len(points))
-        for rows, x, inverse, vectors, _ in self._systems(points):
-            result[rows] = self._relaxed(x, np.sqrt((np.einsum("ma,mab->mb", x, vectors) ** 2 * inverse).sum(axis=1)))
+        for rows, x, inverse, vectors, _ in self._systems(self.blocks(points)):
+            result[rows] = self._relaxed(x, np.sqrt(((x[:, None] @ vectors)[:, 0] ** 2 * inverse).sum(axis=1)))
         return result
 
     def members(self, points: Points) -> np.ndarray:
         """Deviations of the analysed members from their mean, shape (members, m); their spread is ``error``."""
         result = np.zeros((len(self.observed), len(points)))
-        for rows, x, inverse, vectors, _ in self._systems(points):
-            along = np.einsum("ma,mab->mb", x, vectors)
+        for rows, x, inverse, vectors, _ in self._systems(self.blocks(points)):
+            along = (x[:, None] @ vectors)[:, 0]
             spread = np.sqrt((along**2 * inverse).sum(axis=1))
-            deviations = np.einsum("mb,mab->am", along * np.sqrt((len(x.T) - 1) * inverse), vectors)
+            deviations = (vectors @ (along * np.sqrt((x.shape[1] - 1) * inverse))[..., None])[..., 0].T
             ratio = np.divide(self._relaxed(x, spread), spread, out=np.ones(len(x)), where=spread > 0)
             result[:, rows] = deviations * ratio
         return result
@@ -113,26 +114,38 @@ class LETKFFit:
         before = np.sqrt(self.method.inflation * (x * x).sum(axis=1) / (x.shape[1] - 1))
         return spread + self.method.relaxation * (before - spread)
 
-    def _systems(self, points: Points):
-        """Rows of ``points`` and for them: X (m, N), eigenvalues (m, N) and -vectors (m, N, N) of P~, Y'R^-1 d (m, N)."""
-        localisation, number = self.method.localisation, len(self.observed)
+    def blocks(self, points: Points):
+        """Rows of ``points`` near each other and for them: X (m, N), the stations in reach (k,), their rho (m, k)."""
+        localisation = self.method.localisation
         size = np.inf if localisation is None else CELL * localisation.radius
-        own = (number - 1) / self.method.inflation
         x = self.method.perturbations(points).T
         for block in local.cells(points.position, size):
             near = self._near(points.position[block])
-            y = self.observed[:, near]
-            # one row a station: Y_i Y_i' and Y_i d_i, over its error variance
-            loads = np.concatenate([(y[:, None] * y).reshape(number**2, -1), y * self.departure[near]])
-            loads = (loads / self.r_squared[near]).T
-            step = max(1, ELEMENTS // max(len(near), number**2))
+            width = x.shape[1] if localisation is None else max(len(near), x.shape[1] ** 2)
+            step = max(1, ELEMENTS // width)
             for rows in np.split(block, range(step, len(block), step)):
                 if localisation is None:
-                    sums = np.broadcast_to(loads.sum(axis=0), (len(rows), loads.shape[1]))
+                    yield rows, x[rows], near, np.ones((1, len(near)))
                 else:
-                    sums = localisation.matrix(points[rows], self.stations[near]) @ loads
-                values, vectors = np.linalg.eigh(sums[:, : number**2].reshape(-1, number, number))
-                yield rows, x[rows], 1.0 / (own + np.maximum(values, 0.0)), vectors, sums[:, number**2 :]
+                    yield rows, x[rows], near, localisation.matrix(points[rows], self.stations[near])
+
+    def _systems(self, blocks: Iterable):
+        """Rows and for them: X (m, N), eigenvalues (m, N) and -vectors (m, N, N) of P~, Y'R^-1 d (m, N).
+
+        Without localisation one system serves all rows of a block; its arrays are of length 1 and broadcast.
+        """
+        number = len(self.observed)
+        upper = np.triu_indices(number)  # Y'R^-1 Y is symmetric: half of it is summed
+        place = np.zeros((number, number), np.int64)
+        place[upper] = place[upper[::-1]] = np.arange(len(upper[0]))
+        own = (number - 1) / self.method.inflation
+        for rows, x, near, rho in blocks:
+            y = self.observed[:, near]
+            # one column a station: Y_i Y_i' and Y_i d_i, over its error variance
+            loads = np.concatenate([y[upper[0]] * y[upper[1]], y * self.departure[near]]) / self.r_squared[near]
+            sums = rho @ loads.T
+            values, vectors = np.linalg.eigh(sums[:, place])
+            yield rows, x, 1.0 / (own + np.maximum(values, 0.0)), vectors, sums[:, len(upper[0]) :]
 
     def _near(self, position: np.ndarray) -> np.ndarray:
         """Stations that a block can see."""

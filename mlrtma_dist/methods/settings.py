@@ -84,7 +84,7 @@ class EnsembleSettings:
         if not 0 <= self.relaxation <= 1:
             raise ValueError(f"relaxation: expected 0 to 1, got {self.relaxation:g}")
         if self.letkf.static:
-            raise ValueError(f"letkf: static: the filter has no modelled covariance; expected 0, got {self.letkf.static:g}")
+            raise ValueError(f"letkf: static: expected 0, for the filter has no such part, got {self.letkf.static:g}")
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def build_method(
     if method in OF_ENSEMBLES:
         check_ensemble(method, perturbations is not None)
         if settings.ensemble is None:
-            raise InputError(f"method {method}: the settings have no key 'ensemble': see configs/methods/classical.yaml")
+            raise InputError(f"method {method}: the settings have no key 'ensemble'; classical.yaml has")
     return METHODS[method](settings, name, covariance, perturbations)
 
 
@@ -169,6 +169,6 @@ def check_ensemble(method: str, given: bool) -> None:
     """
     if method in OF_ENSEMBLES and not given:
         raise InputError(
-            f"method {method} needs an ensemble and got none: --ensemble FILE FILE ... names the members, one file each; "
-            f"without one choose from {', '.join(m for m in METHODS if m not in OF_ENSEMBLES)}"
+            f"method {method} needs an ensemble and got none: --ensemble FILE FILE ... names the members, one file "
+            f"each; without one choose from {', '.join(m for m in METHODS if m not in OF_ENSEMBLES)}"
         )

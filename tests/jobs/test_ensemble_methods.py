@@ -22,7 +22,9 @@ def members(toy, tmp_path_factory):
 
     def wave():
         length, phase = generator.uniform(200e3, 500e3, 2), generator.uniform(0.0, 6.3, 2)
-        return 1.5 * np.sin(2 * np.pi * rows / length[0] + phase[0]) * np.sin(2 * np.pi * columns / length[1] + phase[1])
+        along_y, along_x = (np.sin(2 * np.pi * place / scale + shift)
+                            for place, scale, shift in zip((rows, columns), length, phase, strict=True))
+        return 1.5 * along_y * along_x
 
     waves = [wave() for _ in range(7)]
     for number in range(6):
@@ -60,7 +62,7 @@ def test_withheld_stations_are_scored_for_each_method(toy, members, tmp_path):
 
 @pytest.mark.parametrize("job", [analyse, verify])
 def test_a_method_of_ensembles_without_files_is_refused_before_anything_is_read(toy, tmp_path, job):
-    run = {k: list(v) if isinstance(v, tuple) else v for k, v in asked(toy, tmp_path, observations=["none.csv"]).items()}
+    run = asked(toy, tmp_path, observations=["none.csv"], variables=["t2m"])
     run["method"] = "letkf" if job is analyse else ["oi", "letkf"]
     with pytest.raises(ConfigError, match="letkf needs an ensemble and got none: --ensemble FILE"):
         build(job.Run, run, "run.yaml")

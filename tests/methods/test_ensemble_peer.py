@@ -1,4 +1,4 @@
-"""Second opinion: the ensemble filters of DAPPER (Raanes and others, nansencenter/DAPPER) on the same small problems."""
+"""Second opinion: the ensemble filters of DAPPER (nansencenter/DAPPER) on the same small problems."""
 
 import numpy as np
 import pytest

@@ -54,22 +54,20 @@ def test_a_localised_analysis_is_the_kalman_filter_of_each_target_with_its_own_e
     assert np.sqrt((members**2).sum(axis=0) / (N - 1)) == pytest.approx(error, abs=1e-9)
 
 
-def test_a_huge_ensemble_gives_the_analysis_of_the_true_covariance(places, covariance, generator):
-    """4,000 members drawn from B: the sample errs by about 1 / sqrt(4000) of what it estimates."""
+def test_a_huge_ensemble_tends_to_the_analysis_of_the_true_covariance(places, covariance, generator):
+    """Members drawn from B: what they miss falls as one over the root of their number, here to a quarter."""
     stations, targets = places(generator, 15, 6.0), places(generator, 20, 6.0)
-    whole, number = join(stations, targets), 4000
+    whole = join(stations, targets)
     b = covariance.matrix(whole, whole).astype(np.float64)
-    values = (np.linalg.cholesky(b + 1e-9 * np.eye(35)) @ generator.standard_normal((35, number))).T
     d, r = generator.normal(0.0, 2.0, 15), np.full(15, 1.0)
-    # eigensystems of 4000 x 4000 for each target are no test of anything: the exact limit through the Kalman gain
-    x = values - values.mean(axis=0)
     expected = b[15:, :15] @ np.linalg.solve(b[:15, :15] + np.eye(15), d)
-    sampled, _ = kalman(x[:, 15:], x[:, :15], d, r**2)
-    fit = LETKF(drawn(whole, x[:400] * np.sqrt(399 / 3999)), None).fit(stations, d, r)
-    few, _ = kalman(x[:400, 15:] * np.sqrt(399 / 3999), x[:400, :15] * np.sqrt(399 / 3999), d, r**2)
-    assert fit.increment(targets) == pytest.approx(few, abs=1e-8)
-    print(f"largest difference of {number} members {np.abs(sampled - expected).max():.3f} of {np.abs(expected).max():.1f}")
-    assert np.abs(sampled - expected).max() < 0.15 * np.abs(expected).max()
+    missed = []
+    for number in (100, 1600):
+        values = (np.linalg.cholesky(b + 1e-9 * np.eye(35)) @ generator.standard_normal((35, number))).T
+        got = LETKF(drawn(whole, values - values.mean(axis=0)), None).fit(stations, d, r).increment(targets)
+        missed.append(np.sqrt(np.mean((got - expected) ** 2)))
+    print(f"rms difference of 100 and 1600 members: {missed}")
+    assert missed[1] < 0.3 and missed[1] < 0.7 * missed[0]
 
 
 def test_no_spread_no_station_and_no_station_in_reach_leave_the_background(problem, line):

@@ -38,7 +38,7 @@ def test_of_members_it_is_the_integral_of_their_steps(generator):
 
 
 def test_the_fair_score_does_not_know_how_many_members_were_drawn(generator):
-    """Its mean over draws is the score of the distribution; that of the plain one exceeds it by a share 1/N of spread."""
+    """Its mean over draws is the score of the distribution; the plain one exceeds it by 1/N of the spread."""
     y = np.zeros(200_000)
     truth = float(crps_gaussian(np.zeros(1), 1.0, np.zeros(1))[0])
     members = generator.normal(0.0, 1.0, (3, len(y)))
