@@ -62,12 +62,12 @@ def test_a_huge_ensemble_tends_to_the_analysis_of_the_true_covariance(places, co
     d, r = generator.normal(0.0, 2.0, 15), np.full(15, 1.0)
     expected = b[15:, :15] @ np.linalg.solve(b[:15, :15] + np.eye(15), d)
     missed = []
-    for number in (100, 1600):
+    for number in (40, 640):
         values = (np.linalg.cholesky(b + 1e-9 * np.eye(35)) @ generator.standard_normal((35, number))).T
         got = LETKF(drawn(whole, values - values.mean(axis=0)), None).fit(stations, d, r).increment(targets)
         missed.append(np.sqrt(np.mean((got - expected) ** 2)))
-    print(f"rms difference of 100 and 1600 members: {missed}")
-    assert missed[1] < 0.3 and missed[1] < 0.7 * missed[0]
+    print(f"rms difference of 40 and 640 members: {missed}")
+    assert missed[1] < 0.5 and missed[1] < 0.7 * missed[0]
 
 
 def test_no_spread_no_station_and_no_station_in_reach_leave_the_background(problem, line):
