@@ -31,6 +31,10 @@ TESTS = [
     "MetPy==1.7.1",
     "pybufrkit==0.2.25",
     "bitstring==3.1.9",  # pybufrkit breaks with 4.x
+    "dapper==1.7.1",  # second opinion on the ensemble filters
+    "properscoring==0.1",  # and on CRPS
+    "PyKrige==1.7.3",  # the kriging library of benchmarks/accuracy_mm5.py
+    "pyreadr==0.5.8",  # its data
 ]
 
 CONFIGS = ["*.yaml", "*/*.yaml"]

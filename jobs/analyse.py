@@ -11,10 +11,9 @@ output/<domain>_<method>/<domain>_<method>.nc and config.yaml.
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
+from jobs import station_inputs
 from jobs.command_line import kind_of, parse
-from jobs.inputs import check_precedence, check_times, load_region, load_settings, provenance, read_all
+from jobs.inputs import load_region, load_settings, provenance
 from jobs.progress import progress
 from mlrtma_dist import clock, config
 from mlrtma_dist.fields.static import load_static
@@ -25,17 +24,12 @@ from mlrtma_dist.inference.problem import pose
 from mlrtma_dist.inference.product import write_product
 from mlrtma_dist.inference.product_grib import write_product_grib
 from mlrtma_dist.io.atomic import write_text
-from mlrtma_dist.io.field_codes import parse_codes
-from mlrtma_dist.methods.settings import METHODS
+from mlrtma_dist.methods.settings import METHODS, check_ensemble
 from mlrtma_dist.observations.quality_summary import summarise, table
 from mlrtma_dist.observations.readers import PRECEDENCE
 
 OPTIONS = {
-    "--domain": ("domain", "a shipped domain (conus, alaska, hawaii, guam, puerto_rico, *_1km) or a YAML file"),
-    "--observations": ("observations...", "observation files: PrepBUFR, MADIS or SAO netCDF, METAR text, CSV; .gz too"),
-    "--stations": ("stations...", "lists of stations, for METAR text, which names no positions"),
-    "--background": ("background...", "gridded first guess: GRIB, CF netCDF, an earlier analysis; none: a regression"),
-    "--time": ("time", "analysis time in UTC, e.g. 2022-08-24T06:00; none: the full hour nearest to the reports"),
+    **station_inputs.OPTIONS,
     "--samples": ("samples", "instead of observations: a store of cases, all of which are analysed"),
     "--checkpoint": ("checkpoint", "of a store: the trained method"),
     "--method": ("method", f"one of {', '.join(METHODS)}; of a store: background, interpolation, regression, optimal"),
@@ -53,7 +47,8 @@ class Run:
         domain: name or YAML file.
         observations: files.
         output: folder.
-        background: gridded files; empty: the first guess is a regression on the reports.
+        background: gridded files; empty: the mean of the ensemble, without one a regression on the reports.
+        ensemble: gridded files, one a member.
         time: UTC; null: the full hour nearest to the middle of the reports.
         method: of ``methods.settings.METHODS``.
         settings: file of ``configs/methods`` with what the methods assume.
@@ -71,6 +66,7 @@ class Run:
     observations: tuple[str, ...]
     output: str
     background: tuple[str, ...] = ()
+    ensemble: tuple[str, ...] = ()
     time: str | None = None
     method: str = "threedvar"
     settings: str = "classical"
@@ -89,9 +85,8 @@ class Run:
             raise ValueError(f"formats: expected some of {', '.join(FORMATS)}, got {got}")
         if self.method not in METHODS:
             raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {self.method!r}")
-        check_times(self.time, self.window_minutes)
-        check_precedence(self.precedence)
-        parse_codes(self.codes)
+        check_ensemble(self.method, bool(self.ensemble))
+        station_inputs.check(self)
 
     def expected_bytes(self) -> float:
         """Size of the product: analysis, increment and error of each variable and four fields of the grid.
@@ -120,26 +115,20 @@ def make(run: Run) -> tuple[Analysis, list[Path]]:
     """Analyse and write; returns the analysis and the products' paths."""
     settings = load_settings(run.settings, run.variables)
     domain = load_region(run.domain)
-    observations = read_all(
-        run.observations, run.mapping, stations=run.stations, precedence=run.precedence, time=run.time
-    )
-    time = clock.parse_time(run.time) if run.time else clock.nearest_hour(observations.time)
-    static = load_static(domain)
-    problem = pose(
-        static, observations, settings, time=time, background=run.background, codes=parse_codes(run.codes),
-        window=np.timedelta64(round(run.window_minutes * 60), "s"),
-    )
+    observations = station_inputs.read(run)
+    problem = pose(load_static(domain), observations, settings, **station_inputs.asked(run, observations))
     with progress(f"analyse {domain.name}") as show:
         fits = solve(problem, run.method, settings)
         analysis = analyse(problem, fits, settings, run.method, progress=show)
-    folder = Path(run.output) / f"{domain.name}_{clock.compact(time)}"
+    folder = Path(run.output) / f"{domain.name}_{clock.compact(problem.time)}"
     folder.mkdir(parents=True, exist_ok=True)
     resolved = config.to_yaml(run)
     write_text(folder / "config.yaml", resolved)
     write_text(folder / "quality.txt", table(summarise(analysis.observations)) + "\n")
     products = []
     if "netcdf" in run.formats:
-        products.append(write_product(analysis, folder, provenance(resolved, run.observations, run.background)))
+        made_of = provenance(resolved, run.observations, run.background + run.ensemble)
+        products.append(write_product(analysis, folder, made_of))
     if "grib2" in run.formats:
         products.append(write_product_grib(analysis, folder))
     if run.maps:

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
+from jobs import station_inputs
 from jobs.command_line import kind_of, parse
-from jobs.inputs import check_precedence, check_times, load_region, load_settings, provenance, read_all
+from jobs.inputs import load_region, load_settings, provenance
 from jobs.progress import progress
 from jobs.withheld import box_of, collect
-from mlrtma_dist import clock, config
+from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.inference.analyse import diagnose, solve
 from mlrtma_dist.inference.problem import pose
 from mlrtma_dist.io.atomic import write_text
-from mlrtma_dist.io.field_codes import parse_codes
-from mlrtma_dist.methods.settings import METHODS
+from mlrtma_dist.methods.settings import METHODS, check_ensemble
 from mlrtma_dist.observations.quality_summary import summarise, total
 from mlrtma_dist.observations.readers import PRECEDENCE
 from mlrtma_dist.observations.withhold import folds
@@ -33,11 +33,7 @@ from mlrtma_dist.verification.report import write_report
 from mlrtma_dist.verification.scores import Score, score_table, write_scores
 
 OPTIONS = {
-    "--domain": ("domain", "a shipped domain or a YAML file"),
-    "--observations": ("observations...", "observation files"),
-    "--stations": ("stations...", "lists of stations, for METAR text, which names no positions"),
-    "--background": ("background...", "gridded first guess; none: a regression on the reports that are not withheld"),
-    "--time": ("time", "analysis time in UTC; none: the full hour nearest to the reports"),
+    **station_inputs.OPTIONS,
     "--samples": ("samples", "instead of observations: a store of cases whose truth is known"),
     "--checkpoint": ("checkpoint", "of a store: the trained method"),
     "--method": ("method...", f"to compare: {', '.join(METHODS)}; of a store: those of `analyse`, all by default"),
@@ -62,6 +58,7 @@ class Run:
     observations: tuple[str, ...]
     output: str
     background: tuple[str, ...] = ()
+    ensemble: tuple[str, ...] = ()
     time: str | None = None
     method: tuple[str, ...] = ("threedvar", "oi", "gaussian_weights")
     folds: int = 10
@@ -79,13 +76,13 @@ class Run:
         unknown = [m for m in self.method if m not in METHODS]
         if unknown or not self.method:
             raise ValueError(f"method: expected some of {', '.join(METHODS)}, got {', '.join(self.method) or 'none'}")
+        for name in self.method:
+            check_ensemble(name, bool(self.ensemble))
         if self.folds < 2:
             raise ValueError(f"folds: expected at least 2, got {self.folds}")
         if self.blocks is not None and not self.blocks > 0.0:
             raise ValueError(f"blocks: expected a size in km above 0, got {self.blocks:g}")
-        check_times(self.time, self.window_minutes)
-        check_precedence(self.precedence)
-        parse_codes(self.codes)
+        station_inputs.check(self)
 
 
 def main(arguments: list[str]) -> None:
@@ -106,22 +103,18 @@ def make(run: Run) -> list[Score]:
     """Verify and write; returns the scores."""
     settings = load_settings(run.settings, run.variables)
     static = load_static(load_region(run.domain))
-    observations = read_all(
-        run.observations, run.mapping, stations=run.stations, precedence=run.precedence, time=run.time
-    )
+    observations = station_inputs.read(run)
     parts = folds(observations, count=run.folds, seed=run.seed, block_km=run.blocks)  # twins show in all variables
     wanted = np.isin(observations.variable, list(settings.variables))
     observations, parts = observations[wanted], parts[wanted]
-    time = clock.parse_time(run.time) if run.time else clock.nearest_hour(observations.time)
-    window = np.timedelta64(round(run.window_minutes * 60), "s")
-    asked = {"time": time, "window": window, "background": run.background, "codes": parse_codes(run.codes)}
+    asked = station_inputs.asked(run, observations)
     methods = list(dict.fromkeys((FIRST_GUESS, NEAREST, *run.method)))
     with progress(f"verify {static.domain.name}") as show:
         matches = collect(static, observations, settings, methods, parts, progress=show, **asked)
     if not matches.scored.any():
         raise InputError(
             f"no report of {', '.join(settings.variables)} on {static.domain.name} within "
-            f"{run.window_minutes:g} minutes of {time} can be verified: check --time, --domain and the files"
+            f"{run.window_minutes:g} minutes of {asked['time']} can be verified: check --time, --domain and the files"
         )
     clusters = box_of(matches, run.blocks) if run.blocks else None
     scores = score_table(matches, domain=static.domain.name, clusters=clusters)
@@ -146,5 +139,5 @@ def _write(run: Run, matches: Matches, scores: list[Score], clusters, analysis) 
         folder / "report.html", title=f"Verification, {analysis.static.domain.title}, {time} UTC", matches=matches,
         scores=scores, analysis=analysis, quality_rows=rows, clusters=clusters, outlines=outlines(analysis.static),
         context={"withheld": f"in {run.folds} parts, stations divided {how}", "first guess": analysis.first_guess_name,
-                 **provenance(resolved, run.observations, run.background)},
+                 **provenance(resolved, run.observations, run.background + run.ensemble)},
     )

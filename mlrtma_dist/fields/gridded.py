@@ -32,13 +32,19 @@ class GriddedFirstGuess:
         state: values on the model's own grid; winds along the earth. Its elevation None: no adjustment.
         name: for provenance, e.g. "gridded: hrrr.grib2".
         note: what a reader of the product must know, sentences joined by "; "; "" where nothing.
+        last: the points asked last and where they lie on the grid; members on one grid share it.
     """
 
     state: State
     name: str
     note: str = ""
+    last: list = field(default_factory=list, repr=False, compare=False)
     _carried: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _last: list = field(default_factory=list, init=False, repr=False, compare=False)
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The variables that the file has."""
+        return frozenset(self.state.values)
 
     def mean(self, variable: str, points: Points) -> np.ndarray:
         """The first guess of a variable in analysis space, shape (n,); NaN outside the file's grid, or
@@ -70,14 +76,14 @@ class GriddedFirstGuess:
         Points and place are kept as one pair and returned from here, not from there: the threads that walk
         the grid ask at the same time.
         """
-        kept, place = self._last[0] if self._last else (None, None)
+        kept, place = self.last[0] if self.last else (None, None)
         if kept is not points:
             grid = self.state.domain
             if grid.is_plane:
                 place = points.position[:, 1] / grid.spacing, points.position[:, 0] / grid.spacing
             else:
                 place = grid.index(points.latitude, points.longitude)
-            self._last[:] = [(points, place)]
+            self.last[:] = [(points, place)]
         return place
 
     def _at(self, name: str, place) -> np.ndarray:

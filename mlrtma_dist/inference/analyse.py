@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -26,12 +27,17 @@ ERROR_SPACING = 40e3  # m between the points at which the analysis error is comp
 
 
 def solve(problem: Problem, method: str, settings: Classical) -> dict[str, Fit]:
-    """Fit a method to every variable's departures."""
+    """Fit a method to every variable's departures.
+
+    Raises:
+        InputError: a method of ensembles, and no ensemble or one without a variable.
+    """
     fits = {}
     for name, assumed in settings.variables.items():
         rows = problem.used & (problem.observations.variable == name)
         error = np.full(int(rows.sum()), assumed.observation_error)
-        made = build_method(method, settings, name, problem.covariance[name])
+        members = problem.ensemble and partial(problem.ensemble.perturbations, name)
+        made = build_method(method, settings, name, problem.covariance[name], members)
         fits[name] = made.fit(problem.points[rows], problem.departure[rows], error)
     return fits
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import maximum_filter, minimum_filter
 
+from mlrtma_dist.fields.ensemble import Ensemble, load_ensemble
 from mlrtma_dist.fields.fallback import Fallback
 from mlrtma_dist.fields.first_guess import FirstGuess
 from mlrtma_dist.fields.gridded import load_gridded
@@ -48,6 +49,7 @@ class Problem:
         first_guess: what is believed before.
         covariance: variable -> background error covariance, scaled to the hour.
         notes: what a reader of the product must know.
+        ensemble: the members, for methods that use them; None: there are none.
     """
 
     static: Static
@@ -62,6 +64,7 @@ class Problem:
     first_guess: FirstGuess
     covariance: dict[str, Covariance]
     notes: tuple[str, ...]
+    ensemble: Ensemble | None = None
 
 
 def pose(
@@ -73,6 +76,7 @@ def pose(
     window: np.timedelta64,
     background: tuple[str, ...] = (),
     codes: tuple[FieldCode, ...] = (),
+    ensemble: tuple[str, ...] = (),
     withheld: np.ndarray | None = None,
     twins_tell: bool = False,
 ) -> Problem:
@@ -84,13 +88,14 @@ def pose(
         settings: of the classical methods; its ``variables`` are analysed.
         time: analysis time.
         window: half width of the observation window.
-        background: gridded files; none: the first guess is a regression on the reports.
+        background: gridded files; none: the mean of the ensemble, without one a regression on the reports.
         codes: what the gridded files' own codes mean, by the user.
+        ensemble: gridded files, one a member.
         withheld: mask (n,) of the reports that take no part; None: no report is withheld.
         twins_tell: whether the other names of a withheld station take part; they tell what it measured.
 
     Raises:
-        ValueError: a background that cannot be used.
+        ValueError: a background or an ensemble that cannot be used.
     """
     wanted = np.isin(observations.variable, list(settings.variables))
     held = (np.zeros(len(observations), dtype=bool) if withheld is None else withheld)[wanted]
@@ -105,7 +110,9 @@ def pose(
 
     apart = held if twins_tell else held | _twins_of(observations, held)
     used = observations.usable & ~apart
-    guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, background, codes)
+    members = load_ensemble(ensemble, static, time, codes) if ensemble else None
+    gridded = load_gridded(list(background), static, time, codes) if background else members
+    guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, gridded)
     departure, spread = _departures(guess, observations, points, value)
     natural = {name: Covariance(v.covariance) for name, v in settings.variables.items()}
     deviation = np.array([natural[str(name)].variance ** 0.5 for name in observations.variable])
@@ -113,8 +120,8 @@ def pose(
     observations = check_buddies(observations, departure, points.position, points.elevation, withheld=apart)
 
     used = observations.usable & ~apart & np.isfinite(departure)
-    if not background:  # the rejected reports helped to make the regression: make it again without them
-        guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, background, codes)
+    if gridded is None:  # the rejected reports helped to make the regression: make it again without them
+        guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, None)
         departure, spread = _departures(guess, observations, points, value)
     covariance = {}
     for name, full in natural.items():
@@ -122,8 +129,9 @@ def pose(
         scaled = scale_to_hour(full, points[rows], departure[rows], error[rows]) if settings.amplitude else full
         covariance[name] = scaled
     return Problem(
-        static, time, observations, points, value, departure, spread, used, held, guess, covariance, tuple(notes)
-    )
+        static, time, observations, points, value, departure, spread, used, held, guess, covariance, tuple(notes),
+        members,
+    )  # fmt: skip
 
 
 def _twins_of(observations: Observations, held: np.ndarray) -> np.ndarray:
@@ -160,7 +168,7 @@ def _analysis_space(observations: Observations) -> np.ndarray:
     return value
 
 
-def _first_guess(static, observations, points, value, error, used, settings, time, background, codes):
+def _first_guess(static, observations, points, value, error, used, settings, time, gridded):
     """The first guess and what is to be said of it."""
     reports = {}
     for name in settings.variables:
@@ -169,12 +177,11 @@ def _first_guess(static, observations, points, value, error, used, settings, tim
     middle = (slice(size // 2, size // 2 + 1) for size in static.domain.shape)
     regression = fit_regression(grid_points(static, *middle), time, reports)
     without = [name for name, (place, _, _) in reports.items() if len(place) == 0]
-    if not background:
+    if gridded is None:
         return regression, [f"no usable report of {name}: first guess and analysis are climatology" for name in without]
-    gridded = load_gridded(list(background), static, time, codes)
     notes = [gridded.note] if gridded.note else []
     for name in reports:
-        if name not in gridded.state.values:
+        if name not in gridded.variables:
             instead = "climatology, as no report is usable" if name in without else "a regression on its reports"
             notes.append(f"the background has no {name}: its first guess is {instead}")
     return Fallback(gridded, regression), notes

@@ -86,6 +86,10 @@ class Covariance:
         """Variance at a point, analysis-space unit squared."""
         return sum(c.variance for c in self.components)
 
+    def variance_at(self, points: Points) -> np.ndarray:
+        """Variance at each point, shape (n,): here the same everywhere."""
+        return np.full(len(points), self.variance)
+
     def scaled(self, factors: np.ndarray | float) -> "Covariance":
         """The covariance with each component times its factor, or all times one."""
         each = np.broadcast_to(factors, len(self.components))

@@ -63,10 +63,10 @@ def posterior_variance(b: Covariance, targets: Points, stations: Points, r_squar
         r_squared: observation error variances, weights of quality control included, shape (n,).
     """
     if not len(stations):
-        return np.full(len(targets), b.variance)
+        return b.variance_at(targets)
     a = b.matrix(stations, stations).astype(np.float64)
     a[np.diag_indices(len(stations))] += r_squared
     bh = b.matrix(targets, stations).astype(np.float64)
     factor = cho_factor(a, lower=True, overwrite_a=True, check_finite=False)
     explained = np.einsum("mn,nm->m", bh, cho_solve(factor, bh.T))
-    return np.maximum(b.variance - explained, 0.0)
+    return np.maximum(b.variance_at(targets) - explained, 0.0)

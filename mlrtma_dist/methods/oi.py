@@ -79,7 +79,7 @@ class OptimalInterpolationFit:
 
     def error(self, points: Points) -> np.ndarray:
         """Standard deviation of the analysis error, shape (m,)."""
-        result = np.full(len(points), np.sqrt(self.method.covariance.variance))
+        result = np.sqrt(self.method.covariance.variance_at(points))
         for block, near in self._blocks(points):
             known = self.stations[near], self.r_squared[near]
             result[block] = np.sqrt(local.posterior_variance(self.method.covariance, points[block], *known))

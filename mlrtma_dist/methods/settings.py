@@ -3,7 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
+from mlrtma_dist.errors import InputError
+from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Component, Covariance
+from mlrtma_dist.linalg.hybrid import HybridCovariance
+from mlrtma_dist.linalg.localisation import Localisation
+from mlrtma_dist.methods.envar import EnVar
+from mlrtma_dist.methods.letkf import LETKF
 from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.oi import OptimalInterpolation
 from mlrtma_dist.methods.reference import GaussianWeights, NearestStation, NoIncrement
@@ -36,6 +44,50 @@ class VariableSettings:
 
 
 @dataclass(frozen=True)
+class Members:
+    """How a method uses an ensemble's members.
+
+    Attributes:
+        localisation: radius and height beyond which members say nothing of each other's places.
+        weight: factor on the members' variance: beta_e^2 of EnVar, inflation of the filter.
+        static: factor on the modelled covariance, beta_c^2; 0: members only. The filter has none.
+        error_factor: on the observation errors.
+    """
+
+    localisation: Localisation
+    weight: float
+    static: float = 0.0
+    error_factor: float = 1.0
+
+    def __post_init__(self):
+        if not self.weight >= 0 or not self.static >= 0 or not self.weight + self.static > 0:
+            raise ValueError(f"weight and static: expected >= 0, not both 0, got {self.weight:g} and {self.static:g}")
+        if not self.error_factor > 0:
+            raise ValueError(f"error_factor: expected a positive factor, got {self.error_factor:g}")
+
+
+@dataclass(frozen=True)
+class EnsembleSettings:
+    """Settings of the methods that use an ensemble.
+
+    Attributes:
+        letkf, envar, hybrid: of the method of that name.
+        relaxation: of the filter's analysed spread to that of the background, 0 to 1.
+    """
+
+    letkf: Members
+    envar: Members
+    hybrid: Members
+    relaxation: float = 0.0
+
+    def __post_init__(self):
+        if not 0 <= self.relaxation <= 1:
+            raise ValueError(f"relaxation: expected 0 to 1, got {self.relaxation:g}")
+        if self.letkf.static:
+            raise ValueError(f"letkf: static: expected 0, for the filter has no such part, got {self.letkf.static:g}")
+
+
+@dataclass(frozen=True)
 class Classical:
     """Settings of the classical methods (``configs/methods/classical.yaml``).
 
@@ -43,34 +95,80 @@ class Classical:
         neighbours: observations that local optimal interpolation uses for a block.
         amplitude: scale the covariance of each variable to the hour's departures.
         variables: for each analysed variable.
+        ensemble: of the methods that use one; null: they cannot be chosen.
     """
 
     neighbours: int
     amplitude: bool
     variables: dict[str, VariableSettings]
+    ensemble: EnsembleSettings | None = None
 
     def __post_init__(self):
         if self.neighbours < 1:
             raise ValueError(f"neighbours: expected at least 1, got {self.neighbours}")
 
 
-METHODS: dict[str, Callable[[Classical, str, Covariance], Method]] = {
-    "threedvar": lambda settings, name, covariance: ThreeDVar(covariance, settings.variables[name].huber),
-    "oi": lambda settings, name, covariance: OptimalInterpolation(
+Perturbations = Callable[[Points], np.ndarray]  # members' deviations from their mean at points, shape (members, n)
+
+
+def _letkf(settings: Classical, name: str, covariance: Covariance, perturbations: Perturbations) -> LETKF:
+    how = settings.ensemble.letkf
+    return LETKF(
+        perturbations, how.localisation, how.weight, settings.ensemble.relaxation, settings.variables[name].huber,
+        how.error_factor,
+    )  # fmt: skip
+
+
+def _envar(how: Members, huber: float | None, covariance: Covariance, perturbations: Perturbations) -> EnVar:
+    mixed = HybridCovariance(covariance, perturbations, how.localisation, how.static, how.weight)
+    return EnVar(mixed, huber, how.error_factor)
+
+
+METHODS: dict[str, Callable[[Classical, str, Covariance, Perturbations | None], Method]] = {
+    "threedvar": lambda settings, name, covariance, members: ThreeDVar(covariance, settings.variables[name].huber),
+    "oi": lambda settings, name, covariance, members: OptimalInterpolation(
         covariance, settings.variables[name].huber, settings.neighbours
     ),
-    "gaussian_weights": lambda settings, name, covariance: GaussianWeights(),
-    "nearest": lambda settings, name, covariance: NearestStation(),
-    "first_guess": lambda settings, name, covariance: NoIncrement(),
+    "letkf": _letkf,
+    "envar": lambda settings, name, covariance, members: _envar(
+        settings.ensemble.envar, settings.variables[name].huber, covariance, members
+    ),
+    "hybrid": lambda settings, name, covariance, members: _envar(
+        settings.ensemble.hybrid, settings.variables[name].huber, covariance, members
+    ),
+    "gaussian_weights": lambda settings, name, covariance, members: GaussianWeights(),
+    "nearest": lambda settings, name, covariance, members: NearestStation(),
+    "first_guess": lambda settings, name, covariance, members: NoIncrement(),
 }
+OF_ENSEMBLES = ("letkf", "envar", "hybrid")  # cannot do without members
 
 
-def build_method(method: str, settings: Classical, name: str, covariance: Covariance) -> Method:
-    """Make a method for the variable ``name`` with this background error covariance.
+def build_method(
+    method: str, settings: Classical, name: str, covariance: Covariance, perturbations: Perturbations | None = None
+) -> Method:
+    """Make a method for the variable ``name`` with this background error covariance and, of some, these members.
 
     Raises:
         ValueError: no such method; lists them.
+        InputError: a method of ensembles without members, or without settings for them.
     """
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}: the methods are {', '.join(METHODS)}")
-    return METHODS[method](settings, name, covariance)
+    if method in OF_ENSEMBLES:
+        check_ensemble(method, perturbations is not None)
+        if settings.ensemble is None:
+            raise InputError(f"method {method}: the settings have no key 'ensemble'; classical.yaml has")
+    return METHODS[method](settings, name, covariance, perturbations)
+
+
+def check_ensemble(method: str, given: bool) -> None:
+    """Check that a method of ensembles is given members.
+
+    Raises:
+        InputError: it is not; says how to.
+    """
+    if method in OF_ENSEMBLES and not given:
+        raise InputError(
+            f"method {method} needs an ensemble and got none: --ensemble FILE FILE ... names the members, one file "
+            f"each; without one choose from {', '.join(m for m in METHODS if m not in OF_ENSEMBLES)}"
+        )

@@ -104,7 +104,7 @@ class ThreeDVarFit:
 
     def error(self, points: Points) -> np.ndarray:
         """Standard deviation of the analysis error from the nearest observations, shape (m,)."""
-        result = np.full(len(points), np.sqrt(self.covariance.variance))
+        result = np.sqrt(self.covariance.variance_at(points))
         if self.tree is not None:
             for block in local.cells(points.position, ERROR_CELL):
                 near = local.nearest(self.tree, points.position[block], ERROR_NEIGHBOURS)

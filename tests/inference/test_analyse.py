@@ -135,7 +135,7 @@ def test_a_thread_that_asks_in_between_is_not_answered_with_anothers_place(toy):
                 asked.append(there)
                 guess.mean("t2m", there)
 
-    object.__setattr__(guess, "_last", Interrupted())
+    object.__setattr__(guess, "last", Interrupted())
     np.testing.assert_array_equal(guess.mean("t2m", here), alone)
     assert asked and np.abs(alone - elsewhere).max() > 0.5
 

@@ -2,17 +2,33 @@
 
 import numpy as np
 import pytest
+from members import waves
 
 from mlrtma_dist import config
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.linalg.covariance import Component, Covariance
+from mlrtma_dist.linalg.hybrid import HybridCovariance
+from mlrtma_dist.linalg.localisation import Localisation
+from mlrtma_dist.methods.envar import EnVar
+from mlrtma_dist.methods.letkf import LETKF
 from mlrtma_dist.methods.oi import OptimalInterpolation
-from mlrtma_dist.methods.settings import METHODS, Classical, VariableSettings, build_method
+from mlrtma_dist.methods.settings import (
+    METHODS,
+    OF_ENSEMBLES,
+    Classical,
+    EnsembleSettings,
+    Members,
+    VariableSettings,
+    build_method,
+)
 from mlrtma_dist.methods.threedvar import ThreeDVar
 from mlrtma_dist.names import VARIABLES
 
 COMPONENT = Component(2.0, "askey", 300e3)
 VARIABLE = {"t2m": VariableSettings(0.4, 2.5, (COMPONENT,)), "ceiling": VariableSettings(0.5, None, (COMPONENT,))}
-SETTINGS = Classical(70, True, VARIABLE)
+NEAR = Localisation(500e3, 1000.0)
+ENSEMBLE = EnsembleSettings(Members(NEAR, 1.2), Members(NEAR, 1.5, 0.0, 1.1), Members(NEAR, 0.5, 0.6), 0.3)
+SETTINGS = Classical(70, True, VARIABLE, ENSEMBLE)
 
 
 def test_a_method_gets_the_variables_limit_and_the_covariance_of_the_hour():
@@ -25,14 +41,46 @@ def test_a_method_gets_the_variables_limit_and_the_covariance_of_the_hour():
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_gives_finite_increments_and_keeps_the_interface(name, places, generator):
     stations, targets = places(generator, 30, 3.0), places(generator, 11, 3.0)
-    fit = build_method(name, SETTINGS, "t2m", Covariance((COMPONENT,))).fit(stations, np.ones(30), np.full(30, 0.4))
+    made = build_method(name, SETTINGS, "t2m", Covariance((COMPONENT,)), waves(generator, 8))
+    fit = made.fit(stations, np.ones(30), np.full(30, 0.4))
     assert np.isfinite(fit.increment(targets)).all()
     assert fit.increment(targets).shape == fit.error(targets).shape == (11,)
     assert fit.weight.shape == (30,) and (fit.weight > 0).all() and (fit.weight <= 1).all()
 
 
+def test_a_method_of_ensembles_gets_its_own_settings():
+    hour, members = Covariance((COMPONENT,)), waves(np.random.default_rng(0), 8)
+    assert build_method("letkf", SETTINGS, "t2m", hour, members) == LETKF(members, NEAR, 1.2, 0.3, 2.5)
+    envar = HybridCovariance(hour, members, NEAR, 0.0, 1.5)
+    assert build_method("envar", SETTINGS, "ceiling", hour, members) == EnVar(envar, None, 1.1)
+    hybrid = HybridCovariance(hour, members, NEAR, 0.6, 0.5)
+    assert build_method("hybrid", SETTINGS, "t2m", hour, members) == EnVar(hybrid, 2.5)
+
+
+@pytest.mark.parametrize("name", OF_ENSEMBLES)
+def test_a_method_of_ensembles_without_one_says_how_to_give_it(name):
+    with pytest.raises(InputError, match=f"{name} needs an ensemble .* --ensemble FILE .* choose from threedvar, oi"):
+        build_method(name, SETTINGS, "t2m", Covariance((COMPONENT,)))
+    bare = Classical(70, True, VARIABLE)
+    with pytest.raises(InputError, match="no key 'ensemble'"):
+        build_method(name, bare, "t2m", Covariance((COMPONENT,)), waves(np.random.default_rng(0), 8))
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda: Members(NEAR, -1.0), "weight and static: expected >= 0"),
+    (lambda: Members(NEAR, 0.0), "not both 0"),
+    (lambda: Members(NEAR, 1.0, error_factor=0.0), "error_factor: expected a positive"),
+    (lambda: EnsembleSettings(Members(NEAR, 1.0, 0.5), *[Members(NEAR, 1.0)] * 2), "letkf: static"),
+    (lambda: EnsembleSettings(*[Members(NEAR, 1.0)] * 3, 2.0), "relaxation: expected 0 to 1"),
+])  # fmt: skip
+def test_settings_of_members_that_no_analysis_can_use_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
 def test_an_unknown_method_is_refused_with_the_known_ones_named():
-    with pytest.raises(ValueError, match="'4dvar'.*threedvar, oi, gaussian_weights, nearest, first_guess"):
+    known = "threedvar, oi, letkf, envar, hybrid, gaussian_weights, nearest, first_guess"
+    with pytest.raises(ValueError, match=f"'4dvar'.*{known}"):
         build_method("4dvar", SETTINGS, "t2m", Covariance((COMPONENT,)))
 
 

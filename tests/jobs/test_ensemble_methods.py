@@ -1,0 +1,77 @@
+"""Methods of ensembles by the commands: from members' files to a product and to scores."""
+
+from dataclasses import replace
+
+import netCDF4
+import numpy as np
+import pytest
+
+from jobs import analyse, command, verify
+from mlrtma_dist.config import ConfigError, build
+from mlrtma_dist.inference.state_file import write_state
+from mlrtma_dist.methods.settings import OF_ENSEMBLES
+
+TIME = "2022-08-24T06:00"
+
+
+@pytest.fixture(scope="module")
+def members(toy, tmp_path_factory):
+    """Six members whose mean errs as each does: the truth and waves of 200 to 500 km, two more in each."""
+    folder, generator, paths = tmp_path_factory.mktemp("members"), np.random.default_rng(3), []
+    rows, columns = np.indices(toy.static.domain.shape) * toy.static.domain.spacing_metres
+
+    def wave():
+        length, phase = generator.uniform(200e3, 500e3, 2), generator.uniform(0.0, 6.3, 2)
+        along_y, along_x = (np.sin(2 * np.pi * place / scale + shift)
+                            for place, scale, shift in zip((rows, columns), length, phase, strict=True))
+        return 1.5 * along_y * along_x
+
+    waves = [wave() for _ in range(7)]
+    for number in range(6):
+        values = {"t2m": (toy.world.truth.values["t2m"] + waves[number] + waves[6]).astype(np.float32)}
+        paths.append(folder / f"m{number}.nc")
+        write_state(paths[-1], replace(toy.world.background, values=values))
+    return tuple(map(str, paths))
+
+
+def asked(toy, output, **more):
+    return {"domain": "toy", "observations": (str(toy.observations),), "time": TIME, "output": str(output),
+            "variables": ("t2m",)} | more
+
+
+@pytest.mark.parametrize("method", OF_ENSEMBLES)
+def test_every_method_of_ensembles_makes_a_product_nearer_to_the_truth(toy, members, tmp_path, method):
+    run = analyse.Run(**asked(toy, tmp_path, ensemble=members, method=method, maps=False))
+    analysis, product = analyse.make(run)
+    truth = toy.world.truth.values["t2m"]
+    before, after = (np.sqrt(np.mean((f["t2m"] - truth) ** 2)) for f in (analysis.first_guess, analysis.values))
+    print(f"{method}: rmse {before:.2f} K of the mean, {after:.2f} K of the analysis")
+    assert after < 0.9 * before
+    assert analysis.first_guess_name.startswith("mean of 6 members") and (analysis.error["t2m"] >= 0).all()
+    with netCDF4.Dataset(product) as file:
+        assert "m0.nc" in file.background_files and "m5.nc" in file.background_files
+        np.testing.assert_allclose(file["t2m"][0], analysis.values["t2m"], atol=0.02)
+
+
+def test_withheld_stations_are_scored_for_each_method(toy, members, tmp_path):
+    scores = verify.make(verify.Run(**asked(toy, tmp_path, ensemble=members, method=OF_ENSEMBLES, folds=3)))
+    rmse = {s.method: s.rmse for s in scores if s.region == "all"}
+    assert set(rmse) == {"first_guess", "nearest", *OF_ENSEMBLES}
+    assert all(rmse[method] < rmse["first_guess"] for method in OF_ENSEMBLES)
+
+
+@pytest.mark.parametrize("job", [analyse, verify])
+def test_a_method_of_ensembles_without_files_is_refused_before_anything_is_read(toy, tmp_path, job):
+    run = asked(toy, tmp_path, observations=["none.csv"], variables=["t2m"])
+    run["method"] = "letkf" if job is analyse else ["oi", "letkf"]
+    with pytest.raises(ConfigError, match="letkf needs an ensemble and got none: --ensemble FILE"):
+        build(job.Run, run, "run.yaml")
+
+
+def test_the_command_says_how_to_give_an_ensemble(toy, tmp_path, capsys):
+    arguments = ["analyse", "--domain", "toy", "--observations", str(toy.observations), "--method", "envar",
+                 "--output", str(tmp_path)]
+    assert command.main(arguments) == 2
+    assert "envar needs an ensemble" in capsys.readouterr().err
+    assert command.main([*arguments, "--ensemble", str(toy.background)]) == 3
+    assert "expected two files or more, one a member" in capsys.readouterr().err
