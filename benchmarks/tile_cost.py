@@ -1,7 +1,7 @@
 """What tiles cost: time and memory of a training step of the Exercise 1 network by DeepSpeed, whole and on tiles.
 
-Claims: strong scaling from 1 to 2 ranks of one thread each at least 0.90 of a 512 x 512 crop; peak memory of a rank on
-4 tiles of a 1024 x 1024 crop, above that after start-up, at most 0.30 of one rank's.
+Claims: strong scaling from 1 to 2 ranks of one thread each at least 0.90 of a 1024 x 1024 crop; peak memory of a rank on
+4 tiles of it, above that after start-up, at most 0.30 of one rank's.
 
     python benchmarks/tile_cost.py            # 1 and 2 ranks, in turn, so that both see the same machine
     python benchmarks/tile_cost.py --memory   # 1 and 4 ranks
@@ -78,16 +78,16 @@ def main():
     """Measure and compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--memory", action="store_true")
-    parser.add_argument("--size", type=int, help="points on a side of the crop")
+    parser.add_argument("--size", type=int, default=1024, help="points on a side of the crop")
     parser.add_argument("--child", type=int, nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
         measure(given.child[0], given.child[1], given.child[2])
     elif given.memory:
-        one, four = (start(given.size or 1024, ranks, 3) for ranks in (1, 4))
+        one, four = (start(given.size, ranks, 3) for ranks in (1, 4))
         print(f"memory of one of 4 tiles / of one rank: {four['memory'] / one['memory']:.3f}")
     else:
-        runs = [(start(given.size or 512, 1, STEPS), start(given.size or 512, 2, STEPS)) for _ in range(TURNS)]
+        runs = [(start(given.size, 1, STEPS), start(given.size, 2, STEPS)) for _ in range(TURNS)]
         best = [{name: min(turn[side][name] for turn in runs) for name in runs[0][0]} for side in (0, 1)]
         by_processor = best[0]["processor"] / 2 / best[1]["processor"]
         print(f"efficiency 1 -> 2 ranks: {best[0]['seconds'] / 2 / best[1]['seconds']:.3f} of the wall clock,"

@@ -99,9 +99,8 @@ def pose(
     """
     wanted = np.isin(observations.variable, list(settings.variables))
     held = (np.zeros(len(observations), dtype=bool) if withheld is None else withheld)[wanted]
-    observations = observations[wanted]
     observations = check_reports(
-        observations, time=time, window=window, domain=static.domain, margin=MARGIN, withheld=held
+        observations[wanted], time=time, window=window, domain=static.domain, margin=MARGIN, withheld=held
     )
     points = _places(static, observations)
     observations = _check_heights(static, observations, points)
@@ -123,11 +122,10 @@ def pose(
     if gridded is None:  # the rejected reports helped to make the regression: make it again without them
         guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, None)
         departure, spread = _departures(guess, observations, points, value)
-    covariance = {}
-    for name, full in natural.items():
-        rows = used & (observations.variable == name)
-        scaled = scale_to_hour(full, points[rows], departure[rows], error[rows]) if settings.amplitude else full
-        covariance[name] = scaled
+    covariance = natural
+    if settings.amplitude:
+        covariance = {name: scale_to_hour(full, points[rows], departure[rows], error[rows])
+                      for name, full in natural.items() for rows in [used & (observations.variable == name)]}
     return Problem(
         static, time, observations, points, value, departure, spread, used, held, guess, covariance, tuple(notes),
         members,
