@@ -1,7 +1,7 @@
 """What tiles cost: time and memory of a training step of the Exercise 1 network by DeepSpeed, whole and on tiles.
 
-Claims: strong scaling from 1 to 2 ranks of one thread each at least 0.90 of a 1024 x 1024 crop; peak memory of a rank on
-4 tiles of it, above that after start-up, at most 0.30 of one rank's.
+Claims, of a 1024 x 1024 crop: strong scaling from 1 to 2 ranks of one thread each at least 0.90; peak memory of a rank
+on 4 tiles, above that after start-up, at most 0.30 of one rank's.
 
     python benchmarks/tile_cost.py            # 1 and 2 ranks, in turn, so that both see the same machine
     python benchmarks/tile_cost.py --memory   # 1 and 4 ranks
