@@ -23,7 +23,9 @@ from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.names import variable
 from mlrtma_dist.observations.buddies import check_buddies
 from mlrtma_dist.observations.departures import check_departures
+from mlrtma_dist.observations.error_table import fill_errors
 from mlrtma_dist.observations.quality import check_elevation, check_reports
+from mlrtma_dist.observations.station_lists import StationLists
 from mlrtma_dist.observations.table import Observations
 
 MARGIN = 300e3  # m around the domain from which reports help: a station there still moves the edge by a tenth
@@ -73,6 +75,7 @@ def pose(
     background: tuple[str, ...] = (),
     codes: tuple[FieldCode, ...] = (),
     withheld: np.ndarray | None = None,
+    lists: StationLists = StationLists(),
 ) -> Problem:
     """Judge the reports, make the first guess, take the departures.
 
@@ -85,6 +88,7 @@ def pose(
         background: gridded files; none: the first guess is a regression on the reports.
         codes: what the gridded files' own codes mean, by the user.
         withheld: mask (n,) of the reports that take no part; None: no report is withheld.
+        lists: operational station lists and observation errors, of which quality control alone makes use.
 
     Raises:
         ValueError: a background that cannot be used.
@@ -92,7 +96,9 @@ def pose(
     wanted = np.isin(observations.variable, list(settings.variables))
     held = (np.zeros(len(observations), dtype=bool) if withheld is None else withheld)[wanted]
     observations = observations[wanted]
-    observations = check_reports(observations, time=time, window=window, domain=static.domain, margin=MARGIN)
+    observations = check_reports(observations, time=time, window=window, domain=static.domain, margin=MARGIN, lists=lists)
+    if lists.errors is not None:
+        observations = fill_errors(observations, lists.errors)
     points = _places(static, observations)
     observations = _check_heights(static, observations, points)
     value = _analysis_space(observations)

@@ -13,7 +13,10 @@ from scipy.spatial import cKDTree
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.points import cartesian
 from mlrtma_dist.names import variable
+from mlrtma_dist.observations.history import HistoryLimits, check_history
+from mlrtma_dist.observations.listed import check_lists
 from mlrtma_dist.observations.reports import group, share_wind, wind_partner
+from mlrtma_dist.observations.station_lists import StationLists
 from mlrtma_dist.observations.table import Flag, Observations
 from mlrtma_dist.observations.twins import TwinLimits, twin_numbers
 
@@ -57,6 +60,8 @@ def check_reports(
     domain: Domain | None = None,
     margin: float = 150e3,
     limits: ReportLimits = ReportLimits(),
+    lists: StationLists = StationLists(),
+    history: HistoryLimits = HistoryLimits(),
 ) -> Observations:
     """Set every flag that needs neither a first guess nor terrain.
 
@@ -67,6 +72,8 @@ def check_reports(
         domain: where the analysis is made; None or a plane flags nothing as outside.
         margin: m around the domain from which reports still help, about one background correlation length.
         limits: the other limits.
+        lists: operational station lists; none by default.
+        history: limits of a station against its own other reports.
 
     Raises:
         ValueError: the table holds a variable that ``names`` does not know.
@@ -76,8 +83,10 @@ def check_reports(
     observations = check_time(observations, time=time, window=window)
     if domain is not None and not domain.is_plane:
         observations = check_outside(observations, domain=domain, margin=margin)
+    observations = check_lists(observations, lists)
     observations = check_consistency(observations, limits=limits)
-    return check_duplicates(share_wind(observations), time=time, limits=limits)
+    observations = check_history(share_wind(observations), history)
+    return check_duplicates(observations, time=time, limits=limits)
 
 
 def check_position(observations: Observations) -> Observations:

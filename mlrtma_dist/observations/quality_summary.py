@@ -10,11 +10,14 @@ from mlrtma_dist.observations.table import Flag, Observations
 # The order in which the checks run: a report with several flags is counted under the first.
 ORDER = (
     Flag.PROVIDER,
+    Flag.STATION_LIST,
     Flag.POSITION,
     Flag.RANGE,
     Flag.TIME,
     Flag.OUTSIDE,
     Flag.CONSISTENCY,
+    Flag.STUCK,
+    Flag.STEP,
     Flag.DUPLICATE,
     Flag.ELEVATION,
     Flag.GROSS,
