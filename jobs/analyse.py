@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from jobs.command_line import kind_of, parse
-from jobs.inputs import check_precedence, check_times, load_region, load_settings, provenance, read_all
+from jobs.inputs import check_precedence, check_times, load_region, load_settings, provenance, read_all, read_lists
 from jobs.progress import progress
 from mlrtma_dist import clock, config
 from mlrtma_dist.fields.static import load_static
@@ -34,6 +34,7 @@ OPTIONS = {
     "--domain": ("domain", "a shipped domain (conus, alaska, hawaii, guam, puerto_rico, *_1km) or a YAML file"),
     "--observations": ("observations...", "observation files: PrepBUFR, MADIS or SAO netCDF, METAR text, CSV; .gz too"),
     "--stations": ("stations...", "lists of stations, for METAR text, which names no positions"),
+    "--station-lists": ("station_lists...", "operational reject and use lists and error tables, for quality control"),
     "--background": ("background...", "gridded first guess: GRIB, CF netCDF, an earlier analysis; none: a regression"),
     "--time": ("time", "analysis time in UTC, e.g. 2022-08-24T06:00; none: the full hour nearest to the reports"),
     "--samples": ("samples", "instead of observations: a store of cases, all of which are analysed"),
@@ -61,6 +62,7 @@ class Run:
         window_minutes: half width of the observation window.
         mapping: column mapping of CSV files; null: chosen by their header.
         stations: lists of stations, for METAR text.
+        station_lists: operational reject and use lists and observation errors.
         precedence: kinds of source, the most trusted first.
         codes: what the background's own codes mean (``io.field_codes``).
         maps: draw them.
@@ -78,6 +80,7 @@ class Run:
     window_minutes: float = 30.0
     mapping: str | None = None
     stations: tuple[str, ...] = ()
+    station_lists: tuple[str, ...] = ()
     precedence: tuple[str, ...] = PRECEDENCE
     codes: dict[str, str] = field(default_factory=dict)
     maps: bool = True
@@ -127,7 +130,7 @@ def make(run: Run) -> tuple[Analysis, list[Path]]:
     static = load_static(domain)
     problem = pose(
         static, observations, settings, time=time, background=run.background, codes=parse_codes(run.codes),
-        window=np.timedelta64(round(run.window_minutes * 60), "s"),
+        window=np.timedelta64(round(run.window_minutes * 60), "s"), lists=read_lists(run.station_lists),
     )
     with progress(f"analyse {domain.name}") as show:
         fits = solve(problem, run.method, settings)

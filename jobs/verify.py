@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from jobs.command_line import kind_of, parse
-from jobs.inputs import check_precedence, check_times, load_region, load_settings, provenance, read_all
+from jobs.inputs import check_precedence, check_times, load_region, load_settings, provenance, read_all, read_lists
 from jobs.progress import progress
 from jobs.withheld import box_of, collect
 from mlrtma_dist import clock, config
@@ -24,7 +24,6 @@ from mlrtma_dist.inference.problem import pose
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.io.field_codes import parse_codes
 from mlrtma_dist.methods.settings import METHODS
-from mlrtma_dist.observations.quality_summary import summarise, total
 from mlrtma_dist.observations.readers import PRECEDENCE
 from mlrtma_dist.observations.withhold import folds
 from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST, Matches, write_matches
@@ -36,6 +35,7 @@ OPTIONS = {
     "--domain": ("domain", "a shipped domain or a YAML file"),
     "--observations": ("observations...", "observation files"),
     "--stations": ("stations...", "lists of stations, for METAR text, which names no positions"),
+    "--station-lists": ("station_lists...", "operational reject and use lists and error tables, for quality control"),
     "--background": ("background...", "gridded first guess; none: a regression on the reports that are not withheld"),
     "--time": ("time", "analysis time in UTC; none: the full hour nearest to the reports"),
     "--samples": ("samples", "instead of observations: a store of cases whose truth is known"),
@@ -72,6 +72,7 @@ class Run:
     window_minutes: float = 30.0
     mapping: str | None = None
     stations: tuple[str, ...] = ()
+    station_lists: tuple[str, ...] = ()
     precedence: tuple[str, ...] = PRECEDENCE
     codes: dict[str, str] = field(default_factory=dict)
 
@@ -114,7 +115,8 @@ def make(run: Run) -> list[Score]:
     observations, parts = observations[wanted], parts[wanted]
     time = clock.parse_time(run.time) if run.time else clock.nearest_hour(observations.time)
     window = np.timedelta64(round(run.window_minutes * 60), "s")
-    asked = {"time": time, "window": window, "background": run.background, "codes": parse_codes(run.codes)}
+    asked = {"time": time, "window": window, "background": run.background, "codes": parse_codes(run.codes),
+             "lists": read_lists(run.station_lists)}
     methods = list(dict.fromkeys((FIRST_GUESS, NEAREST, *run.method)))
     with progress(f"verify {static.domain.name}") as show:
         matches = collect(static, observations, settings, methods, parts, progress=show, **asked)
@@ -137,14 +139,11 @@ def _write(run: Run, matches: Matches, scores: list[Score], clusters, analysis) 
     write_text(folder / "config.yaml", resolved)
     write_matches(folder / "matches.csv", matches)
     write_scores(folder / "scores.csv", scores)
-    tallies = summarise(analysis.observations)
-    rows = [{"variable": t.variable, "network": t.network, "read": t.read, "good": t.good, **t.first}
-            for t in [*tallies, total(tallies)]]
     time = str(analysis.time.astype("datetime64[m]")).replace("T", " ")
     how = f"in boxes of {run.blocks:g} km" if run.blocks else "by the hash of their names"
     write_report(
         folder / "report.html", title=f"Verification, {analysis.static.domain.title}, {time} UTC", matches=matches,
-        scores=scores, analysis=analysis, quality_rows=rows, clusters=clusters, outlines=outlines(analysis.static),
+        scores=scores, analysis=analysis, clusters=clusters, outlines=outlines(analysis.static),
         context={"withheld": f"in {run.folds} parts, stations divided {how}", "first guess": analysis.first_guess_name,
                  **provenance(resolved, run.observations, run.background)},
     )

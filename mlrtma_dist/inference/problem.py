@@ -25,7 +25,7 @@ from mlrtma_dist.observations.buddies import check_buddies
 from mlrtma_dist.observations.departures import check_departures
 from mlrtma_dist.observations.error_table import fill_errors
 from mlrtma_dist.observations.quality import check_elevation, check_reports
-from mlrtma_dist.observations.station_lists import StationLists
+from mlrtma_dist.observations.station_lists import NO_LISTS, StationLists
 from mlrtma_dist.observations.table import Observations
 
 MARGIN = 300e3  # m around the domain from which reports help: a station there still moves the edge by a tenth
@@ -75,7 +75,7 @@ def pose(
     background: tuple[str, ...] = (),
     codes: tuple[FieldCode, ...] = (),
     withheld: np.ndarray | None = None,
-    lists: StationLists = StationLists(),
+    lists: StationLists = NO_LISTS,
 ) -> Problem:
     """Judge the reports, make the first guess, take the departures.
 
@@ -96,7 +96,8 @@ def pose(
     wanted = np.isin(observations.variable, list(settings.variables))
     held = (np.zeros(len(observations), dtype=bool) if withheld is None else withheld)[wanted]
     observations = observations[wanted]
-    observations = check_reports(observations, time=time, window=window, domain=static.domain, margin=MARGIN, lists=lists)
+    where = {"domain": static.domain, "margin": MARGIN}
+    observations = check_reports(observations, time=time, window=window, lists=lists, **where)
     if lists.errors is not None:
         observations = fill_errors(observations, lists.errors)
     points = _places(static, observations)

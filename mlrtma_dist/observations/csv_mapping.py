@@ -51,7 +51,8 @@ class TableError(InputError):
 
 def columns_of(mapping: dict) -> tuple[set[str], set[str]]:
     """The columns a mapping must find, and those of variables it can do without if it is ``optional``."""
-    needed = {mapping[key]["column"] for key in (*PLACES, "elevation", "network", "provider") if isinstance(mapping.get(key), dict)}
+    given = [key for key in (*PLACES, "elevation", "network", "provider") if isinstance(mapping.get(key), dict)]
+    needed = {mapping[key]["column"] for key in given}
     variables = {part["column"] for entry in mapping["variables"].values() for part in parts_of(entry)}
     return (needed, variables) if mapping.get("optional") else (needed | variables, set())
 

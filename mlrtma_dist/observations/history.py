@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mlrtma_dist.observations.departures import robust_deviation
 from mlrtma_dist.observations.reports import group, measurements, station_numbers
 from mlrtma_dist.observations.table import Flag, Observations
 
@@ -28,6 +29,9 @@ class HistoryLimits:
         fewest: reports within that time; fewer do not show that nothing moved.
         step: SI an hour. MADIS' temporal limits for temperature and dew point (35 degF) and pressure (15 hPa); of the
             wind's vector 15 m/s, which 0.1 % of those reports exceed (MADIS: 20 knots of its speed).
+        factor: robust standard deviations of all reports' departures from what their two neighbours in time make of
+            them by linear interpolation; what departs further is a spike, too. 5 flags one Gaussian in 1.7 million.
+        sample: reports from which that deviation is taken.
         longest: hours between reports that are compared, and that a value may stand without being reported.
         same_station: m within which reports of one name are of one station.
     """
@@ -35,6 +39,8 @@ class HistoryLimits:
     stuck: dict[str, float] = field(default_factory=lambda: {"t2m": 18.0, "d2m": 18.0, "psfc": 12.0, "wind": 6.0})
     fewest: int = 6
     step: dict[str, float] = field(default_factory=lambda: {"t2m": 19.4, "d2m": 19.4, "psfc": 1500.0, "wind": 15.0})
+    factor: float = 5.0
+    sample: int = 100
     longest: float = 3.0
     same_station: float = 50e3
 
@@ -73,7 +79,7 @@ def check_history(observations: Observations, limits: HistoryLimits = HistoryLim
         if kind in limits.stuck:
             _mark(stuck, observations, made, _stuck(made, limits.stuck[kind], limits, calm_passes=kind == "wind"))
         if kind in limits.step:
-            _mark(step, observations, made, _spikes(made, limits.step[kind], limits.longest))
+            _mark(step, observations, made, _spikes(made, limits.step[kind], limits.longest) | _odd(made, limits))
     return observations.flagged(stuck, Flag.STUCK).flagged(step, Flag.STEP)
 
 
@@ -131,6 +137,34 @@ def _spikes(made: _Series, step: float, longest: float) -> np.ndarray:
     for one, other in ((-1, 1), (-2, -1), (1, 2)):
         alone = ~near[-1][0] | ~near[1][0]  # at an end of its series
         both, apart = far(own + one, own + other)
-        agree = both & ~apart & near[one][1] & near[other][1]
-        found |= agree if (one, other) == (-1, 1) else agree & alone
+        if (one, other) == (-1, 1):
+            found |= both & ~apart & near[-1][1] & near[1][1]
+        else:
+            found |= both & ~apart & alone & near[one if one > 0 else other][1]
+    return found
+
+
+def _odd(made: _Series, limits: HistoryLimits) -> np.ndarray:
+    """Mask (m,) of the reports too far from the interpolation of those before and after, by the table's own measure.
+
+    The deviation is the larger of those told by the median and the 90 % quantile: a tenth of bad reports does not widen
+    it. A bad report draws its neighbours' interpolation to itself: of three in a row only the one that departs most is
+    flagged.
+    """
+    size = len(made.series)
+    departure = np.zeros(size)
+    middle = np.arange(1, size - 1)
+    before, after = np.diff(made.hours)[:-1], np.diff(made.hours)[1:]
+    whole = (made.series[middle - 1] == made.series[middle]) & (made.series[middle + 1] == made.series[middle])
+    middle = middle[whole & (before <= limits.longest) & (after <= limits.longest)]
+    if len(middle) < limits.sample:
+        return np.zeros(size, dtype=bool)
+    share = (made.hours[middle] - made.hours[middle - 1]) / (made.hours[middle + 1] - made.hours[middle - 1])
+    between = made.value[middle - 1] + share[:, None] * (made.value[middle + 1] - made.value[middle - 1])
+    departure[middle] = np.linalg.norm(made.value[middle] - between, axis=1)
+    components = made.value.shape[1]
+    deviation = max(robust_deviation(departure[middle], components, part) for part in (0.5, 0.9))
+    found = np.zeros(size, dtype=bool)
+    most = (departure[middle] >= departure[middle - 1]) & (departure[middle] >= departure[middle + 1])
+    found[middle] = most & (departure[middle] > max(limits.factor * deviation, SAME))
     return found

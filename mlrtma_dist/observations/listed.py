@@ -7,7 +7,7 @@ mesonets end there in an "a" or "x" in the eighth column after blanks, which doe
 import numpy as np
 
 from mlrtma_dist.observations.reports import wind_partner
-from mlrtma_dist.observations.station_lists import ALL_PARTS, StationLists
+from mlrtma_dist.observations.station_lists import ALL_PARTS, NO_LISTS, StationLists
 from mlrtma_dist.observations.sun import solar_elevation
 from mlrtma_dist.observations.table import Flag, Observations
 
@@ -19,14 +19,14 @@ QUANTITIES = {"t": ("t2m",), "q": ("d2m",), "p": ("psfc",), "w": ("u10", "v10", 
 def check_lists(observations: Observations, lists: StationLists) -> Observations:
     """Flag what the lists take out with ``Flag.STATION_LIST``.
 
-    Lists of the day count where the sun's centre is above the horizon at the report's place and time, those of the night
-    elsewhere; a report without place or time is in neither.
+    Lists of the day count where the sun's centre is above the horizon at the report's place and time, those of the
+    night elsewhere; a report without place or time is in neither.
 
-    Use lists concern mesonets: report types 188, 195, 288, 295, and rows whose source names a provider. A mesonet's wind
-    stays if its provider, its station or its station in the bin of the wind's direction is listed; its gust if
-    provider or station is; its visibility if its station is.
+    Use lists concern mesonets: report types 188, 195, 288, 295, and rows whose source names a provider. A mesonet's
+    wind stays if its provider, its station or its station in the bin of the wind's direction is listed; its gust
+    if provider or station is; its visibility if its station is.
     """
-    if not lists.files:
+    if lists == NO_LISTS:
         return observations
     name = _Words(observations.station, listed_names)
     flagged = np.zeros(len(observations), dtype=bool)

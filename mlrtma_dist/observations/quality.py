@@ -16,10 +16,11 @@ from mlrtma_dist.names import variable
 from mlrtma_dist.observations.history import HistoryLimits, check_history
 from mlrtma_dist.observations.listed import check_lists
 from mlrtma_dist.observations.reports import group, share_wind, wind_partner
-from mlrtma_dist.observations.station_lists import StationLists
+from mlrtma_dist.observations.station_lists import NO_LISTS, StationLists
 from mlrtma_dist.observations.table import Flag, Observations
 from mlrtma_dist.observations.twins import TwinLimits, twin_numbers
 
+HISTORY = HistoryLimits()
 HALF_HOUR = np.timedelta64(30, "m")
 
 # Visibility and ceiling are clipped into their valid range by the transform to analysis space: a report of
@@ -60,8 +61,8 @@ def check_reports(
     domain: Domain | None = None,
     margin: float = 150e3,
     limits: ReportLimits = ReportLimits(),
-    lists: StationLists = StationLists(),
-    history: HistoryLimits = HistoryLimits(),
+    lists: StationLists = NO_LISTS,
+    history: HistoryLimits = HISTORY,
 ) -> Observations:
     """Set every flag that needs neither a first guess nor terrain.
 

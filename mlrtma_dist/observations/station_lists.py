@@ -57,6 +57,9 @@ class StationLists:
     files: tuple[str, ...] = ()
 
 
+NO_LISTS = StationLists()
+
+
 def read_station_lists(paths: Sequence[str | Path]) -> StationLists:
     """Read lists of any kind; several of one kind add up, of observation errors the last one counts.
 
@@ -92,8 +95,8 @@ def _read(path: Path, lines: list[str], lists: StationLists) -> StationLists:
     if "wind" in path.name.lower() or "stn" in path.name.lower():
         return replace(lists, wind_stations=(lists.wind_stations or frozenset()) | names)
     raise InputError(
-        f"{path}: a plain list of stations does not say of what; expected \"vis\" (visibility), \"wind\" or \"stn\" (wind) "
-        f"in the file's name, got {path.name!r}: rename it"
+        f"{path}: a plain list of stations does not say of what; expected 'vis' (visibility), 'wind' or 'stn' (wind)"
+        f" in the file's name, got {path.name!r}: rename it"
     )
 
 
@@ -102,8 +105,8 @@ def _quantity(path: Path, words: str) -> str:
     found = re.match(r"(.+?)[ -]obs(?: during (day|night) hours)?\b", words)
     if not found or found[1] not in QUANTITIES:
         raise InputError(
-            f"{path}: line 2: expected \"reject list for\" {', '.join(QUANTITIES)} \"obs\", or \"t-obs during day hours\","
-            f" got {words!r}"
+            f"{path}: line 2: expected 'reject list for' {', '.join(QUANTITIES)} 'obs', with 'during day hours' or"
+            f" 'during night hours' or without, got {words!r}"
         )
     return QUANTITIES[found[1]] + (f"_{found[2]}" if found[2] else "")
 
