@@ -100,7 +100,9 @@ def simulated(kind: str, stations: int, seeds: int) -> dict[str, tuple[float, fl
         return measure(judge, table, kind, seeds)
 
 
-def real(kind: str, hour: int, root: pathlib.Path, seeds: int, around: int = 1) -> dict[str, tuple[float, float, float, int]]:
+def real(
+    kind: str, hour: int, root: pathlib.Path, seeds: int, around: int = 1
+) -> dict[str, tuple[float, float, float, int]]:
     """The row of a real hour, with so many hours before and after."""
     static, time = load_static(load_domain("conus")), np.datetime64("1995-03-18T00:00:00") + np.timedelta64(hour, "h")
     files = [root / "sao" / f"950318{h:02d}_sao.cdf" for h in range(hour - around, hour + around + 1) if 0 <= h < 24]
@@ -128,13 +130,14 @@ def main() -> None:
     cases = [("simulated", lambda kind: simulated(kind, options.stations, options.seeds))]
     for hour in options.hours if (root / "sao").is_dir() else ():
         cases.append((f"SAO {hour}Z", lambda kind, hour=int(hour): real(kind, hour, root, options.seeds, options.around)))
-    for case, run in reversed(cases):
-        for kind in reversed(options.kinds):
-            for meaning, (sigma, found, flagged, count) in reversed(run(kind).items()):
-                print(f"{case:<14}{kind:<12}{meaning:<11}{sigma:9.3g}{count:8d}{100 * found:8.1f} %{100 * flagged:12.2f} %",
-                      flush=True)
-                last = found, flagged
-    print(f"good flagged, {options.kinds[0]}, simulated: {100 * last[1]:.2f} %, found of 5 sigma errors: {100 * last[0]:.1f} %")
+    rows = ((case, kind, *row) for case, run in reversed(cases) for kind in reversed(options.kinds)
+            for row in reversed(run(kind).items()))
+    for case, kind, meaning, (sigma, found, flagged, count) in rows:
+        print(f"{case:<14}{kind:<12}{meaning:<11}{sigma:9.3g}{count:8d}{100 * found:8.1f} %{100 * flagged:12.2f} %",
+              flush=True)
+        last = found, flagged
+    found, flagged = last
+    print(f"{options.kinds[0]}, simulated: good flagged {100 * flagged:.2f} %, found {100 * found:.1f} %")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ DAY = np.datetime64("1995-03-18T00:00:00")
 
 def raw(path) -> dict[str, np.ndarray]:
     """Columns as they stand in the file, NaN where missing."""
+    names = ("lat", "lon", "T", "TD", "DIR", "SPD", "VIS")
     with netCDF4.Dataset(path) as file:
-        return {k: np.ma.filled(file[k][:].astype(float), np.nan) for k in ("lat", "lon", "T", "TD", "DIR", "SPD", "VIS")}
+        return {name: np.ma.filled(file[name][:].astype(float), np.nan) for name in names}
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,8 @@ def simulated_analysis() -> SimpleNamespace:
         source=np.where(index >= 60, "b.csv", "a.csv"))
     return SimpleNamespace(
         observations=observations, background_departure=departure, analysis_departure=departure / 1.5,
-        observation_error=np.ones(STATIONS + 1), weight=np.ones(STATIONS + 1), method="oi", first_guess_name="regression",
+        observation_error=np.ones(STATIONS + 1), weight=np.ones(STATIONS + 1), method="oi",
+        first_guess_name="regression",
         notes=("No report of gust: its first guess is climatology.",))
 
 
