@@ -129,7 +129,8 @@ def main() -> None:
     last = (0.0, 0.0)
     cases = [("simulated", lambda kind: simulated(kind, options.stations, options.seeds))]
     for hour in options.hours if (root / "sao").is_dir() else ():
-        cases.append((f"SAO {hour}Z", lambda kind, hour=int(hour): real(kind, hour, root, options.seeds, options.around)))
+        more = (int(hour), root, options.seeds, options.around)
+        cases.append((f"SAO {hour}Z", lambda kind, more=more: real(kind, *more)))
     rows = ((case, kind, *row) for case, run in reversed(cases) for kind in reversed(options.kinds)
             for row in reversed(run(kind).items()))
     for case, kind, meaning, (sigma, found, flagged, count) in rows:
