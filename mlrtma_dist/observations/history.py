@@ -27,8 +27,9 @@ class HistoryLimits:
             and dew points stand longer than 18 h, 0.03 % of the pressures longer than 12 h, and no wind but a calm
             longer than 6 h. Visibility, ceiling and cover stay "10 miles, unlimited, clear" for days.
         fewest: reports within that time; fewer do not show that nothing moved.
-        step: SI an hour. MADIS' temporal limits for temperature and dew point (35 degF) and pressure (15 hPa); of the
-            wind's vector 15 m/s, which 0.1 % of those reports exceed (MADIS: 20 knots of its speed).
+        step: SI an hour. 35 degF is the largest hourly change of temperature that MADIS lets pass (its surface quality
+            control notes), here for the dew point, too; pressure half more than its 10 hPa of the altimeter setting; of
+            the wind's vector 15 m/s, which 0.1 % of those reports exceed.
         factor: robust standard deviations of all reports' departures from what their two neighbours in time make of
             them by linear interpolation; what departs further is a spike, too. 5 flags one Gaussian in 1.7 million.
         sample: reports from which that deviation is taken.
