@@ -56,6 +56,7 @@ class Run:
         window_minutes: half width of the observation window.
         mapping: column mapping of CSV files; null: chosen by their header.
         stations: lists of stations, for METAR text.
+        station_lists: operational reject and use lists and observation errors.
         precedence: kinds of source, the most trusted first.
         codes: what the background's own codes mean (``io.field_codes``).
         maps: draw them.
@@ -74,6 +75,7 @@ class Run:
     window_minutes: float = 30.0
     mapping: str | None = None
     stations: tuple[str, ...] = ()
+    station_lists: tuple[str, ...] = ()
     precedence: tuple[str, ...] = PRECEDENCE
     codes: dict[str, str] = field(default_factory=dict)
     maps: bool = True

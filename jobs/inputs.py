@@ -11,6 +11,7 @@ from mlrtma_dist import clock, config
 from mlrtma_dist.grid.domain import Domain, load_domain
 from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.observations.readers import PRECEDENCE, read_observations
+from mlrtma_dist.observations.station_lists import StationLists, read_station_lists
 from mlrtma_dist.observations.stations import read_stations
 from mlrtma_dist.observations.table import Observations
 
@@ -99,6 +100,19 @@ def read_all(
         )
         log.info("%s: %d values of %d stations", file, len(tables[-1]), len(set(tables[-1].station)))
     return Observations.concatenate(tables)
+
+
+def read_lists(files: tuple[str, ...]) -> StationLists:
+    """Read operational station lists, of which quality control makes use.
+
+    Raises:
+        InputError: a file that is none.
+    """
+    lists = read_station_lists(files)
+    if files:
+        rejected = ", ".join(f"{len(names)} of {quantity}" for quantity, names in sorted(lists.rejected.items()))
+        log.info("station lists: rejected %s", rejected or "none")
+    return lists
 
 
 def origin(resolved: str) -> dict[str, str]:

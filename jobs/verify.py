@@ -24,7 +24,6 @@ from mlrtma_dist.inference.analyse import diagnose, solve
 from mlrtma_dist.inference.problem import pose
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.methods.settings import METHODS, check_ensemble
-from mlrtma_dist.observations.quality_summary import summarise, total
 from mlrtma_dist.observations.readers import PRECEDENCE
 from mlrtma_dist.observations.withhold import folds
 from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST, Matches, write_matches
@@ -69,6 +68,7 @@ class Run:
     window_minutes: float = 30.0
     mapping: str | None = None
     stations: tuple[str, ...] = ()
+    station_lists: tuple[str, ...] = ()
     precedence: tuple[str, ...] = PRECEDENCE
     codes: dict[str, str] = field(default_factory=dict)
 
@@ -130,14 +130,11 @@ def _write(run: Run, matches: Matches, scores: list[Score], clusters, analysis) 
     write_text(folder / "config.yaml", resolved)
     write_matches(folder / "matches.csv", matches)
     write_scores(folder / "scores.csv", scores)
-    tallies = summarise(analysis.observations)
-    rows = [{"variable": t.variable, "network": t.network, "read": t.read, "good": t.good, **t.first}
-            for t in [*tallies, total(tallies)]]
     time = str(analysis.time.astype("datetime64[m]")).replace("T", " ")
     how = f"in boxes of {run.blocks:g} km" if run.blocks else "by the hash of their names"
     write_report(
         folder / "report.html", title=f"Verification, {analysis.static.domain.title}, {time} UTC", matches=matches,
-        scores=scores, analysis=analysis, quality_rows=rows, clusters=clusters, outlines=outlines(analysis.static),
+        scores=scores, analysis=analysis, clusters=clusters, outlines=outlines(analysis.static),
         context={"withheld": f"in {run.folds} parts, stations divided {how}", "first guess": analysis.first_guess_name,
                  **provenance(resolved, run.observations, run.background + run.ensemble)},
     )

@@ -24,7 +24,9 @@ from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.names import variable
 from mlrtma_dist.observations.buddies import check_buddies
 from mlrtma_dist.observations.departures import check_departures
+from mlrtma_dist.observations.error_table import fill_errors
 from mlrtma_dist.observations.quality import check_elevation, check_reports
+from mlrtma_dist.observations.station_lists import NO_LISTS, StationLists
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.observations.twins import twin_numbers
 
@@ -79,6 +81,7 @@ def pose(
     ensemble: tuple[str, ...] = (),
     withheld: np.ndarray | None = None,
     twins_tell: bool = False,
+    lists: StationLists = NO_LISTS,
 ) -> Problem:
     """Judge the reports, make the first guess, take the departures.
 
@@ -93,6 +96,7 @@ def pose(
         ensemble: gridded files, one a member.
         withheld: mask (n,) of the reports that take no part; None: no report is withheld.
         twins_tell: whether the other names of a withheld station take part; they tell what it measured.
+        lists: operational station lists and observation errors, of which quality control alone makes use.
 
     Raises:
         ValueError: a background or an ensemble that cannot be used.
@@ -100,8 +104,10 @@ def pose(
     wanted = np.isin(observations.variable, list(settings.variables))
     held = (np.zeros(len(observations), dtype=bool) if withheld is None else withheld)[wanted]
     observations = check_reports(
-        observations[wanted], time=time, window=window, domain=static.domain, margin=MARGIN, withheld=held
+        observations[wanted], time=time, window=window, domain=static.domain, margin=MARGIN, withheld=held, lists=lists
     )
+    if lists.errors is not None:
+        observations = fill_errors(observations, lists.errors)
     points = _places(static, observations)
     observations = _check_heights(static, observations, points)
     value = _analysis_space(observations)

@@ -8,6 +8,7 @@ A mapping is a YAML file (``configs/observations/*.yaml`` are shipped):
     latitude: {column: lat}
     longitude: {column: lon}
     elevation: {column: elev, unit: foot}    # may be left out: then not known
+    provider: {column: provider}       # a mesonet's; may be left out
     missing: ["-99999"]                # besides empty, NaN, NA
     delimiter: ","
     optional: false                    # true: variables whose column the file lacks are left out
@@ -41,7 +42,7 @@ UNITS = {
     "okta": ("1", 0.125, 0.0),
 }
 PLACES = ("station", "time", "latitude", "longitude")
-KEYS = (*PLACES, "elevation", "network", "missing", "delimiter", "optional", "variables")
+KEYS = (*PLACES, "elevation", "network", "provider", "missing", "delimiter", "optional", "variables")
 
 
 class TableError(InputError):
@@ -50,7 +51,8 @@ class TableError(InputError):
 
 def columns_of(mapping: dict) -> tuple[set[str], set[str]]:
     """The columns a mapping must find, and those of variables it can do without if it is ``optional``."""
-    needed = {mapping[key]["column"] for key in (*PLACES, "elevation", "network") if isinstance(mapping.get(key), dict)}
+    given = [key for key in (*PLACES, "elevation", "network", "provider") if isinstance(mapping.get(key), dict)]
+    needed = {mapping[key]["column"] for key in given}
     variables = {part["column"] for entry in mapping["variables"].values() for part in parts_of(entry)}
     return (needed, variables) if mapping.get("optional") else (needed | variables, set())
 
@@ -69,7 +71,7 @@ def check_mapping(mapping: dict, name: str) -> None:
         )
     if not isinstance(mapping.get("missing", []), list) or len(str(mapping.get("delimiter", ","))) != 1:
         raise TableError(f"{name}: its mapping needs `missing` to be a list of words and `delimiter` one character")
-    for key in (*PLACES, *(k for k in ("elevation", "network") if isinstance(mapping.get(k), dict))):
+    for key in (*PLACES, *(k for k in ("elevation", "network", "provider") if isinstance(mapping.get(k), dict))):
         _check_part(mapping[key], "m" if key == "elevation" else None, name, key)
     for variable, entry in mapping["variables"].items():
         if variable == "wind" and isinstance(entry, dict) and set(entry) == {"speed", "direction"}:

@@ -13,10 +13,14 @@ from scipy.spatial import cKDTree
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.points import cartesian
 from mlrtma_dist.names import variable
+from mlrtma_dist.observations.history import HistoryLimits, check_history
+from mlrtma_dist.observations.listed import check_lists
 from mlrtma_dist.observations.reports import group, share_wind, wind_partner
+from mlrtma_dist.observations.station_lists import NO_LISTS, StationLists
 from mlrtma_dist.observations.table import Flag, Observations
 from mlrtma_dist.observations.twins import TwinLimits, twin_numbers
 
+HISTORY = HistoryLimits()
 HALF_HOUR = np.timedelta64(30, "m")
 
 # Visibility and ceiling are clipped into their valid range by the transform to analysis space: a report of
@@ -58,6 +62,8 @@ def check_reports(
     margin: float = 150e3,
     limits: ReportLimits = ReportLimits(),
     withheld: np.ndarray | None = None,
+    lists: StationLists = NO_LISTS,
+    history: HistoryLimits = HISTORY,
 ) -> Observations:
     """Set every flag that needs neither a first guess nor terrain.
 
@@ -69,6 +75,8 @@ def check_reports(
         margin: m around the domain from which reports still help, about one background correlation length.
         limits: the other limits.
         withheld: see ``check_duplicates``.
+        lists: operational station lists; none by default.
+        history: limits of a station against its own other reports.
 
     Raises:
         ValueError: the table holds a variable that ``names`` does not know.
@@ -78,8 +86,10 @@ def check_reports(
     observations = check_time(observations, time=time, window=window)
     if domain is not None and not domain.is_plane:
         observations = check_outside(observations, domain=domain, margin=margin)
+    observations = check_lists(observations, lists)
     observations = check_consistency(observations, limits=limits)
-    return check_duplicates(share_wind(observations), time=time, limits=limits, withheld=withheld)
+    observations = check_history(share_wind(observations), history)
+    return check_duplicates(observations, time=time, limits=limits, withheld=withheld)
 
 
 def check_position(observations: Observations) -> Observations:

@@ -10,11 +10,14 @@ from mlrtma_dist.observations.table import Flag, Observations
 # The order in which the checks run: a report with several flags is counted under the first.
 ORDER = (
     Flag.PROVIDER,
+    Flag.STATION_LIST,
     Flag.POSITION,
     Flag.RANGE,
     Flag.TIME,
     Flag.OUTSIDE,
     Flag.CONSISTENCY,
+    Flag.STUCK,
+    Flag.STEP,
     Flag.DUPLICATE,
     Flag.ELEVATION,
     Flag.GROSS,
@@ -28,6 +31,7 @@ class Tally:
 
     Attributes:
         variable, network: which reports; "all" in a row of totals.
+        source: file they were read from; "all" where they are not counted by it.
         read: number of reports.
         good: number without a flag; ``good + sum(first.values()) == read``.
         first: reason -> number of reports counted under it, each once, by ``ORDER``.
@@ -40,6 +44,7 @@ class Tally:
     good: int
     first: dict[str, int]
     each: dict[str, int]
+    source: str = "all"
 
 
 def summarise(observations: Observations) -> list[Tally]:
@@ -48,6 +53,35 @@ def summarise(observations: Observations) -> list[Tally]:
     Raises:
         ValueError: a row carries a bit that is not a ``Flag``: it would be counted nowhere.
     """
+    _require_known(observations)
+    kind = group(observations.variable, observations.network)
+    return [
+        _count(observations.flags[rows], str(observations.variable[rows[0]]), str(observations.network[rows[0]]))
+        for rows in _parts(kind)
+    ]
+
+
+def by_source(observations: Observations) -> list[Tally]:
+    """Count reports of all variables by source and network; one row for each, sorted.
+
+    Raises:
+        ValueError: as ``summarise``.
+    """
+    _require_known(observations)
+    return [
+        _count(observations.flags[rows], "all", str(observations.network[rows[0]]), str(observations.source[rows[0]]))
+        for rows in _parts(group(observations.source, observations.network))
+    ]
+
+
+def _parts(kind: np.ndarray) -> list[np.ndarray]:
+    """The rows of each kind (n,), in order of its number."""
+    order = np.argsort(kind, kind="stable")
+    starts = np.unique(kind[order], return_index=True)[1]
+    return [rows for rows in np.split(order, starts[1:]) if len(rows)]
+
+
+def _require_known(observations: Observations) -> None:
     known = np.uint32(sum(ORDER))
     strange = np.flatnonzero(observations.flags & ~known)
     if len(strange):
@@ -56,14 +90,6 @@ def summarise(observations: Observations) -> list[Tally]:
             f"row {row} (station {observations.station[row]}): "
             f"flags {observations.flags[row]} hold a bit that is no Flag, so no reason to count it under"
         )
-    kind = group(observations.variable, observations.network)
-    order = np.argsort(kind, kind="stable")
-    starts = np.unique(kind[order], return_index=True)[1]
-    return [
-        _count(observations.flags[rows], str(observations.variable[rows[0]]), str(observations.network[rows[0]]))
-        for rows in np.split(order, starts[1:])
-        if len(rows)
-    ]
 
 
 def total(tallies: list[Tally], variable: str | None = None) -> Tally:
@@ -97,10 +123,10 @@ def table(tallies: list[Tally]) -> str:
     )
 
 
-def _count(flags: np.ndarray, variable: str, network: str) -> Tally:
+def _count(flags: np.ndarray, variable: str, network: str, source: str = "all") -> Tally:
     first, each, left = {}, {}, flags
     for reason in ORDER:
         each[reason.name] = int(np.count_nonzero(flags & np.uint32(reason)))
         first[reason.name] = int(np.count_nonzero(left & np.uint32(reason)))
         left = left[left & np.uint32(reason) == 0]
-    return Tally(variable, network, len(flags), int(np.count_nonzero(flags == 0)), first, each)
+    return Tally(variable, network, len(flags), int(np.count_nonzero(flags == 0)), first, each, source)

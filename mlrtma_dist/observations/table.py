@@ -24,6 +24,9 @@ class Flag(IntFlag):
     BUDDY = 128  # too far from its neighbours
     CONSISTENCY = 256  # contradicts another variable of the same report (dew point above temperature)
     OUTSIDE = 512  # outside the domain and its margin
+    STATION_LIST = 1024  # an operational station list rejects it, or no use list allows it
+    STUCK = 2048  # the station repeats one value for too long
+    STEP = 4096  # leaves the station's own reports before and after by too much
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Observations:
             MADIS Z, C, S, V, X, Q, K, k, G, B.
         precedence: of two copies of a report the one of the lower number is kept; int32
             (``readers.PRECEDENCE``).
+        provider: of a mesonet's report its provider, after a slash its part ("FL-Meso/FAWN"); "" otherwise (str).
     """
 
     station: np.ndarray
@@ -63,6 +67,7 @@ class Observations:
     source: np.ndarray
     mark: np.ndarray
     precedence: np.ndarray
+    provider: np.ndarray
 
     def __post_init__(self):
         lengths = {f.name: np.shape(getattr(self, f.name)) for f in fields(self)}
@@ -107,8 +112,8 @@ class Observations:
         """
         size = len(columns["station"])
         unknown = {"network": "", "elevation": np.nan, "error": np.nan, "background": np.nan, "flags": 0, "source": ""}
-        unknown |= {"mark": "", "precedence": 0}
-        texts = dict.fromkeys(("station", "network", "variable", "source", "mark"), str)
+        unknown |= {"mark": "", "precedence": 0, "provider": ""}
+        texts = dict.fromkeys(("station", "network", "variable", "source", "mark", "provider"), str)
         kinds = texts | {"time": "datetime64[s]", "flags": np.uint32, "precedence": np.int32}
         made = {}
         for f in fields(Observations):

@@ -45,6 +45,7 @@ def read_csv(data: bytes, name: str, mapping: dict) -> Observations:
     elevation = table.numbers(mapping["elevation"], "m") if mapping.get("elevation") else np.full(len(station), np.nan)
     network = mapping.get("network", "")
     network = table.text("network") if isinstance(network, dict) else np.full(len(station), str(network))
+    provider = table.text("provider") if mapping.get("provider") else np.full(len(station), "")
     flags = np.where(placed, 0, int(Flag.POSITION)).astype(np.uint32)
     made = []
     for variable, value in table.values().items():
@@ -60,6 +61,7 @@ def read_csv(data: bytes, name: str, mapping: dict) -> Observations:
                 variable=np.full(there.sum(), variable),
                 value=value[there],
                 flags=flags[there],
+                provider=provider[there],
                 source=name,
             )
         )

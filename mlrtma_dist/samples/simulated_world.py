@@ -47,7 +47,9 @@ class World:
     observations: Observations
 
 
-def simulate_world(static: Static, time: np.datetime64, *, stations: int, seed: int) -> World:
+def simulate_world(
+    static: Static, time: np.datetime64, *, stations: int, seed: int, gross: float = GROSS
+) -> World:
     """Simulate an hour on a domain.
 
     Args:
@@ -55,13 +57,14 @@ def simulate_world(static: Static, time: np.datetime64, *, stations: int, seed: 
         time: valid time.
         stations: number of stations, on land, at random.
         seed: the same seed gives the same world.
+        gross: share of gross errors among the mesonet's reports.
     """
     generator = np.random.default_rng(seed)
     values = _weather(static, generator)
     truth = State(static.domain, time, values, static.terrain, "simulated truth")
     believed = _imperfect(values, static, generator)
     background = State(static.domain, time, believed, static.terrain, "simulated background")
-    return World(truth, background, _measure(truth, static, stations, generator))
+    return World(truth, background, _measure(truth, static, stations, generator, gross))
 
 
 def _field(static: Static, generator: np.random.Generator, length: float) -> np.ndarray:
@@ -113,7 +116,9 @@ def _imperfect(values: dict[str, np.ndarray], static: Static, generator) -> dict
     return made
 
 
-def _measure(truth: State, static: Static, stations: int, generator: np.random.Generator) -> Observations:
+def _measure(
+    truth: State, static: Static, stations: int, generator: np.random.Generator, gross: float
+) -> Observations:
     land = np.argwhere(static.land > 0.5)
     place = land[generator.choice(len(land), stations)] + generator.uniform(-0.5, 0.5, (stations, 2))
     row, column = np.clip(place.T, 0, np.array(static.domain.shape)[:, None] - 1.0)
@@ -131,7 +136,7 @@ def _measure(truth: State, static: Static, stations: int, generator: np.random.G
         error = np.array(ERRORS[name])[np.where(airport, 0, 1)]
         value = known.to_analysis(bilinear(field, row, column)) + error[:, 1]
         value = value + error[:, 0] * generator.standard_normal(stations)
-        wild = ~airport & (generator.uniform(size=stations) < GROSS)
+        wild = ~airport & (generator.uniform(size=stations) < gross)
         value = value + np.where(wild, generator.choice([-25.0, 25.0], stations) * error[:, 0], 0.0)
         comes = (generator.uniform(size=stations) > MISSING) & (airport | (name not in AIRPORT_ONLY))
         tables.append(Observations.build(

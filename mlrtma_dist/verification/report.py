@@ -24,6 +24,7 @@ from mlrtma_dist.verification.report_page import (
     paragraph,
     table,
 )
+from mlrtma_dist.verification.report_quality import quality
 from mlrtma_dist.verification.report_words import (
     compare,
     count,
@@ -59,7 +60,6 @@ def write_report(
     scores: list[Score],
     context: Mapping[str, str],
     analysis=None,
-    quality_rows: Sequence[Mapping[str, object]] | None = None,
     figures: Iterable[str | Path] = (),
     clusters: np.ndarray | None = None,
     outlines: Sequence[np.ndarray] = (),
@@ -72,9 +72,8 @@ def write_report(
         matches: at withheld stations.
         scores: ``scores.score_table`` of these matches.
         context: what was run: configuration, commit, files, times; name -> text, line breaks are kept.
-        analysis: an ``inference.analysis.Analysis`` with all stations, for departures and assumed errors.
-        quality_rows: counts of quality control, a mapping of column -> cell for each row of the table; a column that
-            a row lacks is shown as a dash.
+        analysis: an ``inference.analysis.Analysis`` with all stations, for departures, assumed errors and what
+            quality control made of the reports.
         figures: PNG or SVG files to show, such as maps of the analysis; the file's name is the caption.
         clusters: what the bootstrap draws, a label a row (n,), as given to ``score_table``.
         outlines: coasts and borders for the maps, arrays (k, 2) of longitude and latitude in degrees.
@@ -98,8 +97,7 @@ def write_report(
     sections += trust(matches, clusters, colours, analysis)
     if analysis is not None:
         sections.append(("departures", "Observations against first guess and analysis", departures(analysis)))
-    if quality_rows:
-        sections.append(("quality", "Quality control", _quality(quality_rows)))
+        sections.append(("quality", "Quality control", quality(analysis.observations, outlines)))
     if given:
         sections.append(("maps", "Maps", f'<div class="figures">{"".join(given)}</div>'))
     sections.append(("configuration", "Configuration", definitions(dict(context))))
@@ -210,20 +208,6 @@ def _figures(unit, row: Score) -> list:
 
 def _shown(unit, value: float) -> Number:
     return Number(unit.show(value), value)
-
-
-def _quality(rows: Sequence[Mapping[str, object]]) -> str:
-    header = list(dict.fromkeys(column for row in rows for column in row))
-    cells = [[_counted(row.get(column)) for column in header] for row in rows]
-    return table("Reports read, by what became of them", header, cells)
-
-
-def _counted(cell: object) -> object:
-    """A cell of the quality control's table; a dash where a row lacks the column."""
-    if cell is None:
-        return Number("–", float("nan"))
-    whole = isinstance(cell, int | np.integer) and not isinstance(cell, bool)
-    return Number(f"{cell:,}", float(cell)) if whole else str(cell)
 
 
 def _given(path: str | Path) -> str:

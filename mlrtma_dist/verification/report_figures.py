@@ -58,7 +58,7 @@ def error_map(matches: Matches, outlines: Sequence[np.ndarray] = ()) -> str | No
     order = np.argsort(np.abs(error), kind="stable")  # the large ones on top
     radians = np.deg2rad(placed.longitude)
     middle = np.rad2deg(np.arctan2(np.sin(radians).mean(), np.cos(radians).mean()))  # Alaska crosses the date line
-    longitude = _near(placed.longitude, middle)
+    longitude = near(placed.longitude, middle)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=SIZE)
         axes = figure.add_axes((0.1, 0.3, 0.88, 0.67))
@@ -66,19 +66,11 @@ def error_map(matches: Matches, outlines: Sequence[np.ndarray] = ()) -> str | No
             longitude[order], placed.latitude[order], c=error[order],
             s=6 + 16 * np.abs(error[order]).clip(max=limit) / limit, cmap=SIGNED, vmin=-limit, vmax=limit,
             edgecolors="#808080", linewidths=0.25, rasterized=True)
-        axes.set(xlim=_padded(longitude), ylim=_padded(placed.latitude))
-        for line in outlines:
-            axes.plot(_near(line[:, 0], middle), line[:, 1], color="#808080", linewidth=0.6, zorder=0)
-        axes.set_aspect(1.0 / max(np.cos(np.deg2rad(placed.latitude.mean())), 0.1))
-        axes.xaxis.set_major_formatter(lambda value, _: _degrees((value + 180.0) % 360.0 - 180.0, "E", "W"))
-        axes.yaxis.set_major_formatter(lambda value, _: _degrees(value, "N", "S"))
-        axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
-        axes.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
-        axes.grid(**GRID)
+        frame_map(axes, longitude, placed.latitude, outlines, middle)
         _bar(figure, points, (0.2, 0.165, 0.68, 0.03), f"analysis minus observation, {unit.text}")
         alternative = f"Map of {len(placed)} withheld stations coloured by the error of {name} analysed by "
         alternative += f"{method_name(placed.method[0])}; 98 % lie within {limit:.{unit.decimals}f} {unit.text}."
-        return _svg(figure, alternative)
+        return as_svg(figure, alternative)
 
 
 def histogram(matches: Matches, colours: Mapping[str, str]) -> str:
@@ -103,7 +95,7 @@ def histogram(matches: Matches, colours: Mapping[str, str]) -> str:
         axes.margins(x=0)
         axes.legend(loc="upper left", title=f"rmse, {unit.text}", fontsize=9, title_fontsize=9)
         shown = ", ".join(f"{method_name(m)} {unit.show(rmse(e) / unit.factor)} {unit.text}" for m, e in errors.items())
-        return _svg(figure, f"Histogram of the errors of {name}; rmse by method: {shown}.")
+        return as_svg(figure, f"Histogram of the errors of {name}; rmse by method: {shown}.")
 
 
 def scatter(matches: Matches) -> str:
@@ -128,7 +120,7 @@ def scatter(matches: Matches) -> str:
         alternative = f"Analysed against observed {about.name} at {len(matches)} withheld stations"
         if np.ptp(matches.observation) > 0 and np.ptp(matches.prediction) > 0:
             alternative += f"; correlation {np.corrcoef(matches.observation, matches.prediction)[0, 1]:.2f}"
-        return _svg(figure, f"{alternative}.")
+        return as_svg(figure, f"{alternative}.")
 
 
 def error_by_elevation(matches: Matches, colours: Mapping[str, str]) -> str | None:
@@ -156,7 +148,7 @@ def error_by_elevation(matches: Matches, colours: Mapping[str, str]) -> str | No
             axes.plot(middle, score, marker="o", markersize=4, color=colour, linewidth=1.6, label=method_name(method))
         axes.set_ylim(0, axes.get_ylim()[1] * 1.25)
         axes.legend(loc="upper left", ncols=2, fontsize=9)
-        return _svg(figure, f"Rmse of {known.variable[0]} by elevation, for {', '.join(map(method_name, colours))}.")
+        return as_svg(figure, f"Rmse of {known.variable[0]} by elevation, for {', '.join(map(method_name, colours))}.")
 
 
 def reliability(name: str, spreads: Mapping[str, SpreadSkill], colours: Mapping[str, str]) -> str:
@@ -178,7 +170,29 @@ def reliability(name: str, spreads: Mapping[str, SpreadSkill], colours: Mapping[
         axes.set(xlim=(0, right), ylim=(0, top))
         axes.legend(loc="upper left")
         ratios = ", ".join(f"{method_name(method)} {spread.ratio:.2f}" for method, spread in spreads.items())
-        return _svg(figure, f"Actual against predicted error of {name} in bins; actual over predicted: {ratios}.")
+        return as_svg(figure, f"Actual against predicted error of {name} in bins; actual over predicted: {ratios}.")
+
+
+def frame_map(
+    axes: Axes, longitude: np.ndarray, latitude: np.ndarray, outlines: Sequence[np.ndarray], middle: float
+) -> None:
+    """Limits around places, coasts and borders, degrees at the axes.
+
+    Args:
+        axes: of a map.
+        longitude, latitude: degrees, shape (n,), longitudes within 180 degrees of ``middle``.
+        outlines: coasts and borders, arrays (k, 2) of longitude and latitude in degrees.
+        middle: longitude of the map's middle.
+    """
+    axes.set(xlim=_padded(longitude), ylim=_padded(latitude))
+    for line in outlines:
+        axes.plot(near(line[:, 0], middle), line[:, 1], color="#808080", linewidth=0.6, zorder=0)
+    axes.set_aspect(1.0 / max(np.cos(np.deg2rad(latitude.mean())), 0.1))
+    axes.xaxis.set_major_formatter(lambda value, _: _degrees((value + 180.0) % 360.0 - 180.0, "E", "W"))
+    axes.yaxis.set_major_formatter(lambda value, _: _degrees(value, "N", "S"))
+    axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.grid(**GRID)
 
 
 def _axes(horizontal: str, vertical: str) -> tuple[Figure, Axes]:
@@ -204,7 +218,7 @@ def _padded(values: np.ndarray) -> tuple[float, float]:
     return float(values.min()) - spare, float(values.max()) + spare
 
 
-def _near(longitude: np.ndarray, middle: float) -> np.ndarray:
+def near(longitude: np.ndarray, middle: float) -> np.ndarray:
     """Longitudes within 180 degrees of ``middle``, so that what is near is drawn near."""
     return (longitude - middle + 180.0) % 360.0 - 180.0 + middle
 
@@ -213,7 +227,7 @@ def _degrees(value: float, positive: str, negative: str) -> str:
     return f"{abs(value):g}°{positive if value > 0 else negative if value < 0 else ''}"
 
 
-def _svg(figure: Figure, alternative: str) -> str:
+def as_svg(figure: Figure, alternative: str) -> str:
     """The figure as an SVG element for an HTML page, with its alternative text.
 
     matplotlib numbers the parts of each figure from one; a prefix from the text keeps them apart on one page.

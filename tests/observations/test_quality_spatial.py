@@ -207,7 +207,7 @@ def test_only_the_rule_fixed_before_looking_takes_a_station_out_of_verification(
     departure = np.zeros(size)
     departure[-2:] = [15.1, np.nan]
     kept = verifiable(table, departure)
-    stay = {Flag.ELEVATION, Flag.GROSS, Flag.BUDDY, Flag.CONSISTENCY}
+    stay = {Flag.ELEVATION, Flag.GROSS, Flag.BUDDY, Flag.CONSISTENCY, Flag.STATION_LIST, Flag.STUCK, Flag.STEP}
     assert kept.tolist() == [True, *(f in stay for f in Flag), False, True]
 
 

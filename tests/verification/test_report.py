@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mlrtma_dist import verification
-from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.observations.table import Flag, Observations
 from mlrtma_dist.verification.diagnostics import ErrorEstimate
 from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST, MatchError, Matches
 from mlrtma_dist.verification.report import write_report
@@ -39,15 +39,20 @@ def simulated_matches() -> Matches:
 
 
 def simulated_analysis() -> SimpleNamespace:
-    """What the report reads of an analysis: t2m at 80 stations, two of them flagged."""
+    """What the report reads of an analysis: t2m at 80 stations, two rejected, 20 doubted; a gust that is stuck."""
     generator = np.random.default_rng(32)
-    departure = generator.normal(0.0, np.sqrt(0.5 + 4.0), STATIONS)
+    departure = np.append(generator.normal(0.0, np.sqrt(0.5 + 4.0), STATIONS), np.nan)
+    index = np.append(np.arange(STATIONS), 7)
+    flags = np.where(index >= 60, int(Flag.BUDDY), np.where(index % 40 == 0, int(Flag.PROVIDER), 0))
+    flags[-1] = int(Flag.STUCK)
     observations = Observations.build(
-        station=[f"S{index}" for index in range(STATIONS)], latitude=40.0, longitude=-100.0, value=290.0,
-        time=np.datetime64("2022-08-24T06:00"), variable="t2m", network="187", flags=np.arange(STATIONS) % 40 == 0)
+        station=[f"S{number}" for number in index], latitude=30.0 + 0.1 * index, longitude=-100.0, value=290.0,
+        time=np.datetime64("2022-08-24T06:00"), variable=["t2m"] * STATIONS + ["gust"], network="187", flags=flags,
+        source=np.where(index >= 60, "b.csv", "a.csv"))
     return SimpleNamespace(
         observations=observations, background_departure=departure, analysis_departure=departure / 1.5,
-        observation_error=np.ones(STATIONS), weight=np.ones(STATIONS), method="oi", first_guess_name="regression",
+        observation_error=np.ones(STATIONS + 1), weight=np.ones(STATIONS + 1), method="oi",
+        first_guess_name="regression",
         notes=("No report of gust: its first guess is climatology.",))
 
 
@@ -61,7 +66,6 @@ def report(tmp_path_factory):
         folder / "report.html", title="Verification <CONUS> & more", matches=matches,
         scores=score_table(matches, domain="conus"), analysis=simulated_analysis(),
         context={"commit": "0123abc", "configuration": "domain: conus\nseed: 1"},
-        quality_rows=[{"variable": "t2m", "read": 8335}, {"variable": "u10", "read": 8085, "gross": 7}],
         figures=[folder / "t2m_analysis.svg"])
     return folder / "report.html"
 
@@ -132,7 +136,7 @@ def test_the_headline_states_the_scores_of_the_first_variable(report):
 
 def test_the_report_says_what_the_departures_say_of_the_assumed_error(report):
     # 78 unflagged of 80, <d_oa d_ob> = <d_ob^2> / 1.5
-    departure = simulated_analysis().background_departure[np.arange(STATIONS) % 40 != 0]
+    departure = simulated_analysis().background_departure[:STATIONS][np.arange(STATIONS) % 40 != 0]
     estimate = np.sqrt(np.mean(departure**2) / 1.5)
     words = r"assumed observation error of t2m is (\d+) % too small \(1.00 K; the departures imply ([\d.]+) K"
     found = re.search(words, report.read_text())
@@ -140,12 +144,26 @@ def test_the_report_says_what_the_departures_say_of_the_assumed_error(report):
     assert "domain: conus\nseed: 1" in report.read_text()
 
 
-def test_a_reason_that_occurs_for_one_variable_alone_has_its_column(report):
+def test_reports_are_counted_by_source_variable_and_reason(report):
     source = report.read_text()
     quality = source[source.index('id="quality"') :]
-    lines = re.findall(r"<tr>.*?</tr>", quality)[:3]
+    lines = re.findall(r"<tr>.*?</tr>", quality)
     rows = [re.findall(r"<t[hd][^>]*>(?:<button[^>]*>)?([^<]*)", line) for line in lines]
-    assert rows == [["variable", "read", "gross"], ["t2m", "8,335", "–"], ["u10", "8,085", "7"]]
+    assert rows[:4] == [
+        ["source", "network", "read", "good", "good, %", "provider", "stuck", "buddy"],
+        ["a.csv", "187", "61", "58", "95.1 %", "2", "1", "0"],
+        ["b.csv", "187", "20", "0", "0.0 %", "0", "0", "20"],
+        ["variable", "read", "good", "good, %", "provider", "stuck", "buddy"],
+    ]
+    assert rows[4][:4] == ["t2m", "80", "58", "72.5 %"] and rows[6][:4] == ["all", "81", "58", "71.6 %"]
+
+
+def test_the_map_of_quality_control_counts_the_stations_of_each_reason(report):
+    source = report.read_text()
+    quality = source[source.index('id="quality"') : source.index('id="maps"')]
+    told = re.search(r'aria-label="(Map of stations by what quality control says[^"]*)"', quality)[1]
+    assert told.endswith("no flag (58), buddy (20), provider (2), stuck (1).")
+    assert "S7: 1 (gust: stuck)" in quality
 
 
 @pytest.mark.parametrize(("estimated", "lower", "upper", "words"), [
