@@ -1,7 +1,7 @@
 """Estimate what the methods assume of mm5_pnw, on days other than the verifying one.
 
 The modelled covariance by leave-one-out prediction (methods.estimate); localisation, inflation, weights and the factor
-on the observation error by the CRPS at withheld stations, one parameter after the other until none helps.
+on the observation error by the CRPS at withheld stations, one parameter after the other, once.
 """
 
 import logging
@@ -39,7 +39,6 @@ TUNED = {
     "envar": ("radius", "height", "weight", "error_factor"),
     "hybrid": ("weight", "static", "radius", "height", "error_factor"),
 }
-ROUNDS = 2
 
 
 def chosen(days: dict[str, Day], count: int) -> list[str]:
@@ -67,16 +66,12 @@ def tune(method: str, settings: Classical, days: list[Day]) -> dict:
     """Values of the method's parameters with the least mean CRPS at withheld stations of these days."""
     best = dict(START) | ({"static": 0.65, "weight": 1.0, "error_factor": 1.0} if method == "hybrid" else {})
     least = score(method, settings, best, days)
-    for _ in range(ROUNDS):
-        before = least
-        for name in TUNED[method]:
-            for tried in (best | {name: value} for value in GRID[name] if value != best[name]):
-                reached = score(method, settings, tried, days)
-                if reached < least:
-                    least, best = reached, tried
-            log.info("%s: CRPS %.4f K after %s, with %s", method, least, name, best)
-        if least > before - 1e-4:
-            break
+    for name in TUNED[method]:
+        for tried in [best | {name: value} for value in GRID[name] if value != best[name]]:
+            reached = score(method, settings, tried, days)
+            if reached < least:
+                least, best = reached, tried
+        log.info("%s: CRPS %.4f K after %s, with %s", method, least, name, best)
     return best
 
 
