@@ -106,13 +106,11 @@ def pose(
     observations = check_reports(
         observations[wanted], time=time, window=window, domain=static.domain, margin=MARGIN, withheld=held, lists=lists
     )
-    if lists.errors is not None:
-        observations = fill_errors(observations, lists.errors)
+    observations = observations if lists.errors is None else fill_errors(observations, lists.errors)
     points = _places(static, observations)
     observations = _check_heights(static, observations, points)
     value = _analysis_space(observations)
     error = np.array([settings.variables[str(name)].observation_error for name in observations.variable])
-
     apart = held if twins_tell else held | _twins_of(observations, held)
     used = observations.usable & ~apart
     members = load_ensemble(ensemble, static, time, codes) if ensemble else None
@@ -123,19 +121,24 @@ def pose(
     deviation = np.array([natural[str(name)].variance ** 0.5 for name in observations.variable])
     observations = check_departures(observations, departure, np.hypot(spread, deviation), withheld=apart)
     observations = check_buddies(observations, departure, points.position, points.elevation, withheld=apart)
-
     used = observations.usable & ~apart & np.isfinite(departure)
     if gridded is None:  # the rejected reports helped to make the regression: make it again without them
         guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, None)
         departure, spread = _departures(guess, observations, points, value)
-    covariance = natural
-    if settings.amplitude:
-        covariance = {name: scale_to_hour(full, points[rows], departure[rows], error[rows])
-                      for name, full in natural.items() for rows in [used & (observations.variable == name)]}
+    covariance = _scaled(natural, observations.variable, points, departure, error, used) if settings.amplitude else natural
     return Problem(
         static, time, observations, points, value, departure, spread, used, held, guess, covariance, tuple(notes),
         members,
     )  # fmt: skip
+
+
+def _scaled(natural, variable, points, departure, error, used) -> dict[str, Covariance]:
+    """The covariances, scaled to the hour's departures."""
+    scaled = {}
+    for name, full in natural.items():
+        rows = used & (variable == name)
+        scaled[name] = scale_to_hour(full, points[rows], departure[rows], error[rows])
+    return scaled
 
 
 def _twins_of(observations: Observations, held: np.ndarray) -> np.ndarray:
