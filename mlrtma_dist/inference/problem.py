@@ -103,12 +103,7 @@ def pose(
     """
     wanted = np.isin(observations.variable, list(settings.variables))
     held = (np.zeros(len(observations), dtype=bool) if withheld is None else withheld)[wanted]
-    observations = check_reports(
-        observations[wanted], time=time, window=window, domain=static.domain, margin=MARGIN, withheld=held, lists=lists
-    )
-    observations = observations if lists.errors is None else fill_errors(observations, lists.errors)
-    points = _places(static, observations)
-    observations = _check_heights(static, observations, points)
+    observations, points = _judge(static, observations[wanted], time, window, held, lists)
     value = _analysis_space(observations)
     error = np.array([settings.variables[str(name)].observation_error for name in observations.variable])
     apart = held if twins_tell else held | _twins_of(observations, held)
@@ -125,11 +120,24 @@ def pose(
     if gridded is None:  # the rejected reports helped to make the regression: make it again without them
         guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, None)
         departure, spread = _departures(guess, observations, points, value)
-    covariance = _scaled(natural, observations.variable, points, departure, error, used) if settings.amplitude else natural
+    covariance = natural
+    if settings.amplitude:
+        covariance = _scaled(natural, observations.variable, points, departure, error, used)
     return Problem(
         static, time, observations, points, value, departure, spread, used, held, guess, covariance, tuple(notes),
         members,
     )  # fmt: skip
+
+
+def _judge(static, observations, time, window, held, lists) -> tuple[Observations, Points]:
+    """The reports with every flag that needs no first guess, and where they were made."""
+    observations = check_reports(
+        observations, time=time, window=window, domain=static.domain, margin=MARGIN, withheld=held, lists=lists
+    )
+    if lists.errors is not None:
+        observations = fill_errors(observations, lists.errors)
+    points = _places(static, observations)
+    return _check_heights(static, observations, points), points
 
 
 def _scaled(natural, variable, points, departure, error, used) -> dict[str, Covariance]:
