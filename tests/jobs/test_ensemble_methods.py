@@ -42,7 +42,7 @@ def asked(toy, output, **more):
 @pytest.mark.parametrize("method", OF_ENSEMBLES)
 def test_every_method_of_ensembles_makes_a_product_nearer_to_the_truth(toy, members, tmp_path, method):
     run = analyse.Run(**asked(toy, tmp_path, ensemble=members, method=method, maps=False))
-    analysis, product = analyse.make(run)
+    analysis, (product,) = analyse.make(run)
     truth = toy.world.truth.values["t2m"]
     before, after = (np.sqrt(np.mean((f["t2m"] - truth) ** 2)) for f in (analysis.first_guess, analysis.values))
     print(f"{method}: rmse {before:.2f} K of the mean, {after:.2f} K of the analysis")
