@@ -87,7 +87,7 @@ def _slabs(cases, own: range, block: range, layout: Layout, tile: Tile, everyone
         slabs.append(Slab("fields", (number, 0, tile.box.y0, tile.box.x0), values))
         if tile.rank == 0:
             slabs.append(Slab("first", (number, 0), first[number - block.start][None]))
-    starts = first[own.start - block.start :]
+    starts = first[own.start - block.start :][: len(own)]
     return slabs + _table_slabs([case.observations for case in cases], owners, starts), int(ends[-1, -1])
 
 
