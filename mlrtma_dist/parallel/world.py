@@ -85,7 +85,8 @@ class World:
             stack.enter_context(abort())
             mesh = Mesh(data=size) if mesh is None else mesh
             mesh.check(size)
-            local_rank = nodes[:rank].count(nodes[rank])
+            # Open MPI numbers the ranks of a node by where it binds them, and DeepSpeed insists on its number.
+            local_rank = int(os.environ.get("OMPI_COMM_WORLD_LOCAL_RANK", nodes[:rank].count(nodes[rank])))
             place = _device(device, local_rank)
             groups = dict.fromkeys(("world", "data", "y", "x", "tiles"))
             if size > 1 or always_group:
