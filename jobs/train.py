@@ -22,7 +22,6 @@ from mlrtma_dist import clock, config
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.methods.learned import LEARNED, build_method
 from mlrtma_dist.parallel.mesh import Mesh
-from mlrtma_dist.parallel.transport import Transport
 from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.dataset import Dataset
 from mlrtma_dist.samples.statistics import gather_statistics
@@ -109,7 +108,7 @@ def _train(run: Run, method, store: Store, since, folder: Path, world: World, st
     from mlrtma_dist.training.engine import Engine
     from mlrtma_dist.training.loop import Plan, Training
 
-    layout, everyone = store.layout, Transport(world.groups["world"], tuple(range(world.size)), world.rank)
+    layout, everyone = store.layout, world.everyone()
     wraps = (layout.periodic,) * 2
     tile = world.tile(layout.shape, align=method.network.alignment, periodic=wraps, name=layout.domain)
     known, _ = split_by_date(store.time, since, run.gap_hours)

@@ -24,7 +24,6 @@ from mlrtma_dist.inference.cases import METHODS, Analyse, Cases, prepare
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.tile import Tile
-from mlrtma_dist.parallel.transport import Transport
 from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.store import Store
 from mlrtma_dist.verification.case_figure import CaseShown, draw_case, draw_errors
@@ -90,7 +89,7 @@ def make(run: Run) -> dict[str, np.ndarray]:
     methods = tuple(dict.fromkeys(run.method))
     learned = load_learned(methods, run.checkpoint, store)
     with World.start(run.mesh, device=run.device) as world:
-        everyone = Transport(world.groups["world"], tuple(range(world.size)), world.rank)
+        everyone = world.everyone()
         cases = Cases.of(store, world, align=alignment(learned))
         learned = learned and learned.to(world.device)
         analyses = {name: prepare(name, cases, learned) for name in methods}

@@ -119,6 +119,10 @@ class World:
         first = self.coordinates[0] * self.mesh.tiles
         return Transport(self.groups["tiles"], tuple(range(first, first + self.mesh.tiles)), self.rank - first)
 
+    def everyone(self) -> Transport:
+        """How tensors travel between all ranks of the job, for sums over them."""
+        return Transport(self.groups["world"], tuple(range(self.size)), self.rank)
+
     def neighbourhood(self, tile: Tile) -> Neighbourhood:
         """What a network is handed with the tile's field: `Alone` for an undivided domain."""
         return Alone(tile.domain, tile.periodic) if self.mesh.tiles == 1 else Tiled(tile, self.transport())

@@ -56,7 +56,7 @@ def build_store(
     """
     tile = world.tile(layout.shape, align=layout.edge, periodic=(layout.periodic,) * 2, name=layout.domain)
     data_rank, written = world.coordinates[0], 0
-    everyone = Transport(world.groups["world"], tuple(range(world.size)), world.rank)
+    everyone = world.everyone()
     with hdf5.made_together(path, world.communicator) as partial:
         hdf5.create(partial, layout.arrays(len(time)), {**layout.attributes(), **(notes or {})}, world.communicator)
         for first in range(0, len(time), at_once * world.mesh.data):

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 
 from mlrtma_dist.nn.neighbourhood import Neighbourhood
-from mlrtma_dist.parallel.transport import Transport
 from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.sample import Sample
 from mlrtma_dist.training import engine_settings, partition
@@ -76,7 +75,7 @@ class Engine:
         """
         engine_settings.check(settings)
         _check_network(method.network)
-        self.everyone = Transport(world.groups["world"], tuple(range(world.size)), world.rank)
+        self.everyone = world.everyone()
         self._method, self._ranks, self._rank, self._device = method, world.size, world.rank, world.device
         whole = engine_settings.complete(
             settings, ranks=world.size, micro_batch=max(parts), passes=len(parts), device=world.device.type

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def own_batches(cases: np.ndarray, parts: list[int], data_rank: int) -> list[lis
     each = sum(parts)
     stretch = cases[data_rank * each : (data_rank + 1) * each]
     edges = np.cumsum([0, *parts])
-    return [stretch[low:high].tolist() for low, high in zip(edges, edges[1:], strict=False)]
+    return [stretch[low:high].tolist() for low, high in pairwise(edges)]
 
 
 def batches_from(

@@ -10,7 +10,6 @@ import numpy as np
 
 from mlrtma_dist.io.hdf5 import content_hash
 from mlrtma_dist.parallel.mesh import Mesh
-from mlrtma_dist.parallel.transport import Transport
 from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.build import build_store
 from mlrtma_dist.samples.dataset import Dataset
@@ -28,7 +27,7 @@ def main(path, tiles_y, tiles_x, ranks):
         build_store(path, plane.layout("plane", 16), plane.time(CASES), plane.make, world, at_once=2)
         store = Store(path)
         tile = world.tile(plane.shape, align=8, periodic=(True, True))
-        everyone = Transport(world.groups["world"], tuple(range(world.size)), world.rank)
+        everyone = world.everyone()
         statistics = gather_statistics(
             store, np.arange(CASES), tile, everyone, data_rank=world.coordinates[0], data_ranks=mesh.data
         )
