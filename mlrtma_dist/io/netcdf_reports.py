@@ -60,6 +60,17 @@ def read_columns(data: bytes, name: str, wanted) -> dict[str, np.ndarray]:
     return columns
 
 
+def require(columns: dict[str, np.ndarray], needed, name: str, kind: str) -> None:
+    """Check that a file of some ``kind`` has the variables that it cannot do without.
+
+    Raises:
+        ReportFileError: it lacks some; names them.
+    """
+    absent = [key for key in needed if key not in columns]
+    if absent:
+        raise ReportFileError(f"{name}: expected a {kind} file, it lacks the variables {', '.join(absent)}")
+
+
 def _read(data: bytes, name: str, wanted: set[str] | None) -> dict:
     """The wanted variables, decoded; None: every variable's name, nothing decoded."""
     try:

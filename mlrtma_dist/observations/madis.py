@@ -11,8 +11,9 @@ import logging
 
 import numpy as np
 
-from mlrtma_dist.io.netcdf_reports import ReportFileError, read_columns
+from mlrtma_dist.io.netcdf_reports import read_columns, require
 from mlrtma_dist.observations.altimeter import station_pressure
+from mlrtma_dist.observations.positions import clean_positions
 from mlrtma_dist.observations.sky import WORDS, summarise_sky
 from mlrtma_dist.observations.table import Flag, Observations
 from mlrtma_dist.observations.wind import components
@@ -42,9 +43,7 @@ def read_madis(data: bytes, name: str) -> Observations:
     """
     marks = tuple(f"{key}DD" for key in MEASURED if "Tenths" not in key)
     columns = read_columns(data, name, (*NEEDED, *MEASURED, *marks, "skyCover", "skyLayerBase"))
-    absent = [key for key in NEEDED if key not in columns]
-    if absent:
-        raise ReportFileError(f"{name}: expected a MADIS METAR file, it lacks the variables {', '.join(absent)}")
+    require(columns, NEEDED, name, "MADIS METAR")
     size = len(columns["stationName"])
     log.info("%s: %d reports", name, size)
     values = _values(columns, size)
@@ -66,15 +65,15 @@ def read_madis(data: bytes, name: str) -> Observations:
 
 def _place(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Station, position, time and flags of each report."""
-    latitude, longitude, seconds = (columns[key] for key in ("latitude", "longitude", "timeObs"))
+    seconds = columns["timeObs"]
+    latitude, longitude, placed = clean_positions(columns["latitude"], columns["longitude"])
     with np.errstate(invalid="ignore"):
-        placed = (np.abs(latitude) <= 90) & (np.abs(longitude) <= 180)
         timed = np.abs(seconds) < LONGEST
     time = np.where(timed, np.nan_to_num(np.where(timed, seconds, 0)), 0).astype("datetime64[s]")
     return {
         "station": columns["stationName"],
-        "latitude": np.where(placed, latitude, np.nan),
-        "longitude": np.where(placed, (longitude + 180) % 360 - 180, np.nan),
+        "latitude": latitude,
+        "longitude": longitude,
         "elevation": columns["elevation"],
         "time": np.where(timed, time, np.datetime64("NaT", "s")),
         "flags": np.where(placed, 0, int(Flag.POSITION)) | np.where(timed, 0, int(Flag.TIME)),

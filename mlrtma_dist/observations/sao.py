@@ -14,8 +14,9 @@ import logging
 
 import numpy as np
 
-from mlrtma_dist.io.netcdf_reports import ReportFileError, read_columns
+from mlrtma_dist.io.netcdf_reports import ReportFileError, read_columns, require
 from mlrtma_dist.observations.altimeter import station_pressure
+from mlrtma_dist.observations.positions import clean_positions
 from mlrtma_dist.observations.sky import BKN, FULL, SCT, summarise_sky
 from mlrtma_dist.observations.table import Flag, Observations
 from mlrtma_dist.observations.wind import components
@@ -59,23 +60,19 @@ def read_sao(data: bytes, name: str) -> Observations:
         ReportFileError: truncated, damaged, or without the variables of a SAO file.
     """
     columns = read_columns(data, name, NEEDED)
-    absent = [key for key in NEEDED if key not in columns]
-    if absent:
-        raise ReportFileError(f"{name}: expected a SAO file, it lacks the variables {', '.join(absent)}")
+    require(columns, NEEDED, name, "SAO")
     if columns["CC"].ndim != 1 or columns["ZCL"].ndim != 2:
         raise ReportFileError(f"{name}: expected CC and ZCL over reports and layers")
     log.info("%s: %d reports", name, len(columns["id"]))
-    latitude, longitude, elevation = columns["lat"], columns["lon"], columns["elev"]
+    latitude, longitude, placed = clean_positions(columns["lat"], columns["lon"])
     time = np.array([_time(text) for text in columns["time"]], dtype="datetime64[s]")
-    with np.errstate(invalid="ignore"):
-        placed = (np.abs(latitude) <= 90) & (np.abs(longitude) <= 180)
     log.info("%s: %d reports without a possible position", name, int((~placed).sum()))
     flags = np.where(placed, 0, int(Flag.POSITION)) | np.where(np.isnat(time), int(Flag.TIME), 0)
     place = {
         "station": columns["id"],
-        "latitude": np.where(placed, latitude, np.nan),
-        "longitude": np.where(placed, (longitude + 180) % 360 - 180, np.nan),
-        "elevation": elevation,
+        "latitude": latitude,
+        "longitude": longitude,
+        "elevation": columns["elev"],
         "time": time,
     }
     values, no_value = _values(columns)

@@ -11,6 +11,7 @@ import numpy as np
 
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.observations.csv_mapping import UNITS, TableError, check_mapping, parts_of
+from mlrtma_dist.observations.positions import clean_positions
 from mlrtma_dist.observations.table import Flag, Observations
 
 MISSING = ("", "nan", "na")
@@ -37,11 +38,9 @@ def read_csv(data: bytes, name: str, mapping: dict) -> Observations:
     table = _Table(data, name, mapping)
     station = table.text("station")
     time = table.time()
-    latitude, longitude = table.numbers(mapping["latitude"]), table.numbers(mapping["longitude"])
-    with np.errstate(invalid="ignore"):
-        placed = (np.abs(latitude) <= 90) & (longitude >= -180) & (longitude <= 360)
-    latitude = np.where(placed, latitude, np.nan)
-    longitude = np.where(placed, (longitude + 180) % 360 - 180, np.nan)
+    latitude, longitude, placed = clean_positions(
+        table.numbers(mapping["latitude"]), table.numbers(mapping["longitude"]), east=360.0
+    )
     elevation = table.numbers(mapping["elevation"], "m") if mapping.get("elevation") else np.full(len(station), np.nan)
     network = mapping.get("network", "")
     network = table.text("network") if isinstance(network, dict) else np.full(len(station), str(network))
