@@ -14,6 +14,8 @@ import numpy as np
 
 STANDARD_PRESSURE = 101325.0
 UNLIMITED_CEILING = 20000.0  # metres; the value by which PrepBUFR says "no ceiling"
+# metres; no cloud base is reported above 30,000 ft, so what is nearer to unlimited than to that is unlimited
+LIMITED_CEILING = (9144.0 * UNLIMITED_CEILING) ** 0.5
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Variable:
         grib: GRIB2 discipline, category, number, type of first fixed surface.
         transform: "identity" or "log".
         display: unit shown to people, factor and offset: shown = value * factor + offset.
+        limited: analyses above this are the largest valid value, by which reports say "no limit"; None: there is none.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Variable:
     grib: tuple[int, int, int, int]
     transform: str = "identity"
     display: tuple[str, float, float] = ("", 1.0, 0.0)
+    limited: float | None = None
 
     def to_analysis(self, value):
         """Map values in ``unit`` to analysis space (any shape)."""
@@ -58,6 +62,8 @@ class Variable:
         """Map analysis-space values back to ``unit`` and into the valid range (any shape)."""
         if self.transform == "log":
             value = np.exp(value)
+        if self.limited is not None:
+            value = np.where(value > self.limited, self.valid[1], value)
         return np.clip(value, *self.valid)
 
 
@@ -81,7 +87,7 @@ VARIABLES: dict[str, Variable] = {
         Variable("ceiling", "m", "cloud ceiling above ground; 20000 m where unlimited",
                  # CF's table (version 93) knows the base of all cloud only as an altitude above the geoid
                  None, (15.0, UNLIMITED_CEILING), 0.6, 9.0, None,
-                 (0, 6, 13, 215), transform="log", display=("km", 0.001, 0.0)),
+                 (0, 6, 13, 215), transform="log", display=("km", 0.001, 0.0), limited=LIMITED_CEILING),
         Variable("sky_cover", "1", "total cloud area fraction", "cloud_area_fraction", (0.0, 1.0), 0.25, 2.0, None,
                  (0, 6, 1, 200), display=("%", 100.0, 0.0)),
     )

@@ -8,7 +8,8 @@ from mlrtma_dist.names import UNLIMITED_CEILING, VARIABLES, variable
 
 @pytest.mark.parametrize("known", VARIABLES.values(), ids=VARIABLES)
 def test_values_in_the_valid_range_come_back_from_analysis_space(known):
-    values = np.linspace(*known.valid, 41)
+    values = np.linspace(known.valid[0], known.limited or known.valid[1], 41)
+    values = np.append(values, known.valid[1])
     np.testing.assert_allclose(known.from_analysis(known.to_analysis(values)), values, rtol=1e-12)
 
 

@@ -15,10 +15,12 @@ from threadpoolctl import threadpool_limits
 
 from mlrtma_dist.fields.static import Static, grid_points
 from mlrtma_dist.grid.interpolate import bilinear
+from mlrtma_dist.grid.points import Points
 from mlrtma_dist.inference.analysis import Analysis
-from mlrtma_dist.inference.problem import Problem
+from mlrtma_dist.inference.problem import Problem, wind_rows
 from mlrtma_dist.methods.method import Fit
-from mlrtma_dist.methods.settings import Classical, build_method
+from mlrtma_dist.methods.settings import ISOTROPIC, Classical, build_method, for_vectors
+from mlrtma_dist.methods.wind import WIND, WindComponent, fit_wind
 from mlrtma_dist.names import variable
 
 BLOCK = 48  # grid points: 120 km at 2.5 km, smooth enough for few nodes, large enough for BLAS
@@ -33,13 +35,27 @@ def solve(problem: Problem, method: str, settings: Classical) -> dict[str, Fit]:
         InputError: a method of ensembles, and no ensemble or one without a variable.
     """
     fits = {}
+    winds = wind_rows(problem.observations, problem.used) if method in ISOTROPIC else ()
+    if len(winds):
+        fits |= _solve_wind(problem, method, settings, winds)
     for name, assumed in settings.variables.items():
+        if name in fits:
+            continue
         rows = problem.used & (problem.observations.variable == name)
         error = np.full(int(rows.sum()), assumed.observation_error)
         members = problem.ensemble and partial(problem.ensemble.perturbations, name)
         made = build_method(method, settings, name, problem.covariance[name], members)
         fits[name] = made.fit(problem.points[rows], problem.departure[rows], error)
-    return fits
+    return {name: fits[name] for name in settings.variables}
+
+
+def _solve_wind(problem: Problem, method: str, settings: Classical, rows: np.ndarray) -> dict[str, WindComponent]:
+    """Fit a method to both components at once, from the ``rows`` (n, 2) of their reports."""
+    made = build_method(method, for_vectors(settings), WIND[0], problem.covariance[WIND[0]])
+    error = np.full(len(rows), settings.variables[WIND[0]].observation_error)
+    fit = fit_wind(made, problem.points[rows[:, 0]], problem.departure[rows], error)
+    order = np.argsort(rows, axis=0)  # weights stand in the order of each component's own reports
+    return {name: WindComponent(fit, column, fit.weight[order[:, column]]) for column, name in enumerate(WIND)}
 
 
 def at_reports(problem: Problem, fits: dict[str, Fit], rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -59,7 +75,21 @@ def at_reports(problem: Problem, fits: dict[str, Fit], rows: np.ndarray) -> tupl
         points = problem.points[mine]
         value[mine] = problem.value[mine] - problem.departure[mine] + fit.increment(points)
         error[mine] = np.hypot(fit.error(points), problem.spread[mine])
+    _hold_at_reports(problem, fits, rows, value)
     return value, error
+
+
+def _hold_at_reports(problem: Problem, fits: dict[str, Fit], rows: np.ndarray, value: np.ndarray) -> None:
+    """``make_consistent`` where reports were made, in place: what is verified is what the product says."""
+    for held, others in (("d2m", ("t2m",)), ("gust", WIND)):
+        mine = rows & (problem.observations.variable == held) & np.isfinite(value)
+        if not mine.any() or not {held, *others} <= set(fits):
+            continue
+        points = problem.points[mine]
+        values = {name: problem.first_guess.mean(name, points) + fits[name].increment(points) for name in others}
+        values[held] = value[mine]
+        make_consistent(values)
+        value[mine] = values[held]
 
 
 def analyse(
@@ -82,13 +112,15 @@ def analyse(
         The analysis, first guess and error on the grid, and the departures at the reports.
     """
     values, guesses, errors = {}, {}, {}
-    for name, fit in fits.items():
-        known = variable(name)
-        guess, value = _over_grid(problem, name, fit, lambda share, name=name: progress(name, 0.8 * share))
-        guesses[name] = known.from_analysis(guess).astype(np.float32)
-        values[name] = known.from_analysis(value).astype(np.float32)
-        errors[name] = _error_over_grid(problem, name, fit)
-        progress(name, 1.0)
+    for names, increment in _together(fits):
+        shown = names[-1]
+        over = _over_grid(problem, names, increment, lambda share, shown=shown: progress(shown, 0.8 * share))
+        for name, guess, value in zip(names, *over, strict=True):
+            known = variable(name)
+            guesses[name] = known.from_analysis(guess).astype(np.float32)
+            values[name] = known.from_analysis(value).astype(np.float32)
+            errors[name] = _error_over_grid(problem, name, fits[name])
+        progress(shown, 1.0)
     make_consistent(values)
     return replace(diagnose(problem, fits, settings, method), values=values, first_guess=guesses, error=errors)
 
@@ -114,17 +146,25 @@ def make_consistent(values: dict[str, np.ndarray]) -> None:
         np.maximum(values["gust"], np.hypot(values["u10"], values["v10"]), out=values["gust"])
 
 
-def _over_grid(problem: Problem, name: str, fit: Fit, progress) -> tuple[np.ndarray, np.ndarray]:
-    """First guess and analysis in analysis space, float32 (y, x)."""
+def _together(fits: dict[str, Fit]) -> list[tuple[tuple[str, ...], Callable[[Points], np.ndarray]]]:
+    """Names of variables, and their increments (m, names) at points: both components of a wind cost as much as one."""
+    if isinstance(fits.get(WIND[0]), WindComponent):
+        alone = [((name,), fit.increment) for name, fit in fits.items() if name not in WIND]
+        return [*alone, (WIND, fits[WIND[0]].wind.increment)]
+    return [((name,), fit.increment) for name, fit in fits.items()]
+
+
+def _over_grid(problem: Problem, names: tuple[str, ...], increment, progress) -> tuple[np.ndarray, np.ndarray]:
+    """First guesses and analyses in analysis space, float32 (names, y, x); ``increment`` as of ``_together``."""
     shape = problem.static.domain.shape
-    guess, value = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    guess, value = np.empty((2, len(names), *shape), np.float32)
 
     def work(box):
-        points = grid_points(problem.static, *box)
-        believed = problem.first_guess.mean(name, points)
-        size = guess[box].shape
-        guess[box] = believed.reshape(size)
-        value[box] = (believed + fit.increment(points)).reshape(size)
+        points, place = grid_points(problem.static, *box), (slice(None), *box)
+        believed = np.stack([problem.first_guess.mean(name, points) for name in names])
+        size = guess[place].shape
+        guess[place] = believed.reshape(size)
+        value[place] = (believed + increment(points).reshape(len(points), -1).T).reshape(size)
 
     _each(list(_boxes(shape, BLOCK, 1)), work, progress)
     return guess, value

@@ -21,11 +21,13 @@ from mlrtma_dist.io.field_codes import FieldCode
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.amplitude import scale_to_hour
 from mlrtma_dist.methods.settings import Classical
+from mlrtma_dist.methods.wind import MEASURED, WIND, in_space
 from mlrtma_dist.names import variable
 from mlrtma_dist.observations.buddies import check_buddies
 from mlrtma_dist.observations.departures import check_departures
 from mlrtma_dist.observations.error_table import fill_errors
 from mlrtma_dist.observations.quality import check_elevation, check_reports
+from mlrtma_dist.observations.reports import measurements, wind_partner
 from mlrtma_dist.observations.station_lists import NO_LISTS, StationLists
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.observations.twins import twin_numbers
@@ -116,13 +118,13 @@ def pose(
     deviation = np.array([natural[str(name)].variance ** 0.5 for name in observations.variable])
     observations = check_departures(observations, departure, np.hypot(spread, deviation), withheld=apart)
     observations = check_buddies(observations, departure, points.position, points.elevation, withheld=apart)
-    used = observations.usable & ~apart & np.isfinite(departure)
+    used = _whole_winds(observations, observations.usable & ~apart & np.isfinite(departure))
     if gridded is None:  # the rejected reports helped to make the regression: make it again without them
         guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, None)
         departure, spread = _departures(guess, observations, points, value)
     covariance = natural
     if settings.amplitude:
-        covariance = _scaled(natural, observations.variable, points, departure, error, used)
+        covariance = _scaled(natural, observations, points, departure, error, used)
     return Problem(
         static, time, observations, points, value, departure, spread, used, held, guess, covariance, tuple(notes),
         members,
@@ -140,13 +142,35 @@ def _judge(static, observations, time, window, held, lists) -> tuple[Observation
     return _check_heights(static, observations, points), points
 
 
-def _scaled(natural, variable, points, departure, error, used) -> dict[str, Covariance]:
+def _scaled(natural, observations, points, departure, error, used) -> dict[str, Covariance]:
     """The covariances, scaled to the hour's departures."""
     scaled = {}
+    winds = wind_rows(observations, used)
     for name, full in natural.items():
-        rows = used & (variable == name)
-        scaled[name] = scale_to_hour(full, points[rows], departure[rows], error[rows])
+        rows = used & (observations.variable == name)
+        if name in WIND and len(winds):
+            rows = winds[:, 0]
+            vector = in_space(points[rows], departure[winds])
+            scaled[name] = scaled.get(WIND[0]) or scale_to_hour(full, points[rows], vector, error[rows], MEASURED)
+        else:
+            scaled[name] = scale_to_hour(full, points[rows], departure[rows], error[rows])
     return scaled
+
+
+def wind_rows(observations: Observations, used: np.ndarray) -> np.ndarray:
+    """Rows of the u10 and v10 of the winds that are used, shape (m, 2), m 0 where there is none."""
+    rows = measurements(observations).get("wind", np.empty((0, 2), np.int64))
+    return rows[used[rows].all(axis=1)]
+
+
+def _whole_winds(observations: Observations, used: np.ndarray) -> np.ndarray:
+    """``used`` without the components of winds whose other component is not used, where winds are used at all.
+
+    A table of eastward components alone is analysed as it is.
+    """
+    wind, partner = np.isin(observations.variable, WIND), wind_partner(observations)
+    whole = wind & (partner >= 0) & used & used[partner]
+    return used & (~wind | whole) if whole.any() else used
 
 
 def _twins_of(observations: Observations, held: np.ndarray) -> np.ndarray:

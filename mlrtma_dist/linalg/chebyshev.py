@@ -33,11 +33,14 @@ class Nodes:
     weights: tuple[np.ndarray, np.ndarray, np.ndarray]
 
     def interpolate(self, values: np.ndarray) -> np.ndarray:
-        """Values at the block's n points from values at the nodes (nodes,)."""
+        """Values at the block's n points, (n,) or (n, k), from values at the nodes, (nodes,) or (nodes, k)."""
         latitude, longitude, elevation = self.weights
         planes = latitude @ values.reshape(latitude.shape[1], -1)
-        lines = np.einsum("nj,njk->nk", longitude, planes.reshape(len(planes), longitude.shape[1], -1))
-        return np.einsum("nk,nk->n", elevation, lines)
+        shape = len(planes), longitude.shape[1], elevation.shape[1] * (values.size // len(values))
+        lines = np.einsum("nj,njk->nk", longitude, planes.reshape(shape))
+        if values.ndim == 1:
+            return np.einsum("nk,nk->n", elevation, lines)
+        return np.einsum("nk,nkc->nc", elevation, lines.reshape(len(lines), elevation.shape[1], -1))
 
 
 def nodes(points: Points, spacing: tuple[float, float]) -> Nodes | None:

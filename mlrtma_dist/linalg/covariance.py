@@ -118,12 +118,12 @@ class Covariance:
         Args:
             p: targets, n of them, near each other (a block of the grid); correct, only slower, if not.
             q: sources (stations), m of them.
-            w: weights, shape (m,).
+            w: weights, shape (m,), or (m, k) for k products at little more than the price of one.
 
         Returns:
-            Shape (n,), float64; unit of B times that of w.
+            Shape (n,) or (n, k), float64; unit of B times that of w.
         """
-        result = np.zeros(len(p))
+        result = np.zeros((len(p), *w.shape[1:]))
         if not len(p) or not len(q):
             return result
         centre = p.position.mean(axis=0)

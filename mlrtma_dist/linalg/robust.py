@@ -3,11 +3,17 @@
 from collections.abc import Callable
 
 import numpy as np
+from scipy.stats import chi2
 
 
-def median_scale(values: np.ndarray) -> float:
-    """Standard deviation of a Gaussian with the median absolute value of ``values`` (n >= 1)."""
-    return 1.4826 * float(np.median(np.abs(values)))
+def median_scale(values: np.ndarray, components: int = 1) -> float:
+    """Standard deviation of a component of the Gaussian vectors whose lengths have the median of ``values``.
+
+    Args:
+        values: numbers, or lengths of vectors, shape (n,), n >= 1.
+        components: of the vectors; 1: of numbers.
+    """
+    return float(np.median(np.abs(values)) / np.sqrt(chi2.ppf(0.5, components)))
 
 
 def huber_weight(standardised: np.ndarray, limit: float | None) -> np.ndarray:
@@ -31,7 +37,8 @@ def reweight(
     stations at one place contradict each other.
 
     Args:
-        solve: r^2 / v -> w, shape (n,) each, w the solution of (HBH' + diag(r^2 / v)) w = d; the analysis is dx = BH'w.
+        solve: r^2 / v, shape (n,) -> w, the solution of (HBH' + diag(r^2 / v)) w = d; the analysis is dx = BH'w. With
+            departures of k columns w has k, shape (n, k), and one weight judges the length of each row's residual.
         r: observation errors, shape (n,).
         limit: of the residuals, in units of r; None: all weights one.
         settled: largest relative change of a weight at which the iteration ends.
@@ -44,7 +51,8 @@ def reweight(
     for _ in range(most_iterations):
         v = after
         w = solve(r**2 / v)
-        after = huber_weight(r / v * w, limit)  # r^2 / v * w = d - H dx
+        size = np.abs(w) if w.ndim == 1 else np.linalg.norm(w, axis=1)
+        after = huber_weight(r / v * size, limit)  # r^2 / v * w = d - H dx
         if np.all(np.abs(after - v) <= settled * v):
             break
     return w, v

@@ -67,14 +67,14 @@ class DiagonalUpdate:
     """
 
     def __init__(self, factor: tuple[np.ndarray, bool], right: np.ndarray):
-        """Solve without ``extra``; ``factor`` as ``scipy.linalg.cho_factor`` gives it, ``right`` is b, shape (n,)."""
+        """Solve without ``extra``; ``factor`` as of ``scipy.linalg.cho_factor``, ``right`` is b, (n,) or (n, k)."""
         self._factor = factor
         self._first = cho_solve(factor, right, check_finite=False)
         self._rows = np.empty(0, np.int64)
         self._columns = np.empty((len(right), 0))
 
     def solve(self, extra: np.ndarray) -> np.ndarray:
-        """x, shape (n,), for ``extra`` >= 0 of shape (n,)."""
+        """x, shape of b, for ``extra`` >= 0 of shape (n,)."""
         new = np.setdiff1d(np.flatnonzero(extra), self._rows)
         if len(new):
             unit = np.zeros((len(extra), len(new)))
@@ -83,4 +83,4 @@ class DiagonalUpdate:
             self._rows, self._columns = np.append(self._rows, new), np.hstack([self._columns, column])
         rows, d = self._rows, extra[self._rows]
         inner = np.eye(len(rows)) + d[:, None] * self._columns[rows]
-        return self._first - self._columns @ np.linalg.solve(inner, d * self._first[rows])
+        return self._first - self._columns @ np.linalg.solve(inner, (d * self._first[rows].T).T)

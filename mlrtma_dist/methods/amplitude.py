@@ -30,46 +30,50 @@ ROUNDS = 2
 CUT = 3.0  # robust deviations
 
 
-def scale_to_hour(covariance: Covariance, points: Points, departure: np.ndarray, error: np.ndarray) -> Covariance:
+def scale_to_hour(
+    covariance: Covariance, points: Points, departure: np.ndarray, error: np.ndarray, measured: int = 1
+) -> Covariance:
     """The covariance with the factors that an hour's departures ask for.
 
     Args:
         covariance: of many hours.
         points: n stations.
-        departure: observation minus first guess, analysis space, shape (n,).
+        departure: observation minus first guess, analysis space, shape (n,), or (n, k) of fields of this covariance.
+        measured: of the k, where fewer are (``methods.wind``).
         error: observation error standard deviation, shape (n,).
     """
     if not len(points):
         return covariance
-    limit = CUT * max(median_scale(departure), float(np.median(error)))
-    clipped = np.clip(departure, -limit, limit)
+    size = np.linalg.norm(departure.reshape(len(departure), -1), axis=1)
+    limit = CUT * max(median_scale(size, measured), float(np.median(error))) * np.sqrt(measured)
+    clipped = (departure.T * np.minimum(1.0, limit / np.maximum(size, limit))).T
     far = np.array([np.isinf(SUPPORT[c.kernel]) for c in covariance.components])
     parts = [covariance.part(far), covariance.part(~far)]
     groups = [
         ([part.matrix(points[g], points[g]).astype(np.float64) for part in parts], clipped[g], error[g] ** 2)
         for g in _groups(points.position)
     ]
-    excess = parts[0].variance / max(float(np.mean(clipped**2)), 1e-12)
+    excess = parts[0].variance / max(float(np.sum(clipped**2)) / (measured * len(points)), 1e-12)
     most = min(STEPS[-1], max(STEPS[0], -np.log(excess))) if parts[0].variance else STEPS[-1]
     logs = [min(0.0, most), 0.0]
     with threadpool_limits(1):  # the matrices are small: threads cost more than they give
         for _ in range(ROUNDS):
             for which, ceiling in ((1, STEPS[-1]), (0, most)):
                 if parts[which].variance:
-                    tried = [min(s, ceiling) for s in STEPS]
-                    logs[which] = max(tried, key=lambda s: _score(groups, [*logs[:which], s, *logs[which + 1 :]]))
+                    tried = [[*logs[:which], min(s, ceiling), *logs[which + 1 :]] for s in STEPS]
+                    logs = max(tried, key=lambda each: _score(groups, each, measured))
     return covariance.scaled(np.where(far, *np.exp(logs)))
 
 
-def _score(groups, logs: list[float]) -> float:
+def _score(groups, logs: list[float], measured: int) -> float:
     """Composite log likelihood and log prior of the factors exp(logs)."""
     score = -0.5 * float(np.sum((np.array(logs) / PRIOR) ** 2))
     for matrices, departure, variance in groups:
         a = sum(np.exp(s) * matrix for s, matrix in zip(logs, matrices, strict=True))
         a[np.diag_indices(len(departure))] += variance
         factor = cho_factor(a, lower=True, overwrite_a=True, check_finite=False)
-        score -= float(np.log(np.diagonal(factor[0])).sum())
-        score -= 0.5 * float(departure @ cho_solve(factor, departure, check_finite=False))
+        score -= measured * float(np.log(np.diagonal(factor[0])).sum())
+        score -= 0.5 * float(np.sum(departure * cho_solve(factor, departure, check_finite=False)))
     return score
 
 

@@ -38,7 +38,8 @@ class Method(Protocol):
 
         Args:
             points: where the n observations were made.
-            departure: observation minus first guess, analysis space, shape (n,).
+            departure: observation minus first guess, analysis space, shape (n,); of a covariance's methods also (n, k):
+                k fields of the same covariance, of which one weight judges each row (``methods.wind``).
             error: observation error standard deviation, analysis space, shape (n,).
         """
         ...

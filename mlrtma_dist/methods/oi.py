@@ -67,8 +67,8 @@ class OptimalInterpolationFit:
     cell_size: float
 
     def increment(self, points: Points) -> np.ndarray:
-        """Analysis minus first guess, shape (m,)."""
-        result = np.zeros(len(points))
+        """Analysis minus first guess, shape (m,), or (m, k) as the departures were."""
+        result = np.zeros((len(points), *self.departure.shape[1:]))
         for block, near in self._blocks(points):
             stations = self.stations[near]
             a = self.method.covariance.matrix(stations, stations).astype(np.float64)

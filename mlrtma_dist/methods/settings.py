@@ -1,7 +1,8 @@
 """The classical methods' settings, and the one dictionary in which a method is chosen by name."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.oi import OptimalInterpolation
 from mlrtma_dist.methods.reference import GaussianWeights, NearestStation, NoIncrement
 from mlrtma_dist.methods.threedvar import ThreeDVar
+from mlrtma_dist.methods.wind import MEASURED, WIND
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,16 @@ class Classical:
     def __post_init__(self):
         if self.neighbours < 1:
             raise ValueError(f"neighbours: expected at least 1, got {self.neighbours}")
+        eastward, northward = (self.variables.get(name) for name in WIND)
+        if eastward and northward and eastward != northward:
+            raise ValueError("u10 and v10: expected the same settings, for a wind is analysed as a vector")
+
+
+def for_vectors(settings: Classical) -> Classical:
+    """The settings with the limit of winds' variational quality control for the length of a vector."""
+    limit = {name: replace(v, huber=v.huber and v.huber * math.sqrt(MEASURED))
+             for name, v in settings.variables.items() if name in WIND}
+    return replace(settings, variables={**settings.variables, **limit})
 
 
 Perturbations = Callable[[Points], np.ndarray]  # members' deviations from their mean at points, shape (members, n)
@@ -140,6 +152,7 @@ METHODS: dict[str, Callable[[Classical, str, Covariance, Perturbations | None], 
     "nearest": lambda settings, name, covariance, members: NearestStation(),
     "first_guess": lambda settings, name, covariance, members: NoIncrement(),
 }
+ISOTROPIC = ("threedvar", "oi")  # know one covariance for both components of a wind
 OF_ENSEMBLES = ("letkf", "envar", "hybrid")  # cannot do without members
 
 

@@ -64,7 +64,9 @@ class ThreeDVar:
 
         def solve(r_squared):
             apply = lambda x: hbh @ x.astype(np.float32) + r_squared * x  # noqa: E731
-            return conjugate_gradient(apply, departure, precondition=precondition)
+            columns = departure.reshape(len(departure), -1).T
+            solved = [conjugate_gradient(apply, column, precondition=precondition) for column in columns]
+            return np.stack(solved, axis=1).reshape(departure.shape)
 
         return reweight(solve, error, self.huber, settled=SETTLED, most_iterations=MOST_ITERATIONS)
 
@@ -99,7 +101,7 @@ class ThreeDVarFit:
     tree: cKDTree | None
 
     def increment(self, points: Points) -> np.ndarray:
-        """dx = BH'w at the points, shape (m,)."""
+        """dx = BH'w at the points, shape (m,), or (m, k) as the departures were."""
         return self.covariance.apply(points, self.stations, self.w)
 
     def error(self, points: Points) -> np.ndarray:

@@ -1,0 +1,90 @@
+"""What belongs together is analysed together: the components of a wind, a dew point and its temperature."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mlrtma_dist.fields.static import grid_points
+from mlrtma_dist.inference.analyse import analyse, at_reports, solve
+from mlrtma_dist.methods.wind import WindComponent
+from mlrtma_dist.names import UNLIMITED_CEILING, VARIABLES
+
+WIND = ("u10", "v10")
+
+
+@pytest.mark.parametrize("method", ["threedvar", "oi"])
+def test_one_fit_serves_both_components_on_the_grid_and_at_reports(toy, method):
+    settings = toy.settings("t2m", *WIND)
+    problem = toy.pose(settings)
+    fits = solve(problem, method, settings)
+    assert list(fits) == ["t2m", *WIND] and isinstance(fits["u10"], WindComponent)
+    made = analyse(problem, fits, settings, method)
+    box = slice(0, 48), slice(0, 48)  # a block of the evaluation, so both choose the same nodes and neighbours
+    points = grid_points(toy.static, *box)
+    for name in WIND:
+        expected = problem.first_guess.mean(name, points) + fits[name].increment(points)
+        np.testing.assert_allclose(made.values[name][box].ravel(), expected, atol=1e-4)
+        rows = problem.used & (problem.observations.variable == name)
+        assert fits[name].weight.shape == (rows.sum(),)
+
+
+def test_a_bad_direction_takes_weight_from_both_components_of_its_wind_only(toy):
+    settings, o = toy.settings(*WIND), toy.world.observations
+    before = toy.pose(settings)
+    row = np.flatnonzero(before.used & (before.observations.variable == "v10"))[7]
+    station = before.observations.station[row]
+    wrong = before.departure.copy()
+    wrong[row] += 25.0  # after quality control: what variational quality control is for
+    problem = replace(before, departure=wrong)
+    fits, whole = solve(problem, "threedvar", settings), solve(before, "threedvar", settings)
+    for name in WIND:
+        mine = problem.observations.station[problem.used & (problem.observations.variable == name)] == station
+        assert fits[name].weight[mine].max() < 0.6 < whole[name].weight[mine].min()
+    assert (o.variable == "v10").sum() > 200  # of many
+
+
+def test_half_a_wind_is_not_used_where_winds_are_whole_and_used_where_none_is(toy):
+    settings, o = toy.settings(*WIND), toy.world.observations
+    eastward, northward = o.of("u10"), o.of("v10")
+    lonely = northward.station[0]
+    some = toy.pose(settings, o[~((o.variable == "v10") & (o.station == lonely))])
+    assert not some.used[some.observations.station == lonely].any() and some.used.sum() > 300
+    alone = toy.pose(settings, eastward)
+    assert alone.used.sum() > 0.8 * len(eastward)
+    fits = solve(alone, "threedvar", settings)
+    assert np.abs(fits["u10"].increment(alone.points[:50])).max() > 0.1
+    assert not np.any(fits["v10"].increment(alone.points[:50]))
+
+
+def test_methods_that_know_no_isotropic_covariance_take_each_component_by_itself(toy):
+    settings = toy.settings(*WIND)
+    problem = toy.pose(settings)
+    for method in ("nearest", "gaussian_weights"):
+        assert not any(isinstance(fit, WindComponent) for fit in solve(problem, method, settings).values())
+
+
+def test_an_analysed_dew_point_is_never_above_the_analysed_temperature_also_where_reports_are_judged(toy):
+    """A dew point reported 3 K above the truth everywhere: the air is saturated, not more."""
+    o = toy.world.observations
+    wet = replace(o, value=np.where(o.variable == "d2m", o.value + 3.0, o.value))
+    settings = toy.settings("t2m", "d2m")
+    problem = toy.pose(settings, wet)
+    fits = solve(problem, "threedvar", settings)
+    rows = np.isfinite(problem.departure)
+    value, _ = at_reports(problem, fits, rows)
+    dew = rows & (problem.observations.variable == "d2m")
+    temperature = problem.first_guess.mean("t2m", problem.points[dew]) + fits["t2m"].increment(problem.points[dew])
+    free = problem.first_guess.mean("d2m", problem.points[dew]) + fits["d2m"].increment(problem.points[dew])
+    assert (free > temperature).sum() > 10  # it would have been
+    np.testing.assert_allclose(value[dew], np.minimum(free, temperature), atol=1e-9)
+
+
+def test_a_ceiling_between_the_highest_reported_and_none_is_one_or_the_other():
+    """No report says 16 km: the analysis says unlimited from half way (of the logarithm) to the highest cloud base."""
+    ceiling = VARIABLES["ceiling"]
+    analysed = np.log([300.0, 9_000.0, 12_000.0, 15_000.0, 19_999.0, 25_000.0])
+    natural = ceiling.from_analysis(analysed)
+    np.testing.assert_allclose(natural[:3], [300.0, 9_000.0, 12_000.0])
+    np.testing.assert_array_equal(natural[3:], UNLIMITED_CEILING)
+    assert ceiling.to_analysis(np.array([UNLIMITED_CEILING]))[0] == pytest.approx(np.log(UNLIMITED_CEILING))
