@@ -1,5 +1,6 @@
-"""The simulated world of the demonstration, made once: a truth to compare with, stations, a background file."""
+"""What tests of every room ask for: real files, random numbers, the simulated world of the demonstration."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,22 @@ class Toy:
         files = (str(self.background),) if background else ()
         window = np.timedelta64(30, "m")
         return pose(self.static, observations, settings, time=self.time, window=window, background=files, **more)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real observations and grids; skips where it is not named."""
+    if root := os.environ.get("MLRTMA_REAL_DATA"):
+        return Path(root)
+    pytest.skip("MLRTMA_REAL_DATA is not set: no real files")
+
+
+@pytest.fixture
+def generator(request):
+    """Random numbers of a fresh seed, which is printed: a failure can be repeated."""
+    seed = int(np.random.SeedSequence().entropy % 2**32)
+    print(f"{request.node.name}: seed {seed}")
+    return np.random.default_rng(seed)
 
 
 @pytest.fixture(scope="session")

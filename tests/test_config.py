@@ -7,7 +7,7 @@ import pytest
 
 from hpc.chain import load_campaign
 from hpc.machine import load_machine
-from jobs import analyse, analyse_cases, samples, train, verify, verify_cases
+from jobs import analyse, analyse_cases, estimate, samples, train, verify, verify_cases
 from mlrtma_dist import config
 from mlrtma_dist.config import ConfigError, apply_override, build, expand, find, load, load_yaml, to_yaml
 from mlrtma_dist.grid.domain import Domain
@@ -17,7 +17,8 @@ from mlrtma_dist.observations.csv_mapping import check_mapping
 SHIPPED = sorted(config.configs_root().rglob("*.yaml"))
 # The run that a folder's files describe; where there are two, the first is of a store, told by the key samples.
 RUNS = {"inference": (analyse_cases.Run, analyse.Run), "verification": (verify_cases.Run, verify.Run),
-        "samples": (samples.Run, samples.Run), "training": (train.Run, train.Run)}
+        "samples": (samples.Run, samples.Run), "training": (train.Run, train.Run),
+        "estimation": (estimate.Run, estimate.Run)}
 
 
 @dataclasses.dataclass(frozen=True)

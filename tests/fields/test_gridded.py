@@ -287,7 +287,7 @@ def test_our_own_previous_analysis_comes_back(real_data, tmp_path, name):
     generator = np.random.default_rng(8)
     values = {n: generator.uniform(270, 290, domain.shape).astype(np.float32) for n in ("t2m",)}
     values |= {n: generator.normal(size=domain.shape).astype(np.float32) for n in ("u10", "v10")}
-    values["ceiling"] = generator.uniform(100, 20000, domain.shape).astype(np.float32)
+    values["ceiling"] = generator.uniform(100, VARIABLES["ceiling"].limited, domain.shape).astype(np.float32)
     values["ceiling"][0, 0] = np.nan
     write_product(tmp_path / "previous.nc", static, values, at("2022-08-24T05:00"), domain.projection)
     guess = load_gridded(tmp_path / "previous.nc", static, at("2022-08-24T06:00"))

@@ -1,8 +1,6 @@
 """Problem: who may tell of what. A withheld station tells nothing; a rejected report makes no first guess."""
 
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,13 +131,10 @@ def test_what_the_background_lacks_is_made_of_the_reports_and_said(toy, tmp_path
     assert np.abs(problem.first_guess.mean("t2m", points) - regression.mean("t2m", points)).max() < 0.5
 
 
-def test_guam_without_a_report_is_climatology_with_its_error_and_says_so():
-    root = os.environ.get("MLRTMA_REAL_DATA")
-    if not root:
-        pytest.skip("MLRTMA_REAL_DATA is not set: no real observation files")
+def test_guam_without_a_report_is_climatology_with_its_error_and_says_so(real_data):
     from jobs.inputs import load_settings
 
-    observations = read_observations(Path(root, "prepbufr", "rap.20220824.t06z.adpsfc.prepbufr"))
+    observations = read_observations(real_data / "prepbufr" / "rap.20220824.t06z.adpsfc.prepbufr")
     settings, static = load_settings("classical", ("t2m",)), load_static(load_domain("guam"))
     time = np.datetime64("2022-08-24T06:00:00")
     problem = pose(static, observations, settings, time=time, window=np.timedelta64(30, "m"))

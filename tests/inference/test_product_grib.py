@@ -1,8 +1,6 @@
 """The GRIB2 product: what eccodes reads back is the analysis, on the grid it was made on."""
 
 import dataclasses
-import os
-from pathlib import Path
 
 import eccodes
 import numpy as np
@@ -101,11 +99,9 @@ def test_what_grib_cannot_say_is_refused_and_nothing_is_left(projection, make_do
 
 @pytest.mark.parametrize(("name", "real"), [("hawaii", "hawaii_tmax"), ("alaska", "alaska_tmax")])
 def test_the_grid_of_an_operational_analysis_is_said_in_the_same_words(
-        name, real, make_analysis, tmp_path):
-    if not (root := os.environ.get("MLRTMA_REAL_DATA")):
-        pytest.skip("MLRTMA_REAL_DATA is not set: no real files")
+        name, real, make_analysis, real_data, tmp_path):
     domain = dataclasses.replace(load_domain(name), terrain=None, land=None)
-    (operational,) = Path(root, "urma").glob(f"{real}*.grib2")
+    (operational,) = (real_data / "urma").glob(f"{real}*.grib2")
     # the operational corner differs in the fifth decimal
     near = Corner(round(domain.corner.latitude, 4), round(domain.corner.longitude, 4))
     keys = ("gridType", "Nx", "Ny", "shapeOfTheEarth", "scanningMode", "LaDInDegrees",

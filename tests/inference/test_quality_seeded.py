@@ -1,7 +1,6 @@
 """The whole quality control of an analysis on a simulated hour with seeded errors, by the benchmark's own measure."""
 
 import importlib.util
-import os
 import pathlib
 
 import pytest
@@ -23,10 +22,7 @@ def test_of_errors_of_5_sigma_95_percent_are_found_and_1_percent_of_the_good_fla
 
 
 @pytest.mark.parametrize("kind", ["t2m", "wind"])
-def test_so_it_is_in_a_real_hour_with_the_hours_around_it(benchmark_of_quality, kind):
-    root = os.environ.get("MLRTMA_REAL_DATA")
-    if not root:
-        pytest.skip("MLRTMA_REAL_DATA is not set: no real observation files")
+def test_so_it_is_in_a_real_hour_with_the_hours_around_it(benchmark_of_quality, real_data, kind):
     # 90 of 100: of 50 errors a seed, 95 % found give fewer than 45 once in forty
-    _, found, flagged, seeded = benchmark_of_quality.real(kind, 15, pathlib.Path(root), seeds=1)["departure"]
+    _, found, flagged, seeded = benchmark_of_quality.real(kind, 15, real_data, seeds=1)["departure"]
     assert seeded >= 30 and found >= 0.9 and flagged <= 0.01

@@ -1,7 +1,6 @@
 """GRIB reading: scanning modes and grids written on purpose, eccodes' own iterator, the real files, and damage."""
 
 import importlib.util
-import os
 import pathlib
 
 import eccodes
@@ -35,14 +34,6 @@ DOMAINS = {
     "regular_ll, edition 1": LONGLAT,
 }
 T2M = (("parameterCategory", 0), ("parameterNumber", 0), ("typeOfFirstFixedSurface", 103), ("level", 2))
-
-
-@pytest.fixture(scope="module")
-def real_data():
-    root = os.environ.get("MLRTMA_REAL_DATA")
-    if not root:
-        pytest.skip("MLRTMA_REAL_DATA is not set: no real files")
-    return pathlib.Path(root)
 
 
 def save(tmp_path, *messages: bytes):

@@ -1,7 +1,5 @@
 """Every real gridded file: each field's values at their places as eccodes' own iterator gives them."""
 
-import os
-import pathlib
 
 import eccodes
 import numpy as np
@@ -46,14 +44,6 @@ FILES = {
     "terrain/puerto_rico_landmask.grib2": {"land": 1.0},
 }
 NEVER_NEGATIVE = ("visibility", "ceiling")  # -9999 is "none" there
-
-
-@pytest.fixture(scope="module")
-def real_data():
-    root = os.environ.get("MLRTMA_REAL_DATA")
-    if not root:
-        pytest.skip("MLRTMA_REAL_DATA is not set: no real files")
-    return pathlib.Path(root)
 
 
 def peer(path, number):

@@ -1,6 +1,5 @@
 """Analyse: a region of the user's own needs no code, whatever its projection; every run can be run again."""
 
-import os
 from pathlib import Path
 
 import netCDF4
@@ -118,11 +117,8 @@ def test_cycling_improves_on_the_previous_analysis(made, tmp_path):
     assert errors[1] < errors[0], errors
 
 
-def test_tables_and_prepbufr_are_read_together(tmp_path):
-    root = os.environ.get("MLRTMA_REAL_DATA")
-    if not root:
-        pytest.skip("MLRTMA_REAL_DATA is not set: no real observation files")
-    prepbufr = Path(root, "prepbufr", "rap.20220824.t06z.adpsfc.prepbufr")
+def test_tables_and_prepbufr_are_read_together(real_data, tmp_path):
+    prepbufr = real_data / "prepbufr" / "rap.20220824.t06z.adpsfc.prepbufr"
     region = tmp_path / "denver.yaml"
     region.write_text('name: denver\ntitle: made\nprojection: "+proj=longlat +R=6371200"\nspacing: 0.1\n'
                       "corner: {latitude: 38.5, longitude: -106.0}\nsize: {x: 30, y: 25}\nterrain: simulated\n")

@@ -128,11 +128,8 @@ def test_input_that_cannot_be_used_ends_with_3_and_names_the_file(content, words
         assert word in told.err
 
 
-def test_a_real_file_cut_short_ends_with_3_and_names_file_and_byte(tmp_path, capsys):
-    root = os.environ.get("MLRTMA_REAL_DATA")
-    if not root:
-        pytest.skip("MLRTMA_REAL_DATA is not set: no real observation files")
-    whole = pathlib.Path(root, "prepbufr", "gdas.20201101.t12z.sfcshp.prepbufr").read_bytes()
+def test_a_real_file_cut_short_ends_with_3_and_names_file_and_byte(real_data, tmp_path, capsys):
+    whole = (real_data / "prepbufr" / "gdas.20201101.t12z.sfcshp.prepbufr").read_bytes()
     (tmp_path / "cut.prepbufr").write_bytes(whole[: len(whole) // 2])
     files = ["--observations", str(tmp_path / "cut.prepbufr"), "--output", str(tmp_path / "output")]
     assert command.main(["analyse", "--domain", "toy", *files]) == 3

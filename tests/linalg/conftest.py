@@ -1,17 +1,8 @@
 """Random places with heights, coasts and valleys."""
 
-import numpy as np
 import pytest
 
 from mlrtma_dist.grid.points import Points, cartesian
-
-
-@pytest.fixture
-def generator(request):
-    """Random numbers of a fresh seed, which is printed: a failure can be repeated."""
-    seed = int(np.random.SeedSequence().entropy % 2**32)
-    print(f"{request.node.name}: seed {seed}")
-    return np.random.default_rng(seed)
 
 
 @pytest.fixture

@@ -8,14 +8,6 @@ from mlrtma_dist.linalg.covariance import Component, Covariance
 
 
 @pytest.fixture
-def generator(request):
-    """Random numbers of a fresh seed, which is printed: a failure can be repeated."""
-    seed = int(np.random.SeedSequence().entropy % 2**32)
-    print(f"{request.node.name}: seed {seed}")
-    return np.random.default_rng(seed)
-
-
-@pytest.fixture
 def places():
     """Makes n random points of a box of ``width`` degrees around 40N, 105W, with terrain up to 3000 m."""
 

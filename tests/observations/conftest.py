@@ -2,7 +2,6 @@
 
 import csv
 import importlib.util
-import os
 import pathlib
 
 import pytest
@@ -14,22 +13,15 @@ RAP = "rap.20220824.t06z.adpsfc"
 GDAS = "gdas.20201101.t12z.sfcshp"
 
 
-def _real(*parts: str) -> pathlib.Path:
-    root = os.environ.get("MLRTMA_REAL_DATA")
-    if not root:
-        pytest.skip("MLRTMA_REAL_DATA is not set: no real observation files")
-    return pathlib.Path(root, *parts)
+@pytest.fixture(scope="session")
+def real_file(real_data):
+    """A path below the folder of real data."""
+    return real_data.joinpath
 
 
 @pytest.fixture(scope="session")
-def real_file():
-    """A path below the folder of real data; skips where there is none."""
-    return _real
-
-
-@pytest.fixture(scope="session")
-def rap_bytes() -> bytes:
-    return _real("prepbufr", f"{RAP}.prepbufr").read_bytes()
+def rap_bytes(real_file) -> bytes:
+    return real_file("prepbufr", f"{RAP}.prepbufr").read_bytes()
 
 
 @pytest.fixture(scope="session")
@@ -43,15 +35,15 @@ def rap(rap_bytes):
 
 
 @pytest.fixture(scope="session")
-def rap_rows() -> list[dict[str, str]]:
+def rap_rows(real_file) -> list[dict[str, str]]:
     """The same file decoded by other means."""
-    with _real("prepbufr", f"{RAP}.decoded.csv").open() as stream:
+    with real_file("prepbufr", f"{RAP}.decoded.csv").open() as stream:
         return list(csv.DictReader(stream))
 
 
 @pytest.fixture(scope="session")
-def gdas_bytes() -> bytes:
-    return _real("prepbufr", f"{GDAS}.prepbufr").read_bytes()
+def gdas_bytes(real_file) -> bytes:
+    return real_file("prepbufr", f"{GDAS}.prepbufr").read_bytes()
 
 
 @pytest.fixture(scope="session")
