@@ -67,11 +67,46 @@ def kinetic_energy(u: Tensor, v: Tensor) -> Tensor:
 
 
 def momentum(fluxes: Fluxes, spacing: float) -> tuple[Tensor, Tensor]:
-    """du/dt and dv/dt without friction, m s-2."""
-    head = fluxes.head
-    u = _across_u(fluxes.vorticity, fluxes.mass_v) - _along_u(fluxes.vorticity, fluxes.mass_u)
-    v = -_across_v(fluxes.vorticity, fluxes.mass_u) - _along_v(fluxes.vorticity, fluxes.mass_v)
+    """du/dt and dv/dt without friction, m s-2.
+
+    Every cell couples its four faces, with weights that the q of its four corners give. ``rising`` (twice the corners
+    south-west and north-east, once the others) and ``falling`` (the reverse) are alpha to delta of Arakawa and Lamb,
+    ``northward`` and ``westward`` (differences of q across the cell) epsilon and phi. What a cell gives to the energy
+    of one face it takes from another.
+    """
+    q, head = fluxes.vorticity / 24, fluxes.head
+    south_west, south_east, north_west, north_east = q[..., :-1, :-1], q[..., :-1, 1:], q[..., 1:, :-1], q[..., 1:, 1:]
+    diagonal, other = south_west + north_east, south_east + north_west
+    rising, falling = 2 * diagonal + other, diagonal + 2 * other
+    leaning, turned = north_east - south_west, north_west - south_east
+    northward, westward = leaning + turned, turned - leaning
+    u = (_east(rising) * at(fluxes.mass_v, 1, 0) + _west(falling) * at(fluxes.mass_v, 1, -1)
+         + _west(rising) * at(fluxes.mass_v, 0, -1) + _east(falling) * at(fluxes.mass_v, 0, 0)
+         - _east(northward) * at(fluxes.mass_u, 0, 1) + _west(northward) * at(fluxes.mass_u, 0, -1))
+    v = (_south(westward) * at(fluxes.mass_v, -1, 0) - _north(westward) * at(fluxes.mass_v, 1, 0)
+         - _north(rising) * at(fluxes.mass_u, 0, 1) - _north(falling) * at(fluxes.mass_u, 0, 0)
+         - _south(rising) * at(fluxes.mass_u, -1, 0) - _south(falling) * at(fluxes.mass_u, -1, 1))
     return (u - (at(head, 0, 0) - at(head, 0, -1)) / spacing, v - (at(head, 0, 0) - at(head, -1, 0)) / spacing)
+
+
+def _east(cells: Tensor) -> Tensor:
+    """Of cells that begin one row and column before the points wanted: the cell east of a west face."""
+    return cells[..., 1:, 1:]
+
+
+def _west(cells: Tensor) -> Tensor:
+    """The cell west of a west face."""
+    return cells[..., 1:, :-1]
+
+
+def _north(cells: Tensor) -> Tensor:
+    """The cell north of a south face."""
+    return cells[..., 1:, 1:]
+
+
+def _south(cells: Tensor) -> Tensor:
+    """The cell south of a south face."""
+    return cells[..., :-1, 1:]
 
 
 def divergence(mass_u: Tensor, mass_v: Tensor, spacing: float) -> Tensor:
@@ -94,41 +129,3 @@ def friction(h: Tensor, u: Tensor, v: Tensor, spacing: float) -> tuple[Tensor, T
     on_v = at(corner, 0, 1) * v_x - at(corner, 0, 0) * v_west + at(inner, 0, 0) * v_y - at(inner, -1, 0) * v_south
     scale = spacing**2
     return on_u / (scale * depth_u(inner)), on_v / (scale * depth_v(inner))
-
-
-def _across_u(q: Tensor, mass_v: Tensor) -> Tensor:
-    """Alpha, beta, gamma, delta: q times the four mass fluxes v around a west face."""
-    west, here, east = (at(q, 0, x) for x in (-1, 0, 1))
-    north_west, north, north_east = (at(q, 1, x) for x in (-1, 0, 1))
-    alpha = 2 * north_east + north + 2 * here + east
-    beta = north + 2 * north_west + west + 2 * here
-    gamma = 2 * north + north_west + 2 * west + here
-    delta = north_east + 2 * north + here + 2 * east
-    return (alpha * at(mass_v, 1, 0) + beta * at(mass_v, 1, -1) + gamma * at(mass_v, 0, -1)
-            + delta * at(mass_v, 0, 0)) / 24
-
-
-def _across_v(q: Tensor, mass_u: Tensor) -> Tensor:
-    """Gamma, delta, alpha, beta: q times the four mass fluxes u around a south face."""
-    south, here, north = (at(q, y, 0) for y in (-1, 0, 1))
-    south_east, east, north_east = (at(q, y, 1) for y in (-1, 0, 1))
-    gamma = 2 * north_east + north + 2 * here + east
-    delta = north_east + 2 * north + here + 2 * east
-    alpha = 2 * east + here + 2 * south + south_east
-    beta = east + 2 * here + south + 2 * south_east
-    return (gamma * at(mass_u, 0, 1) + delta * at(mass_u, 0, 0) + alpha * at(mass_u, -1, 0)
-            + beta * at(mass_u, -1, 1)) / 24
-
-
-def _along_u(q: Tensor, mass_u: Tensor) -> Tensor:
-    """Epsilon: what makes the scheme conserve potential enstrophy, from the faces to the west and east."""
-    east = at(q, 1, 1) + at(q, 1, 0) - at(q, 0, 0) - at(q, 0, 1)
-    west = at(q, 1, 0) + at(q, 1, -1) - at(q, 0, -1) - at(q, 0, 0)
-    return (east * at(mass_u, 0, 1) - west * at(mass_u, 0, -1)) / 24
-
-
-def _along_v(q: Tensor, mass_v: Tensor) -> Tensor:
-    """Phi: the same from the faces to the south and north."""
-    north = at(q, 1, 0) - at(q, 1, 1) + at(q, 0, 0) - at(q, 0, 1)
-    south = at(q, 0, 0) - at(q, 0, 1) + at(q, -1, 0) - at(q, -1, 1)
-    return (north * at(mass_v, 1, 0) - south * at(mass_v, -1, 0)) / 24

@@ -1,7 +1,7 @@
 """States in balance: winds without divergence, and the depth that keeps them so for the moment.
 
 The depth is found with the model's own tendency, so the balance is that of its differences: geostrophic for slow winds,
-nonlinear (Charney 1955) for fast ones, over any terrain. For periodic domains.
+nonlinear (Charney 1955) for fast ones, over any terrain. For periodic domains; made on the CPU, in float64.
 """
 
 import math
@@ -63,21 +63,23 @@ def balanced(model: ShallowWater, stream: Tensor, depth: float, neighbourhood: N
         raise InputError(f"balanced states are found on periodic domains, the sides are {model.sides}.")
     alone = Alone(tuple(neighbourhood.domain), model.periodic)
     whole = _on_whole(model, neighbourhood)
-    stream = stream.double()
-    ground = 0.0 if whole.terrain is None else whole.terrain.double()
+    stream = stream.double().cpu()
+    ground = 0.0 if whole.terrain is None else whole.terrain
     h = depth - ground + torch.zeros_like(stream)
     u = -(stream.roll(-1, -2) - stream) / model.spacing
     v = (stream.roll(-1, -1) - stream) / model.spacing
     inverse = _inverse_laplacian(alone.domain, model.spacing).to(stream)
-    change = torch.tensor(math.inf)
+    moving = torch.ones(len(h), dtype=torch.bool)
     for _ in range(ROUNDS):
         _, u_t, v_t = whole.tendency(torch.stack((h, u, v), dim=1), alone).unbind(1)
         spread = (u_t.roll(-1, -1) - u_t + v_t.roll(-1, -2) - v_t) / model.spacing
         change = torch.fft.irfft2(inverse * torch.fft.rfft2(spread), alone.domain) / model.gravity
-        h = h + change
+        # A case that has arrived stays, so that it does not depend on the others.
+        h = torch.where(moving[:, None, None], h + change, h)
+        moving = moving & (change.abs().amax((1, 2)) > ENOUGH * depth)
         if not bool((h > 0.0).all()):
             break
-        if float(change.abs().max()) <= ENOUGH * depth:
+        if not bool(moving.any()):
             return _part(torch.stack((h, u, v), dim=1), neighbourhood)
     raise InputError(f"no balanced depth was found: the last round changed it by {float(change.abs().max()):.3g} m, the"
                      f" least depth is {float(h.min()):.3g} m. Use deeper water, slower winds or a longer scale.")
@@ -87,7 +89,7 @@ def _on_whole(model: ShallowWater, neighbourhood: Neighbourhood) -> ShallowWater
     """The model with the terrain of the whole domain."""
     if model.terrain is None:
         return model
-    return replace(model, terrain=neighbourhood.whole(model.terrain))
+    return replace(model, terrain=neighbourhood.whole(model.terrain).detach().double().cpu())
 
 
 def _inverse_laplacian(domain: tuple[int, int], spacing: float) -> Tensor:
