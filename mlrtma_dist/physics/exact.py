@@ -34,28 +34,28 @@ class PoincareWave:
 
     def frequency(self, model: ShallowWater) -> float:
         """sqrt(f^2 + g H (k^2 + l^2)), s-1."""
-        l, k = self.numbers(model)
-        return math.sqrt(model.coriolis**2 + model.gravity * self.depth * (k**2 + l**2))
+        in_y, in_x = self.numbers(model)
+        return math.sqrt(model.coriolis**2 + model.gravity * self.depth * (in_x**2 + in_y**2))
 
     def grid_frequency(self, model: ShallowWater) -> float:
         """The frequency of the space differences, s-1: Arakawa and Lamb (1977), C-grid.
 
         sqrt(f^2 cos^2(k d / 2) cos^2(l d / 2) + 4 g H / d^2 (sin^2(k d / 2) + sin^2(l d / 2))).
         """
-        l, k = (number * model.spacing / 2 for number in self.numbers(model))
-        turning = model.coriolis * math.cos(k) * math.cos(l)
+        in_y, in_x = (number * model.spacing / 2 for number in self.numbers(model))
+        turning = model.coriolis * math.cos(in_x) * math.cos(in_y)
         return math.sqrt(turning**2 + 4 * model.gravity * self.depth / model.spacing**2
-                         * (math.sin(k) ** 2 + math.sin(l) ** 2))
+                         * (math.sin(in_x) ** 2 + math.sin(in_y) ** 2))
 
     def state(self, model: ShallowWater, seconds: float) -> Tensor:
         """h, u, v after so many seconds; the crest begins at (0, 0)."""
-        (l, k), omega, f = self.numbers(model), self.frequency(model), model.coriolis
+        (in_y, in_x), omega, f = self.numbers(model), self.frequency(model), model.coriolis
         scale = model.gravity * self.amplitude / (omega**2 - f**2)
         parts = []
-        for y, x, cosine, sine in ((0.5, 0.5, self.amplitude, 0.0), (0.5, 0.0, scale * omega * k, -scale * f * l),
-                                   (0.0, 0.5, scale * omega * l, scale * f * k)):
+        for y, x, cosine, sine in ((0.5, 0.5, self.amplitude, 0.0), (0.5, 0.0, scale * omega * in_x, -scale * f * in_y),
+                                   (0.0, 0.5, scale * omega * in_y, scale * f * in_x)):
             northward, eastward = places(self.domain, model.spacing, y, x)
-            phase = k * eastward + l * northward - omega * seconds
+            phase = in_x * eastward + in_y * northward - omega * seconds
             parts.append(cosine * torch.cos(phase) + sine * torch.sin(phase))
         parts[0] = parts[0] + self.depth
         return torch.stack(parts)[None]

@@ -10,7 +10,7 @@ from launch import launch
 def found():
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
-    return launch("shallow_water", 4, seed)
+    return launch("shallow_water", 4, seed, timeout=300.0)
 
 
 def above(values, limit):

@@ -84,7 +84,9 @@ def equations(y, x, width, model):
 
     (u_y, u_x), (v_y, v_x), (s_y, s_x) = slope(u), slope(v), slope(h + ground)
     f, g = model.coriolis, model.gravity
-    right = (-slope(h * u)[1] - slope(h * v)[0], f * v - u * u_x - v * u_y - g * s_x, -f * u - u * v_x - v * v_y - g * s_y)
+    right = (-slope(h * u)[1] - slope(h * v)[0],
+             f * v - u * u_x - v * u_y - g * s_x,
+             -f * u - u * v_x - v * v_y - g * s_y)
     return [field.detach() for field in right]
 
 

@@ -18,8 +18,8 @@ from mlrtma_dist.physics.shallow_water import ShallowWater
 
 DOMAIN = (13, 22)  # 13 divides by nothing, 22 neither by 3 nor by 4
 SIDES = (("periodic", "periodic"), ("wall", "wall"), ("wall", "periodic"), ("open", "open"), ("periodic", "open"))
-TABLES = ((1, 2), (2, 1), (1, 3), (1, 4), (4, 1), (2, 2))
-SECONDS, STEPS = 40.0, 4
+TABLES = ((1, 2), (1, 3), (4, 1), (2, 2))
+SECONDS, STEPS = 40.0, 2
 
 
 def model_with(terrain, sides):
