@@ -14,7 +14,7 @@ from mlrtma_dist.physics.shallow_water import ShallowWater
 
 @dataclass(frozen=True)
 class PoincareWave:
-    """A small wave on a periodic plane that turns: exact in the limit of no amplitude (Gill 1982, section 8.2).
+    """A small wave on a periodic plane that turns: exact in the limit of no amplitude (Gill 1982, chapter 8).
 
     Attributes:
         domain: points in y and x.

@@ -111,7 +111,7 @@ def test_a_geostrophic_jet_stays_and_what_it_loses_is_of_order_two():
 
 
 def test_a_bickley_jet_breaks_up_at_the_rate_of_its_stability_equation():
-    """The jet sech^2 y is unstable (Drazin and Reid 2004, section 31); here in water of finite depth, Froude 0.4."""
+    """The jet sech^2 y is unstable (Drazin and Reid 2004); here in water of finite depth, Froude 0.4."""
     depth, speed, spacing, rows, columns = 625.0, 40.0, 1e4, 60, 35
     model = ShallowWater(spacing, gravity=16.0, sides=("wall", "periodic"))
     jet = zonal_jet(model, (rows, columns), depth, speed, width=5 * spacing)
