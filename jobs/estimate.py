@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 OPTIONS = {
     "--domain": ("domain", "a shipped domain or a YAML file"),
     "--observations": ("observations...", "observation files, one hour each"),
-    "--stations": ("stations...", "lists of stations, for METAR text, which names no positions"),
+    "--stations": ("stations...", "lists of stations: METAR text names no positions, SAO not all"),
     "--output": ("output", "YAML file to write"),
 }
 

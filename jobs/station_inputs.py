@@ -10,7 +10,7 @@ from mlrtma_dist.observations.table import Observations
 OPTIONS = {
     "--domain": ("domain", "a shipped domain (conus, alaska, hawaii, guam, puerto_rico, *_1km) or a YAML file"),
     "--observations": ("observations...", "observation files: PrepBUFR, MADIS or SAO netCDF, METAR text, CSV; .gz too"),
-    "--stations": ("stations...", "lists of stations, for METAR text, which names no positions"),
+    "--stations": ("stations...", "lists of stations: METAR text names no positions, SAO not all"),
     "--station-lists": ("station_lists...", "operational reject and use lists and error tables, for quality control"),
     "--background": ("background...", "gridded first guess: GRIB, CF netCDF, an earlier analysis; none: a regression"),
     "--ensemble": ("ensemble...", "gridded files, one a member, for letkf, envar, hybrid"),

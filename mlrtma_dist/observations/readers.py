@@ -42,7 +42,7 @@ def read_observations(
         path: a file of any kind of ``SUPPORTED``.
         mapping: for CSV, the mapping of columns: a shipped name ("asos_csv"), a YAML file, or its content; None: the
             shipped mapping that fits the header.
-        stations: for METAR text, where the stations stand.
+        stations: for METAR text, where the stations stand; for SAO, where those stand whose position is missing.
         near: for METAR text, a time within two weeks of the reports; None: the date in the file's name.
         precedence: the kinds of source, the most trusted first.
 
@@ -63,7 +63,7 @@ def read_observations(
 def _read(data: bytes, path: Path, mapping, stations, near) -> tuple[str, Observations]:
     """The kind of source, and its table."""
     if is_netcdf(data):
-        return _read_netcdf(data, path)
+        return _read_netcdf(data, path, stations)
     kind = kind_of(data)
     if kind == "BUFR":
         return "prepbufr", read_prepbufr(data, path.name)
@@ -78,12 +78,12 @@ def _read(data: bytes, path: Path, mapping, stations, near) -> tuple[str, Observ
     return "csv", read_csv(data, path.name, mapping)
 
 
-def _read_netcdf(data: bytes, path: Path) -> tuple[str, Observations]:
+def _read_netcdf(data: bytes, path: Path, stations) -> tuple[str, Observations]:
     names = variable_names(data, path.name)
     if madis.SIGNATURE <= names:
         return "madis", madis.read_madis(data, path.name)
     if sao.SIGNATURE <= names:
-        return "sao", sao.read_sao(data, path.name)
+        return "sao", sao.read_sao(data, path.name, stations=stations)
     raise FileKindError(
         f"{path}: looks like netCDF without the variables of a MADIS METAR file ({', '.join(sorted(madis.SIGNATURE))})"
         f" or a SAO file ({', '.join(sorted(sao.SIGNATURE))}); it has {', '.join(sorted(names))[:300]}."

@@ -18,6 +18,7 @@ from mlrtma_dist.io.netcdf_reports import ReportFileError, read_columns, require
 from mlrtma_dist.observations.altimeter import station_pressure
 from mlrtma_dist.observations.positions import clean_positions
 from mlrtma_dist.observations.sky import BKN, FULL, SCT, summarise_sky
+from mlrtma_dist.observations.stations import StationList
 from mlrtma_dist.observations.table import Flag, Observations
 from mlrtma_dist.observations.wind import components
 
@@ -46,12 +47,13 @@ LAYERS = {
 }
 
 
-def read_sao(data: bytes, name: str) -> Observations:
+def read_sao(data: bytes, name: str, *, stations: StationList | None = None) -> Observations:
     """Read a SAO file.
 
     Args:
         data: the file's bytes.
         name: the file's name: ``source`` of the rows, and for errors.
+        stations: where stations stand whose reports carry no position; None: such rows are flagged.
 
     Returns:
         Values in SI, a row for each value that is not missing.
@@ -67,6 +69,13 @@ def read_sao(data: bytes, name: str) -> Observations:
     latitude, longitude, placed = clean_positions(columns["lat"], columns["lon"])
     time = np.array([_time(text) for text in columns["time"]], dtype="datetime64[s]")
     log.info("%s: %d reports without a possible position", name, int((~placed).sum()))
+    if stations is not None:
+        listed = stations.find(columns["id"])
+        known = ~placed & np.isfinite(listed[0])
+        own = latitude, longitude, columns["elev"]
+        latitude, longitude, columns["elev"] = (np.where(known, *pair) for pair in zip(listed, own, strict=True))
+        placed |= known
+        log.info("%s: %d of them stand in %s", name, int(known.sum()), ", ".join(stations.files))
     flags = np.where(placed, 0, int(Flag.POSITION)) | np.where(np.isnat(time), int(Flag.TIME), 0)
     place = {
         "station": columns["id"],

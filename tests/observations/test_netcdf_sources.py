@@ -131,6 +131,24 @@ def test_sao_values_units_times_and_sky_are_those_of_the_file(real_file):
     assert (table.of("ceiling").value == 20000).sum() > clear and set(table.network) == {"sao"}
 
 
+def test_sao_reports_without_a_position_stand_where_the_list_says(real_file):
+    """One station of the file without a position is given one; nothing else changes."""
+    data = real_file(*SAO).read_bytes()
+    before = read_sao(data, "sao.cdf")
+    lost = np.unique(before.station[np.isnan(before.latitude)])
+    name, placed = str(lost[0]), before.station[np.isfinite(before.latitude)][0]
+    places = {name: (40.5, -100.25, 900.0), str(placed): (0.0, 0.0, 0.0)}
+    after = read_sao(data, "sao.cdf", stations=StationList(places, ("list.csv",)))
+    found = (after.station == name) & (after.latitude == 40.5)
+    assert found.any() and (after.longitude[found] == -100.25).all() and (after.elevation[found] == 900.0).all()
+    assert not (after.flags[found] & Flag.POSITION).any()
+    rest = after[~found]
+    same = before[~((before.station == name) & np.isnan(before.latitude))]
+    np.testing.assert_array_equal(rest.station, same.station)
+    np.testing.assert_array_equal(rest.latitude, same.latitude)  # a position of the file's own stays
+    np.testing.assert_array_equal(rest.flags, same.flags)
+
+
 @pytest.mark.parametrize(("parts", "read"), [(MADIS, read_madis), (SAO, read_sao)])
 def test_a_file_cut_anywhere_is_an_error_that_names_it(real_file, parts, read):
     data = read_unpacked(real_file(*parts))
