@@ -14,10 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mlrtma_dist.errors import InputError
+
 EDGES = ("zeros", "replicate")
 
 
-class NeighbourhoodError(ValueError):
+class NeighbourhoodError(InputError):
     """A field, kernel or factor that does not suit the domain."""
 
 

@@ -18,6 +18,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.nn.neighbourhood import Alone, Neighbourhood
 from mlrtma_dist.parallel.address import interface_towards, own_address
 from mlrtma_dist.parallel.mesh import Mesh, make_groups
@@ -37,7 +38,7 @@ FIRST_FAILURE = "first_failure"
 LEAVE_INIT = 0.5
 
 
-class WorldError(ValueError):
+class WorldError(InputError):
     """The ranks were started in a way that cannot work."""
 
 

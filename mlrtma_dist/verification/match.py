@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.io.atomic import written_atomically
 
 # The two methods every other is judged against: whoever makes matches names them so, whoever reads finds them so.
@@ -22,7 +23,7 @@ UNKNOWN = ("latitude", "longitude", "elevation", "spread", "observation_error") 
 DEFAULTS = {name: np.nan for name in UNKNOWN} | {"fold": 0}
 
 
-class MatchError(ValueError):
+class MatchError(InputError):
     """Columns or a file that are not a table of matches; names the column or the file's row."""
 
 

@@ -172,6 +172,12 @@ def test_results_go_to_stdout_and_messages_to_stderr(toy, tmp_path):
     assert "observations.csv: 1775 values of 300 stations" in ended.stderr and "analyse toy: t2m 100%" in ended.stderr
 
 
+def test_more_ranks_than_the_domain_can_be_cut_into_end_with_3_and_say_how_many_can_be(capsys):
+    path = config.configs_root() / "training" / "unet_exercise1_ci.yaml"
+    assert command.main(["train", str(path), "--set", "mesh={data: 1, y: 40, x: 1}", "--dry-run"]) == 3
+    assert "fewer than 40 ranks. Use at most 8 ranks in y" in capsys.readouterr().err
+
+
 def test_a_dry_run_prints_yaml_that_loads_to_the_same_run(tmp_path, capsys):
     arguments = ["--domain", "guam", "--observations", "a, b.csv", "1e3", "--output", str(tmp_path / "o"), "--time",
                  "2022-08-24T06:00:00", "--set", "variables=[t2m]", "--method", "oi", "--dry-run"]
