@@ -13,6 +13,8 @@ that believes otherwise carries a coast's departures a thousand km out to sea. D
 deviations. Only observations that the analysis uses take part.
 """
 
+import functools
+
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial import cKDTree
@@ -52,16 +54,18 @@ def scale_to_hour(covariance: Covariance, points: Points, departure: np.ndarray,
     excess = parts[0].variance / max(float(np.mean(clipped**2)), 1e-12)
     most = min(STEPS[-1], max(STEPS[0], -np.log(excess))) if parts[0].variance else STEPS[-1]
     logs = [min(0.0, most), 0.0]
+    # a ceiling makes many steps one, and the second round asks much again
+    score = functools.cache(lambda *tried: _score(groups, tried))
     with threadpool_limits(1):  # the matrices are small: threads cost more than they give
         for _ in range(ROUNDS):
             for which, ceiling in ((1, STEPS[-1]), (0, most)):
                 if parts[which].variance:
                     tried = [min(s, ceiling) for s in STEPS]
-                    logs[which] = max(tried, key=lambda s: _score(groups, [*logs[:which], s, *logs[which + 1 :]]))
+                    logs[which] = max(tried, key=lambda s: score(*logs[:which], s, *logs[which + 1 :]))
     return covariance.scaled(np.where(far, *np.exp(logs)))
 
 
-def _score(groups, logs: list[float]) -> float:
+def _score(groups, logs: tuple[float, ...]) -> float:
     """Composite log likelihood and log prior of the factors exp(logs)."""
     score = -0.5 * float(np.sum((np.array(logs) / PRIOR) ** 2))
     for matrices, departure, variance in groups:
