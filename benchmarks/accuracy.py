@@ -10,12 +10,11 @@ them "protocol" (t2m of the RAP hour as the test data ask) and "cost".
 """
 
 import argparse
-import math
 import time
 import warnings
 from pathlib import Path
 
-from accuracy_cost import cost_table, measure
+from accuracy_cost import costs
 from accuracy_data import HOURS, TITLES
 from accuracy_mm5 import DATA as MM5
 from accuracy_mm5 import mm5_rows
@@ -42,7 +41,7 @@ def main() -> None:
         for data in asked.data:
             begun = time.perf_counter()
             found = _rows(data, asked, blocks, pool) if data != COST else []
-            tables[data] = markdown(found) if found else cost_table(measure())
+            tables[data] = markdown(found) if found else costs()
             rows += found
             print(f"\n{tables[data]}\n\n{data}: {time.perf_counter() - begun:.0f} s", flush=True)
             _write(asked, rows, tables)
@@ -59,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", default=list(DATA), choices=DATA, metavar="NAME", help=", ".join(DATA))
     parser.add_argument("--variables", nargs="+", default=[], help="all of configs/methods/classical.yaml by default")
-    parser.add_argument("--folds", type=int, default=5, help="parts into which the stations are divided")
+    parser.add_argument("--folds", type=int, default=5, help="parts; mm5_pnw and protocol always have 10")
     parser.add_argument("--blocks", type=float, nargs="*", default=[100.0], help="side of the boxes withheld, km")
     parser.add_argument("--output", type=Path, default=Path("output/accuracy"), help="folder to write to")
     parser.add_argument("--write", type=Path, help="page whose tables are renewed")
@@ -69,12 +68,12 @@ def _parser() -> argparse.ArgumentParser:
 def _rows(data: str, asked, blocks: list[float | None], pool) -> list[Row]:
     """The scores of one set of data."""
     if data == MM5:
-        return mm5_rows(pool, asked.folds, blocks)
+        return mm5_rows(pool, blocks)
     if data == PROTOCOL:
         return rap_rows(pool)
     settings = load_settings("classical", tuple(asked.variables))
     matches = withheld(data, settings, asked.folds, blocks, pool, methods=METHODS)
-    return [row for km in blocks for row in rows_of(data, how(km), matches[km], km) if not math.isnan(row.value)]
+    return [row for km in blocks for row in rows_of(data, how(km), matches[km], km)]
 
 
 def _write(asked, rows: list[Row], tables: dict[str, str]) -> None:

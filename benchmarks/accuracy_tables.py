@@ -1,6 +1,7 @@
 """Scores as rows: from matches, to CSV, to Markdown between the markers of a page."""
 
 import csv
+import itertools
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.verification.match import Matches
 from mlrtma_dist.verification.regions import ALL
-from mlrtma_dist.verification.scores import score_table
+from mlrtma_dist.verification.scores import paired_difference, score_table
 
 RMSE = "rmse"
 NAMES = {
@@ -20,6 +21,8 @@ NAMES = {
     "letkf": "LETKF", "envar": "EnVar", "hybrid": "hybrid",
 }
 LOGARITHM = "ln"
+LIBRARY = ("kriging", "threedvar")  # the pair whose difference stands in the tables
+DIFFERENCES = (LIBRARY, ("oi", "threedvar"), ("hybrid", "threedvar"), ("envar", "oi"), ("letkf", "oi"))
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,17 @@ def how(km: float | None) -> str:
 
 
 def rows_of(data: str, withheld: str, matches: Matches, km: float | None) -> list[Row]:
-    """The rmse of each variable and method; boxes are drawn where boxes were withheld, else stations."""
+    """The rmse of each variable and method, then differences; boxes are drawn where boxes are withheld."""
     clusters = None if km is None else box_of(matches, km)
-    return [Row(data, withheld, s.variable, RMSE, s.method, s.n, s.rmse, s.lower, s.upper, s.rmse98, s.median)
-            for s in score_table(matches, clusters=clusters) if s.region == ALL]
+    rows = [Row(data, withheld, s.variable, RMSE, s.method, s.n, s.rmse, s.lower, s.upper, s.rmse98, s.median)
+            for s in score_table(matches, clusters=clusters) if s.region == ALL and s.n]
+    for variable, (one, other) in itertools.product(matches.variables, DIFFERENCES):
+        if {one, other} <= set(matches.methods):
+            mine = matches.variable == variable
+            d = paired_difference(matches.select(mine), one, other, clusters=None if km is None else clusters[mine])
+            rows.append(Row(data, withheld, variable, f"{RMSE} minus {other}'s", one, d.n, d.difference, d.lower,
+                            d.upper, np.nan, np.nan))
+    return rows
 
 
 def write_csv(path: str | Path, rows: list[Row]) -> None:
@@ -69,17 +79,24 @@ def write_csv(path: str | Path, rows: list[Row]) -> None:
 
 
 def markdown(rows: list[Row]) -> str:
-    """A table of one set of data: a line a variable and way of withholding, a column a method, the least in bold."""
-    methods = [name for name in NAMES if any(row.method == name for row in rows)]
-    lines = ["| withheld | variable | unit | n | " + " | ".join(NAMES[name] for name in methods) + " |",
-             "|---" * (4 + len(methods)) + "|"]
-    for withheld, variable, measure in dict.fromkeys((r.withheld, r.variable, r.measure) for r in rows):
-        mine = {r.method: r for r in rows if (r.withheld, r.variable, r.measure) == (withheld, variable, measure)}
+    """A table of one set of data: a line a variable and way of withholding, a column a method, the least in bold.
+
+    The last column is the kriging library's rmse minus 3D-Var's with the interval of the difference itself.
+    """
+    of = {(r.withheld, r.variable, r.measure, r.method): r for r in rows}
+    methods = [name for name in NAMES if any(key[2:] == (RMSE, name) for key in of)]
+    lines = ["| withheld | variable | unit | n | " + " | ".join(NAMES[name] for name in methods)
+             + " | library minus 3D-Var |", "|---" * (5 + len(methods)) + "|"]
+    for key in dict.fromkeys(key[:3] for key in of if "minus" not in key[2]):
+        withheld, variable, measure = key
         unit, factor = shown(variable)
+        mine = [of.get((*key, name)) for name in methods]
+        least = min(row.value for row in mine if row)
+        apart = of.get((withheld, variable, f"{measure} minus {LIBRARY[1]}'s", LIBRARY[0]))
+        cells = [cell(row, factor, row.value == least) if row else "" for row in mine]
+        cells.append(cell(apart, factor, False) if apart else "")
         title = variable if measure == RMSE else f"{variable}, {measure}"
-        least = min(row.value for row in mine.values())
-        cells = [cell(mine[name], factor, mine[name].value == least) if name in mine else "" for name in methods]
-        count = max(row.n for row in mine.values())
+        count = max(row.n for row in mine if row)
         lines.append(f"| {withheld} | {title} | {unit} | {count} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

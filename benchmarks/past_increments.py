@@ -31,9 +31,10 @@ from mlrtma_dist.observations.departures import verifiable
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.observations.withhold import folds
 
-# Chosen by `main` on the training hours of METAR, with members of 1995
-ENVAR = Members(Localisation(800e3, 5000.0), weight=1.0, static=0.0, error_factor=1.4)
-HYBRID = Members(Localisation(800e3, 5000.0), weight=0.5, static=0.65, error_factor=1.0)
+# Chosen by `main` on the training hours of METAR, with members of 1995. The rmse over 3D-Var's, geometric mean over
+# SEARCHED: EnVar 1.281, the hybrid 1.008 and the nearer to 1 the less the members weigh, down to the least tried.
+ENVAR = Members(Localisation(800e3, 2500.0), weight=2.0, static=0.0, error_factor=2.0)
+HYBRID = Members(Localisation(1600e3, 5000.0), weight=0.25, static=0.65, error_factor=1.0)
 START = {"envar": Members(Localisation(800e3, 2500.0), 1.0, 0.0, 1.4),
          "hybrid": Members(Localisation(800e3, 2500.0), 0.5, 0.65, 1.0)}
 TRIED = {"radius": (400e3, 1600e3), "height": (1200.0, 5000.0), "weight": (0.25, 0.5, 1.0, 2.0, 4.0),
