@@ -10,6 +10,7 @@ them "protocol" (t2m of the RAP hour as the test data ask) and "cost".
 """
 
 import argparse
+import os
 import time
 import warnings
 from pathlib import Path
@@ -32,7 +33,7 @@ TITLE = {**TITLES, PROTOCOL: "2 m temperature by the protocol of the test data"}
 
 def main() -> None:
     """Run what is asked for; the last line is the ratio to the kriging library."""
-    asked = _parser().parse_args()
+    asked, started = _parser().parse_args(), time.perf_counter()
     warnings.filterwarnings("ignore", module="gstools")
     blocks = [None, *asked.blocks]
     rows: list[Row] = []
@@ -45,6 +46,8 @@ def main() -> None:
             rows += found
             print(f"\n{tables[data]}\n\n{data}: {time.perf_counter() - begun:.0f} s", flush=True)
             _write(asked, rows, tables)
+    spent = os.times()
+    print(f"processor time {sum(spent[:4]):.0f} s, wall {time.perf_counter() - started:.0f} s")
     if PROTOCOL in asked.data:
         print(reached(rows))
     for name in dict.fromkeys(r.withheld for r in rows if r.data != PROTOCOL):

@@ -1,7 +1,9 @@
 """The accuracy benchmark, small: it scores what it says, withholds what it says, and beats what it must."""
 
+import csv
 import os
 import pathlib
+import subprocess
 import sys
 
 import numpy as np
@@ -51,14 +53,15 @@ def rows(matches):
 
 
 def rmse(rows, method, variable):
-    (found,) = [row.value for row in rows if (row.method, row.variable) == (method, variable)]
+    (found,) = [row.value for row in rows if (row.method, row.variable, row.measure) == (method, variable, "rmse")]
     return found
 
 
 def test_every_method_has_a_row_of_every_variable_on_the_same_reports(rows, matches):
     from accuracy_withheld import METHODS
 
-    assert [(row.method, row.variable) for row in rows] == [(m, v) for m in METHODS for v in VARIABLES]
+    scored = [(row.method, row.variable) for row in rows if row.measure == "rmse"]
+    assert scored == [(m, v) for m in METHODS for v in VARIABLES]
     for variable in VARIABLES:
         measured = [matches.select(method=m, variable=variable).observation for m in METHODS]
         assert len(measured[0]) > 200 and all(np.array_equal(measured[0], other) for other in measured[1:])
@@ -130,3 +133,20 @@ def test_the_ratio_is_the_geometric_mean_over_variables(rows):
 
     expected = np.sqrt(np.prod([rmse(rows, "threedvar", v) / rmse(rows, "kriging", v) for v in VARIABLES]))
     assert ratio(rows, "threedvar", "kriging") == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_command_writes_every_row_and_prints_its_ratio_last(tmp_path):
+    from accuracy_withheld import METHODS
+
+    asked = "--data madis --variables gust --folds 2 --blocks 100".split()
+    done = subprocess.run([sys.executable, f"{BENCHMARKS}/accuracy.py", *asked, "--output", str(tmp_path)],
+                          env={**os.environ, "PYTHONPATH": str(pathlib.Path(BENCHMARKS).parent)},
+                          capture_output=True, text=True, timeout=600, check=True)
+    with open(tmp_path / "scores.csv", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    value = {(r["withheld"], r["method"]): float(r["value"]) for r in table if r["measure"] == "rmse"}
+    assert list(value) == [(way, method) for way in ("stations", "boxes of 100 km") for method in METHODS]
+    ways = dict.fromkeys(way for way, _ in value)
+    expected = np.sqrt(np.prod([value[way, "threedvar"] / value[way, "kriging"] for way in ways]))
+    assert float(done.stdout.split()[-1]) == pytest.approx(expected, abs=6e-4)
+    assert (tmp_path / "tables.md").read_text().count("| gust | m/s |") == 2
