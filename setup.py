@@ -33,7 +33,8 @@ TESTS = [
     "bitstring==3.1.9",  # pybufrkit breaks with 4.x
     "dapper==1.7.1",  # second opinion on the ensemble filters
     "properscoring==0.1",  # and on CRPS
-    "PyKrige==1.7.3",  # the kriging library of benchmarks/accuracy_mm5.py
+    "gstools==1.7.0",  # the kriging library of benchmarks/accuracy.py
+    "gstools-cython==1.2.0",  # its compiled loops
     "pyreadr==0.5.8",  # its data
 ]
 

@@ -1,15 +1,21 @@
 """Estimate what the methods assume of mm5_pnw, on days other than the verifying one.
 
+    python benchmarks/mm5_estimate.py FILE
+
+Writes a file of the form of configs/methods/mm5_pnw.yaml, whose rounded values that is.
 The modelled covariance by leave-one-out prediction (methods.estimate); localisation, inflation, weights and the factor
 on the observation error by the CRPS at withheld stations, one parameter after the other, once.
 """
 
+import argparse
 import logging
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from mm5_pnw import VERIFYING, Day, known
+from accuracy_data import conus
+from known_members import known
+from mm5_pnw import VERIFYING, Day, read_days, remove_bias
 
 from jobs.inputs import load_settings
 from mlrtma_dist import config
@@ -86,7 +92,7 @@ def score(method: str, settings: Classical, values: dict, days: list[Day]) -> fl
     settings, total = replace(settings, ensemble=full), []
     r, covariance = settings.variables["t2m"].observation_error, Covariance(settings.variables["t2m"].covariance)
     for day in days:
-        made = build_method(method, settings, "t2m", covariance, known(day.points.position, day.members))
+        made = build_method(method, settings, "t2m", covariance, known(day.points, day.deviations))
         parts = folds(day.station, count=SCORE_FOLDS, seed=1)
         for part in range(SCORE_FOLDS):
             out, kept = parts == part, parts != part
@@ -99,3 +105,15 @@ def score(method: str, settings: Classical, values: dict, days: list[Day]) -> fl
 def _members(values: dict) -> Members:
     return Members(Localisation(values["radius"], values["height"]), values["weight"], values["static"],
                    values["error_factor"])
+
+
+def main() -> None:
+    """Estimate and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, help="YAML file to write")
+    days, _ = remove_bias(read_days(conus()))
+    write(parser.parse_args().file, days)
+
+
+if __name__ == "__main__":
+    main()

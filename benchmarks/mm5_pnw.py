@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyreadr
-from scipy.spatial import cKDTree
 
 from mlrtma_dist.config import data_root
 from mlrtma_dist.fields.static import Static, station_points
@@ -46,28 +45,14 @@ class Day:
         return self.members.mean(axis=0) - self.bias
 
     @property
+    def deviations(self) -> np.ndarray:
+        """The members' deviations from their mean, K, shape (8, n)."""
+        return self.members - self.members.mean(axis=0)
+
+    @property
     def departure(self) -> np.ndarray:
         """Observation minus first guess, shape (n,)."""
         return self.observation - self.first_guess
-
-
-@dataclass(frozen=True)
-class Known:
-    """Members known at some places: what a method asks for the deviations at points."""
-
-    tree: cKDTree
-    deviations: np.ndarray
-
-    def __call__(self, points: Points) -> np.ndarray:
-        """Deviations from the mean, shape (members, n)."""
-        distance, row = self.tree.query(points.position)
-        assert not len(points) or distance.max() < 1.0, "asked for members at a place that was never given"
-        return self.deviations[:, row]
-
-
-def known(position: np.ndarray, members: np.ndarray) -> Known:
-    """Members (members, n) at positions (n, 3)."""
-    return Known(cKDTree(position), members - members.mean(axis=0))
 
 
 def read_days(static: Static) -> dict[str, Day]:
@@ -87,12 +72,13 @@ def read_days(static: Static) -> dict[str, Day]:
 
 
 def read_grid(static: Static) -> tuple[Points, np.ndarray]:
-    """The 8,188 points of the model's grid and the members there, shape (8, n), of the verifying day."""
+    """The 8,188 points of the model's grid and the members' deviations there, shape (8, n), of the verifying day."""
     (table,) = pyreadr.read_r(data_root() / "mm5_pnw" / "data_srftGrid.rda").values()
     points = station_points(
         static, table["latitude"].to_numpy(), table["longitude"].to_numpy(), np.full(len(table), np.nan)
     )
-    return points, table[list(MEMBERS)].to_numpy(np.float64).T
+    members = table[list(MEMBERS)].to_numpy(np.float64).T
+    return points, members - members.mean(axis=0)
 
 
 def remove_bias(days: dict[str, Day]) -> tuple[dict[str, Day], np.ndarray]:

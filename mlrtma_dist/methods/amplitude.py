@@ -13,6 +13,8 @@ that believes otherwise carries a coast's departures a thousand km out to sea. D
 deviations. Only observations that the analysis uses take part.
 """
 
+import functools
+
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial import cKDTree
@@ -55,17 +57,19 @@ def scale_to_hour(
     ]
     excess = parts[0].variance / max(float(np.sum(clipped**2)) / (measured * len(points)), 1e-12)
     most = min(STEPS[-1], max(STEPS[0], -np.log(excess))) if parts[0].variance else STEPS[-1]
-    logs = [min(0.0, most), 0.0]
+    logs = (min(0.0, most), 0.0)
+    # a ceiling makes many steps one, and the second round asks much again
+    score = functools.cache(lambda tried: _score(groups, tried, measured))
     with threadpool_limits(1):  # the matrices are small: threads cost more than they give
         for _ in range(ROUNDS):
             for which, ceiling in ((1, STEPS[-1]), (0, most)):
                 if parts[which].variance:
-                    tried = [[*logs[:which], min(s, ceiling), *logs[which + 1 :]] for s in STEPS]
-                    logs = max(tried, key=lambda each: _score(groups, each, measured))
+                    tried = [(*logs[:which], min(s, ceiling), *logs[which + 1 :]) for s in STEPS]
+                    logs = max(tried, key=score)
     return covariance.scaled(np.where(far, *np.exp(logs)))
 
 
-def _score(groups, logs: list[float], measured: int) -> float:
+def _score(groups, logs: tuple[float, ...], measured: int) -> float:
     """Composite log likelihood and log prior of the factors exp(logs)."""
     score = -0.5 * float(np.sum((np.array(logs) / PRIOR) ** 2))
     for matrices, departure, variance in groups:

@@ -1,0 +1,76 @@
+"""The hours of real reports by which methods are judged, and the hours from which past increments come.
+
+No parameter was estimated on a verifying hour: those of configs/methods/classical.yaml come from the surface airways
+reports of 1995-03-18 06Z and 18Z and from METAR of 2019-12-15 and 2020-01-06, and 00Z and 12Z of that day in 1995
+decided on the buddy check (DECISIONS.md). The hours of 1995 judged here lie between those.
+"""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from jobs.inputs import read_all
+from mlrtma_dist import clock
+from mlrtma_dist.config import data_root
+from mlrtma_dist.fields.static import Static, load_static
+from mlrtma_dist.grid.domain import load_domain
+from mlrtma_dist.observations.table import Observations
+
+WINDOW = np.timedelta64(1800, "s")
+STATIONS = ("stations/metar.dat", "stations/metarak.dat")  # METAR text names no positions
+
+
+@dataclass(frozen=True)
+class Hour:
+    """One hour of reports: a file of the test data and its analysis time."""
+
+    file: str
+    time: str
+
+    @property
+    def asked(self) -> dict[str, object]:
+        """What ``inference.problem.pose`` is asked for."""
+        return {"time": clock.parse_time(self.time), "window": WINDOW}
+
+    def read(self, variables) -> Observations:
+        """The reports of these variables."""
+        stations = tuple(str(data_root() / name) for name in STATIONS) if self.file.startswith("metar") else ()
+        table = read_all((str(data_root() / self.file),), stations=stations, time=self.time)
+        return table[np.isin(table.variable, list(variables))]
+
+
+def _sao(*hours: int) -> tuple[Hour, ...]:
+    return tuple(Hour(f"sao/950318{hour:02d}_sao.cdf", f"1995-03-18T{hour:02d}:00") for hour in hours)
+
+
+METAR_2019, METAR_2015 = (Hour("metar/metar_20190701_1200.txt", "2019-07-01T12:00"),
+                          Hour("metar/metar_20151105_0000.txt.gz", "2015-11-05T00:00"))
+TRAINING = (Hour("metar/metar_20191215_0000.txt", "2019-12-15T00:00"),
+            Hour("metar/metar_20200106_0000.wmo", "2020-01-06T00:00"))
+HOURS = {
+    "rap": (Hour("prepbufr/rap.20220824.t06z.adpsfc.prepbufr", "2022-08-24T06:00"),),
+    "madis": (Hour("madis/20050826_0000_metar.nc.gz", "2005-08-26T00:00"),),
+    "metar_2019": (METAR_2019,),
+    "metar_2015": (METAR_2015,),
+    "sao": _sao(3, 9, 15, 21),
+}
+TITLES = {
+    "rap": "RAP PrepBUFR, 2022-08-24 06 UTC",
+    "madis": "MADIS METAR, 2005-08-26 00 UTC",
+    "metar_2019": "METAR text, 2019-07-01 12 UTC",
+    "metar_2015": "METAR text, 2015-11-05 00 UTC",
+    "sao": "Surface airways, 1995-03-18 03, 09, 15, 21 UTC",
+    "mm5_pnw": "Stations of the Pacific Northwest, 2004-01-27 00 UTC, eight members of MM5",
+}
+
+
+def past_hours(data: str) -> tuple[Hour, ...]:
+    """The hours whose increments are members for a set of data: of another year, so that none knows its reports."""
+    return (*TRAINING, METAR_2019, METAR_2015) if data == "sao" else _sao(*range(0, 24, 3))
+
+
+@functools.cache
+def conus() -> Static:
+    """Terrain and land of the domain on which all hours are judged."""
+    return load_static(load_domain("conus"))

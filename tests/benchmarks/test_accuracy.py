@@ -1,0 +1,152 @@
+"""The accuracy benchmark, small: it scores what it says, withholds what it says, and beats what it must."""
+
+import csv
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+BENCHMARKS = str(pathlib.Path(__file__).parents[2] / "benchmarks")
+VARIABLES = ("t2m", "psfc")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def benchmarks_found():
+    if not os.environ.get("MLRTMA_REAL_DATA"):
+        pytest.skip("MLRTMA_REAL_DATA is not set: no real observation files")
+    sys.path.insert(0, BENCHMARKS)
+    yield
+    sys.path.remove(BENCHMARKS)
+
+
+@pytest.fixture(scope="module")
+def hour():
+    """MADIS METAR, the smallest hour, its parts, and EnVar's members of two hours."""
+    from accuracy_data import HOURS, past_hours
+    from accuracy_withheld import Part
+    from past_increments import past_increments, solve_hour
+
+    from jobs.inputs import load_settings
+    from mlrtma_dist.observations.withhold import folds
+
+    settings, (madis,) = load_settings("classical", VARIABLES), HOURS["madis"]
+    observations = madis.read(VARIABLES)
+    members = past_increments([solve_hour(h, settings) for h in past_hours("madis")[:2]], observations)
+    return Part(madis, observations, 0, folds(observations, count=5, seed=0), members, settings)
+
+
+@pytest.fixture(scope="module")
+def matches(hour):
+    from accuracy_withheld import METHODS
+
+    return hour.matches(METHODS)
+
+
+@pytest.fixture(scope="module")
+def rows(matches):
+    from accuracy_tables import rows_of
+
+    return rows_of("madis", "stations", matches, None)
+
+
+def rmse(rows, method, variable):
+    (found,) = [row.value for row in rows if (row.method, row.variable, row.measure) == (method, variable, "rmse")]
+    return found
+
+
+def test_every_method_has_a_row_of_every_variable_on_the_same_reports(rows, matches):
+    from accuracy_withheld import METHODS
+
+    scored = [(row.method, row.variable) for row in rows if row.measure == "rmse"]
+    assert scored == [(m, v) for m in METHODS for v in VARIABLES]
+    for variable in VARIABLES:
+        measured = [matches.select(method=m, variable=variable).observation for m in METHODS]
+        assert len(measured[0]) > 200 and all(np.array_equal(measured[0], other) for other in measured[1:])
+
+
+def test_3d_var_is_nearer_than_the_nearest_station_and_than_the_kriging_library(rows):
+    assert rmse(rows, "threedvar", "t2m") < 0.9 * rmse(rows, "nearest", "t2m")
+    assert rmse(rows, "threedvar", "t2m") < rmse(rows, "kriging", "t2m") < rmse(rows, "first_guess", "t2m")
+    assert rmse(rows, "threedvar", "psfc") < rmse(rows, "nearest", "psfc")
+
+
+def test_no_method_knows_what_a_withheld_station_measured_under_any_of_its_names(hour, matches):
+    from dataclasses import replace
+
+    from accuracy_withheld import METHODS
+
+    from mlrtma_dist.observations.twins import twin_numbers
+
+    number = twin_numbers(hour.observations)
+    held = np.isin(number, number[hour.parts == hour.fold])
+    assert np.array_equal(held, hour.parts == hour.fold)  # twins lie in one part
+    # 9 K, 9 hPa: no neighbour becomes a twin by it, most stay within the rule of verification
+    other = hour.observations.value + held * np.where(hour.observations.variable == "t2m", 9.0, 900.0)
+    changed = replace(hour, observations=replace(hour.observations, value=other)).matches(METHODS)
+    keys = [list(zip(m.method, m.variable, m.station, m.latitude, strict=True)) for m in (matches, changed)]
+    before, after = (dict(zip(key, m.prediction, strict=True)) for key, m in zip(keys, (matches, changed), strict=True))
+    both = sorted(before.keys() & after.keys())
+    assert len(both) > 0.7 * len(before)
+    # a changed report may leave the scores; the rest then goes in other blocks: 10 mK; a leak would be of kelvins
+    assert np.allclose([before[key] for key in both], [after[key] for key in both], rtol=1e-4, atol=0.0)
+
+
+def test_members_of_past_hours_are_of_other_years_than_what_they_verify():
+    from accuracy_data import HOURS, past_hours
+
+    for data, verifying in HOURS.items():
+        assert {h.time[:4] for h in past_hours(data)}.isdisjoint(h.time[:4] for h in verifying), data
+
+
+def test_kriging_of_a_library_gives_back_a_linear_trend_of_elevation(hour):
+    from kriging import Kriging
+
+    from mlrtma_dist.fields.static import station_points
+
+    generator = np.random.default_rng(1)
+    latitude, longitude = generator.uniform(35, 45, 300), generator.uniform(-110, -90, 300)
+    static = __import__("accuracy_data").conus()
+    points = station_points(static, latitude, longitude, generator.uniform(0, 2000, 300))
+    trend = 5.0 - 6.5e-3 * points.elevation
+    fit = Kriging().fit(points[:200], trend[:200] + 1e-3 * generator.standard_normal(200), np.ones(200))
+    assert np.allclose(fit.increment(points[200:]), trend[200:], atol=0.5)
+
+
+def test_a_table_goes_between_its_markers_and_nowhere_else(tmp_path, rows):
+    from accuracy_tables import markdown, write_between
+
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- madis -->\nold\n<!-- end of madis -->\nafter\n")
+    write_between(page, "madis", markdown(rows))
+    text = page.read_text()
+    assert text.startswith("before\n<!-- madis -->\n") and text.endswith("<!-- end of madis -->\nafter\n")
+    assert "old" not in text and text.count("| stations | t2m | K |") == 1 and text.count("**") == 2 * len(VARIABLES)
+    with pytest.raises(ValueError, match="markers"):
+        write_between(page, "rap", "")
+
+
+def test_the_ratio_is_the_geometric_mean_over_variables(rows):
+    from accuracy_tables import ratio
+
+    expected = np.sqrt(np.prod([rmse(rows, "threedvar", v) / rmse(rows, "kriging", v) for v in VARIABLES]))
+    assert ratio(rows, "threedvar", "kriging") == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_command_writes_every_row_and_prints_its_ratio_last(tmp_path):
+    from accuracy_withheld import METHODS
+
+    asked = "--data madis --variables gust --folds 2 --blocks 100".split()
+    done = subprocess.run([sys.executable, f"{BENCHMARKS}/accuracy.py", *asked, "--output", str(tmp_path)],
+                          env={**os.environ, "PYTHONPATH": str(pathlib.Path(BENCHMARKS).parent)},
+                          capture_output=True, text=True, timeout=600, check=True)
+    with open(tmp_path / "scores.csv", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    value = {(r["withheld"], r["method"]): float(r["value"]) for r in table if r["measure"] == "rmse"}
+    assert list(value) == [(way, method) for way in ("stations", "boxes of 100 km") for method in METHODS]
+    ways = dict.fromkeys(way for way, _ in value)
+    expected = np.sqrt(np.prod([value[way, "threedvar"] / value[way, "kriging"] for way in ways]))
+    assert float(done.stdout.split()[-1]) == pytest.approx(expected, abs=6e-4)
+    assert (tmp_path / "tables.md").read_text().count("| gust | m/s |") == 2
