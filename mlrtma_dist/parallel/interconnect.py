@@ -57,7 +57,7 @@ class Interconnect:
         nodes = math.ceil(ranks / self.per_node)
         inner = math.ceil(math.log2(min(ranks, self.per_node))) * self.within_node.latency
         outer = math.ceil(math.log2(nodes)) * self.between_nodes.latency
-        used = [self.within_node.bandwidth] if nodes == 1 else [self.within_node.bandwidth, self.between_nodes.bandwidth]
+        used = [self.within_node.bandwidth] + [self.between_nodes.bandwidth] * (nodes > 1)
         trips = {"sum": 2, "divide": 1}.get(item.kind)
         share = trips * (ranks - 1) / ranks if trips else ranks - 1
         return (2 if item.kind == "sum" else 1) * (inner + outer) + share * item.size / min(used)
