@@ -3,7 +3,7 @@
 Every number of ranks measures, all ranks at once: matrix products, convolutions, memory, the call of an operator, and
 letters of 8 bytes and 8 MB between pairs. With these alone the step of a training is predicted, and then run.
 
-    python benchmarks/plan_check.py                    # 512 x 512 points, the shipped network
+    python benchmarks/plan_check.py                    # 256 x 256 points, the shipped network
     mpiexec -n 2 python benchmarks/plan_check.py --here --device cuda    # on nodes of a cluster: their hardware section
 
 Prints the section hardware: of a machine's profile, each step, and predicted / measured last.
@@ -32,7 +32,7 @@ from mlrtma_dist.training.layouts import Machine, Planner, Training
 from mlrtma_dist.training.operators import Processor
 
 TABLES = {1: (1, 1), 2: (2, 1), 4: (2, 2)}
-TURNS, STEPS, REPEATS = 3, 6, 7
+TURNS, STEPS, REPEATS = 3, 4, 5
 SMALL, LARGE = 8, 8_000_000  # bytes of letters: the time of the first is latency
 SETTINGS = {"optimizer": {"type": "AdamW", "params": {}}, "gradient_clipping": 1.0}
 
@@ -122,8 +122,8 @@ def section(found: dict[str, float]) -> str:
 def start(ranks: int, size: int, device: str) -> dict[str, float]:
     """Start ranks of this file; what rank 0 printed."""
     mpiexec = Path(sys.executable).parent / "mpiexec"
-    command = [str(mpiexec) if mpiexec.exists() else "mpiexec", "--oversubscribe", "--bind-to", "none", "-n", str(ranks),
-               sys.executable, __file__, "--here", "--size", str(size), "--device", device]
+    command = [str(mpiexec) if mpiexec.exists() else "mpiexec", "--oversubscribe", "--bind-to", "none", "-n",
+               str(ranks), sys.executable, __file__, "--here", "--size", str(size), "--device", device]
     kept = {"MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "2000000000", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env={**kept, **os.environ}, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -132,7 +132,7 @@ def start(ranks: int, size: int, device: str) -> dict[str, float]:
 def main():
     """Predict and measure, the numbers of ranks in turn."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=512, help="points on a side of the domain")
+    parser.add_argument("--size", type=int, default=256, help="points on a side of the domain")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--here", action="store_true", help="these ranks only, started by whoever calls")
     given = parser.parse_args()

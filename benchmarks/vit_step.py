@@ -3,17 +3,17 @@
     python benchmarks/vit_step.py --tile 120 --width 96 --depth 2                  # CPU, float32
     python benchmarks/vit_step.py --device cuda --peak 989e12 --domains            # GPU, bf16: H100 or H200
 
-The claim holds for the second: at least 0.45 of the dense bf16 peak by the wide network (1536 channels, 12 blocks, windows
-of 64 tokens, patches of 4 x 4 points). Operations are those of one forward and backward pass, counted by PyTorch without
-data; what is computed again does not count. Time is that of the engine's whole step, optimizer included. The shipped
+The claim is about the second: at least 0.45 of the dense bf16 peak by the wide network (1536 channels, 12 blocks,
+windows of 64 tokens, patches of 4 x 4 points). Operations are those of one forward and backward pass, counted by
+PyTorch without data; what is computed again does not count. Time is that of the engine's whole step, optimizer included. The shipped
 network (96 channels, 4 blocks) is beside it. Each switch is tried alone against none, then all that help together:
 
     fused attention    PyTorch's fused kernels instead of the plain product, softmax, product
     channels last      channels of a point side by side in memory
     compile            torch.compile of the network
 
-``--domains`` adds the largest square tile that fits, and seconds of a step and of an analysis on CONUS at 2.5 km and 1 km
-where they fit, activations computed again. Prints the utilisation of the wide network last.
+``--domains`` adds the largest square tile that fits, and seconds of a step and of an analysis on CONUS at 2.5 km and
+1 km where they fit, activations computed again. Prints the utilisation of the wide network last.
 """
 
 import argparse
@@ -128,7 +128,7 @@ def free() -> None:
         torch.cuda.empty_cache()
 
 
-def utilisation(name: str, config: VisionTransformerConfig, size: int, switches: tuple[str, ...], place: Place) -> float:
+def utilisation(name: str, config: VisionTransformerConfig, size: int, switches, place: Place) -> float:
     """Race the switches on a square tile; print each gain, and return the share of the peak with all that help."""
     shape, count = (size, size), operations(config, (size, size))
     plain, gains = step_time(config, shape, (), place), {}
@@ -169,6 +169,13 @@ def largest_tile(config: VisionTransformerConfig, place: Place) -> int:
     return low * unit
 
 
+def step_and_analysis(config: VisionTransformerConfig, shape: tuple[int, int], place: Place) -> list[float]:
+    """Median times of a step and of the network alone, s."""
+    engine, sample = engine_on(config, shape, ("fused attention",), place)
+    actions = (lambda: engine.step([sample], 1e-4), lambda: engine.predict(sample))
+    return [statistics.median(clock(action, place.world.device, place.steps)) for action in actions]
+
+
 def domains(name: str, config: VisionTransformerConfig, place: Place) -> None:
     """Largest tile; seconds of a step and of an analysis on CONUS where they fit."""
     again = replace(config, recompute=True)
@@ -179,11 +186,8 @@ def domains(name: str, config: VisionTransformerConfig, place: Place) -> None:
         if not fits(again, shape, place):
             print(f"{name}: {domain} {shape} does not fit: divide it among ranks (mlrtma plan)", flush=True)
             continue
-        engine, sample = engine_on(again, shape, ("fused attention",), place)
-        step, analysis = (statistics.median(clock(action, place.world.device, place.steps)) for action in (
-            lambda: engine.step([sample], 1e-4), lambda: engine.predict(sample)))  # noqa: B023 run at once
+        step, analysis = step_and_analysis(again, shape, place)
         print(f"{name}: {domain} {shape}: step {step:.3f} s, analysis {analysis:.3f} s", flush=True)
-        del engine, sample
         free()
 
 
