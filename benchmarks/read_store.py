@@ -10,8 +10,8 @@ case) is made in a temporary folder. Each rank reads its own tile of every case,
     python benchmarks/read_store.py
 
 Claim: store / plain at least 0.8. All from the page cache, where no disk hides what the processor does; a training
-makes its samples in a thread of their own. Prints weak scaling, a rank's throughput on as many ranks as there are cores, each
-with a tile of the same size, over that of one rank; and the ratios of throughputs of one rank last.
+makes its samples in a thread of their own. Prints weak scaling, a rank's throughput on as many ranks as there are
+cores, each with a tile of the same size, over that of one rank; and the ratios of throughputs of one rank last.
 """
 
 import argparse

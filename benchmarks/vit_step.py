@@ -5,8 +5,9 @@
 
 The claim is about the second: at least 0.45 of the dense bf16 peak by the wide network (1536 channels, 12 blocks,
 windows of 64 tokens, patches of 4 x 4 points). Operations are those of one forward and backward pass, counted by
-PyTorch without data; what is computed again does not count. Time is that of the engine's whole step, optimizer included. The shipped
-network (96 channels, 4 blocks) is beside it. Each switch is tried alone against none, then all that help together:
+PyTorch without data; what is computed again does not count. Time is that of the engine's whole step, optimizer
+included. The shipped network (96 channels, 4 blocks) is beside it. Each switch is tried alone against none, then all
+that help together:
 
     fused attention    PyTorch's fused kernels instead of the plain product, softmax, product
     channels last      channels of a point side by side in memory
