@@ -24,7 +24,7 @@ def machine(tmp_path):
 
 
 def test_a_machine_never_seen_gets_both_tables_without_a_store(machine, capsys):
-    assert main(["plan", "--machine", machine(), "--config", TRAINING, "--domain", "guam", "--ranks", "4", "16"]) == 0
+    assert main(["plan", "--machine", machine(), "--config", TRAINING, "--domain", "conus", "--ranks", "4", "16"]) == 0
     lines = capsys.readouterr().out.splitlines()
     rows = [line.split() for line in lines if line.split()[:1] in (["4"], ["16"])]
     assert [row[0] for row in rows] == ["4", "16", "4", "16"]

@@ -3,6 +3,7 @@
 Prints one line of JSON: for each network and table the ranks' real and counted lists, which must agree.
 """
 
+import copy
 import json
 
 import torch
@@ -72,9 +73,7 @@ def main():
                 run(network, here, "cpu")
                 real = list(log)
                 count = Counting.among(4, world.rank)
-                network.to("meta")
-                run(network, Tiled(here.tile, count, here.hide_from), "meta")
-                network.to_empty(device="cpu")
+                run(copy.deepcopy(network).to("meta"), Tiled(here.tile, count, here.hide_from), "meta")
                 counted = [words(item) for item in count.log]
                 found[f"{name} {table}"] = collect(world, {"real": real, "counted": counted})
         if world.rank == 0:
