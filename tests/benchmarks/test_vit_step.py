@@ -25,7 +25,7 @@ def test_operations_are_those_of_the_layers_counted_by_hand():
     attention = tokens * (3 + 1) * width**2 + 2 * tokens * window**2 * width
     pointwise = tokens * 2 * 2 * width**2
     decoder = 9 * (tokens * width * inner + points * (inner + channels_in) * inner + points * inner * channels_out)
-    # Two an addition and multiplication; the backward pass costs twice the forward one, but the inputs need no gradient.
+    # An addition and a multiplication are two; backward costs twice forward, but the inputs need no gradient.
     expected = 2 * (2 * embedding + 3 * (attention + pointwise + decoder))
     assert module.operations(config, (size, size)) == expected
 
@@ -39,4 +39,4 @@ def test_a_tiny_run_prints_operations_over_time_and_peak_last():
     *_, wide, last = done.stdout.strip().splitlines()
     count, seconds = (float(re.search(pattern, wide).group(1)) for pattern in (
         r"([\d.e+-]+) x 10\^12", r"; ([\d.e+-]+) s with"))
-    assert float(last.split()[-1]) == pytest.approx(count * 1e12 / seconds / peak, abs=2e-3)
+    assert float(last.split()[-1]) == pytest.approx(count * 1e12 / seconds / peak, rel=2e-3)

@@ -71,8 +71,7 @@ def test_operations_of_all_tiles_are_those_of_the_whole_where_nothing_is_compute
     count = lambda table, at: sum(times * done for (done, _), times in work.of_pass(  # noqa: E731
         method, Tile.split((64, 96), table, at, 4), (3, 1), 1, {}).operators.items())
     tiles = sum(count((2, 2), (y, x)) for y in (0, 1) for x in (0, 1))
-    assert tiles == pytest.approx(count((1, 1), (0, 0)), rel=0.15)  # rims are convolved by interpolation's neighbours
-    assert tiles >= count((1, 1), (0, 0))
+    assert tiles == count((1, 1), (0, 0)) > 0
 
 
 def test_without_latency_data_ranks_are_perfectly_efficient():
@@ -92,9 +91,9 @@ def test_a_latency_is_paid_for_every_message_of_a_step():
 
 
 def test_layouts_that_do_not_fit_are_refused_with_what_they_need():
-    planner = planner_of(memory=3e6)
+    planner = planner_of(memory=1.5e6)
     assert [layout.mesh for layout in planner.layouts(1)] == []
-    assert "needs" in planner.refused[Mesh(), 0] and "there are 3 MiB" in planner.refused[Mesh(), 0]
+    assert "needs" in planner.refused[Mesh(), 0] and "there are 1 MiB" in planner.refused[Mesh(), 0]
     assert all(layout.mesh.tiles > 1 for layout in planner.layouts(16))
 
 
@@ -105,7 +104,7 @@ def test_tiles_smaller_than_what_must_not_be_cut_are_refused_by_the_tile():
 
 
 def test_the_fastest_layout_comes_first_and_the_lower_stage_among_equals():
-    found = planner_of().layouts(4)
+    found = planner_of(link=Link(1e-3, 1e9)).layouts(4)
     assert [layout.step for layout in found] == sorted(layout.step for layout in found)
     assert found[0].mesh == Mesh(data=4) and found[0].stage == 0
 
