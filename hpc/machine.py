@@ -3,6 +3,8 @@
 Profiles are ``configs/machines/<name>.yaml``; a path ending in .yaml names a file of the user's own.
 """
 
+import contextlib
+import dataclasses
 import difflib
 import re
 import typing
@@ -10,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+
+from hpc.hardware import Hardware, Link
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEDULERS = ("slurm", "none")
@@ -75,6 +79,7 @@ class Machine:
         environment: shell lines that a job runs first, e.g. "module load cuda/12.4".
         variables: environment variables of a job.
         jobs: what each verb's job asks for, by verb.
+        hardware: of the nodes, for `mlrtma plan`; null: unknown.
     """
 
     name: str
@@ -97,6 +102,7 @@ class Machine:
     environment: tuple[str, ...] = ()
     variables: dict[str, str] = field(default_factory=dict)
     jobs: dict[str, Resources] = field(default_factory=dict)
+    hardware: Hardware | None = None
 
     def __post_init__(self):
         for key, known in (("scheduler", SCHEDULERS), ("launcher", LAUNCHERS)):
@@ -189,9 +195,13 @@ def _build(cls, data: dict, where: str):
             close = difflib.get_close_matches(str(key), hints, n=1)
             hint = f" (did you mean {close[0]!r}?)" if close else ""
             raise MachineError(f"{where}: unknown key {key!r}{hint}; known are {', '.join(hints)}")
+    nothing = dataclasses.MISSING
+    needed = [each.name for each in dataclasses.fields(cls) if each.default is each.default_factory is nothing]
+    if missing := [key for key in needed if key not in data]:
+        raise MachineError(f"{where}: expected the keys {', '.join(needed)}; missing: {', '.join(missing)}")
     try:
         return cls(**{key: _convert(hints[key], value, f"{where}: {key}") for key, value in data.items()})
-    except MachineError as error:
+    except ValueError as error:
         message = str(error)
         raise MachineError(message if message.startswith(where) else f"{where}: {message}") from error
 
@@ -205,8 +215,13 @@ def _convert(hint, value, where: str):
         return tuple(str(item) for item in value)
     if hint == str | None and (value is None or isinstance(value, str)):
         return value
-    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+    if hint in (Hardware | None, Link) and isinstance(value, dict):
+        return _build(Link if hint is Link else Hardware, value, where)
+    if hint == Hardware | None and value is None:
+        return None
+    if hint is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError):
+            return float(value)  # also of text: YAML takes 80e9 for a word
     if hint in (str, bool, int) and type(value) is hint:
         return value
     raise MachineError(f"{where}: expected {getattr(hint, '__name__', hint)}, got {value!r}")

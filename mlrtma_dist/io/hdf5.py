@@ -7,6 +7,7 @@ Values are little-endian as numpy gives them; strings are UTF-8 attributes.
 
 import contextlib
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -134,7 +135,7 @@ class Reader:
         Raises:
             StoreError: no such file, or no whole HDF5 file.
         """
-        self.path, self.bytes_read, self._sizes = Path(path), 0, {}
+        self.path, self.bytes_read, self._sizes, self._arrays = Path(path), 0, {}, {}
         try:
             self._file = h5py.File(path, "r")
         except OSError as error:
@@ -180,18 +181,19 @@ class Reader:
     def _touched(self, name: str, array, ranges) -> int:
         """Stored bytes of the chunks that a box lies in, asked of the file itself."""
         corners = [range(r.start // c * c, r.stop, c) for r, c in zip(ranges, array.chunks, strict=True)]
-        total = 0
-        for corner in np.stack(np.meshgrid(*corners, indexing="ij"), -1).reshape(-1, array.ndim).tolist():
-            key = (name, *corner)
-            if key not in self._sizes:
-                self._sizes[key] = array.id.get_chunk_info_by_coord(tuple(corner)).size
-            total += self._sizes[key]
+        sizes, total = self._sizes.setdefault(name, {}), 0
+        for corner in itertools.product(*corners):
+            if corner not in sizes:
+                sizes[corner] = array.id.get_chunk_info_by_coord(corner).size
+            total += sizes[corner]
         return total
 
     def _array(self, name: str):
-        if name not in self._file:
-            raise StoreError(f"{self.path}: expected an array {name}, found {', '.join(self._file) or 'none'}.")
-        return self._file[name]
+        if name not in self._arrays:  # opened once: opening takes as long as reading a table's rows
+            if name not in self._file:
+                raise StoreError(f"{self.path}: expected an array {name}, found {', '.join(self._file) or 'none'}.")
+            self._arrays[name] = self._file[name]
+        return self._arrays[name]
 
 
 def _from_json(text):

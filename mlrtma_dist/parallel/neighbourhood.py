@@ -59,11 +59,12 @@ class Tiled(Neighbourhood):
         if self.domain[0] * self.domain[1] < self.hide_from * self.tiles:
             around = self.rim(field, Rim.around(*(dilation * (size // 2) for size in weight.shape[-2:])), edge)
             return F.conv2d(around, weight, bias, stride, 0, dilation)
-        kind = field.device.type
+        kind, setting = field.device.type, convolve.Setting(stride, dilation, edge, self.tile, self.transport)
+        if not torch.amp.is_autocast_available(kind):  # the meta device, on which a step's work is counted
+            return convolve.convolve(field, weight, bias, setting)
         if torch.is_autocast_enabled(kind):
             lower = torch.get_autocast_dtype(kind)
             field, weight, bias = field.to(lower), weight.to(lower), None if bias is None else bias.to(lower)
-        setting = convolve.Setting(stride, dilation, edge, self.tile, self.transport)
         with torch.autocast(kind, enabled=False):
             return convolve.convolve(field, weight, bias, setting)
 

@@ -75,7 +75,7 @@ class _Normalise(torch.autograd.Function):
         return home, crossed.sum(0).to(weight), plain.sum(0).to(weight), None, None, None
 
 
-def _statistics(field: Tensor, groups: int, epsilon: float, transport: Transport) -> tuple[Tensor, Tensor, float]:
+def _statistics(field: Tensor, groups: int, epsilon: float, transport: Transport) -> tuple[Tensor, Tensor, Tensor]:
     """Mean and inverse deviation, shape (batch, group), and the points of a group over all tiles."""
     precise = torch.promote_types(field.dtype, torch.float32)
     by_group = field.to(precise).flatten(2).unflatten(1, (groups, -1)).flatten(2)
@@ -86,7 +86,7 @@ def _statistics(field: Tensor, groups: int, epsilon: float, transport: Transport
     count = counts.sum(0)
     mean = (counts * means).sum(0) / count
     variance = (departures.sum(0) + (counts * (means - mean).square()).sum(0)) / count
-    return mean, torch.rsqrt(variance + epsilon), float(count.flatten()[0])
+    return mean, torch.rsqrt(variance + epsilon), count.flatten()[0]
 
 
 def _by_channel(value: Tensor, field: Tensor) -> Tensor:

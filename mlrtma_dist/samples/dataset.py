@@ -21,6 +21,7 @@ from mlrtma_dist.samples.store import Store, Table, cell_of
 from mlrtma_dist.samples.symmetry import Symmetry
 
 AHEAD = 3  # batches read while the network works; more only costs memory
+BAND = 16  # rows
 
 
 @dataclass(frozen=True)
@@ -77,26 +78,36 @@ class Dataset:
 
     def batch(self, indices: Sequence[int]) -> Sample:
         """The cases of these indices side by side."""
-        shown = [self._show(*self._keys[index]) for index in indices]
-        inputs, target = (torch.from_numpy(np.stack(parts)) for parts in zip(*shown, strict=True))
+        variables, shape = len(self.store.layout.variables), self.tile.box.shape
+        inputs, target = (torch.empty(len(indices), count, *shape) for count in (3 * variables, variables))
+        for number, index in enumerate(indices):
+            self._show(*self._keys[index], inputs[number].numpy(), target[number].numpy())
         return Sample(inputs, target, None, self.time[np.asarray(indices, dtype=np.int64)])
 
-    def _show(self, case: int, variant: int) -> tuple[np.ndarray, np.ndarray]:
+    def _show(self, case: int, variant: int, inputs: np.ndarray, target: np.ndarray) -> None:
+        """Write a case into its place of a batch: every field is touched once on the way."""
         layout, box = self.store.layout, self.tile.box
         variables = len(layout.variables)
         symmetry = Symmetry.draw(layout.shape[0], self.seed, int(case), int(variant))
         rows, columns = symmetry.source(box)
-        values = self._normalise(symmetry.field(self.store.fields(int(case), rows, columns)), symmetry.sign)
+        stored = symmetry.field(self.store.fields(int(case), rows, columns))
+        for number, field in enumerate(stored):
+            into = inputs[number] if number < variables else target[number - variables]
+            self._normalise(field, number % variables, symmetry.sign, into)
         table = self._place(self.store.observations(int(case), rows, columns), symmetry)
         cell, number = cell_of(table.place, layout.shape, layout.periodic), table.variable.astype(np.int64)
-        believed = values[number, cell[:, 0] - box.y0, cell[:, 1] - box.x0]
-        channels = encode(cell, table.value - believed, number, box, variables)
-        return np.concatenate([values[:variables], channels]), values[variables:]
+        believed = inputs[number, cell[:, 0] - box.y0, cell[:, 1] - box.x0]
+        encode(cell, table.value - believed, number, box, inputs[variables:])
 
-    def _normalise(self, values: np.ndarray, sign: int) -> np.ndarray:
-        """Backgrounds and targets in units of the targets."""
-        mean, deviation = (np.tile(part[len(part) // 2 :], 2) for part in self._scale)
-        return ((values - sign * mean[:, None, None]) / deviation[:, None, None]).astype(np.float32)
+    def _normalise(self, field: np.ndarray, variable: int, sign: int, into: np.ndarray) -> None:
+        """A background or target in units of the target, in double precision on the way."""
+        mean, deviation = (part[len(part) // 2 :][variable] for part in self._scale)
+        wide = np.empty((BAND, field.shape[1]))
+        for first in range(0, len(field), BAND):  # a band stays in the processor's cache between the two steps
+            rows = slice(first, first + BAND)
+            part = wide[: len(field[rows])]
+            np.subtract(field[rows], sign * mean, out=part, dtype=np.float64)
+            np.divide(part, deviation, out=into[rows], casting="same_kind")
 
     def _place(self, table: Table, symmetry: Symmetry) -> Table:
         mean, deviation = (part[len(part) // 2 :][table.variable.astype(np.int64)] for part in self._scale)

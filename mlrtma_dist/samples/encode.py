@@ -11,21 +11,22 @@ import numpy as np
 from mlrtma_dist.nn.neighbourhood import Box
 
 
-def encode(cell: np.ndarray, departure: np.ndarray, variable: np.ndarray, box: Box, variables: int) -> np.ndarray:
-    """Observations on a box of the grid.
+def encode(cell: np.ndarray, departure: np.ndarray, variable: np.ndarray, box: Box, channels: np.ndarray) -> None:
+    """Observations on a box of the grid, written into ``channels``.
 
     Args:
         cell: grid points (y, x) of the domain, within the box, integers of shape (n, 2).
         departure: observation minus background there, shape (n,).
         variable: number of each observation's variable, shape (n,).
         box: the tile's points.
-        variables: how many there are.
-
-    Returns:
-        Mean departures, then masks, shape (2 * variables, y, x), float32.
+        channels: takes mean departures, then masks, shape (2 * variables, y, x), float32, contiguous.
     """
-    sums, counts = np.zeros((2, variables, *box.shape))
-    index = (variable.astype(np.int64), cell[:, 0] - box.y0, cell[:, 1] - box.x0)
-    np.add.at(sums, index, departure)
-    np.add.at(counts, index, 1.0)
-    return np.concatenate([sums / np.maximum(counts, 1.0), counts > 0.0]).astype(np.float32)
+    rows, columns = box.shape
+    index = (variable.astype(np.int64) * rows + cell[:, 0] - box.y0) * columns + cell[:, 1] - box.x0
+    # Only observed points are touched in double precision: the fields have a thousand times as many.
+    points, number = np.unique(index, return_inverse=True)
+    counts = np.bincount(number, minlength=len(points))
+    channels.fill(0.0)
+    means, masks = channels.reshape(2, -1)
+    means[points] = np.bincount(number, departure, len(points)) / counts
+    masks[points] = 1.0

@@ -131,6 +131,8 @@ class Store:
         """A box of a case's fields, shape (field, y, x); where the domain wraps the ranges may leave it."""
         parts_y, parts_x = (self._pieces(r, axis) for axis, r in enumerate((rows, columns)))
         every = range(len(self.layout.fields))
+        if len(parts_y) == len(parts_x) == 1:  # joining a single piece would copy it: a quarter of the time to read it
+            return self.reader.read("fields", [range(case, case + 1), every, parts_y[0], parts_x[0]])[0]
         bands = [
             np.concatenate([self.reader.read("fields", [range(case, case + 1), every, y, x])[0] for x in parts_x], -1)
             for y in parts_y
@@ -141,16 +143,20 @@ class Store:
         """The observations that a box of cells owns; places are the store's own, also where the ranges wrap."""
         edge, table = self.layout.edge, self.layout.chunk_table
         first = self.reader.read("first", [range(case, case + 1), range(table[0] * table[1] + 1)])[0]
-        wanted = [sorted({i // edge for part in self._pieces(r, axis) for i in part})
-                  for axis, r in enumerate((rows, columns))]
+        lines = [np.concatenate([np.arange(part.start, part.stop) for part in self._pieces(r, axis)])
+                 for axis, r in enumerate((rows, columns))]
+        wanted = [np.unique(each // edge).tolist() for each in lines]
         chunks = [y * table[1] + x for y in wanted[0] for x in wanted[1]]
         spans = joined_spans([(int(first[low]), int(first[high])) for low, high in runs(chunks)], ROWS)
         tables = [self._rows(range(*span)) for span in spans]
         joined = Table(*(np.concatenate([getattr(t, f.name) for t in tables]) for f in fields(Table)))
         cell = cell_of(joined.place, self.layout.shape, self.layout.periodic)
-        inside = [np.isin(cell[:, axis], [i for part in self._pieces(r, axis) for i in part])
-                  for axis, r in enumerate((rows, columns))]
-        return joined[inside[0] & inside[1]]
+        inside = np.ones(len(cell), bool)
+        for axis, each in enumerate(lines):
+            ours = np.zeros(self.layout.shape[axis], bool)
+            ours[each] = True
+            inside &= ours[cell[:, axis]]
+        return joined[inside]
 
     def _rows(self, rows: range) -> Table:
         width = {name: [range(2)] if size else [] for name, (_, size) in COLUMNS.items()}

@@ -55,7 +55,8 @@ class Symmetry:
         """The new case's box from what was read at `source`, shape (..., y, x)."""
         for axis, mirror in zip((-2, -1), self.mirror, strict=True):
             values = np.flip(values, axis) if mirror else values
-        return self.sign * (values.swapaxes(-1, -2) if self.transpose else values)
+        values = values.swapaxes(-1, -2) if self.transpose else values
+        return values if self.sign == 1 else -values
 
     def place(self, source: np.ndarray) -> np.ndarray:
         """Where observations at ``source`` (n, 2) lie in the new case, in [-1/2, size - 1/2).

@@ -4,7 +4,6 @@ import copy
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.samples.sample import Sample
@@ -18,9 +17,13 @@ class Memory:
     weights: int
     activations: int
 
+    @property
+    def total(self) -> int:
+        """Of both."""
+        return self.weights + self.activations
+
     def __str__(self) -> str:
-        total = self.weights + self.activations
-        return f"{_mib(total)} = {_mib(self.weights)} weights + {_mib(self.activations)} activations"
+        return f"{_mib(self.total)} = {_mib(self.weights)} weights + {_mib(self.activations)} activations"
 
 
 def estimate(method, tile_shape: tuple[int, int], channels: tuple[int, int], micro_batch: int, ranks: int,
@@ -34,22 +37,31 @@ def estimate(method, tile_shape: tuple[int, int], channels: tuple[int, int], mic
         micro_batch: samples at once; ranks: that share what ZeRO divides.
         settings: the ``engine:`` section; averaged: whether a moving average is kept.
     """
+    return Memory(weights(method, ranks, settings, averaged),
+                  activations(method, tile_shape, channels, micro_batch, settings))
+
+
+def weights(method, ranks: int, settings: dict, averaged: bool) -> int:
+    """Bytes of weights, gradients and what the optimizer keeps; arguments as in `estimate`."""
     numbers = sum(weight.numel() for weight in method.network.parameters())
     low, stage = (2 if engine_settings.is_bf16(settings) else 4), engine_settings.stage(settings)
     states = numbers * (8 + 4 * averaged + (4 if low == 2 or stage else 0))  # two moments, the average, float32 masters
-    gradients, computing = numbers * low, numbers * low
-    weights = sum(
-        part // ranks if stage >= divided else part for part, divided in ((states, 1), (gradients, 2), (computing, 3))
-    )
+    parts = ((states, 1), (numbers * low, 2), (numbers * low, 3))  # gradients, then what is computed with
+    return sum(part // ranks if stage >= divided else part for part, divided in parts)
+
+
+def activations(
+    method, tile_shape: tuple[int, int], channels: tuple[int, int], micro_batch: int, settings: dict
+) -> int:
+    """Bytes that the backward pass keeps of a forward pass; arguments as in `estimate`."""
     align = method.network.alignment
     shape = tuple(-(-size // align) * align for size in tile_shape)
-    return Memory(weights, _kept(method, shape, channels, micro_batch, low))
+    return _kept(method, shape, channels, micro_batch, 2 if engine_settings.is_bf16(settings) else 4)
 
 
 def _kept(method, shape, channels, micro_batch: int, low: int) -> int:
     """Bytes that the backward pass keeps of a forward pass, every storage once, weights left out."""
-    blank = copy.copy(method)
-    blank.network = _meta(method.network).to(torch.bfloat16 if low == 2 else torch.float32)
+    blank = without_data(method, low == 2)
     known = {weight.untyped_storage()._cdata for weight in blank.network.parameters()}
     found: dict[int, tuple[int, torch.Tensor]] = {}
 
@@ -59,15 +71,23 @@ def _kept(method, shape, channels, micro_batch: int, low: int) -> int:
             found[storage._cdata] = (storage.nbytes(), tensor)  # the tensor, so that no other gets its place
         return tensor
 
-    inputs, target = (torch.empty(micro_batch, count, *shape, device="meta") for count in channels)
-    sample = Sample(inputs.to(torch.bfloat16 if low == 2 else torch.float32), target, None, None)
+    sample = sample_without_data(shape, channels, micro_batch, low == 2)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         blank.loss(sample, Alone(shape))
     return sum(size for size, _ in found.values())
 
 
-def _meta(network: nn.Module) -> nn.Module:
-    return copy.deepcopy(network).to("meta")
+def without_data(method, bf16: bool):
+    """The method with its network on PyTorch's meta device, where everything has a shape and nothing a value."""
+    blank = copy.copy(method)
+    blank.network = copy.deepcopy(method.network).to("meta", torch.bfloat16 if bf16 else torch.float32)
+    return blank
+
+
+def sample_without_data(shape: tuple[int, int], channels: tuple[int, int], micro_batch: int, bf16: bool) -> Sample:
+    """A sample of that many points, and channels of inputs and target, on the meta device."""
+    inputs, target = (torch.empty(micro_batch, count, *shape, device="meta") for count in channels)
+    return Sample(inputs.to(torch.bfloat16 if bf16 else torch.float32), target, None, None)
 
 
 def _mib(size: int) -> str:

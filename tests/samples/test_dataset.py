@@ -50,7 +50,8 @@ def test_a_case_is_background_departure_and_mask_in_units_of_the_truth(store):
 
 def test_observations_of_one_cell_are_averaged_and_no_observation_is_zero():
     cell = np.array([[4, 7], [4, 7], [5, 8], [4, 7]])
-    channels = encode(cell, np.array([1.0, 2.0, 5.0, 9.0]), np.array([0, 0, 0, 1]), Box(4, 6, 7, 10), 2)
+    channels = np.full((4, 2, 3), np.nan, np.float32)
+    encode(cell, np.array([1.0, 2.0, 5.0, 9.0]), np.array([0, 0, 0, 1]), Box(4, 6, 7, 10), channels)
     np.testing.assert_array_equal(channels[0], [[1.5, 0, 0], [0, 5, 0]])
     np.testing.assert_array_equal(channels[1], [[9, 0, 0], [0, 0, 0]])
     np.testing.assert_array_equal(channels[2:], channels[:2] != 0)

@@ -1,0 +1,158 @@
+"""Does `mlrtma plan` predict what is measured? Links and processor of this machine, then steps on 1, 2 and 4 ranks.
+
+Every number of ranks measures, all ranks at once: matrix products, convolutions, memory, the call of an operator, and
+letters of 8 bytes and 8 MB between pairs. With these alone the step of a training is predicted, and then run.
+
+    python benchmarks/plan_check.py                    # 256 x 256 points, the shipped network
+    mpiexec -n 2 python benchmarks/plan_check.py --here --device cuda    # on nodes of a cluster: their hardware section
+
+Prints the section hardware: of a machine's profile, each step, and predicted / measured last.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from mlrtma_dist.methods.regression import Regression, RegressionSettings
+from mlrtma_dist.parallel.interconnect import Interconnect, Link
+from mlrtma_dist.parallel.mesh import Mesh
+from mlrtma_dist.parallel.world import World
+from mlrtma_dist.samples.sample import Sample
+from mlrtma_dist.training.engine import Engine
+from mlrtma_dist.training.layouts import Machine, Planner, Training
+from mlrtma_dist.training.operators import Processor
+
+TABLES = {1: (1, 1), 2: (2, 1), 4: (2, 2)}
+TURNS, STEPS, REPEATS = 3, 4, 5
+SMALL, LARGE = 8, 8_000_000  # bytes of letters: the time of the first is latency
+SETTINGS = {"optimizer": {"type": "AdamW", "params": {}}, "gradient_clipping": 1.0}
+
+
+def timed(world: World, action, repeats: int = REPEATS) -> float:
+    """Median time of an action that all ranks begin together, s."""
+    times = []
+    for _ in range(repeats + 1):
+        world.everyone().sum(torch.zeros(1))
+        begin = time.perf_counter()
+        action()
+        if world.device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times[1:])
+
+
+def processor(world: World, low: torch.dtype) -> dict[str, float]:
+    """Rates of this rank's processor, while all ranks work."""
+    kind = {"device": world.device, "dtype": low}
+    wide = 4096 if world.device.type == "cuda" else 1024
+    square, field = torch.randn(wide, wide, **kind), torch.randn(1, 64, 128, 128, requires_grad=True, **kind)
+    weight, single = torch.randn(64, 64, 3, 3, requires_grad=True, **kind), torch.zeros(1, **kind)
+    large = torch.randn(8_000_000, **kind)
+
+    def convolve():
+        torch.autograd.grad(F.conv2d(field, weight, padding=1).sum(), (field, weight))
+
+    def calls():
+        for _ in range(1000):
+            single.add(1.0)
+
+    operations = 3 * 2 * 9 * 64 * 64 * 128 * 128
+    peak = 2 * wide**3 / timed(world, lambda: square @ square)
+    rate = operations / timed(world, convolve)
+    return {"peak": max(peak, rate), "rate": rate, "call": timed(world, calls) / 1000,
+            "memory_bandwidth": 2 * large.nbytes / timed(world, lambda: F.silu(large))}
+
+
+def link(world: World) -> dict[str, float]:
+    """Latency and bandwidth between pairs of ranks that write to each other, all pairs at once."""
+    transport, partner = world.everyone(), world.rank ^ 1
+    if world.size == 1:
+        return {"latency": 1e-6, "bandwidth": 1e12}  # nobody to write to
+
+    def exchange(size: int):
+        letter = torch.zeros(size // 4, device=world.device)
+        order = [("send", partner, 0, letter), ("receive", partner, 0, "answer", letter.shape)]
+        return lambda: transport.post(order, letter).finish()
+
+    small, large = timed(world, exchange(SMALL), 50), timed(world, exchange(LARGE))
+    return {"latency": small, "bandwidth": LARGE / max(large - small, 1e-9)}
+
+
+def measure(size: int, device: str) -> dict | None:
+    """On every rank: figures, and the time of a step predicted from them and measured; rank 0 returns them."""
+    torch.set_num_threads(1)
+    ranks = int(os.environ.get("OMPI_COMM_WORLD_SIZE", os.environ.get("SLURM_STEP_NUM_TASKS", "1")))
+    with World.start(Mesh(1, *TABLES[ranks]), device=device, always_group=True) as world:
+        bf16 = world.device.type == "cuda"
+        found = {**processor(world, torch.bfloat16 if bf16 else torch.float32), **link(world)}
+        settings = {**SETTINGS, **({"bf16": {"enabled": True}} if bf16 else {})}
+        wire = Link(found["latency"], found["bandwidth"])
+        machine = Machine(Processor(found["rate"], found["memory_bandwidth"], found["call"]), float("inf"),
+                          Interconnect(wire, wire, ranks))
+        training = Training(Regression(RegressionSettings()), (size, size), "benchmark", (3, 1), 1, 1, settings)
+        predicted = Planner(training, machine).predict(world.mesh, 0, 1)
+        method = Regression(RegressionSettings())
+        tile = world.tile((size, size), align=method.network.alignment)
+        engine = Engine(method, world, world.neighbourhood(tile), settings, [1])
+        fields = torch.randn(1, 4, *tile.shape)
+        sample = Sample(fields[:, :3], fields[:, 3:], None, np.zeros(1, "datetime64[s]"))
+        measured = timed(world, lambda: engine.step([sample], 1e-4), STEPS)
+        found |= {"predicted": predicted.step, "measured": measured, "between": predicted.tiles + predicted.engine}
+        return found if world.rank == 0 else None
+
+
+def section(found: dict[str, float]) -> str:
+    """The figures as the section of a profile."""
+    wire = f"{{latency: {found['latency']:.2e}, bandwidth: {found['bandwidth']:.2e}}}"
+    return "\n".join(["hardware:", f"  peak_bf16: {found['peak']:.2e}", f"  peak_float32: {found['peak']:.2e}",
+                      f"  utilisation: {found['rate'] / found['peak']:.2f}", "  memory: 4.0e+9  # of a rank: yours",
+                      f"  memory_bandwidth: {found['memory_bandwidth']:.2e}", f"  call: {found['call']:.2e}",
+                      f"  within_node: {wire}", f"  between_nodes: {wire}"])
+
+
+def start(ranks: int, size: int, device: str) -> dict[str, float]:
+    """Start ranks of this file; what rank 0 printed."""
+    mpiexec = Path(sys.executable).parent / "mpiexec"
+    command = [str(mpiexec) if mpiexec.exists() else "mpiexec", "--oversubscribe", "--bind-to", "none", "-n",
+               str(ranks), sys.executable, __file__, "--here", "--size", str(size), "--device", device]
+    kept = {"MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "2000000000", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env={**kept, **os.environ}, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def main():
+    """Predict and measure, the numbers of ranks in turn."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=256, help="points on a side of the domain")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--here", action="store_true", help="these ranks only, started by whoever calls")
+    given = parser.parse_args()
+    if given.here:
+        if found := measure(given.size, given.device):
+            print(section(found), json.dumps(found), sep="\n")
+        return
+    turns = [{ranks: start(ranks, given.size, given.device) for ranks in TABLES} for _ in range(TURNS)]
+    print(section(turns[0][2]))
+    ratios = []
+    for ranks in TABLES:
+        each = [turn[ranks] for turn in turns]
+        middle = {key: statistics.median(one[key] for one in each) for key in each[0]}
+        ratio = statistics.median(one["predicted"] / one["measured"] for one in each)
+        crowded = ", more ranks than cores" if ranks > len(os.sched_getaffinity(0)) else ""
+        print(f"{ranks} rank(s){crowded}: predicted {middle['predicted']:.3f} s ({1e3 * middle['between']:.1f} ms of it"
+              f" between ranks), measured {middle['measured']:.3f} s, ratio {ratio:.3f}")
+        ratios.append(f"{ratio:.3f} on {ranks}")
+    print(f"predicted / measured: {', '.join(ratios)} rank(s)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""How fast a training reads its cases: the store against a plain h5py read of the same bytes, and on more ranks.
+
+A store of CONUS at 2.5 km (1597 x 2345 points, two variables: a background and a target of each; 20 000 observations a
+case) is made in a temporary folder. Each rank reads its own tile of every case, three ways in turn:
+
+    plain    h5py slabs of the same fields and rows of the table, nothing else
+    store    the same by `samples.store`, which finds the rows of a tile and counts the bytes
+    sample   what a network eats, by `samples.dataset`: normalised, observations as channels, tensors, read ahead
+
+    python benchmarks/read_store.py
+
+Claim: store / plain at least 0.8. All from the page cache, where no disk hides what the processor does; a training
+makes its samples in a thread of their own. Prints weak scaling, a rank's throughput on as many ranks as there are
+cores, each with a tile of the same size, over that of one rank; and the ratios of throughputs of one rank last.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+
+from mlrtma_dist.nn.neighbourhood import Box
+from mlrtma_dist.parallel.mesh import Mesh
+from mlrtma_dist.parallel.tile import Tile
+from mlrtma_dist.parallel.world import World
+from mlrtma_dist.samples.build import Case, build_store
+from mlrtma_dist.samples.dataset import Dataset
+from mlrtma_dist.samples.statistics import Statistics
+from mlrtma_dist.samples.store import COLUMNS, Layout, Store, Table
+
+LAYOUT = Layout("conus", (1597, 2345), False, ("t2m_b", "d2m_b", "t2m", "d2m"), ("t2m", "d2m"))
+TILES = (2, 2)  # a rank's tile is a quarter of the domain, however many ranks read
+CASES, OBSERVATIONS, ROUNDS = 4, 20_000, 9
+WAYS = ("plain", "store", "sample")
+
+
+def case(number: int, box: Box) -> Case:
+    """Noise on the whole domain, and observations at random places."""
+    random = np.random.default_rng(number)
+    fields = random.standard_normal((len(LAYOUT.fields), *box.shape), np.float32)
+    place = random.uniform(0.0, np.array(LAYOUT.shape) - 1.0, (OBSERVATIONS, 2)).astype(np.float32)
+    value, variable = random.standard_normal(OBSERVATIONS, np.float32), random.integers(0, 2, OBSERVATIONS, np.uint8)
+    return Case(fields, Table(place, value, np.ones(OBSERVATIONS, np.float32), variable))
+
+
+def ways(path: str, tile: Tile) -> dict:
+    """The three ways to read all cases; every one returns the bytes of fields that it took."""
+    store, file = Store(path), h5py.File(path, "r")
+    number, ones = len(LAYOUT.fields), (1.0,) * len(LAYOUT.fields)
+    dataset = Dataset(store, tile, Statistics(LAYOUT.fields, (0.0,) * number, ones, CASES, "", ""))
+    (y0, y1), (x0, x1) = (tile.box.y0, tile.box.y1), (tile.box.x0, tile.box.x1)
+    rows = [len(store.observations(index, *tile.slab(0))) for index in range(CASES)]
+
+    def plain():
+        return sum(file["fields"][index, :, y0:y1, x0:x1].nbytes + sum(
+            file[name][: rows[index]].nbytes for name in COLUMNS) for index in range(CASES))
+
+    def stored():
+        return sum(store.fields(index, *tile.slab(0)).nbytes + sum(
+            each.nbytes for each in vars(store.observations(index, *tile.slab(0))).values()) for index in range(CASES))
+
+    def samples():
+        seen = sum(len(sample.time) for sample in dataset.stream([[index] for index in range(CASES)]))
+        assert seen == CASES
+        return plain_size
+
+    plain_size = plain()
+    assert stored() == plain_size, "the same bytes"
+    return {"plain": plain, "store": stored, "sample": samples}
+
+
+def measure(path: str) -> dict[str, float] | None:
+    """On every rank: GB/s of each way, the ways in turn, all ranks at once; rank 0 returns the slowest rank's."""
+    torch.set_num_threads(1)
+    ranks = int(os.environ.get("OMPI_COMM_WORLD_SIZE", "1"))
+    with World.start(Mesh(ranks), device="cpu", always_group=True) as world:
+        found = ways(path, Tile.split(LAYOUT.shape, TILES, divmod(world.rank % 4, 2), LAYOUT.edge))
+        speeds = {name: [] for name in found}
+        for _ in range(ROUNDS):
+            for name, read in found.items():
+                world.everyone().sum(torch.zeros(1))
+                begin = time.perf_counter()
+                size = read()
+                own = torch.tensor([size / (time.perf_counter() - begin) / 1e9])
+                speeds[name].append(min(map(float, world.everyone().collect(own))))
+        found = {name: statistics.median(each) for name, each in speeds.items()}
+        for name in ("store", "sample"):  # of readings one after the other, which saw the same machine
+            pairs = zip(speeds[name], speeds["plain"], strict=True)
+            found[f"{name} / plain"] = statistics.median(one / other for one, other in pairs)
+        return found if world.rank == 0 else None
+
+
+def start(ranks: int, path: Path) -> dict[str, float]:
+    """Start ranks of this file; what rank 0 printed."""
+    mpiexec = Path(sys.executable).parent / "mpiexec"
+    command = [str(mpiexec) if mpiexec.exists() else "mpiexec", "--oversubscribe", "--bind-to", "none", "-n",
+               str(ranks), sys.executable, __file__, "--here", str(path)]
+    kept = {"MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "2000000000", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env={**kept, **os.environ}, stdout=subprocess.PIPE, text=True, check=True)
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    print(f"{ranks} rank(s): " + ", ".join(f"{name} {found[name]:.2f} GB/s" for name in WAYS), flush=True)
+    return found
+
+
+def main():
+    """Make the store, read it on one rank and on as many as there are cores."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--here", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.here:
+        if found := measure(given.here):
+            print(json.dumps(found))
+        return
+    with tempfile.TemporaryDirectory() as folder, World.start(device="cpu") as world:
+        path = Path(folder) / "store.h5"
+        times = np.datetime64("2026-01-01", "s") + np.arange(CASES) * np.timedelta64(1, "h")
+        build_store(path, LAYOUT, times, case, world, at_once=1)
+        cores = min(4, len(os.sched_getaffinity(0)))
+        one, many = start(1, path), start(cores, path)
+    shares = ", ".join(f"{name} {many[name] / one[name]:.2f}" for name in WAYS)
+    print(f"weak scaling of reading, 1 -> {cores} ranks: {shares}")
+    print(f"sample / plain: {one['sample / plain']:.3f}; store / plain: {one['store / plain']:.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""What a machine's nodes are made of: the ``hardware:`` section of a profile, with which `mlrtma plan` predicts.
+
+Figures of a data sheet are bounds; measured ones predict. `benchmarks/plan_check.py` measures the machine it runs on
+and prints this section.
+"""
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True)
+class Link:
+    """latency: s from a rank to another; bandwidth: bytes/s that a rank can send, in one direction."""
+
+    latency: float
+    bandwidth: float
+
+    def __post_init__(self):
+        _check_positive(self)
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What a rank computes with, and what connects the ranks.
+
+    Attributes:
+        peak_bf16, peak_float32: dense matrix products of a GPU (of a rank, where there is none), 1/s.
+        utilisation: share of that peak which a training step's matrix products and convolutions reach.
+        memory: of a rank, bytes.
+        memory_bandwidth: bytes/s.
+        call: time that PyTorch needs to call one operator, s.
+        within_node, between_nodes: links from a rank to another.
+    """
+
+    peak_bf16: float
+    peak_float32: float
+    utilisation: float
+    memory: float
+    memory_bandwidth: float
+    call: float
+    within_node: Link
+    between_nodes: Link
+
+    def __post_init__(self):
+        if not 0.0 < self.utilisation <= 1.0:
+            raise ValueError(f"utilisation: expected a share of the peak up to 1, got {self.utilisation:g}")
+        _check_positive(self)
+
+
+def _check_positive(part) -> None:
+    for each in fields(part):
+        value = getattr(part, each.name)
+        if isinstance(value, float) and not value > 0.0:
+            raise ValueError(f"{each.name}: expected more than 0, got {value:g}")

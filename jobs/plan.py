@@ -1,0 +1,88 @@
+"""Predict how a training would run on a machine: step time, efficiency, and the layout of ranks that is fastest.
+
+    mlrtma plan --machine gpu_cluster --config configs/training/unet_exercise1.yaml --domain conus_1km
+    mlrtma plan --machine my_cluster.yaml --config CONFIG --ranks 4 16 64 --set engine.bf16.enabled=true
+
+Needs no store, no GPU and no other rank: operators, letters and bytes are counted by running the training's code
+without data (docs/scaling.md). --domain replaces that of the samples. Samples go through a rank one at a time unless
+schedule.micro_batch says otherwise.
+"""
+
+from hpc.machine import Machine as Profile
+from hpc.machine import MachineError, load_machine
+from jobs.command_line import parse
+from jobs.plan_report import report
+from jobs.samples import layout_of, recipe_of
+from jobs.train import Run, build
+from mlrtma_dist import config
+from mlrtma_dist.grid.domain import load_domain
+from mlrtma_dist.parallel.interconnect import Interconnect, Link
+from mlrtma_dist.samples.store import Store
+from mlrtma_dist.training import engine_settings
+from mlrtma_dist.training.layouts import Machine, Planner, Training
+from mlrtma_dist.training.operators import Processor
+
+RANKS = tuple(2**power for power in range(2, 13))  # 4 to 4096
+FILLED = 0.8  # of a rank's memory: workspaces, messages and fragments need the rest
+
+
+def main(arguments: list[str]) -> None:
+    """Run the verb."""
+    options = {"--machine": ("machine", "a profile of configs/machines, or a YAML file, with a section hardware:"),
+               "--config": ("training", "a training configuration, as the first argument"),
+               "--domain": ("domain", "instead of the samples' own"),
+               "--ranks": ("ranks...", "numbers of ranks, 4 to 4096 by default")}
+    given = parse(dict, "plan", __doc__, arguments, options)
+    path = given["training"] or given["config"]
+    if given["machine"] is None or path is None:
+        raise config.ConfigError("expected --machine NAME and --config TRAINING")
+    run = config.load(Run, path, given["set"])
+    if given["dry_run"]:
+        print(config.to_yaml(run), end="")
+        return
+    try:
+        profile = load_machine(given["machine"])
+    except MachineError as error:
+        raise config.ConfigError(str(error)) from error
+    planner = Planner(training_of(run, given["domain"]), machine_of(profile, engine_settings.is_bf16(run.engine)))
+    print("\n".join(report(planner, profile, counts(given["ranks"]))))
+
+
+def counts(given: list[str] | None) -> list[int]:
+    """Numbers of ranks, ascending, from the command line."""
+    if any(not text.isdigit() or int(text) < 1 for text in given or ()):
+        raise config.ConfigError(f"--ranks: expected whole numbers from 1 on, got {' '.join(given)}")
+    return sorted({int(text) for text in given}) if given else list(RANKS)
+
+
+def training_of(run: Run, domain: str | None) -> Training:
+    """What is trained; the domain is asked of the name, the store's recipe or the store, whichever is there first."""
+    method, schedule = build(run), run.schedule
+    if domain is not None:
+        place = load_domain(domain)
+        shape, name, periodic = place.shape, place.name, place.periodic
+    else:
+        recipe = recipe_of(run.samples, run.make_samples)
+        layout = layout_of(recipe) if recipe else Store(run.samples).layout
+        shape, name, periodic = layout.shape, layout.domain, layout.periodic
+    channels = method.network.config.channels_in, method.network.config.channels_out
+    return Training(method, shape, name, channels, schedule.batch, schedule.micro_batch or 1, run.engine,
+                    schedule.average_decay > 0, (periodic,) * 2)
+
+
+def machine_of(profile: Profile, bf16: bool) -> Machine:
+    """The profile's hardware, as the prediction wants it.
+
+    Raises:
+        ConfigError: the profile has none.
+    """
+    parts = profile.hardware
+    if parts is None:
+        raise config.ConfigError(
+            f"machine {profile.name}: the section hardware: is missing; every key is described at hpc/hardware.py,"
+            " configs/machines/gpu_cluster.yaml has one, benchmarks/plan_check.py measures and prints one"
+        )
+    links = (Link(each.latency, each.bandwidth) for each in (parts.within_node, parts.between_nodes))
+    peak = parts.peak_bf16 if bf16 else parts.peak_float32
+    return Machine(Processor(peak * parts.utilisation, parts.memory_bandwidth, parts.call), FILLED * parts.memory,
+                   Interconnect(*links, profile.gpus_per_node or profile.cores_per_node))

@@ -1,0 +1,193 @@
+"""Which layout of ranks (data x tiles x ZeRO stage) trains a step soonest on a machine, and where layouts break.
+
+    step = passes * (operators of the largest tile + its letters and sums) + gradients, weights, single numbers
+
+with operators and traffic counted by `training.work`, times of `training.operators` and `parallel.interconnect`, and
+memory of `training.memory`. Nothing overlaps; reading is not waited for. The efficiency is that against one rank with
+memory for everything: its time for the whole domain and all samples / (ranks * step). Tiles of a sample are neighbours
+in rank, as `parallel.mesh.Mesh` places them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from mlrtma_dist.nn.neighbourhood import NeighbourhoodError
+from mlrtma_dist.parallel.interconnect import Interconnect
+from mlrtma_dist.parallel.mesh import Mesh
+from mlrtma_dist.parallel.tile import Tile
+from mlrtma_dist.training import memory, work
+from mlrtma_dist.training.operators import Processor
+
+STAGES = (0, 1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One rank's device and what it is connected by.
+
+    Attributes:
+        processor: how fast it computes.
+        memory: that may be filled, bytes.
+        interconnect: links within and between nodes.
+    """
+
+    processor: Processor
+    memory: float
+    interconnect: Interconnect
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is trained.
+
+    Attributes:
+        method: a `Learned`.
+        domain: points in y and x; name: of it; periodic: whether y, x wrap.
+        channels: of inputs and target.
+        batch: samples a step; micro_batch: samples at once on a rank.
+        settings: the ``engine:`` section; its ZeRO stage is replaced.
+        averaged: whether a moving average of the weights is kept.
+    """
+
+    method: object
+    domain: tuple[int, int]
+    name: str
+    channels: tuple[int, int]
+    batch: int
+    micro_batch: int
+    settings: dict
+    averaged: bool = False
+    periodic: tuple[bool, bool] = (False, False)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A layout and what it is predicted to cost a rank; times in s.
+
+    Attributes:
+        mesh: the ranks; stage: of ZeRO; tile: points of the largest tile in y and x.
+        memory: bytes; compute, tiles, engine: operators, messages between tiles, gradients and weights.
+        useful: time of the step on one rank with memory for everything, divided by all ranks.
+    """
+
+    mesh: Mesh
+    stage: int
+    tile: tuple[int, int]
+    memory: memory.Memory
+    compute: float
+    tiles: float
+    engine: float
+    useful: float
+
+    @property
+    def step(self) -> float:
+        """Time of a step."""
+        return self.compute + self.tiles + self.engine
+
+    @property
+    def efficiency(self) -> float:
+        """Share of the step that one rank with memory for everything would need, divided by the ranks."""
+        return self.useful / self.step
+
+
+@dataclass
+class Planner:
+    """Predicts layouts of one training on one machine; every table of tiles is counted once.
+
+    Attributes:
+        refused: why layouts cannot be, by mesh and stage, in words.
+    """
+
+    training: Training
+    machine: Machine
+    refused: dict[tuple[Mesh, int], str] = field(default_factory=dict)
+    _passes: dict = field(default_factory=dict)
+    _memory: dict = field(default_factory=dict)
+
+    def layouts(self, ranks: int, batch: int | None = None) -> list[Layout]:
+        """All layouts of so many ranks that can be, the fastest first; ties go to the lower ZeRO stage.
+
+        Args:
+            batch: samples a step; None: the training's.
+        """
+        batch = self.training.batch if batch is None else batch
+        found = []
+        for mesh in meshes(ranks, batch, self.training.domain):
+            for stage in STAGES:
+                try:
+                    layout = self.predict(mesh, stage, batch)
+                except NeighbourhoodError as error:
+                    self.refused[mesh, stage] = str(error)
+                    continue
+                if layout.memory.total > self.machine.memory:
+                    there = f"{self.machine.memory / 2**20:.0f} MiB"
+                    self.refused[mesh, stage] = f"needs {layout.memory}, there are {there}"
+                else:
+                    found.append(layout)
+        return sorted(found, key=lambda layout: (layout.step, layout.stage))
+
+    def predict(self, mesh: Mesh, stage: int, batch: int) -> Layout:
+        """What a layout costs, whether it fits or not.
+
+        Raises:
+            NeighbourhoodError: tiles are too small, or more than the domain can be cut into.
+        """
+        wires, each = self.machine.interconnect, batch // mesh.data
+        at_once = min(self.training.micro_batch, each)
+        passes, rest = divmod(each, at_once)
+        settings = with_stage(self.training.settings, stage)
+        tile, compute, tiles = None, 0.0, 0.0
+        for samples, times in ((at_once, passes), (rest, 1)):
+            if samples:
+                tile, once = self._pass((mesh.y, mesh.x), samples)
+                compute += times * self.machine.processor.seconds(once.operators)
+                tiles += times * wires.seconds(once.traffic, tile.rank, mesh.tiles)
+        end = work.of_step(self.training.method.network, mesh.size, passes + bool(rest), settings)
+        whole = self.machine.processor.seconds(self._pass((1, 1), 1)[1].operators)
+        need = self._need(tile.shape, at_once, mesh.size, settings)
+        return Layout(mesh, stage, tile.shape, need, compute, tiles, wires.seconds(end, 0, mesh.size),
+                      whole * batch / mesh.size)
+
+    def _pass(self, table: tuple[int, int], samples: int) -> tuple[Tile, work.Pass]:
+        key, training = (table, samples), self.training
+        if key not in self._passes:
+            tile = largest_tile(training, table)
+            self._passes[key] = tile, work.of_pass(
+                training.method, tile, training.channels, samples, training.settings)
+        return self._passes[key]
+
+    def _need(self, shape, samples: int, ranks: int, settings: dict) -> memory.Memory:
+        training, key = self.training, (shape, samples)
+        if key not in self._memory:
+            self._memory[key] = memory.activations(training.method, shape, training.channels, samples, settings)
+        held = memory.weights(training.method, ranks, settings, training.averaged)
+        return memory.Memory(held, self._memory[key])
+
+
+def with_stage(settings: dict, stage: int) -> dict:
+    """The ``engine:`` section with another ZeRO stage."""
+    return {**settings, "zero_optimization": {**settings.get("zero_optimization", {}), "stage": stage}}
+
+
+def largest_tile(training: Training, table: tuple[int, int]) -> Tile:
+    """The tile of most points, the one with most neighbours among equals: all others wait for it.
+
+    Raises:
+        TileError: more tiles than the domain can be cut into.
+    """
+    tile = Tile.split(training.domain, table, (0, 0), training.method.network.alignment, training.periodic,
+                      training.name)
+    places = [replace(tile, position=(y, x)) for y in range(table[0]) for x in range(table[1])]
+    steps = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    return max(places, key=lambda each: (each.shape[0] * each.shape[1], sum(
+        each.neighbour(*step) is not None for step in steps)))
+
+
+def meshes(ranks: int, batch: int, domain: tuple[int, int]) -> Iterator[Mesh]:
+    """Every share of the ranks between samples and tiles, the tiles as near to squares as may be."""
+    for data in range(1, ranks + 1):
+        if ranks % data == 0 and batch % data == 0:
+            tiles = ranks // data
+            rows = min((rows for rows in range(1, tiles + 1) if tiles % rows == 0),
+                       key=lambda rows: domain[0] / rows + domain[1] * rows / tiles)
+            yield Mesh(data, rows, tiles // rows)

@@ -1,0 +1,42 @@
+"""The benchmark of the transformer's step: operations against a count by hand, and a tiny run on the CPU."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlrtma_dist.nn.vit import VisionTransformerConfig
+
+FILE = Path(__file__).resolve().parents[2] / "benchmarks" / "vit_step.py"
+
+
+def test_operations_are_those_of_the_layers_counted_by_hand():
+    spec = importlib.util.spec_from_file_location("vit_step", FILE)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["vit_step"] = module
+    spec.loader.exec_module(module)
+    size, patch, window, width, inner, channels_in, channels_out = 24, 3, 4, 16, 8, 5, 2
+    config = VisionTransformerConfig(channels_in, channels_out, patch, window, width, 2, 1, inner, recompute=True)
+    points, tokens = size**2, (size // patch) ** 2
+    embedding = tokens * width * channels_in * patch**2
+    attention = tokens * (3 + 1) * width**2 + 2 * tokens * window**2 * width
+    pointwise = tokens * 2 * 2 * width**2
+    decoder = 9 * (tokens * width * inner + points * (inner + channels_in) * inner + points * inner * channels_out)
+    # An addition and a multiplication are two; backward costs twice forward, but the inputs need no gradient.
+    expected = 2 * (2 * embedding + 3 * (attention + pointwise + decoder))
+    assert module.operations(config, (size, size)) == expected
+
+
+def test_a_tiny_run_prints_operations_over_time_and_peak_last():
+    peak = 1e9
+    command = [sys.executable, str(FILE), "--tile", "32", "--width", "16", "--depth", "1", "--steps", "1", "--peak",
+               str(peak), "--switches", "fused attention"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    *_, wide, last = done.stdout.strip().splitlines()
+    count, seconds = (float(re.search(pattern, wide).group(1)) for pattern in (
+        r"([\d.e+-]+) x 10\^12", r"; ([\d.e+-]+) s with"))
+    assert float(last.split()[-1]) == pytest.approx(count * 1e12 / seconds / peak, rel=2e-3)

@@ -1,0 +1,66 @@
+"""`mlrtma plan` answers for a machine that it has not seen, and says which key is missing where it cannot."""
+
+import pytest
+import yaml
+
+from jobs.command import main
+from mlrtma_dist.config import configs_root
+
+TRAINING = str(configs_root() / "training" / "unet_exercise1_ci.yaml")
+LINK = {"latency": 1e-5, "bandwidth": 1e10}
+HARDWARE = {"peak_bf16": "9e14", "peak_float32": 4e14, "utilisation": 0.5, "memory": "80e9", "memory_bandwidth": 3e12,
+            "call": 1e-6, "within_node": LINK, "between_nodes": LINK}
+
+
+@pytest.fixture
+def machine(tmp_path):
+    def write(**changes):
+        path = tmp_path / "mine.yaml"
+        parts = {key: value for key, value in {**HARDWARE, **changes}.items() if value is not None}
+        path.write_text(yaml.safe_dump({"gpus_per_node": 4, "nodes": 1, "hardware": parts}))
+        return str(path)
+
+    return write
+
+
+def test_a_machine_never_seen_gets_both_tables_without_a_store(machine, capsys):
+    assert main(["plan", "--machine", machine(), "--config", TRAINING, "--domain", "conus", "--ranks", "4", "16"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.split() for line in lines if line.split()[:1] in (["4"], ["16"])]
+    assert [row[0] for row in rows] == ["4", "16", "4", "16"]
+    assert rows[1][-5:] == ["4", "nodes;", "mine", "lends", "1"]
+    for row, samples, ranks in zip(rows, (8, 8, 8, 32), (4, 16, 4, 16), strict=True):
+        data = int(row[1].split("(")[1][:-1])
+        assert samples % data == 0 and ranks % data == 0
+    assert any(line.startswith("recommended") for line in lines)
+
+
+def test_the_domain_is_that_of_the_samples_recipe_where_none_is_named(machine, capsys):
+    assert main(["plan", TRAINING, "--machine", machine(), "--ranks", "1"]) == 0
+    assert "plane 64 x 64" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"memory": None}, "missing: memory"),
+    ({"within_node": {"latency": 1e-5}}, "within_node: expected the keys latency, bandwidth; missing: bandwidth"),
+    ({"utilisation": 1.5}, "utilisation: expected a share of the peak up to 1, got 1.5"),
+    ({"cal": 1.0}, r"unknown key 'cal' (did you mean 'call'?)"),
+    ({"memory": "much"}, "hardware: memory: expected float, got 'much'"),
+    ({"call": 0.0}, "call: expected more than 0"),
+])
+def test_a_wrong_section_is_refused_with_file_and_key(machine, capsys, changes, message):
+    path = machine(**changes)
+    assert main(["plan", "--machine", path, "--config", TRAINING, "--domain", "guam"]) == 2
+    said = capsys.readouterr().err
+    assert path in said and message in said
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--machine", "local", "--config", TRAINING], "the section hardware: is missing"),
+    (["--config", TRAINING], "expected --machine NAME and --config TRAINING"),
+    (["--machine", "gpu_cluster", "--config", TRAINING, "--ranks", "many"], "--ranks: expected whole numbers"),
+    (["--machine", "gpu_clutser", "--config", TRAINING], "shipped are gpu_cluster"),
+])
+def test_wrong_command_lines_are_refused_by_name(capsys, arguments, message):
+    assert main(["plan", *arguments]) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,114 @@
+"""What a step is counted to do: operators against PyTorch's own count, gradients and weights against DeepSpeed's."""
+
+from collections import Counter
+
+import pytest
+import torch
+from launch import launch
+from torch.utils.flop_counter import FlopCounterMode
+
+from mlrtma_dist.methods.regression import Regression, RegressionSettings
+from mlrtma_dist.nn.neighbourhood import Alone
+from mlrtma_dist.nn.vit import VisionTransformer, VisionTransformerConfig
+from mlrtma_dist.parallel.interconnect import Interconnect, Link
+from mlrtma_dist.parallel.mesh import Mesh
+from mlrtma_dist.parallel.tile import Tile
+from mlrtma_dist.training import work
+from mlrtma_dist.training.layouts import Machine, Planner, Training, largest_tile, meshes
+from mlrtma_dist.training.operators import Operators, Processor
+
+NOTHING = Link(1e-30, 1e30)
+
+
+def planner_of(memory=1e12, link=NOTHING, domain=(64, 96), batch=4, call=1e-30):
+    method = Regression(RegressionSettings(widths=(8, 8), groups=2))
+    machine = Machine(Processor(1e9, 1e30, call), memory, Interconnect(link, link, 4))
+    return Planner(Training(method, domain, "test", (3, 1), batch, 1, {}), machine)
+
+
+@pytest.fixture(scope="module")
+def traffic(pytestconfig):
+    kernel = pytestconfig.rootpath / "tests" / "training" / "kernels" / "traffic"
+    return launch(str(kernel), 4, timeout=240)
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
+def test_gradients_and_weights_counted_are_what_deepspeed_hands_to_torch(traffic, stage, bf16):
+    """Sums of single numbers aside: DeepSpeed's own are a few bytes and differ by stage."""
+    real, counted = (Counter((kind, size) for kind, size in traffic[side][f"{stage} {bf16}"] if stage == 3 and (
+        kind != "sum") or size > 8) for side in ("real", "counted"))
+    assert real.total() >= 1 and counted == real
+
+
+def test_operations_are_those_of_pytorchs_own_count_and_views_are_free():
+    network = VisionTransformer(VisionTransformerConfig(width=16, depth=2)).to("meta")
+    field, here = torch.empty(1, 3, 33, 47, device="meta"), Alone((33, 47))
+    with FlopCounterMode(display=False) as theirs:
+        network(field, here).sum().backward()
+    with Operators() as ours:
+        network(field, here).sum().backward()
+    assert ours.operations == theirs.get_total_flops() > 0
+    with Operators() as views:
+        field.transpose(2, 3)[..., :5].unsqueeze(0)
+    assert views.found.total() == 0
+
+
+def test_bytes_of_an_operator_are_those_it_reads_and_writes():
+    with Operators() as found:
+        torch.ones(10, 20) @ torch.ones(20, 30)
+    assert found.found[2 * 10 * 20 * 30, 4 * (10 * 20 + 20 * 30 + 10 * 30)] == 1
+
+
+def test_an_operator_takes_the_longer_of_arithmetic_and_memory_and_calls_bound_all():
+    operators = Counter({(100, 10): 2, (0, 60): 1})
+    assert Processor(10.0, 2.0, 1e-9).seconds(operators) == 2 * 10.0 + 30.0
+    assert Processor(10.0, 2.0, 100.0).seconds(operators) == 300.0
+
+
+def test_operations_of_all_tiles_are_those_of_the_whole_where_nothing_is_computed_twice():
+    method = Regression(RegressionSettings(widths=(8, 8), groups=2))
+    count = lambda table, at: sum(times * done for (done, _), times in work.of_pass(  # noqa: E731
+        method, Tile.split((64, 96), table, at, 4), (3, 1), 1, {}).operators.items())
+    tiles = sum(count((2, 2), (y, x)) for y in (0, 1) for x in (0, 1))
+    assert tiles == count((1, 1), (0, 0)) > 0
+
+
+def test_without_latency_data_ranks_are_perfectly_efficient():
+    for ranks in (1, 2, 4):
+        layout = planner_of().predict(Mesh(data=ranks), 0, 4)
+        assert layout.efficiency == pytest.approx(1.0) and layout.tiles == 0.0
+
+
+def test_a_latency_is_paid_for_every_message_of_a_step():
+    latency = 0.25
+    planner = planner_of(link=Link(latency, 1e30))
+    layout = planner.predict(Mesh(y=1, x=2), 0, 4)
+    tile = largest_tile(planner.training, (1, 2))
+    sent = work.of_pass(planner.training.method, tile, (3, 1), 1, {}).traffic
+    trips = sum(2 if getattr(item, "kind", "") == "sum" else 1 for item in sent)
+    assert layout.tiles == pytest.approx(4 * trips * latency)  # four samples, one after the other
+
+
+def test_layouts_that_do_not_fit_are_refused_with_what_they_need():
+    planner = planner_of(memory=1.5e6)
+    assert [layout.mesh for layout in planner.layouts(1)] == []
+    assert "needs" in planner.refused[Mesh(), 0] and "there are 1 MiB" in planner.refused[Mesh(), 0]
+    assert all(layout.mesh.tiles > 1 for layout in planner.layouts(16))
+
+
+def test_tiles_smaller_than_what_must_not_be_cut_are_refused_by_the_tile():
+    planner = planner_of(domain=(8, 12), batch=1)
+    assert planner.layouts(64) == []
+    assert "fewer than" in planner.refused[Mesh(1, 8, 8), 0]
+
+
+def test_the_fastest_layout_comes_first_and_the_lower_stage_among_equals():
+    found = planner_of(link=Link(1e-3, 1e9)).layouts(4)
+    assert [layout.step for layout in found] == sorted(layout.step for layout in found)
+    assert found[0].mesh == Mesh(data=4) and found[0].stage == 0
+
+
+def test_every_share_between_samples_and_tiles_is_tried_with_tiles_near_squares():
+    assert set(meshes(16, 4, (100, 100))) == {Mesh(1, 4, 4), Mesh(2, 2, 4), Mesh(4, 2, 2)}
+    assert list(meshes(4, 1, (400, 100))) == [Mesh(1, 4, 1)]
