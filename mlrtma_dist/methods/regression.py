@@ -49,7 +49,7 @@ class RegressionSettings:
         if self.background_deviation is not None and not self.background_deviation > 0.0:
             raise ValueError(f"background_deviation: expected more than 0, got {self.background_deviation:g}")
         if self.background_deviation is not None and self.observed:
-            raise ValueError(f"observed: expected 0 with a background, whose variables are observed, got {self.observed}")
+            raise ValueError(f"observed: expected 0 with a background, got {self.observed}")
 
     @property
     def scales_in(self) -> tuple[float, ...]:

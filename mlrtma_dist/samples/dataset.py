@@ -2,8 +2,8 @@
 
 Channels are backgrounds, departures and masks of the variables (`encode`), all in units of the target: minus its mean,
 over its deviation. Without backgrounds they are values and masks of the types that are observed, each minus the mean of
-that type's observations, over their deviation: no observation is zero, and zero is the mean. A tile reads its own points
-and observations only; the network fetches the rims it wants.
+that type's observations, over their deviation: no observation is zero, and zero is the mean. A tile reads its own
+points and observations only; the network fetches the rims it wants.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
