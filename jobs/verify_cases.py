@@ -131,10 +131,8 @@ def _score(cases: Cases, analyses: dict[str, Analyse], drawn: int, show) -> tupl
 def _draw(run: Run, store: Store, fields: dict[str, np.ndarray]) -> None:
     layout, table = store.layout, store.observations(run.case, *Tile.whole(store.layout.shape).slab(0))
     observed = [table[table.variable == number] for number in range(layout.targets)]
-    units = zip(layout.variables, layout.units, strict=True)
-    names = [name if unit == "1" else f"{name}, {unit}" for name, unit in units]
     truth = fields.pop("truth")
-    case = CaseShown(tuple(names), truth, {SHORT[name]: field for name, field in fields.items()},
+    case = CaseShown(layout.variables, layout.units, truth, {SHORT[name]: field for name, field in fields.items()},
                      tuple(each.place for each in observed), tuple(each.value for each in observed),
                      f"{', '.join(layout.variables)} on {layout.domain}, case {run.case} of {len(store.time)}")
     said = list(case.analyses)

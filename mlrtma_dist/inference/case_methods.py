@@ -88,8 +88,11 @@ def _learnt(method, cases: Cases, given: Given) -> Analyse:
     factors = zip(cases.store.layout.observed, method.inflation, strict=True)
     words = ", ".join(f"{name} {factor:g}" for name, factor in factors)
     log.info("%s: factors on R: %s", type(method).__name__, words)
-    return _by_planes(
-        lambda number: method.analyse(*estimated.columns_of(cases.store.observations(number, *cases.everywhere))), cases)
+
+    def whole(number: int) -> np.ndarray:
+        return method.analyse(*estimated.columns_of(cases.store.observations(number, *cases.everywhere)))
+
+    return _by_planes(whole, cases)
 
 
 def _by_planes(whole: Callable[[int], np.ndarray], cases: Cases) -> Analyse:

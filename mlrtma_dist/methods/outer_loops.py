@@ -22,8 +22,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from mlrtma_dist.linalg.cross_spectral import CrossCovariance
 
-MOST_LOOPS, MOST_HALVINGS = 30, 12
-ENOUGH = 1e-6  # relative fall of J below which the loops end
+MOST_HALVINGS = 12
 ARMIJO = 1e-4  # share of the fall that the slope promises
 
 
@@ -63,11 +62,14 @@ class OuterLoops:
         covariance: m and B, of the variables.
         operator: H.
         inflation: factor on R of every type, shape (type,).
+        most_loops: after so many the last state is the answer; enough: relative fall of J below which the loops end.
     """
 
     covariance: CrossCovariance
     operator: Operator
     inflation: np.ndarray
+    most_loops: int = 30
+    enough: float = 1e-6
 
     def analyse(self, places: np.ndarray, kinds: np.ndarray, values: np.ndarray, error: np.ndarray) -> np.ndarray:
         """The analysis, shape (variable, y, x); arguments as of `best_linear.BestLinear.analyse`."""
@@ -86,7 +88,7 @@ class OuterLoops:
             z = problem.linearised(first[:, *places.T].T)
             state = problem.state(z)
         costs = [problem.cost(z, state)]
-        for _ in range(MOST_LOOPS):
+        for _ in range(self.most_loops):
             step = problem.linearised(state) - z
             moved = problem.state(step) - problem.mean
             slope = float(np.sum(moved * problem.gradient(z, state)))
@@ -98,7 +100,7 @@ class OuterLoops:
                 break
             z, state = z + share * step, state + share * moved
             costs.append(new)
-            if costs[-2] - new <= ENOUGH * costs[-2]:
+            if costs[-2] - new <= self.enough * costs[-2]:
                 break
         return Found(self._field(places, z), tuple(costs), z, state)
 

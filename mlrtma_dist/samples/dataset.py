@@ -50,11 +50,11 @@ class Dataset:
         if tuple(layout.shape) != self.tile.domain:
             got = self.tile.domain
             raise ConfigError(f"expected a tile of {layout.domain} {layout.shape}, got one of {got} points.")
-        square = layout.periodic and layout.shape[0] == layout.shape[1] and len(layout.variables) == 1
+        square = layout.periodic and layout.shape[0] == layout.shape[1]
         if self.variants > 1 and not square:
             raise ConfigError(
-                f"variants: expected 1 on {layout.domain}, got {self.variants}: only one variable on a square periodic"
-                " plane may be shifted, mirrored and turned"
+                f"variants: expected 1 on {layout.domain}, got {self.variants}: only cases on a square periodic plane"
+                " may be shifted or, if of one variable, mirrored and turned"
             )
         known = self.statistics.fields + self.statistics.observed
         if known != (expected := layout.fields + (() if layout.backgrounds else layout.observed)):
@@ -86,7 +86,8 @@ class Dataset:
 
     def _show(self, case: int, variant: int) -> tuple[np.ndarray, np.ndarray]:
         layout, box = self.store.layout, self.tile.box
-        symmetry = Symmetry.draw(layout.shape[0], self.seed, int(case), int(variant))
+        alone = layout.targets == 1
+        symmetry = Symmetry.draw(layout.shape[0], self.seed, int(case), int(variant), turns=alone)
         rows, columns = symmetry.source(box)
         values = self._normalise(symmetry.field(self.store.fields(int(case), rows, columns)), symmetry.sign)
         table = self._place(self.store.observations(int(case), rows, columns), symmetry)

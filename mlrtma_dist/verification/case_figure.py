@@ -20,7 +20,7 @@ class CaseShown:
     """One case.
 
     Attributes:
-        variables: how to call each in words, with its unit.
+        variables: their names; units: SI, "1" where there is none.
         truth: shape (variable, y, x).
         analyses: by the name that stands above each, the background first where there is one, shape (variable, y, x).
         places: for each variable the grid coordinates (y, x) of its own observations, shape (n, 2); values: shape (n,).
@@ -28,6 +28,7 @@ class CaseShown:
     """
 
     variables: tuple[str, ...]
+    units: tuple[str, ...]
     truth: np.ndarray
     analyses: Mapping[str, np.ndarray]
     places: tuple[np.ndarray, ...]
@@ -35,8 +36,13 @@ class CaseShown:
     title: str
 
     def rmse(self, name: str, variable: int) -> str:
-        """That of one of the analyses, in words."""
+        """That of one of the analyses, as text."""
         return f"rmse {np.sqrt(np.mean((self.analyses[name] - self.truth)[variable] ** 2)):.3f}"
+
+    def named(self, variable: int) -> str:
+        """A variable with its unit."""
+        name, unit = self.variables[variable], self.units[variable]
+        return name if unit == "1" else f"{name}, {unit}"
 
 
 def draw_case(path, case: CaseShown, background: str | None, prediction: str) -> None:
@@ -56,7 +62,7 @@ def draw_case(path, case: CaseShown, background: str | None, prediction: str) ->
             sheet.observations(row, 1, bound, f"{len(case.values[row])} observations")
             sheet.field(row, 2, case.analyses[background][row], bound, background, case.rmse(background, row))
         shown = sheet.field(row, last - 1, said, bound, prediction, case.rmse(prediction, row))
-        sheet.bar(shown, row, slice(0, last), variable)
+        sheet.bar(shown, row, slice(0, last), case.named(row))
         shown = sheet.field(row, last, said - truth, wrong, "error", f"{prediction} minus truth", ERROR)
         sheet.dots(row, last)
         sheet.bar(shown, row, slice(last, last + 1), "error")
