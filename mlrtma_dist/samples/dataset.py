@@ -1,7 +1,9 @@
 """Dataset: the cases of a store as a method eats them, on the tile that this rank owns.
 
 Channels are backgrounds, departures and masks of the variables (`encode`), all in units of the target: minus its mean,
-over its deviation. A tile reads its own points and observations only; the network fetches the rims it wants.
+over its deviation. Without backgrounds they are values and masks of the types that are observed, each minus the mean of
+that type's observations, over their deviation: no observation is zero, and zero is the mean. A tile reads its own
+points and observations only; the network fetches the rims it wants.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,7 +33,7 @@ class Dataset:
     Attributes:
         store: where they are.
         tile: the points that this rank owns.
-        statistics: of the store's fields, over the cases to train on.
+        statistics: of the store's fields and, without backgrounds, observations, over the cases to train on.
         variants: how often a case is shown, each time under another symmetry of the periodic plane; 1: as it is.
         plain_from: cases from this time on are shown as they are, once: those to validate with. None: none.
         seed: of the symmetries.
@@ -49,14 +51,15 @@ class Dataset:
         if tuple(layout.shape) != self.tile.domain:
             got = self.tile.domain
             raise ConfigError(f"expected a tile of {layout.domain} {layout.shape}, got one of {got} points.")
-        square = layout.periodic and layout.shape[0] == layout.shape[1] and len(layout.variables) == 1
+        square = layout.periodic and layout.shape[0] == layout.shape[1]
         if self.variants > 1 and not square:
             raise ConfigError(
-                f"variants: expected 1 on {layout.domain}, got {self.variants}: only one variable on a square periodic"
-                " plane may be shifted, mirrored and turned"
+                f"variants: expected 1 on {layout.domain}, got {self.variants}: only cases on a square periodic plane"
+                " may be shifted or, if of one variable, mirrored and turned"
             )
-        if self.statistics.fields != layout.fields:
-            raise ConfigError(f"expected statistics of {layout.fields}, got those of {self.statistics.fields}.")
+        known = self.statistics.fields + self.statistics.observed
+        if known != (expected := layout.fields + (() if layout.backgrounds else layout.observed)):
+            raise ConfigError(f"expected statistics of {expected}, got those of {known}.")
 
     @cached_property
     def _keys(self) -> np.ndarray:
@@ -78,8 +81,9 @@ class Dataset:
 
     def batch(self, indices: Sequence[int]) -> Sample:
         """The cases of these indices side by side."""
-        variables, shape = len(self.store.layout.variables), self.tile.box.shape
-        inputs, target = (torch.empty(len(indices), count, *shape) for count in (3 * variables, variables))
+        layout, shape = self.store.layout, self.tile.box.shape
+        channels = layout.backgrounds + 2 * len(layout.observed), layout.targets
+        inputs, target = (torch.empty(len(indices), count, *shape) for count in channels)
         for number, index in enumerate(indices):
             self._show(*self._keys[index], inputs[number].numpy(), target[number].numpy())
         return Sample(inputs, target, None, self.time[np.asarray(indices, dtype=np.int64)])
@@ -87,21 +91,21 @@ class Dataset:
     def _show(self, case: int, variant: int, inputs: np.ndarray, target: np.ndarray) -> None:
         """Write a case into its place of a batch: every field is touched once on the way."""
         layout, box = self.store.layout, self.tile.box
-        variables = len(layout.variables)
-        symmetry = Symmetry.draw(layout.shape[0], self.seed, int(case), int(variant))
+        backgrounds = layout.backgrounds
+        symmetry = Symmetry.draw(layout.shape[0], self.seed, int(case), int(variant), turns=layout.targets == 1)
         rows, columns = symmetry.source(box)
         stored = symmetry.field(self.store.fields(int(case), rows, columns))
         for number, field in enumerate(stored):
-            into = inputs[number] if number < variables else target[number - variables]
-            self._normalise(field, number % variables, symmetry.sign, into)
+            into = inputs[number] if number < backgrounds else target[number - backgrounds]
+            self._normalise(field, number % layout.targets, symmetry.sign, into)
         table = self._place(self.store.observations(int(case), rows, columns), symmetry)
         cell, number = cell_of(table.place, layout.shape, layout.periodic), table.variable.astype(np.int64)
-        believed = inputs[number, cell[:, 0] - box.y0, cell[:, 1] - box.x0]
-        encode(cell, table.value - believed, number, box, inputs[variables:])
+        believed = inputs[number, cell[:, 0] - box.y0, cell[:, 1] - box.x0] if backgrounds else 0.0
+        encode(cell, table.value - believed, number, box, inputs[backgrounds:])
 
     def _normalise(self, field: np.ndarray, variable: int, sign: int, into: np.ndarray) -> None:
         """A background or target in units of the target, in double precision on the way."""
-        mean, deviation = (part[len(part) // 2 :][variable] for part in self._scale)
+        mean, deviation = (part[variable] for part in self._target_units)
         wide = np.empty((BAND, field.shape[1]))
         for first in range(0, len(field), BAND):  # a band stays in the processor's cache between the two steps
             rows = slice(first, first + BAND)
@@ -110,13 +114,19 @@ class Dataset:
             np.divide(part, deviation, out=into[rows], casting="same_kind")
 
     def _place(self, table: Table, symmetry: Symmetry) -> Table:
-        mean, deviation = (part[len(part) // 2 :][table.variable.astype(np.int64)] for part in self._scale)
+        units = self._target_units if self.store.layout.backgrounds else self._observed_units
+        mean, deviation = (part[table.variable.astype(np.int64)] for part in units)
         value = symmetry.sign * (table.value - mean) / deviation
         return replace(table, place=symmetry.place(table.place), value=value, error=table.error / deviation)
 
     @cached_property
-    def _scale(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.array(self.statistics.mean), np.array(self.statistics.deviation)
+    def _target_units(self) -> tuple[np.ndarray, np.ndarray]:
+        known = self.statistics
+        return tuple(np.array(part[-self.store.layout.targets :]) for part in (known.mean, known.deviation))
+
+    @cached_property
+    def _observed_units(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.array(self.statistics.observed_mean), np.array(self.statistics.observed_deviation)
 
 
 def read_ahead(read: Callable, keys: Iterable, depth: int) -> Iterator:

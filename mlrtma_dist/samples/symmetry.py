@@ -1,7 +1,8 @@
 """Symmetries of a periodic square plane with homogeneous, isotropic, symmetric statistics.
 
 Shifted, mirrored, turned or with its sign changed, a case is as likely as it was, so one stored case gives many: 16
-times the number of points. Exact for one scalar field; a wind would have to turn with the axes.
+times the number of points. Exact for one scalar field; a wind would have to turn with the axes, so several fields are
+shifted alone.
 
 A point (i, j) of the new case is read at the source: transposed, then mirrored, then shifted.
 """
@@ -33,12 +34,14 @@ class Symmetry:
     sign: int = 1
 
     @classmethod
-    def draw(cls, size: int, seed: int, case: int, variant: int) -> "Symmetry":
-        """A random one, a function of its arguments; variant 0 changes nothing."""
+    def draw(cls, size: int, seed: int, case: int, variant: int, turns: bool = True) -> "Symmetry":
+        """A random one, a function of its arguments; variant 0 changes nothing. Without ``turns`` it is a shift."""
         if variant == 0:
             return cls(size)
         a, b, c, _ = (int(word) for word in philox((case, variant, 0, 0), (seed, 0)))
         shift = (a % size, b % size)
+        if not turns:
+            return cls(size, shift)
         return cls(size, shift, (bool(c & 1), bool(c & 2)), bool(c & 4), -1 if c & 8 else 1)
 
     def source(self, box: Box) -> tuple[range, range]:

@@ -14,7 +14,7 @@ from launch import ROOT
 
 from jobs import analyse, analyse_cases, command, samples, verify_cases
 from mlrtma_dist import config
-from mlrtma_dist.inference.cases import METHODS
+from mlrtma_dist.inference.case_methods import WITH_BACKGROUND as METHODS
 from mlrtma_dist.methods.optimal import OptimalAnalysis
 from mlrtma_dist.methods.regression import Regression, RegressionSettings
 from mlrtma_dist.nn.neighbourhood import Alone
@@ -101,7 +101,7 @@ def test_four_ranks_verify_as_one_does(made, tmp_path):
     for line, expected in zip(four[1:], one[1:], strict=True):
         numbers, truth = (np.array(text.split(",")[2:], dtype=float) for text in (line, expected))
         np.testing.assert_allclose(numbers, truth, rtol=1e-5, atol=1e-6)
-    assert said.strip().splitlines()[-1].startswith("network / bayes: ")
+    assert said.strip().splitlines()[-1].startswith("network / Bayes: ")
 
 
 def test_the_optimal_product_is_the_exact_analysis_of_each_case_at_its_time(made):
@@ -157,7 +157,7 @@ def refusals(folder: Path, saved: Path) -> dict[str, tuple[list[str], int, list[
         "both kinds, verify": (["verify", "--samples", here, "--observations", "a.csv"], 2, ["exclude each other"]),
         "an unknown key": (["analyse", "--samples", here, *given, "--set", "sampels=3"], 2, ["did you mean 'samples'"]),
         "a key of stations": (["verify", "--samples", here, *given, "--folds", "3"], 2, ["unknown key 'folds'"]),
-        "a classical method": (["analyse", "--samples", here, "--method", "threedvar"], 2, ["expected background, "]),
+        "a method of stations": (["analyse", "--samples", here, "--method", "letkf"], 2, ["expected background, "]),
         "no such store": (["analyse", "--samples", here + "5", *given], 3, ["expected an HDF5 file", "mlrtma samples"]),
         "no store": (["analyse", "--samples", str(saved / "manifest.json"), *given], 3, ["expected an HDF5 file"]),
         "no such checkpoint": (["analyse", "--samples", here, "--checkpoint", str(folder)], 3, ["manifest.json"]),

@@ -108,7 +108,7 @@ def test_the_first_weights_are_a_function_of_the_seed_alone():
 
 def test_four_tiles_give_output_loss_and_gradients_of_one():
     found = launch(str(Path(__file__).parent / "kernels" / "folded"), 4)
-    assert set(found) == {"periodic", "odd"}
+    assert set(found) == {"periodic", "odd", "no background"}
     for domain, differences in found.items():
         assert {name: value for name, value in differences.items() if not value <= 1e-10} == {}, domain
 
@@ -121,7 +121,25 @@ def test_the_shipped_configurations_describe_this_method(name):
     assert sum(weight.numel() for weight in Regression(settings).network.parameters()) == 544324
 
 
+@pytest.mark.parametrize("name", ["unet_exercise2_weak", "unet_exercise2_strong", "unet_exercise2_ci"])
+def test_the_shipped_configurations_of_exercise_2_see_five_types_and_say_three_fields(name):
+    said = config.load_yaml(config.configs_root() / "training" / f"{name}.yaml")
+    network = Regression(config.build(RegressionSettings, said["settings"], name)).network
+    with torch.no_grad():
+        answer = network(torch.zeros(1, 10, *PLANE.shape), HERE)  # values and masks of five types
+    assert answer.shape == (1, 3, *PLANE.shape)
+
+
+def test_without_a_background_the_first_answer_is_the_mean_and_not_the_first_channels():
+    network = Regression(RegressionSettings(3, 5, background_deviation=None)).network
+    with torch.no_grad():
+        answer = network(torch.ones(1, 10, *PLANE.shape), HERE)
+    assert answer.abs().max() < 0.1  # zero is the mean; the channels are all 1
+
+
 def test_settings_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="observed: expected 0 with a background, got 5"):
+        RegressionSettings(observed=5)
     with pytest.raises(ValueError, match="background_deviation"):
         RegressionSettings(background_deviation=0.0)
     with pytest.raises(ValueError, match="multiples of the 8 groups"):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNELS = Path(__file__).resolve().parent / "kernels"
+START = "import sys; from jobs.command import main; sys.exit(main())"  # the command itself
 
 
 @dataclass(frozen=True)
@@ -51,3 +52,18 @@ def launch(kernel: str, ranks: int, *arguments, timeout: float = 100.0, environm
     ended = start_ranks(kernel, ranks, *arguments, timeout=timeout, environment=environment)
     assert ended.status == 0, f"{kernel} on {ranks} ranks ended with {ended.status}:\n{ended.out}\n{ended.err}"
     return json.loads(ended.out.strip().splitlines()[-1])
+
+
+def mlrtma(folder: Path, verb: str, config: str, *more: str, ranks: int = 1) -> str:
+    """Run a verb in a folder; what it wrote to standard output."""
+    command = [sys.executable, "-c", START, verb, str(ROOT / "configs" / config), *more]
+    if ranks > 1:
+        mpiexec = Path(sys.executable).parent / "mpiexec"
+        launcher = str(mpiexec) if mpiexec.exists() else "mpiexec"
+        command = [launcher, "--oversubscribe", "--bind-to", "none", "-n", str(ranks), *command]
+    root = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "PRTE_ALLOW_RUN_AS_ROOT",
+            "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM")
+    settings = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | dict.fromkeys(root, "1")
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1800, env=settings)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -101,6 +101,12 @@ def test_variants_are_refused_where_the_plane_is_not_the_same_in_all_directions(
         Dataset(store, Tile.whole((32, 31)), UNITS)
 
 
+def test_variants_without_turns_are_shifts():
+    drawn = [Symmetry.draw(32, 1, case, 1, turns=False) for case in range(50)]
+    assert all(each == Symmetry(32, each.shift) for each in drawn)
+    assert len({each.shift for each in drawn}) > 40
+
+
 def test_statistics_are_those_of_all_values(store):
     found = gather_statistics(store, np.arange(1, 5), whole(), Transport.alone())
     fields = np.stack([PLANE.draw(number)[0].astype(np.float32) for number in range(1, 5)]).astype(np.float64)

@@ -14,14 +14,20 @@ from mlrtma_dist.parallel.reduce import sum_gradients
 from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.sample import Sample
 
-DOMAINS = {"periodic": ((48, 64), (True, True)), "odd": ((45, 61), (False, False))}
+SMALL = RegressionSettings(widths=(8, 16, 16), groups=4)
+NO_BACKGROUND = RegressionSettings(variables=3, observed=5, background_deviation=None, widths=(8, 16, 16), groups=4)
+DOMAINS = {
+    "periodic": ((48, 64), (True, True), SMALL), "odd": ((45, 61), (False, False), SMALL),
+    "no background": ((64, 64), (True, True), NO_BACKGROUND),
+}
 
 
-def run(domain, wraps, world) -> dict:
+def run(domain, wraps, settings, world) -> dict:
     generator = torch.Generator().manual_seed(1)
-    inputs, target = (torch.randn(2, c, *domain, generator=generator, dtype=torch.float64) for c in (3, 1))
+    channels = len(settings.scales_in), settings.variables
+    inputs, target = (torch.randn(2, c, *domain, generator=generator, dtype=torch.float64) for c in channels)
     mask = (torch.rand(2, 1, *domain, generator=generator) > 0.2).double()
-    method = Regression(RegressionSettings(widths=(8, 16, 16), groups=4))
+    method = Regression(settings)
     method.network.double()
     randomise(method.network, 3)
     tile = world.tile(domain, align=method.network.alignment, periodic=wraps)

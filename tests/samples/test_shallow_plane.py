@@ -1,0 +1,131 @@
+"""The world of Exercise 2: a case depends on its number alone, in balance, observed as said; no background."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mlrtma_dist.errors import InputError
+from mlrtma_dist.nn.neighbourhood import Alone, Box
+from mlrtma_dist.observations.indirect import IndirectTypes
+from mlrtma_dist.parallel.tile import Tile
+from mlrtma_dist.parallel.transport import Transport
+from mlrtma_dist.parallel.world import World
+from mlrtma_dist.physics.balance import balanced
+from mlrtma_dist.physics.shallow_water import ShallowWater
+from mlrtma_dist.samples import shallow_plane
+from mlrtma_dist.samples.build import build_store
+from mlrtma_dist.samples.dataset import Dataset
+from mlrtma_dist.samples.shallow_plane import ShallowPlane
+from mlrtma_dist.samples.statistics import gather_statistics
+from mlrtma_dist.samples.store import Layout, Store, StoreError
+from mlrtma_dist.samples.symmetry import Symmetry
+from mlrtma_dist.samples.worlds import world_of
+
+PLANE = ShallowPlane(size=32, steps=6, length=(8.0, 14.0), observations=(9, 10, 11, 30, 40), seed=3,
+                     indirect=IndirectTypes(3.0))
+CASES = 5
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    path = tmp_path_factory.mktemp("shallow") / "plane.h5"
+    with World.start(device="cpu") as world:
+        build_store(path, PLANE.layout("plane_small", 16), PLANE.time(CASES), PLANE.make, world)
+    return Store(path)
+
+
+def test_a_case_is_that_of_its_number_alone_whatever_is_integrated_with_it():
+    model, here = ShallowWater(spacing=PLANE.spacing, coriolis=PLANE.coriolis), Alone(PLANE.shape, (True, True))
+    number = shallow_plane.TOGETHER + 5
+    stream = torch.from_numpy(shallow_plane._stream(PLANE, number)[None])
+    state = model.run(balanced(model, stream, PLANE.depth, here).float(), PLANE.step, PLANE.steps, here)
+    h, u, v = model.to_centres(state, here)[0].double().numpy()
+    np.testing.assert_allclose(PLANE.truth(number), [h - PLANE.depth, u, v], atol=1e-3)
+    assert np.abs(PLANE.truth(number) - PLANE.truth(number + 1)).max() > 1.0
+    assert np.abs(PLANE.truth(number) - replace(PLANE, seed=4).truth(number)).max() > 1.0
+
+
+def test_truths_have_no_mean_height_and_winds_between_the_least_and_the_greatest():
+    truths = np.stack([PLANE.truth(number) for number in range(32)])
+    assert np.abs(truths[:, 0].mean((1, 2))).max() < 1e-3  # water is conserved
+    speed = np.sqrt((truths[:, 1:] ** 2).sum(1).mean((1, 2)))
+    assert 0.4 * PLANE.speed[0] < speed.min() < 0.7 * speed.max() < 2.0 * PLANE.speed[1]
+
+
+def test_slow_winds_are_geostrophic():
+    slow = replace(PLANE, speed=(0.2, 0.4))  # f v = g dh/dx up to a Rossby number of speed / (f L / 2) = 0.05
+    h, _, v = np.stack([slow.truth(number) for number in range(8)]).swapaxes(0, 1)
+    slope = (np.roll(h, -1, -1) - np.roll(h, 1, -1)) / (2 * slow.spacing)
+    np.testing.assert_allclose(1e-4 * v, 9.80665 * slope, atol=0.15 * 1e-4 * np.abs(v).max())
+
+
+def test_observations_are_their_types_of_the_truth_with_errors_of_the_stated_size():
+    dense = replace(PLANE, observations=(500,) * 5, observation_error=(1.0, 2.0, 0.5, 0.3, 0.1))
+    truth = dense.truth(7)
+    table = dense.observe(7, truth)
+    place, kind = table.place.astype(int), table.variable
+    error = table.value - IndirectTypes(3.0).values(truth[:, *place.T].T, kind)
+    for number, deviation in enumerate(dense.observation_error):
+        own = kind == number
+        assert len(np.unique(place[own], axis=0)) == 500
+        assert error[own].std() == pytest.approx(deviation, rel=0.12)
+        assert abs(error[own].mean()) < 4 * deviation / np.sqrt(500)
+        assert set(table.error[own]) == {deviation}
+
+
+def test_boxes_hold_the_parts_of_the_whole_case():
+    whole, part = PLANE.make(3, Box(0, 32, 0, 32)), PLANE.make(3, Box(8, 32, 0, 16))
+    np.testing.assert_array_equal(part.fields, whole.fields[:, 8:32, 0:16])
+    rows, columns = whole.observations.place.T
+    assert len(part.observations) == np.sum((rows >= 8) & (columns < 16)) > 10
+
+
+def test_without_backgrounds_channels_are_values_and_masks_of_all_types_in_their_own_units(store):
+    tile = Tile.whole(PLANE.shape, (True, True))
+    units = gather_statistics(store, np.arange(4), tile, Transport.alone())
+    tables = [PLANE.observe(number, PLANE.truth(number)) for number in range(4)]
+    for number in range(5):
+        values = np.concatenate([table.value[table.variable == number] for table in tables])
+        assert units.observed_mean[number] == pytest.approx(values.mean(), rel=1e-5, abs=1e-5)
+        assert units.observed_deviation[number] == pytest.approx(values.std(), rel=1e-5)
+    sample = Dataset(store, tile, units).batch([4])
+    truth = PLANE.truth(4)
+    table = PLANE.observe(4, truth)
+    assert sample.inputs.shape == (1, 10, 32, 32) and sample.target.shape == (1, 3, 32, 32)
+    expected = (truth - np.array(units.mean)[:, None, None]) / np.array(units.deviation)[:, None, None]
+    np.testing.assert_allclose(sample.target[0], expected, atol=1e-5)
+    channels = np.zeros((10, 32, 32))
+    index = (table.variable, *table.place.T.astype(int))
+    scale = np.array(units.observed_mean)[table.variable], np.array(units.observed_deviation)[table.variable]
+    channels[:5][index], channels[5:][index] = (table.value - scale[0]) / scale[1], 1.0
+    np.testing.assert_allclose(sample.inputs[0], channels, atol=1e-5)
+
+
+def test_a_variant_of_several_fields_is_the_case_shifted_with_its_observations(store):
+    tile = Tile.whole(PLANE.shape, (True, True))
+    units = gather_statistics(store, np.arange(4), tile, Transport.alone())
+    data = Dataset(store, tile, units, variants=2, seed=5)
+    case, variant = data.batch([2]), data.batch([2 + CASES])
+    shift = Symmetry.draw(32, 5, 2, 1, turns=False).shift
+    for one, other in ((case.inputs, variant.inputs), (case.target, variant.target)):
+        np.testing.assert_array_equal(np.roll(one, (-shift[0], -shift[1]), (-2, -1)), other)
+
+
+def test_a_store_says_its_types_units_and_world_and_one_without_signature_is_refused(store):
+    assert store.layout.observed == ("h", "u", "v", "o1", "o2") and store.layout.units == ("m", "m s-1", "m s-1")
+    assert (store.layout.backgrounds, store.layout.targets) == (0, 3)
+    with pytest.raises(InputError, match="expected cases of shallow_plane.*nobody who signed it"):
+        world_of(store, "shallow_plane")
+
+
+def test_layouts_that_cannot_be_are_refused():
+    with pytest.raises(StoreError, match="background for each or none"):
+        Layout("plane", (8, 8), True, ("b", "h", "u"), ("h", "u"))
+    with pytest.raises(StoreError, match="what is observed must be h"):
+        Layout("plane", (8, 8), True, ("b", "h"), ("h",), observed=("h", "o1"))
+    with pytest.raises(ValueError, match="observations: expected one above 0 for each of h, u, v, o1, o2"):
+        ShallowPlane(observations=(1, 2, 3))
+    with pytest.raises(ValueError, match="speed: expected the least and the greatest"):
+        ShallowPlane(speed=(5.0, 1.0))
