@@ -60,13 +60,16 @@ def solve_hour(hour: Hour, settings: Classical) -> dict[str, Fit]:
 
 
 def past_increments(fits: list[dict[str, Fit]], observations: Observations) -> PastIncrements:
-    """The increments of solved hours at the places of reports."""
-    placed = np.isfinite(observations.latitude) & np.isfinite(observations.longitude)
+    """The increments of solved hours at the places of reports, of every variable at those of all.
+
+    A dew point is held below the temperature at its own place, where no thermometer may be.
+    """
+    places = np.column_stack([observations.latitude, observations.longitude, observations.elevation])
+    latitude, longitude, elevation = np.unique(places[np.isfinite(places[:, :2]).all(axis=1)], axis=0).T
+    points = station_points(conus(), np.clip(latitude, -90, 90), longitude, elevation)
+    inside = conus().domain.contains(points.latitude, points.longitude, 400e3)  # further ones take no part
     members = {}
     for name in fits[0]:
-        rows = observations[placed & (observations.variable == name)]
-        points = station_points(conus(), np.clip(rows.latitude, -90, 90), rows.longitude, rows.elevation)
-        inside = conus().domain.contains(points.latitude, points.longitude, 400e3)  # further ones take no part
         increments = np.array([fit[name].increment(points[inside]) for fit in fits])
         # the covariance divides by N - 1, which suits deviations from a mean
         members[name] = known(points[inside], increments * np.sqrt((len(fits) - 1) / len(fits)))
