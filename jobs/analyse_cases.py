@@ -6,26 +6,22 @@
 Writes output/<domain>_<method>/<domain>_<method>.nc and config.yaml.
 """
 
-import logging
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.case_inputs import TrainingSet, alignment, check_methods, load_learned, provenance, region_of, to_learn_from
 from jobs.command_line import parse
-from jobs.inputs import origin
 from jobs.progress import progress
 from jobs.samples import ensure
 from mlrtma_dist import config
-from mlrtma_dist.grid.domain import Domain, load_domain
+from mlrtma_dist.inference.case_methods import Given, prepare
 from mlrtma_dist.inference.case_product import write_cases
-from mlrtma_dist.inference.cases import LEARNS, METHODS, Cases, prepare
-from mlrtma_dist.inference.learned import Learned
+from mlrtma_dist.inference.cases import Cases
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.store import Store
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,8 +31,9 @@ class Run:
     Attributes:
         samples: the store; make_samples: configuration of ``mlrtma samples`` that makes it where it is missing.
         output: folder.
-        method: of ``inference.cases.METHODS``.
+        method: of ``inference.case_methods.METHODS``.
         checkpoint: folder of a trained method; null where the method learns nothing.
+        training: cases that classical methods learn covariances from, where there is no background; null: none.
         domain: name or YAML file; null: the name that the store says.
         mesh: the ranks as (data, y, x); null: all on the data axis.
         device: "auto", "cpu" or "cuda".
@@ -46,6 +43,7 @@ class Run:
     output: str
     method: str = "regression"
     checkpoint: str | None = None
+    training: TrainingSet | None = None
     domain: str | None = None
     mesh: Mesh | None = None
     device: str = "auto"
@@ -67,11 +65,11 @@ def make(run: Run) -> Path | None:
     ensure(run.samples, run.make_samples)
     store = Store(run.samples)
     domain, learned = region_of(store, run.domain), load_learned((run.method,), run.checkpoint, store)
-    name = f"{domain.name}_{run.method}"
+    training, name = to_learn_from((run.method,), run.training, store), f"{domain.name}_{run.method}"
     folder, resolved = Path(run.output) / name, config.to_yaml(run)
     with World.start(run.mesh, device=run.device) as world:
         cases = Cases.of(store, world, align=alignment(learned))
-        analyse = prepare(run.method, cases, learned and learned.to(world.device))
+        analyse = prepare(run.method, cases, Given(learned and learned.to(world.device), training))
         first = world.rank == 0
         with progress(f"analyse {domain.name}") if first else nullcontext(lambda name, share: None) as show:
             product = write_cases(
@@ -81,62 +79,3 @@ def make(run: Run) -> Path | None:
         if first:
             write_text(folder / "config.yaml", resolved)
     return product if first else None
-
-
-def check_methods(methods: tuple[str, ...], checkpoint: str | None) -> None:
-    """Check what a run says of methods before anything is read.
-
-    Raises:
-        ValueError: an unknown method, or one that learns without a checkpoint.
-    """
-    unknown = [name for name in methods if name not in METHODS]
-    if unknown or not methods:
-        raise ValueError(f"method: of a store expected {', '.join(METHODS)}; got {', '.join(unknown) or 'none'}")
-    learns = [name for name in methods if name in LEARNS]
-    if learns and not checkpoint:
-        raise ValueError(f"checkpoint: {learns[0]} needs one, e.g. --checkpoint DIR/checkpoints/best, got none")
-    if checkpoint and not learns:
-        log.warning("checkpoint: without effect, as %s learns nothing", ", ".join(methods))
-
-
-def region_of(store: Store, name: str | None) -> Domain:
-    """The domain of a store, under its own name or another one.
-
-    Raises:
-        ConfigError: there is none of that name, or it has other points.
-    """
-    domain = load_domain(name or store.layout.domain)
-    if domain.shape != store.layout.shape:
-        raise config.ConfigError(
-            f"domain: {domain.name} has {domain.shape} points, the cases of {store.reader.path} {store.layout.shape}:"
-            " name the domain they were made on with --set domain=FILE.yaml"
-        )
-    return domain
-
-
-def load_learned(methods: tuple[str, ...], checkpoint: str | None, store: Store) -> Learned | None:
-    """The trained method, if one of the methods needs it.
-
-    Raises:
-        CheckpointError: it cannot be used, or was trained on other fields than the store's.
-    """
-    if not any(name in LEARNS for name in methods):
-        return None
-    learned = Learned.load(checkpoint)
-    learned.check(store)
-    return learned
-
-
-def alignment(learned: Learned | None) -> int:
-    """Multiples of points on which tiles may begin."""
-    return learned.method.network.alignment if learned else 1
-
-
-def provenance(resolved: str, samples: str, learned: Learned | None) -> dict[str, str | int]:
-    """What a product of cases says of its making."""
-    said = {**origin(resolved), "samples": Path(samples).name}
-    if learned is None:
-        return said
-    manifest = learned.manifest
-    return {**said, "checkpoint": str(learned.folder.resolve()), "checkpoint_step": manifest.state.step,
-            "checkpoint_commit": manifest.run.commit}

@@ -19,7 +19,9 @@ from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.build import Case, build_store
 from mlrtma_dist.samples.gaussian_plane import GaussianPlane
+from mlrtma_dist.samples.shallow_plane import ShallowPlane
 from mlrtma_dist.samples.store import EDGE, Layout
+from mlrtma_dist.samples.worlds import WORLDS
 
 OPTIONS = {"--output": ("output", "the store to write, an HDF5 file")}
 
@@ -30,7 +32,7 @@ class Run:
 
     Attributes:
         output: the file.
-        gaussian_plane: the world that the cases come from.
+        gaussian_plane, shallow_plane: the world that the cases come from, one of them.
         domain: name or YAML file; its size must be the world's.
         cases: how many.
         first: number of the first one; other numbers are other cases of the same world.
@@ -39,7 +41,8 @@ class Run:
     """
 
     output: str
-    gaussian_plane: GaussianPlane = GaussianPlane()
+    gaussian_plane: GaussianPlane | None = None
+    shallow_plane: ShallowPlane | None = None
     domain: str = "plane"
     cases: int = 1024
     first: int = 0
@@ -50,6 +53,14 @@ class Run:
         if self.cases < 1 or self.edge < 1 or self.first < 0:
             got = self.cases, self.edge, self.first
             raise ValueError(f"expected cases and edge from 1 and first from 0, got {got}")
+        given = [name for name in WORLDS if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(f"expected one world of {', '.join(WORLDS)}, got {' and '.join(given) or 'none'}")
+
+    @property
+    def world(self) -> GaussianPlane | ShallowPlane:
+        """The one that the cases come from."""
+        return self.gaussian_plane or self.shallow_plane
 
 
 def main(arguments: list[str]) -> None:
@@ -74,15 +85,15 @@ def ensure(store: str, recipe: str | None) -> None:
 
 def layout_of(run: Run) -> Layout:
     """How the store of a run is laid out, before it is made."""
-    return run.gaussian_plane.layout(load_domain(run.domain).name, run.edge)
+    return run.world.layout(load_domain(run.domain).name, run.edge)
 
 
 def make(run: Run) -> bool:
     """Make the store; True on rank 0. Collective."""
-    domain, plane = load_domain(run.domain), run.gaussian_plane
+    domain, plane = load_domain(run.domain), run.world
     if domain.shape != plane.shape or not domain.periodic:
         raise config.ConfigError(
-            f"domain: expected a periodic plane of {plane.shape} points, as of gaussian_plane, got {domain.name} of"
+            f"domain: expected a periodic plane of {plane.shape} points, as of the cases' world, got {domain.name} of"
             f" {domain.shape}"
         )
     content = config.to_yaml(replace(run, output="", mesh=None))  # neither place nor ranks decide what is in it

@@ -20,7 +20,7 @@ def describe(run, method) -> str:
     tiles = Tile.split(layout.shape, (mesh.y, mesh.x), align=method.network.alignment, name=layout.domain)
     boxes = [tiles.box_at((y, x)).shape for y in range(mesh.y) for x in range(mesh.x)]
     parts = run.schedule.parts(mesh.data)
-    channels = 3 * len(layout.variables), len(layout.variables)
+    channels = layout.backgrounds + 2 * len(layout.observed), layout.targets
     need = memory.estimate(method, max(boxes), channels, max(parts), mesh.size, run.engine,
                            run.schedule.average_decay > 0)
     lines = [f"ranks: {mesh} = {mesh.size}", f"tiles of {layout.domain} {layout.shape}: {boxes}",

@@ -12,7 +12,8 @@ import numpy as np
 
 import mlrtma_dist
 from mlrtma_dist.grid.domain import Domain
-from mlrtma_dist.inference.cases import BLOCK, Analyse, Cases
+from mlrtma_dist.inference.case_methods import Analyse
+from mlrtma_dist.inference.cases import BLOCK, Cases
 from mlrtma_dist.inference.georeference import coordinates, links
 from mlrtma_dist.io.hdf5 import Slab, made_together
 from mlrtma_dist.io.netcdf_slabs import fill
@@ -24,12 +25,12 @@ def write_cases(
     path, domain: Domain, cases: Cases, analyse: Analyse, method: str, provenance: Mapping[str, object], communicator,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Path:
-    """Analyse every case of a store and write analyses and backgrounds. Collective; a rank holds one block at a time.
+    """Analyse every case of a store; write analyses and backgrounds. Collective; a rank holds one block at a time.
 
     Args:
         path: of the file.
         domain: of the store.
-        cases: of this rank; analyse: the method, made ready by `cases.prepare`; method: its name.
+        cases: of this rank; analyse: the method, made ready by `case_methods.prepare`; method: its name.
         provenance: further global attributes.
         communicator: mpi4py's, None alone.
         progress: called with the share that is done.
@@ -45,17 +46,22 @@ def write_cases(
     with made_together(path, communicator) as partial:
         if communicator is None or communicator.rank == 0:
             sizes = {"time": len(cases.store.time), "y": layout.shape[0], "x": layout.shape[1]}
-            write_netcdf(partial, sizes, _variables(domain, cases), _attributes(domain, method) | dict(provenance))
+            said = _attributes(domain, method, layout.backgrounds > 0) | dict(provenance)
+            write_netcdf(partial, sizes, _variables(domain, cases), said)
         if communicator is not None:
             communicator.Barrier()
         for number, block in enumerate(cases.blocks(), 1):
             start, slabs = (block.start, cases.tile.box.y0, cases.tile.box.x0), []
-            for kind, values in (("analysis", analyse(block)), ("background", cases.background(block))):
+            for kind, values in zip(_kinds(cases), (analyse(block), cases.background(block)), strict=False):
                 slabs += [Slab(f"{name}_{kind}", start, values[:, index])
                           for index, name in enumerate(layout.variables) if len(block)]
             fill(partial, slabs, communicator)
             progress(number / rounds)
     return path
+
+
+def _kinds(cases: Cases) -> tuple[str, ...]:
+    return ("analysis", "background") if cases.store.layout.backgrounds else ("analysis",)
 
 
 def _variables(domain: Domain, cases: Cases) -> list[NetcdfVariable]:
@@ -67,23 +73,23 @@ def _variables(domain: Domain, cases: Cases) -> list[NetcdfVariable]:
         "standard_name": "time", "long_name": "analysis time", "units": "seconds since 1970-01-01 00:00:00",
         "calendar": "standard", "units_metadata": "leap_seconds: none", "axis": "T"}, dtype="f8"),
         *coordinates(domain)]
-    for name in layout.variables:
-        known = VARIABLES.get(name)  # the fields of a simulated plane are nobody's weather: no unit, no standard name
+    for name, unit in zip(layout.variables, layout.units, strict=True):
+        known = VARIABLES.get(name)  # the fields of a simulated plane are nobody's weather: no standard name
         meaning = {"standard_name": known.standard_name} if known and known.standard_name else {}
-        words = {"long_name": known.long_name if known else name, "units": known.unit if known else "1", **place}
-        for kind in ("analysis", "background"):
+        words = {"long_name": known.long_name if known else name, "units": known.unit if known else unit, **place}
+        for kind in _kinds(cases):
             attributes = meaning | words | {"long_name": f"{words['long_name']}, {kind}"}
             made.append(NetcdfVariable(f"{name}_{kind}", ("time", "y", "x"), None, attributes, chunks=chunks))
     return made
 
 
-def _attributes(domain: Domain, method: str) -> dict[str, object]:
+def _attributes(domain: Domain, method: str, backgrounds: bool) -> dict[str, object]:
     program = f"mlrtma_dist {mlrtma_dist.__version__}"
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "Conventions": "CF-1.11",
         "title": f"Analyses of the cases of a store, {domain.title}",
-        "source": f"observations and a background combined by {method} ({program})",
+        "source": f"observations {'and a background ' if backgrounds else ''}combined by {method} ({program})",
         "history": f"{now}: written by {program}",
         "domain": domain.name,
         "method": method,

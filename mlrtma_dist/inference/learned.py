@@ -56,11 +56,13 @@ class Learned:
         return self
 
     def check(self, store: Store) -> None:
-        """Raise CheckpointError unless the store's fields are those that the method was trained on."""
-        if self.statistics.fields != store.layout.fields:
+        """Raise CheckpointError unless the store's fields and observations are those that the method was trained on."""
+        layout, known = store.layout, self.statistics
+        if known.fields != layout.fields or (known.observed and known.observed != layout.observed):
             raise CheckpointError(
-                f"{self.folder}: trained on the fields {', '.join(self.statistics.fields)}, but {store.reader.path}"
-                f" holds {', '.join(store.layout.fields)}. Use a checkpoint that was trained on such a store."
+                f"{self.folder}: trained on the fields {', '.join(known.fields)} and observations of"
+                f" {', '.join(known.observed) or 'them'}, but {store.reader.path} holds {', '.join(layout.fields)} and"
+                f" {', '.join(layout.observed)}. Use a checkpoint that was trained on such a store."
             )
 
     def analyse(self, data: Dataset, cases: Sequence[int], neighbourhood: Neighbourhood, device) -> np.ndarray:

@@ -60,3 +60,16 @@ def normal(seed: int, rows, columns, *, member: int = 0, step: int = 0, channel:
     words = philox((columns, rows, channel, step), (seed, member))
     radius, angle = ((word.astype(np.float64) + 0.5) / WORD for word in words[:2])
     return np.sqrt(-2.0 * np.log(radius)) * np.cos(2.0 * np.pi * angle)
+
+
+def distinct_points(seed: int, shape: tuple[int, int], count: int, *, member: int = 0, channel: int = 0) -> np.ndarray:
+    """Distinct points of a domain at random, every choice as likely, sorted by y, then x; integers of shape (count, 2).
+
+    Args:
+        seed, member, channel: as of `uniform`.
+        shape: points in y and x; count: how many are wanted.
+    """
+    rows, columns = np.indices(shape)
+    lot = uniform(seed, rows, columns, member=member, channel=channel).ravel()
+    chosen = np.sort(np.argsort(lot, kind="stable")[:count])
+    return np.stack(np.divmod(chosen, shape[1]), 1)

@@ -2,7 +2,8 @@
 
 Where fields are smooth on the scale of a few grid points most of a U-net's work is done at full resolution, to little
 use. Folding loses nothing (every point is still a number that the network sees and says) and divides that work by
-fold^2. The result is added to the first channels of the input: the network says what to change.
+fold^2. The result is added to the first channels of the input: the network says what to change. Where there is nothing
+to change it may be the answer itself.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ class FoldedUNetConfig:
     """What the network is made of.
 
     Attributes:
-        channels_in: of the input; channels_out: of the output, which is added to so many first channels of the input.
+        channels_in: of the input; channels_out: of the output, which is added to so many first channels of the input;
+            adds: whether it is added.
         fold: points on a side of a square.
         widths, groups, recompute: of the U-net, see `UNetConfig`.
         scale: size of the changes in the input's unit. Input channels are divided by ``scales_in``.
@@ -34,11 +36,12 @@ class FoldedUNetConfig:
     recompute: bool = False
     scale: float = 1.0
     scales_in: tuple[float, ...] = field(default=())
+    adds: bool = True
 
     def __post_init__(self):
         if self.scales_in and len(self.scales_in) != self.channels_in:
             raise ValueError(f"scales_in: expected {self.channels_in} numbers, got {len(self.scales_in)}")
-        if self.fold < 1 or self.channels_out > self.channels_in:
+        if self.fold < 1 or (self.adds and self.channels_out > self.channels_in):
             raise ValueError(
                 f"expected a fold from 1 on and at most {self.channels_in} channels out, got {self.fold} and"
                 f" {self.channels_out}"
@@ -81,4 +84,5 @@ class FoldedUNet(nn.Module):
             seen = F.pad(seen, (0, missing[1], 0, missing[0]), mode="replicate")
         change = self.unet(F.pixel_unshuffle(seen, fold), neighbourhood.coarsen(fold))
         change = F.pixel_shuffle(change, fold)[..., : shape[0], : shape[1]]
-        return inputs[:, : self.config.channels_out] + self.config.scale * change
+        said = self.config.scale * change
+        return inputs[:, : self.config.channels_out] + said if self.config.adds else said

@@ -108,6 +108,13 @@ class Neighbourhood(ABC):
         """Sum ``tensor`` (any shape, the same on all tiles) over the tiles."""
 
     @abstractmethod
+    def largest(self, tensor: Tensor) -> Tensor:
+        """The largest over the tiles, element by element, of ``tensor`` (any shape, the same on all tiles).
+
+        Carries no gradient.
+        """
+
+    @abstractmethod
     def whole(self, field: Tensor) -> Tensor:
         """The domain's field (..., Y, X) from everyone's part (..., y, x); meant for coarse fields only."""
 
@@ -197,6 +204,10 @@ class Alone(Neighbourhood):
     def total(self, tensor: Tensor) -> Tensor:
         """What it was given."""
         return tensor
+
+    def largest(self, tensor: Tensor) -> Tensor:
+        """What it was given."""
+        return tensor.detach()
 
     def whole(self, field: Tensor) -> Tensor:
         """What it was given."""

@@ -75,6 +75,10 @@ class Tiled(Neighbourhood):
         """Sum over tiles; see `reduce.total`."""
         return reduce.total(tensor, self.transport)
 
+    def largest(self, tensor: Tensor) -> Tensor:
+        """Largest over tiles, element by element."""
+        return torch.stack(self.transport.collect(tensor.detach())).amax(0)
+
     def whole(self, field: Tensor) -> Tensor:
         """Assemble all tiles' parts here; see `gather.gather`."""
         return gather.gather(field, self.tile, self.transport)

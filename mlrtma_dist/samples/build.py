@@ -34,6 +34,12 @@ class Case:
     observations: Table
 
 
+def inside(box: Box, place: np.ndarray) -> np.ndarray:
+    """Which grid points (y, x), integers of shape (n, 2), lie in a box: a mask of shape (n,)."""
+    rows, columns = place.T
+    return (rows >= box.y0) & (rows < box.y1) & (columns >= box.x0) & (columns < box.x1)
+
+
 def build_store(
     path, layout: Layout, time: np.ndarray, make: Callable[[int, Box], Case], world: World, *,
     notes: Mapping[str, object] | None = None, at_once: int = ROUND,

@@ -1,7 +1,9 @@
 """Dataset: the cases of a store as a method eats them, on the tile that this rank owns.
 
 Channels are backgrounds, departures and masks of the variables (`encode`), all in units of the target: minus its mean,
-over its deviation. A tile reads its own points and observations only; the network fetches the rims it wants.
+over its deviation. Without backgrounds they are values and masks of the types that are observed, each minus the mean of
+that type's observations, over their deviation: no observation is zero, and zero is the mean. A tile reads its own
+points and observations only; the network fetches the rims it wants.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,7 +32,7 @@ class Dataset:
     Attributes:
         store: where they are.
         tile: the points that this rank owns.
-        statistics: of the store's fields, over the cases to train on.
+        statistics: of the store's fields and, without backgrounds, observations, over the cases to train on.
         variants: how often a case is shown, each time under another symmetry of the periodic plane; 1: as it is.
         plain_from: cases from this time on are shown as they are, once: those to validate with. None: none.
         seed: of the symmetries.
@@ -54,8 +56,9 @@ class Dataset:
                 f"variants: expected 1 on {layout.domain}, got {self.variants}: only one variable on a square periodic"
                 " plane may be shifted, mirrored and turned"
             )
-        if self.statistics.fields != layout.fields:
-            raise ConfigError(f"expected statistics of {layout.fields}, got those of {self.statistics.fields}.")
+        known = self.statistics.fields + self.statistics.observed
+        if known != (expected := layout.fields + (() if layout.backgrounds else layout.observed)):
+            raise ConfigError(f"expected statistics of {expected}, got those of {known}.")
 
     @cached_property
     def _keys(self) -> np.ndarray:
@@ -83,29 +86,34 @@ class Dataset:
 
     def _show(self, case: int, variant: int) -> tuple[np.ndarray, np.ndarray]:
         layout, box = self.store.layout, self.tile.box
-        variables = len(layout.variables)
         symmetry = Symmetry.draw(layout.shape[0], self.seed, int(case), int(variant))
         rows, columns = symmetry.source(box)
         values = self._normalise(symmetry.field(self.store.fields(int(case), rows, columns)), symmetry.sign)
         table = self._place(self.store.observations(int(case), rows, columns), symmetry)
         cell, number = cell_of(table.place, layout.shape, layout.periodic), table.variable.astype(np.int64)
-        believed = values[number, cell[:, 0] - box.y0, cell[:, 1] - box.x0]
-        channels = encode(cell, table.value - believed, number, box, variables)
-        return np.concatenate([values[:variables], channels]), values[variables:]
+        believed = values[number, cell[:, 0] - box.y0, cell[:, 1] - box.x0] if layout.backgrounds else 0.0
+        channels = encode(cell, table.value - believed, number, box, len(layout.observed))
+        return np.concatenate([values[: layout.backgrounds], channels]), values[layout.backgrounds :]
 
     def _normalise(self, values: np.ndarray, sign: int) -> np.ndarray:
         """Backgrounds and targets in units of the targets."""
-        mean, deviation = (np.tile(part[len(part) // 2 :], 2) for part in self._scale)
+        mean, deviation = (np.resize(part, len(values)) for part in self._target_units)
         return ((values - sign * mean[:, None, None]) / deviation[:, None, None]).astype(np.float32)
 
     def _place(self, table: Table, symmetry: Symmetry) -> Table:
-        mean, deviation = (part[len(part) // 2 :][table.variable.astype(np.int64)] for part in self._scale)
+        units = self._target_units if self.store.layout.backgrounds else self._observed_units
+        mean, deviation = (part[table.variable.astype(np.int64)] for part in units)
         value = symmetry.sign * (table.value - mean) / deviation
         return replace(table, place=symmetry.place(table.place), value=value, error=table.error / deviation)
 
     @cached_property
-    def _scale(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.array(self.statistics.mean), np.array(self.statistics.deviation)
+    def _target_units(self) -> tuple[np.ndarray, np.ndarray]:
+        known = self.statistics
+        return tuple(np.array(part[-self.store.layout.targets :]) for part in (known.mean, known.deviation))
+
+    @cached_property
+    def _observed_units(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.array(self.statistics.observed_mean), np.array(self.statistics.observed_deviation)
 
 
 def read_ahead(read: Callable, keys: Iterable, depth: int) -> Iterator:

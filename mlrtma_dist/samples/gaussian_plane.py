@@ -8,13 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
-from mlrtma_dist import config
-from mlrtma_dist.errors import InputError
-from mlrtma_dist.linalg.noise import normal, uniform
+from mlrtma_dist.linalg.noise import distinct_points, normal
 from mlrtma_dist.linalg.spectral import SpectralCovariance
 from mlrtma_dist.nn.neighbourhood import Box
-from mlrtma_dist.samples.build import Case
-from mlrtma_dist.samples.store import Layout, Store, Table
+from mlrtma_dist.samples.build import Case, inside
+from mlrtma_dist.samples.store import Layout, Table
 
 TRUTH, BACKGROUND, PLACES, ERRORS = range(4)  # channels of the noise
 EPOCH = np.datetime64("2000-01-01T00:00:00", "s")  # the cases have no date; one an hour from here on names them
@@ -52,22 +50,6 @@ class GaussianPlane:
         if not self.observation_error > 0.0:
             raise ValueError(f"observation_error: expected more than 0, got {self.observation_error:g}")
 
-    @classmethod
-    def of(cls, store: Store) -> "GaussianPlane":
-        """The world that the cases of a store come from, as the store itself says (its attribute ``made_by``).
-
-        Raises:
-            InputError: they come from another world.
-        """
-        path, said = store.reader.path, store.reader.attributes.get("made_by")
-        made_by = config.parse_yaml(said, f"{path}: made_by") if isinstance(said, str) else {}
-        if "gaussian_plane" not in made_by:
-            raise InputError(
-                f"{path}: expected cases of gaussian_plane, whose covariances are known; the store is made by"
-                f" {', '.join(made_by) or 'nobody who signed it'}. Exact analyses exist for that world alone."
-            )
-        return config.build(cls, made_by["gaussian_plane"], f"{path}: made_by: gaussian_plane")
-
     @property
     def shape(self) -> tuple[int, int]:
         """Points in y and x."""
@@ -92,10 +74,7 @@ class GaussianPlane:
         covariance, error = self.covariances
         truth = covariance.draw(self.seed, member=number, channel=TRUTH)
         background = truth + error.draw(self.seed, member=number, channel=BACKGROUND)
-        rows, columns = np.indices(self.shape)
-        lot = uniform(self.seed, rows, columns, member=number, channel=PLACES).ravel()
-        chosen = np.sort(np.argsort(lot, kind="stable")[: self.observations])
-        place = np.stack(np.divmod(chosen, self.size), 1)
+        place = distinct_points(self.seed, self.shape, self.observations, member=number, channel=PLACES)
         noise = normal(self.seed, *place.T, member=number, channel=ERRORS)
         value = truth[tuple(place.T)] + self.observation_error * noise
         error_of_each = np.full(len(value), self.observation_error)
@@ -104,6 +83,4 @@ class GaussianPlane:
     def make(self, number: int, box: Box) -> Case:
         """The case of a number, on a box of the plane; see `build.build_store`."""
         fields, table = self.draw(number)
-        rows, columns = table.place.T
-        inside = (rows >= box.y0) & (rows < box.y1) & (columns >= box.x0) & (columns < box.x1)
-        return Case(fields[:, box.y0 : box.y1, box.x0 : box.x1], table[inside])
+        return Case(fields[:, box.y0 : box.y1, box.x0 : box.x1], table[inside(box, table.place)])

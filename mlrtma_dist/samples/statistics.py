@@ -1,7 +1,8 @@
 """Statistics of a store's fields in one parallel pass: the units in which a network sees them.
 
 Each rank reads its own tile of its share of the cases once; count, mean and squared departures of the parts are
-joined exactly (Chan, Golub and LeVeque 1983, eq. 2.1).
+joined exactly (Chan, Golub and LeVeque 1983, eq. 2.1). Without backgrounds observations are given to a network as they
+are, not as departures, and each type has statistics of its own, too.
 """
 
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ from mlrtma_dist.samples.store import Store
 
 @dataclass(frozen=True)
 class Statistics:
-    """Mean and standard deviation of every field of a store, SI.
+    """Mean and standard deviation of every field of a store and, without backgrounds, of its observations, SI.
 
     Attributes:
         fields: their names.
         mean, deviation: one each.
         cases: on how many it rests; start, end: the first and last of their times, UTC.
+        observed: names of the types of observation; empty where backgrounds give departures their unit.
+        observed_mean, observed_deviation: one each.
     """
 
     fields: tuple[str, ...]
@@ -31,12 +34,15 @@ class Statistics:
     cases: int
     start: str
     end: str
+    observed: tuple[str, ...] = ()
+    observed_mean: tuple[float, ...] = ()
+    observed_deviation: tuple[float, ...] = ()
 
 
 def gather_statistics(
     store: Store, cases: np.ndarray, tile: Tile, everyone: Transport, *, data_rank: int = 0, data_ranks: int = 1
 ) -> Statistics:
-    """Mean and deviation over cases and points. Collective.
+    """Mean and deviation over cases and points, or observations. Collective.
 
     Args:
         cases: numbers of the cases to rest on (those to train on), shape (n,).
@@ -45,34 +51,42 @@ def gather_statistics(
         data_rank, data_ranks: cases are dealt out over this axis.
 
     Raises:
-        InputError: a field is constant or not finite.
+        InputError: a field or a type of observation is constant, not finite or absent.
     """
-    count, mean, squares = 0.0, np.zeros(len(store.layout.fields)), np.zeros(len(store.layout.fields))
+    layout, slab = store.layout, tile.slab(0)
+    observed = () if layout.backgrounds else layout.observed
+    names = layout.fields + observed
+    held = np.zeros((3, len(names)))  # count, mean and squared departures
     for case in cases[data_rank::data_ranks]:
-        values = store.fields(int(case), *tile.slab(0)).reshape(len(mean), -1).astype(np.float64)
-        own = values.mean(1)
-        part = float(values.shape[1]), own, ((values - own[:, None]) ** 2).sum(1)
-        count, mean, squares = join((count, mean, squares), part)
-    parts = everyone.collect(torch.from_numpy(np.concatenate([[count], mean, squares])))
-    total = 0.0, np.zeros_like(mean), np.zeros_like(mean)
-    for part in (each.numpy() for each in parts):
-        total = join(total, (part[0], *np.split(part[1:], 2)))
-    deviation = np.sqrt(total[2] / total[0])
-    for name, value in zip(store.layout.fields, deviation, strict=True):
+        parts = list(store.fields(int(case), *slab).reshape(len(layout.fields), -1))
+        if observed:
+            table = store.observations(int(case), *slab)
+            parts += [table.value[table.variable == number] for number in range(len(observed))]
+        held = join(held, np.stack([_moments(values) for values in parts], 1))
+    total = np.zeros_like(held)
+    for part in everyone.collect(torch.from_numpy(held)):
+        total = join(total, part.numpy())
+    deviation = np.sqrt(total[2] / np.maximum(total[0], 1.0))
+    for name, value in zip(names, deviation, strict=True):
         if not (np.isfinite(value) and value > 0.0):
             raise InputError(f"{store.reader.path}: expected values of {name} that vary, got the deviation {value}.")
-    times = store.time[cases]
+    times, of_fields = store.time[cases], len(layout.fields)
+    means, deviations = tuple(total[1].tolist()), tuple(deviation.tolist())
     return Statistics(
-        store.layout.fields, tuple(total[1].tolist()), tuple(deviation.tolist()), len(cases), str(times.min()),
-        str(times.max()),
+        layout.fields, means[:of_fields], deviations[:of_fields], len(cases), str(times.min()), str(times.max()),
+        observed, means[of_fields:], deviations[of_fields:],
     )
 
 
-def join(one, other):
-    """Count, mean and squared departures of two parts together."""
+def _moments(values: np.ndarray) -> np.ndarray:
+    values = values.astype(np.float64)
+    mean = values.mean() if len(values) else 0.0
+    return np.array([len(values), mean, ((values - mean) ** 2).sum()])
+
+
+def join(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Count, mean and squared departures of two parts together, shape (3, n) each."""
     count = one[0] + other[0]
-    if count == 0:
-        return one
+    share = other[0] / np.maximum(count, 1.0)
     apart = other[1] - one[1]
-    mean = one[1] + apart * other[0] / count
-    return count, mean, one[2] + other[2] + apart**2 * one[0] * other[0] / count
+    return np.stack([count, one[1] + apart * share, one[2] + other[2] + apart**2 * one[0] * share])

@@ -4,7 +4,7 @@
     fields        (case, field, y, x)         float32, chunks of (1, all fields, edge, edge)
     first         (case, chunk + 1)           rows of the table that belong to each chunk of each case
     place         (row, 2)                    observations' grid coordinates (y, x), half-open cells around grid points
-    value, error  (row,)                      SI; variable (row,): its number among the store's variables
+    value, error  (row,)                      SI; variable (row,): its number among the types that are observed
 
 The table is ragged by time, and within a time sorted by the chunk of the fields that owns the observation, so a rank
 reads those of its own chunks only. A cell is [i - 1/2, i + 1/2): every observation has one owner.
@@ -17,7 +17,8 @@ import numpy as np
 
 from mlrtma_dist.io.hdf5 import Array, Reader, StoreError
 
-FORMAT = "mlrtma samples 1"
+FORMAT = "mlrtma samples 2"
+FIRST_FORMAT = "mlrtma samples 1"  # without units, and with nothing observed but the variables
 # 32 points: a rim of up to 32 costs one row of chunks more. On CONUS in 2 x 2 tiles a rank then reads 0.27 of a field;
 # with 64 the last tile reads 0.303.
 EDGE = 32
@@ -31,9 +32,12 @@ class Layout:
 
     Attributes:
         domain: its name; shape: points in y and x; periodic: the plane closes on itself.
-        fields: names of the fields of a case, backgrounds first, in the order of ``variables``, then targets.
-        variables: names of what is analysed and observed.
+        fields: names of the fields of a case, backgrounds first, in the order of ``variables``, then targets; or
+            targets alone.
+        variables: names of what is analysed.
         edge: points on a side of a chunk.
+        observed: names of the types of observation; those with a background are the variables. Empty: the variables.
+        units: of the variables, SI. Empty: none has one.
     """
 
     domain: str
@@ -42,6 +46,32 @@ class Layout:
     fields: tuple[str, ...]
     variables: tuple[str, ...]
     edge: int = EDGE
+    observed: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        object.__setattr__(self, "observed", self.observed or self.variables)
+        object.__setattr__(self, "units", self.units or ("1",) * len(self.variables))
+        if len(self.units) != len(self.variables) or len(self.fields) not in (self.targets, 2 * self.targets):
+            raise StoreError(
+                f"{self.domain}: expected one target and one unit for each of {', '.join(self.variables)}, and a"
+                f" background for each or none, got the fields {', '.join(self.fields)} in {', '.join(self.units)}."
+            )
+        if self.backgrounds and self.observed != self.variables:
+            raise StoreError(
+                f"{self.domain}: where there are backgrounds what is observed must be {', '.join(self.variables)}, of"
+                f" which departures are made, got {', '.join(self.observed)}."
+            )
+
+    @property
+    def targets(self) -> int:
+        """How many fields are to be analysed: the last ones."""
+        return len(self.variables)
+
+    @property
+    def backgrounds(self) -> int:
+        """How many fields are backgrounds: the first ones, none or one a variable."""
+        return len(self.fields) - self.targets
 
     @property
     def chunk_table(self) -> tuple[int, int]:
@@ -122,9 +152,9 @@ class Store:
         """
         self.reader = Reader(path)
         said = self.reader.attributes
-        if said.get("format") != FORMAT:
+        if said.get("format") not in (FORMAT, FIRST_FORMAT):
             raise StoreError(f"{path}: expected the format {FORMAT!r}, got {said.get('format')!r}. Make it anew.")
-        self.layout = Layout(*(_tuple(said[f.name]) for f in fields(Layout)))
+        self.layout = Layout(**{f.name: _tuple(said[f.name]) for f in fields(Layout) if f.name in said})
         self.time = self.reader.read("time", [range(self.reader.shape("time")[0])]).astype("datetime64[s]")
 
     def fields(self, case: int, rows: range, columns: range) -> np.ndarray:

@@ -20,51 +20,60 @@ class CaseShown:
     """One case.
 
     Attributes:
-        truth: shape (y, x); analyses: by the name that stands above each, shape (y, x) each, the background first.
-        place: grid coordinates (y, x) of the observations, shape (n, 2); value: shape (n,).
+        variables: how to call each in words, with its unit.
+        truth: shape (variable, y, x).
+        analyses: by the name that stands above each, the background first where there is one, shape (variable, y, x).
+        places: for each variable the grid coordinates (y, x) of its own observations, shape (n, 2); values: shape (n,).
         title: of the figure.
     """
 
+    variables: tuple[str, ...]
     truth: np.ndarray
     analyses: Mapping[str, np.ndarray]
-    place: np.ndarray
-    value: np.ndarray
+    places: tuple[np.ndarray, ...]
+    values: tuple[np.ndarray, ...]
     title: str
 
-    def rmse(self, name: str) -> float:
-        """Of one of the analyses."""
-        return float(np.sqrt(np.mean((self.analyses[name] - self.truth) ** 2)))
+    def rmse(self, name: str, variable: int) -> str:
+        """That of one of the analyses, in words."""
+        return f"rmse {np.sqrt(np.mean((self.analyses[name] - self.truth)[variable] ** 2)):.3f}"
 
 
-def draw_case(path, case: CaseShown, background: str, prediction: str) -> None:
-    """Truth, observations, background, prediction and its error side by side, as a PNG.
+def draw_case(path, case: CaseShown, background: str | None, prediction: str) -> None:
+    """Truth, prediction and its error side by side, a row for each variable, as a PNG.
 
     Args:
-        background, prediction: names of analyses of the case.
+        background: name of an analysis that is shown before the prediction, after the observations; None: neither is.
+        prediction: name of an analysis of the case.
     """
-    said = case.analyses[prediction]
-    bound, wrong = _bound(case.truth), _bound(said - case.truth)
-    sheet = _Sheet(case, 5)
-    sheet.field(0, case.truth, bound, "truth", "")
-    sheet.observations(1, bound, f"{len(case.value)} observations")
-    sheet.field(2, case.analyses[background], bound, background, f"rmse {case.rmse(background):.3f}")
-    shown = sheet.field(3, said, bound, prediction, f"rmse {case.rmse(prediction):.3f}")
-    sheet.bar(shown, slice(0, 4), "field")
-    shown = sheet.field(4, said - case.truth, wrong, "error", f"{prediction} minus truth", ERROR)
-    sheet.dots(4)
-    sheet.bar(shown, slice(4, 5), "error")
+    sheet = _Sheet(case, len(case.variables), 5 if background else 3)
+    last = sheet.columns - 1
+    for row, variable in enumerate(case.variables):
+        truth, said = case.truth[row], case.analyses[prediction][row]
+        bound, wrong = _bound(truth), _bound(said - truth)
+        sheet.field(row, 0, truth, bound, "truth" if len(case.variables) == 1 else f"{variable}: truth", "")
+        if background:
+            sheet.observations(row, 1, bound, f"{len(case.values[row])} observations")
+            sheet.field(row, 2, case.analyses[background][row], bound, background, case.rmse(background, row))
+        shown = sheet.field(row, last - 1, said, bound, prediction, case.rmse(prediction, row))
+        sheet.bar(shown, row, slice(0, last), variable)
+        shown = sheet.field(row, last, said - truth, wrong, "error", f"{prediction} minus truth", ERROR)
+        sheet.dots(row, last)
+        sheet.bar(shown, row, slice(last, last + 1), "error")
     sheet.save(path)
 
 
 def draw_errors(path, case: CaseShown) -> None:
-    """The error of every analysis of a case on one scale, as a PNG; dots are the observations."""
-    errors = {name: field - case.truth for name, field in case.analyses.items()}
-    bound = float(np.median([_bound(error) for error in errors.values()]))
-    sheet = _Sheet(case, len(errors))
-    for number, (name, error) in enumerate(errors.items()):
-        shown = sheet.field(number, error, bound, name, f"rmse {case.rmse(name):.3f}", ERROR)
-        sheet.dots(number)
-    sheet.bar(shown, slice(0, len(errors)), "analysis minus truth")
+    """The error of every analysis of a case, a row for each variable on one scale, as a PNG; dots are observations."""
+    sheet = _Sheet(case, len(case.variables), len(case.analyses))
+    for row, variable in enumerate(case.variables):
+        errors = {name: fields[row] - case.truth[row] for name, fields in case.analyses.items()}
+        bound = float(np.median([_bound(error) for error in errors.values()]))
+        for number, (name, error) in enumerate(errors.items()):
+            title = name if len(case.variables) == 1 or number else f"{variable}: {name}"
+            shown = sheet.field(row, number, error, bound, title, case.rmse(name, row), ERROR)
+            sheet.dots(row, number)
+        sheet.bar(shown, row, slice(0, len(errors)), "analysis minus truth")
     sheet.save(path)
 
 
@@ -73,30 +82,31 @@ def _bound(field: np.ndarray) -> float:
 
 
 class _Sheet:
-    """Square panels in a row; every point of the plane is drawn as it is, none in between is made up."""
+    """Square panels in rows; every point of the plane is drawn as it is, none in between is made up."""
 
-    def __init__(self, case: CaseShown, panels: int):
-        self.case = case
-        self.figure = Figure(figsize=(2.55 * panels + 0.2, 3.75), layout="constrained", facecolor="white")
+    def __init__(self, case: CaseShown, rows: int, columns: int):
+        self.case, self.columns = case, columns
+        size = 2.55 * columns + 0.2, 3.45 * rows + 0.3
+        self.figure = Figure(figsize=size, layout="constrained", facecolor="white")
         self.figure.get_layout_engine().set(w_pad=0.05, h_pad=0.05, wspace=0.015)
         self.figure.suptitle(case.title, x=0.01, ha="left", fontsize=10.5, color=FAINT)
-        self.panels = np.atleast_1d(self.figure.subplots(1, panels))
+        self.panels = self.figure.subplots(rows, columns, squeeze=False)
 
-    def field(self, number: int, values: np.ndarray, bound: float, title: str, below: str, colours: str = FIELD):
-        axes = self._frame(number, title, below)
+    def field(self, row: int, column: int, values, bound: float, title: str, below: str, colours: str = FIELD):
+        axes = self._frame(row, column, title, below)
         return axes.imshow(values, origin="lower", cmap=colours, vmin=-bound, vmax=bound, interpolation="nearest")
 
-    def observations(self, number: int, bound: float, title: str) -> None:
-        axes, size = self._frame(number, title, ""), self.case.truth.shape
+    def observations(self, row: int, column: int, bound: float, title: str) -> None:
+        axes, size = self._frame(row, column, title, ""), self.case.truth.shape[1:]
         axes.set(xlim=(-0.5, size[1] - 0.5), ylim=(-0.5, size[0] - 0.5), aspect=1, facecolor="#f3f4f6")
-        axes.scatter(*self.case.place.T[::-1], c=self.case.value, s=15, cmap=FIELD, vmin=-bound, vmax=bound,
+        axes.scatter(*self.case.places[row].T[::-1], c=self.case.values[row], s=15, cmap=FIELD, vmin=-bound, vmax=bound,
                      edgecolors=INK, linewidths=0.25)
 
-    def dots(self, number: int) -> None:
-        self.panels[number].scatter(*self.case.place.T[::-1], s=1.6, c=INK, linewidths=0, alpha=0.75)
+    def dots(self, row: int, column: int) -> None:
+        self.panels[row, column].scatter(*self.case.places[row].T[::-1], s=1.6, c=INK, linewidths=0, alpha=0.75)
 
-    def bar(self, shown, panels: slice, words: str) -> None:
-        below = list(self.panels[panels])
+    def bar(self, shown, row: int, columns: slice, words: str) -> None:
+        below = list(self.panels[row, columns])
         bar = self.figure.colorbar(shown, ax=below, orientation="horizontal", aspect=16 * len(below), pad=0.03,
                                    shrink=0.9 if len(below) == 1 else 0.5, extend="both", extendfrac=0.02)
         bar.outline.set_visible(False)
@@ -108,8 +118,8 @@ class _Sheet:
         with written_atomically(path) as partial:
             self.figure.savefig(partial, format="png", dpi=DPI)
 
-    def _frame(self, number: int, title: str, below: str):
-        axes = self.panels[number]
+    def _frame(self, row: int, column: int, title: str, below: str):
+        axes = self.panels[row, column]
         axes.set_title(title, fontsize=11.5, loc="left", color=INK, pad=5)
         axes.set_title(below, fontsize=9, loc="right", color=FAINT, pad=5)
         axes.set(xticks=[], yticks=[])

@@ -12,6 +12,7 @@ import numpy as np
 from mlrtma_dist.verification.bootstrap import DRAWS, interval, ratio_of_sums, resampled_sums
 from mlrtma_dist.verification.match import write_rows
 
+NORMAL = 1.959964  # standard errors of a 95 % interval
 SUMS = ("error", "square", "points")  # what is added up of every case
 
 
@@ -98,17 +99,42 @@ def write_field_scores(path: str | Path, rows: Sequence[FieldScore]) -> None:
     write_rows(path, [field.name for field in fields(FieldScore)], (astuple(row) for row in rows))
 
 
-def describe(rows: Sequence[FieldScore], words: Mapping[str, str], limit: str) -> str:
-    """The scores as text for people.
+def describe(
+    rows: Sequence[FieldScore], words: Mapping[str, str], limit: str, units: Mapping[str, str] | None = None
+) -> str:
+    """The scores as text for people, variable by variable.
 
     Args:
         words: what to call each method; limit: the method whose rmse is 1 in the last column, which stays empty
-            where it was not scored.
+            where it was not scored; units: of the variables, which are named if there are several.
     """
     least = {row.variable: row.rmse for row in rows if row.method == limit}
-    lines = [f"{'':<50} {'rmse':>6} +- {'error':<6}  {'95 % interval':<16}  {'bias':>7}  of the limit"]
-    for row in rows:
-        share = f"{row.rmse / least[row.variable]:.3f}" if row.variable in least else ""
-        lines.append(f"{words.get(row.method, row.method):<50} {row.rmse:.4f} +- {row.standard_error:.4f}  "
-                     f"{row.lower:.4f} to {row.upper:.4f}  {row.bias:7.4f}  {share:>12}".rstrip())
+    lines = [f"{'':<50} {'rmse':>6} +- {'error':<6}  {'95 % interval':<16}  {'bias':>7}  of {words.get(limit, limit)}"]
+    variables = list(dict.fromkeys(row.variable for row in rows))
+    for variable in variables:
+        if len(variables) > 1:
+            lines.append(f"{variable} ({(units or {}).get(variable, '1')})")
+        for row in (row for row in rows if row.variable == variable):
+            share = f"{row.rmse / least[variable]:.3f}" if variable in least else ""
+            lines.append(f"{words.get(row.method, row.method):<50} {row.rmse:.4f} +- {row.standard_error:.4f}  "
+                         f"{row.lower:.4f} to {row.upper:.4f}  {row.bias:7.4f}  {share:>12}".rstrip())
     return "\n".join(lines)
+
+
+def ratio_lines(
+    sums: Mapping[str, np.ndarray], variables: Sequence[str], above: str, below: Sequence[str], words: Mapping[str, str]
+) -> list[str]:
+    """The rmse of one method over those of others as text: a line for each of them and variable, with its interval.
+
+    Args:
+        sums: as in `score_fields`; methods that were not scored are left out.
+        variables: their names; above: a method; below: those it is measured by; words: what to call each.
+    """
+    lines = []
+    for other in below:
+        for index, variable in enumerate(variables if {above, other} <= set(sums) else ()):
+            value, spread = ratio(sums, above, other, index)
+            name = f"{words[above]} / {words[other]}" + (f", {variable}" if len(variables) > 1 else "")
+            low, high = value - NORMAL * spread, value + NORMAL * spread
+            lines.append(f"{name}: {value:.4f} +- {spread:.4f}, 95 % interval {low:.4f} to {high:.4f}")
+    return lines

@@ -101,7 +101,7 @@ def test_four_ranks_verify_as_one_does(made, tmp_path):
     for line, expected in zip(four[1:], one[1:], strict=True):
         numbers, truth = (np.array(text.split(",")[2:], dtype=float) for text in (line, expected))
         np.testing.assert_allclose(numbers, truth, rtol=1e-5, atol=1e-6)
-    assert said.strip().splitlines()[-1].startswith("network / bayes: ")
+    assert said.strip().splitlines()[-1].startswith("network / Bayes: ")
 
 
 def test_the_optimal_product_is_the_exact_analysis_of_each_case_at_its_time(made):

@@ -55,7 +55,7 @@ def test_the_network_of_three_minutes_is_within_a_quarter_of_the_limit_and_never
     assert 1.0 < rmse["regression"] / rmse["optimal"] <= 1.25
     assert rmse["regression"] < 0.7 * rmse["interpolation"] < rmse["background"]
     last = passed[1].strip().splitlines()[-1]
-    assert last.startswith(f"network / bayes: {rmse['regression'] / rmse['optimal']:.4f} +- 0.0")
+    assert last.startswith(f"network / Bayes: {rmse['regression'] / rmse['optimal']:.4f} +- 0.0")
 
 
 def test_the_exact_methods_score_what_the_page_says_of_these_cases(scores):

@@ -128,7 +128,7 @@ def test_a_file_of_another_format_is_refused(tmp_path):
     from mlrtma_dist.io import hdf5
 
     hdf5.create(tmp_path / "other.h5", {}, {"format": "something else"}, None)
-    with pytest.raises(StoreError, match="expected the format 'mlrtma samples 1', got 'something else'"):
+    with pytest.raises(StoreError, match="expected the format 'mlrtma samples 2', got 'something else'"):
         Store(tmp_path / "other.h5")
 
 

@@ -1,0 +1,130 @@
+"""Exercise 2: shallow water on a periodic plane, without a background, observed in five ways at random points.
+
+A truth begins as a random wind without divergence and the depth in balance with it (`physics.balance`) and moves for
+some hours (`physics.shallow_water`). Strength and scale of the wind differ from case to case, as weather does. What is
+to be analysed are the height h of the surface above its mean and the winds u, v at the centres of cells; what is
+observed are these and the two indirect types of `observations.indirect`.
+
+Every case is a function of the seed and its number, never of the ranks, nor of the cases that are integrated with it.
+"""
+
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mlrtma_dist.linalg.noise import distinct_points, normal, uniform
+from mlrtma_dist.linalg.spectral import SpectralCovariance
+from mlrtma_dist.nn.neighbourhood import Alone, Box
+from mlrtma_dist.observations.indirect import TYPES, VARIABLES, IndirectTypes
+from mlrtma_dist.physics.balance import balanced
+from mlrtma_dist.physics.shallow_water import ShallowWater
+from mlrtma_dist.samples.build import Case, inside
+from mlrtma_dist.samples.gaussian_plane import EPOCH
+from mlrtma_dist.samples.store import Layout, Table
+
+STREAM, KIND_OF_WEATHER, PLACES, ERRORS = 0, 1, 2, 2 + len(TYPES)  # channels of the noise; a type has its own of each
+TOGETHER = 16  # cases integrated at once: per case half the time of four, and no less with more
+
+
+@dataclass(frozen=True)
+class ShallowPlane:
+    """The world of Exercise 2.
+
+    Attributes:
+        size: points on a side; spacing: of the points, m.
+        depth: mean, m; coriolis: f, s-1.
+        speed: least and greatest root mean square wind of a case, m s-1.
+        length: least and greatest length L of a case in grid points: the stream function's spectrum is
+            exp(-k^2 L^2 / 8).
+        step: of the integration, s; steps: how many.
+        indirect: the types o1, o2.
+        observations: distinct grid points where each of the types h, u, v, o1, o2 is observed.
+        observation_error: standard deviation there, m or m s-1.
+        seed: of everything random.
+    """
+
+    size: int = 64
+    spacing: float = 20e3
+    depth: float = 300.0
+    coriolis: float = 1e-4
+    speed: tuple[float, ...] = (3.0, 13.0)
+    length: tuple[float, ...] = (8.0, 20.0)
+    step: float = 150.0
+    steps: int = 60
+    indirect: IndirectTypes = IndirectTypes()
+    observations: tuple[int, ...] = (40, 40, 40, 160, 160)
+    observation_error: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0)
+    seed: int = 1
+
+    def __post_init__(self):
+        for name in ("speed", "length"):
+            pair = getattr(self, name)
+            if len(pair) != 2 or not 0.0 < pair[0] <= pair[1]:
+                raise ValueError(f"{name}: expected the least and the greatest, above 0, got {pair}")
+        for name, least in (("observations", 1), ("observation_error", 0.0)):
+            each = getattr(self, name)
+            if len(each) != len(TYPES) or min(each) < least or not min(each) > 0.0:
+                raise ValueError(f"{name}: expected one above 0 for each of {', '.join(TYPES)}, got {each}")
+        if max(self.observations) > self.size**2:
+            raise ValueError(f"observations: expected at most {self.size**2} distinct points, got {self.observations}")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Points in y and x."""
+        return self.size, self.size
+
+    def layout(self, name: str, edge: int) -> Layout:
+        """How a store keeps such cases; chunks of ``edge`` points."""
+        return Layout(name, self.shape, True, VARIABLES, VARIABLES, edge, TYPES, ("m", "m s-1", "m s-1"))
+
+    def time(self, cases: int) -> np.ndarray:
+        """The names of so many cases, datetime64[s]."""
+        return EPOCH + np.arange(cases).astype("timedelta64[h]")
+
+    def truth(self, number: int) -> np.ndarray:
+        """h, u, v of a case, shape (3, y, x)."""
+        block, place = divmod(number, TOGETHER)
+        return _block(self, block)[place]
+
+    def observe(self, number: int, truth: np.ndarray) -> Table:
+        """The observations of a case whose truth is known, type by type."""
+        everything, tables = self.indirect.fields(truth), []
+        for kind, (count, error) in enumerate(zip(self.observations, self.observation_error, strict=True)):
+            place = distinct_points(self.seed, self.shape, count, member=number, channel=PLACES + kind)
+            noise = normal(self.seed, *place.T, member=number, channel=ERRORS + kind)
+            value = everything[kind][tuple(place.T)] + error * noise
+            tables.append((place, value, np.full(count, error), np.full(count, kind)))
+        return Table(*(np.concatenate(column) for column in zip(*tables, strict=True)))
+
+    def make(self, number: int, box: Box) -> Case:
+        """The case of a number, on a box of the plane; see `build.build_store`."""
+        truth = self.truth(number)
+        table = self.observe(number, truth)
+        return Case(truth[:, box.y0 : box.y1, box.x0 : box.x1], table[inside(box, table.place)])
+
+
+@functools.lru_cache(maxsize=2)
+def _block(world: ShallowPlane, block: int) -> np.ndarray:
+    """Truths of the cases that are integrated together, shape (TOGETHER, 3, y, x)."""
+    model = ShallowWater(spacing=world.spacing, coriolis=world.coriolis)
+    here = Alone(world.shape, (True, True))
+    with torch.inference_mode():
+        stream = np.stack([_stream(world, block * TOGETHER + place) for place in range(TOGETHER)])
+        state = balanced(model, torch.from_numpy(stream), world.depth, here).float()
+        state = model.to_centres(model.run(state, world.step, world.steps, here), here).double().numpy()
+    state[:, 0] -= world.depth
+    if not np.isfinite(state).all():
+        raise ValueError(f"step: expected one that is stable, got {world.step:g} s. Take a shorter one.")
+    return state
+
+
+def _stream(world: ShallowPlane, number: int) -> np.ndarray:
+    """The first stream function of a case, shape (y, x), m2 s-1; a wind of the case's own strength and scale."""
+    lots = uniform(world.seed, np.arange(2), 0, member=number, channel=KIND_OF_WEATHER)
+    spans = world.speed, world.length
+    speed, length = (low + lot * (high - low) for lot, (low, high) in zip(lots, spans, strict=True))
+    deviation = speed * length * world.spacing / math.sqrt(8.0)  # see physics.balance.random_balanced
+    return SpectralCovariance.gaussian(world.shape, length, deviation).draw(world.seed, member=number, channel=STREAM)
