@@ -97,7 +97,12 @@ class Octaves:
                                 np.arange(first[1], column.max() + 4), time)
         row, column = row - first[0], column - first[1]
         lines = sum(across[tap] * lattice[:, column + tap] for tap in range(4))
-        return sum(up[tap][:, None] * lines[row + tap] for tap in range(4))
+        field = np.empty((len(row), len(column)))
+        for line, first, weights in zip(field, row, up.T, strict=True):
+            np.multiply(lines[first], weights[0], out=line)
+            for tap in (1, 2, 3):
+                line += weights[tap] * lines[first + tap]
+        return field
 
     def _lattice(self, key: tuple[int, int], number: int, rows, columns, time: float) -> np.ndarray:
         """White noise on a box of the lattice, faded from one draw into the next."""

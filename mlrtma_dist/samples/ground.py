@@ -64,6 +64,11 @@ class Ground:
             static.land_smooth[here].astype(np.float64), terrain - static.terrain_smooth[here],
         )
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Points in y and x."""
+        return self.terrain.shape
+
     def sunshine(self, time: np.datetime64) -> np.ndarray:
         """Sine of the sun's elevation, negative at night."""
         return np.sin(np.deg2rad(solar_elevation(self.latitude, self.longitude, time)))

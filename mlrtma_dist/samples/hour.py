@@ -87,10 +87,20 @@ class Hour:
 
     @cached_property
     def fronts(self) -> list[tuple[Front, np.ndarray]]:
-        """Those that are near, and the distance of the wider box's points ahead of each."""
+        """Those that are felt, and the distance of the wider box's points ahead of each."""
         now = seconds(self.time)
         near = self.weather.fronts.near(self.seed, now, self.ground.centre, self.ground.northern)
-        return [(front, front.ahead(*self.wide, now)) for front in near]
+        return [(front, front.ahead(*self.wide, now)) for front in near if front.is_felt(*self.wide, now)]
+
+    @cached_property
+    def cooling(self) -> np.ndarray:
+        """What fronts add to temperature, K, on the box."""
+        return sum((front.temperature(ahead[1:-1, 1:-1]) for front, ahead in self.fronts), np.zeros(self.ground.shape))
+
+    @cached_property
+    def bands(self) -> np.ndarray:
+        """Of cloud along the fronts, one on a line, on the box."""
+        return sum((front.cloud(ahead[1:-1, 1:-1]) for front, ahead in self.fronts), np.zeros(self.ground.shape))
 
     def random(self, name: str, wide: bool = False) -> np.ndarray:
         """The random field of a quantity on the box, or on the wider one."""
@@ -124,17 +134,12 @@ class Hour:
     @cached_property
     def dry(self) -> np.ndarray:
         """Standardised moisture, positive where dry; fronts bring moist air, and drier behind."""
-        made = self.random("moisture")
-        for front, ahead in self.fronts:
-            inner = ahead[1:-1, 1:-1]
-            made = made - 1.5 * front.cloud(inner) - 0.1 * front.temperature(inner)
-        return made
+        return self.random("moisture") - 1.5 * self.bands - 0.1 * self.cooling
 
     @cached_property
     def cover(self) -> np.ndarray:
         """Share of the sky that is covered, 0 to 1."""
-        bands = sum(front.cloud(ahead[1:-1, 1:-1]) for front, ahead in self.fronts)
-        return 1.0 / (1.0 + np.exp(0.6 + 1.4 * self.dry - 2.2 * self.random("cloud") - 2.5 * bands))
+        return 1.0 / (1.0 + np.exp(0.6 + 1.4 * self.dry - 2.2 * self.random("cloud") - 2.5 * self.bands))
 
     @cached_property
     def night(self) -> np.ndarray:
@@ -146,8 +151,7 @@ class Hour:
         """Temperature that neither sun nor night has changed, K, at the ground's height."""
         ground, weather = self.ground, self.weather
         made = climatology.mean("t2m", ground.latitude, 0.0, self.time) - weather.lapse * ground.terrain
-        moving = weather.air * self.random("air")
-        moving = moving + sum(front.temperature(ahead[1:-1, 1:-1]) for front, ahead in self.fronts)
+        moving = weather.air * self.random("air") + self.cooling
         season = SEASON / 0.281 * np.sin(np.deg2rad(ground.latitude)) * np.sin(declination_of(self.time))
         return made + self.strength * moving + season * (ground.land_smooth - 0.5)
 
