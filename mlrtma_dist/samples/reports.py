@@ -79,7 +79,7 @@ class Reporting:
         said, comes = {}, {}
         for name, true in truth.items():
             lot = _Lots(sites.station, name, time, seed)
-            deviation, bias = _error_of(name, sites.kind)
+            deviation, bias = error_of(name, sites.kind)
             own = bias + deviation * self.persistent * lot.normal(BIAS, lasting=True)
             random = deviation * np.sqrt(1.0 - self.persistent**2) * lot.normal(ERROR)
             said[name] = variable(name).to_analysis(np.asarray(true, dtype=np.float64)) + own + random
@@ -89,7 +89,7 @@ class Reporting:
         for name in said:
             lot = _Lots(sites.station, name, time, seed)
             wild = (sites.kind == "mesonet") & (lot.uniform(GROSS) < self.gross)
-            size = WILD * _error_of(name, sites.kind)[0] * np.where(lot.uniform(SIGN) < 0.5, -1.0, 1.0)
+            size = WILD * error_of(name, sites.kind)[0] * np.where(lot.uniform(SIGN) < 0.5, -1.0, 1.0)
             said[name] = variable(name).from_analysis(said[name] + np.where(wild, size, 0.0))
         made = round_reports(said, sites.kind == "mesonet") if self.rounded else said
         return {name: (value, comes[name]) for name, value in made.items()}
@@ -115,8 +115,8 @@ class _Lots:
         return uniform(self.seed, self.rows, self.column, channel=channel, step=self.step)
 
 
-def _error_of(name: str, kind: np.ndarray) -> np.ndarray:
-    """Standard deviation and bias of a variable's reports, shape (2, n)."""
+def error_of(name: str, kind: np.ndarray) -> np.ndarray:
+    """Standard deviation and bias of a variable's reports by kind of station, analysis space, shape (2, n)."""
     return np.array(ERRORS[name])[[KINDS.index(each) for each in kind]].reshape(-1, 2).T
 
 

@@ -46,10 +46,16 @@ class Simulation:
     reporting: Reporting = Reporting()
 
     def fields(self, static: Static, box: Box, time: np.datetime64, seed: int) -> tuple[dict, dict]:
-        """Truth and background on a box, variable -> shape (y, x), SI."""
-        ground = Ground.of(static, box)
-        truth = Hour(self.weather, seed, ground, time).fields()
-        return truth, self.model.fields(self.weather, seed, ground, time)
+        """Truth and background on a box, variable -> shape (y, x), SI, float32."""
+        truth, believed = ({name: np.empty(box.shape, np.float32) for name in VARIABLES} for _ in range(2))
+        for first in range(box.y0, box.y1, BAND):
+            band = Box(first, min(first + BAND, box.y1), box.x0, box.x1)
+            ground, rows = Ground.of(static, band), slice(first - box.y0, band.y1 - box.y0)
+            for name, values in Hour(self.weather, seed, ground, time).fields().items():
+                truth[name][rows] = values
+            for name, values in self.model.fields(self.weather, seed, ground, time).items():
+                believed[name][rows] = values
+        return truth, believed
 
 
 def simulate_world(
@@ -68,14 +74,8 @@ def simulate_world(
         InputError: the domain is a plane, or has no land for the stations.
     """
     simulation = simulation or Simulation()
-    shape = static.domain.shape
-    truth, believed = ({name: np.empty(shape, np.float32) for name in VARIABLES} for _ in range(2))
-    for first in range(0, shape[0], BAND):
-        rows = slice(first, min(first + BAND, shape[0]))
-        made = simulation.fields(static, Box(rows.start, rows.stop, 0, shape[1]), time, seed)
-        for whole, part in zip((truth, believed), made, strict=True):
-            for name, values in part.items():
-                whole[name][rows] = values
+    rows, columns = static.domain.shape
+    truth, believed = simulation.fields(static, Box(0, rows, 0, columns), time, seed)
     states = (State(static.domain, time, values, static.terrain, f"simulated {word}")
               for values, word in ((truth, "truth"), (believed, "background")))
     sites = random_sites(static, stations, seed) if isinstance(stations, int) else stations

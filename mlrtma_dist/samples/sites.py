@@ -93,6 +93,13 @@ def listed_sites(static: Static, stations: StationList, kind: str) -> Sites:
     return _placed(static, names, kinds, kinds, *stations.find(names))
 
 
+def joined(parts: list[Sites]) -> Sites:
+    """Several groups of stations; of those of one name the first stays."""
+    whole = Sites(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Sites)))
+    _, first = np.unique(whole.station, return_index=True)
+    return whole[np.sort(first)]
+
+
 def kind_of(network: str) -> str:
     """The kind of station that a file's network is: airports for METAR, SAO and surface types, else mesonet or ship."""
     word = str(network).lower()
