@@ -46,7 +46,7 @@ class Fronts:
     speed: float = 12.0
     interval: float = 60.0
     recovery: float = 700e3
-    trough: float = 500.0
+    trough: float = 350.0
     reach: float = 250e3
     bend: float = 60e3
 

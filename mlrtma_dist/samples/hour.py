@@ -35,13 +35,15 @@ ROTATION = 7.292e-5  # of the earth, s-1
 LEAST_CORIOLIS = 4e-5  # s-1; within some 16 degrees of the equator wind does not follow the pressure's gradient
 DENSITY = 1.2  # kg m-3
 SLOWED, TURNED = (0.8, 0.6), (15.0, 25.0)  # by friction over sea and land: share of the geostrophic speed, degrees
-CALMED = 0.4  # share of the wind over land that a clear night takes
+CALMED = 0.5  # share of the wind over land that a clear night takes
 OVERCAST = 0.6  # cover from which a ceiling is reported: BKN, five eighths
 BASE = 125.0  # m of cloud base per K of dew-point depression (Lawrence 2005, BAMS 86, 225-233)
 CLOUDLESS = 6000.0  # m; higher bases are not made
 SEASON = 8.0  # K between land and sea at 45 degrees at a solstice, times sin(45) sin(23.4)
+OVER_SEA = 0.7  # of the temperature's variations: water evens them out
 RIDGE = 1200.0  # m of relief that double the wind
-LOG_DEPRESSION = 1.7  # mean of the logarithm of the depression in K
+LOG_DEPRESSION = 1.7  # logarithm of the depression in K at 283 K
+DRIER = 0.03  # by which it grows per K of the air's temperature: deserts are warm
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Hour:
         (east, north), depression = self.wind, self.depression
         temperature = self.air + self.warmed
         along_earth = rotate(east, north, self.ground.convergence)
-        visibility = 300.0 + 15800.0 / (1.0 + np.exp(-2.5 * (depression - 1.0 - 0.8 * self.cover)))
+        visibility = 300.0 + 15800.0 / (1.0 + np.exp(-1.2 * (depression - 1.0 - 3.0 * self.cover)))
         made = {
             "t2m": temperature, "d2m": temperature - depression, "u10": along_earth[0], "v10": along_earth[1],
             "gust": self._gust(np.hypot(east, north)), "psfc": self._surface_pressure(), "visibility": visibility,
@@ -139,7 +141,7 @@ class Hour:
     @cached_property
     def cover(self) -> np.ndarray:
         """Share of the sky that is covered, 0 to 1."""
-        return 1.0 / (1.0 + np.exp(0.6 + 1.4 * self.dry - 2.2 * self.random("cloud") - 2.5 * self.bands))
+        return 1.0 / (1.0 + np.exp(-0.3 + 1.4 * self.dry - 2.2 * self.random("cloud") - 2.5 * self.bands))
 
     @cached_property
     def night(self) -> np.ndarray:
@@ -153,6 +155,7 @@ class Hour:
         made = climatology.mean("t2m", ground.latitude, 0.0, self.time) - weather.lapse * ground.terrain
         moving = weather.air * self.random("air") + self.cooling
         season = SEASON / 0.281 * np.sin(np.deg2rad(ground.latitude)) * np.sin(declination_of(self.time))
+        moving = moving * (OVER_SEA + (1.0 - OVER_SEA) * ground.land_smooth)
         return made + self.strength * moving + season * (ground.land_smooth - 0.5)
 
     @cached_property
@@ -168,7 +171,7 @@ class Hour:
     @cached_property
     def depression(self) -> np.ndarray:
         """Of the dew point, K, above zero."""
-        away = np.exp(LOG_DEPRESSION + self.weather.moisture * self.dry) + 0.85 * self.warmed
+        away = np.exp(LOG_DEPRESSION + DRIER * (self.air - 283.0) + self.weather.moisture * self.dry) + 0.85 * self.warmed
         return np.logaddexp(0.0, away)
 
     def _surface_pressure(self) -> np.ndarray:

@@ -76,6 +76,8 @@ class Reporting:
         Returns:
             Variable -> values, SI, shape (n,), and the mask of those that come.
         """
+        if not len(sites):  # a tile without stations
+            return {name: (np.zeros(0), np.zeros(0, bool)) for name in truth}
         said, comes = {}, {}
         for name, true in truth.items():
             lot = _Lots(sites.station, name, time, seed)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mlrtma_dist import clock
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.static import Static, load_static
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.interpolate import bilinear
@@ -111,6 +112,8 @@ class Twins:
         Raises:
             InputError: terrain or stations cannot be had, or the domain is a plane.
         """
+        if domain.is_plane:
+            raise InputError(f"domain {domain.name} is a plane without latitude; the twins' weather needs the earth")
         static = load_static(domain)
         sites = self.stations.sites(static, self.seed)
         ground = bilinear(static.terrain, sites.row, sites.column).astype(np.float64)

@@ -11,19 +11,21 @@ from mlrtma_dist.samples.fronts import Fronts
 
 DAY = 86400.0
 # A model's fields are smooth below some six grid lengths; a lattice of s makes waves of 3 s and more.
-FINEST, COARSER = 2.5, 5.0  # lattices in grid lengths
+WIND, FINEST, COARSER = 1.2, 2.0, 5.0  # lattices in grid lengths
 CONVECTIVE = 5.0 / 3.0
+EDDIES = 1.4  # of the wind near the ground in HRRR and AROME below 120 km
 # Random fields: channel of the noise, longest lattice in m, shortest in grid lengths or m, slopes of the spectrum.
 FIELDS = {
     "pressure": (1, 1200e3, 100e3, (5.0, 5.0)),  # the wind is its gradient, of slope 3
     "air": (2, 800e3, FINEST, (3.0, CONVECTIVE)),
     "moisture": (3, 600e3, FINEST, (CONVECTIVE, CONVECTIVE)),
     "cloud": (4, 300e3, COARSER, (CONVECTIVE, CONVECTIVE)),
-    "east": (5, 150e3, FINEST, (CONVECTIVE, CONVECTIVE)),
-    "north": (6, 150e3, FINEST, (CONVECTIVE, CONVECTIVE)),
+    "east": (5, 120e3, WIND, (EDDIES, EDDIES)),
+    "north": (6, 120e3, WIND, (EDDIES, EDDIES)),
     "gust": (7, 60e3, COARSER, (CONVECTIVE, CONVECTIVE)),
     "ceiling": (8, 60e3, COARSER, (CONVECTIVE, CONVECTIVE)),
 }
+BEND = 300e3  # m, lattice of the air masses where the spectrum bends
 LARGEST = 1200e3  # m, the lattice whose lifetime is stated
 
 
@@ -62,10 +64,10 @@ class Weather:
         fronts: their kind.
     """
 
-    air: float = 2.5
-    pressure: float = 700.0
-    wind: float = 2.0
-    moisture: float = 0.6
+    air: float = 3.4
+    pressure: float = 420.0
+    wind: float = 2.8
+    moisture: float = 0.45
     lapse: float = climatology.LAPSE_RATE
     warmth: float = 15.0
     pool: float = 0.012
@@ -85,4 +87,5 @@ class Weather:
         shortest = shortest if shortest > 1e3 else shortest * spacing
         days = self.lifetime * (longest / LARGEST) ** (2.0 / 3.0)
         return Octaves(channel, longest, min(shortest, longest), slopes, velocity=tuple(self.steering),
+                       bend=BEND,
                        lifetime=days * DAY)
