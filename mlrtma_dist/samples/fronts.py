@@ -8,7 +8,8 @@ which the cold air warms up again, D its contrast and L the reach of its trough:
     pressure      -P exp(-(sqrt(d^2 + w^2) - w) / L)
 
 so that temperature falls by D over some 2 w, and the wind, which follows the pressure's gradient, turns where the
-trough passes. The exponentials are lowered a little to end at zero after four lengths, so that far fronts cost nothing. Cloud and moisture stand in a band about the line; behind it the air is drier.
+trough passes. Cloud and moisture stand in a band about the line; behind it the air is drier. The exponentials are
+lowered a little to end at zero after four lengths, so that far fronts cost nothing.
 """
 
 from dataclasses import dataclass

@@ -40,6 +40,7 @@ OVERCAST = 0.6  # cover from which a ceiling is reported: BKN, five eighths
 BASE = 125.0  # m of cloud base per K of dew-point depression (Lawrence 2005, BAMS 86, 225-233)
 CLOUDLESS = 6000.0  # m; higher bases are not made
 SEASON = 8.0  # K between land and sea at 45 degrees at a solstice, times sin(45) sin(23.4)
+SOFT = 0.3  # K over which the depression bends to stay above zero
 OVER_SEA = 0.7  # of the temperature's variations: water evens them out
 RIDGE = 1200.0  # m of relief that double the wind
 LOG_DEPRESSION = 1.7  # logarithm of the depression in K at 283 K
@@ -171,8 +172,9 @@ class Hour:
     @cached_property
     def depression(self) -> np.ndarray:
         """Of the dew point, K, above zero."""
-        away = np.exp(LOG_DEPRESSION + DRIER * (self.air - 283.0) + self.weather.moisture * self.dry) + 0.85 * self.warmed
-        return np.logaddexp(0.0, away)
+        typical = LOG_DEPRESSION + DRIER * (self.air - 283.0)
+        away = np.exp(typical + self.weather.moisture * self.dry) + 0.85 * self.warmed
+        return SOFT * np.logaddexp(0.0, away / SOFT)
 
     def _surface_pressure(self) -> np.ndarray:
         sea = STANDARD_PRESSURE + self.strength * self.pressure[1:-1, 1:-1]

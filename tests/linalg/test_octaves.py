@@ -1,4 +1,4 @@
-"""Octaves: unit variance everywhere, the stated spectrum, motion and memory, and a tile that is the cut of the whole."""
+"""Octaves: unit variance everywhere, the stated spectrum, motion and memory; a tile is the cut of the whole."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,8 @@ AXIS = np.arange(400) * STEP
 def test_a_tile_is_the_cut_of_the_whole_to_the_last_bit():
     field = Octaves(3, 800e3, 5e3, velocity=(3.0, 8.0), lifetime=86400.0)
     whole = field.draw(7, AXIS, AXIS[:300], 1.66e9)
-    for rows, columns in ((slice(0, 40), slice(0, 300)), (slice(37, 120), slice(201, 202)), (slice(399, 400), slice(299, 300))):
+    for rows, columns in ((slice(0, 40), slice(0, 300)), (slice(37, 120), slice(201, 202)),
+                          (slice(399, 400), slice(299, 300))):
         part = field.draw(7, AXIS[rows], AXIS[:300][columns], 1.66e9)
         np.testing.assert_array_equal(part, whole[rows, columns])
 

@@ -52,7 +52,7 @@ def test_the_truth_is_physical(static, world):
     truth = world.truth.values
     assert (truth["gust"] > np.hypot(truth["u10"], truth["v10"])).all()
     sea_level = truth["psfc"] / standard_pressure_ratio(static.terrain)
-    assert np.std(sea_level) < 0.2 * np.std(truth["psfc"])  # terrain makes most of surface pressure; air is not standard
+    assert np.std(sea_level) < 0.2 * np.std(truth["psfc"])  # terrain makes most of it
     lapse = np.polyfit(static.terrain.ravel(), truth["t2m"].ravel(), 1)[0]
     assert -0.009 < lapse < -0.004
     clear = truth["sky_cover"] <= 0.6
