@@ -3,8 +3,9 @@
     python benchmarks/twin_spectra.py [--figure docs/images/twin_spectra.png] [--seeds 2]
 
 Fields: 2 m temperature and wind of HRRR (3 km, Idaho), AROME-Arctic (2.5 km, coast) and the National Blend (2.5 km,
-CONUS) beside twins on the same grid, over the same terrain, at the same times. Power spectra along rows and columns, each line detrended and under a Hann window (scipy), averaged. Printed are slopes p of k^-p and the ratio of
-variances, twin over real, in bands of wavelength.
+CONUS) beside twins on the same grid, over the same terrain, at the same times. Power spectra along rows and columns,
+each line detrended and under a Hann window (scipy), averaged. Printed are slopes p of k^-p and the ratio of variances,
+twin over real, in bands of wavelength.
 
 Stations: surface airways observations (SAO) of 1995-03-18 over CONUS beside the reports of twins from the same stations
 at the same hours: standard deviation by variable and hour, and the correlation against distance of temperatures less
@@ -141,7 +142,7 @@ def departures(table: Observations) -> tuple[np.ndarray, np.ndarray]:
 
 
 def correlation(tables: list[Observations]) -> tuple[np.ndarray, float]:
-    """Of departures at two stations, by their distance, in the bins of ``DISTANCES``, shape (bins,); their deviation, K."""
+    """Of departures at two stations, in the bins of ``DISTANCES``, shape (bins,); and the departures' deviation, K."""
     sums, counts, square = np.zeros(len(DISTANCES) - 1), np.zeros(len(DISTANCES) - 1), []
     for table in tables:
         place, rest = departures(table)
@@ -211,6 +212,8 @@ def main() -> None:
         axis.invert_xaxis()
         axis.legend(fontsize=8)
     axes[2].set(title="temperature less regression, stations", xlabel="distance (km)", ylabel="correlation")
+    axes[2].set_xticks(DISTANCES[1:], [f"{distance:.0f}" for distance in DISTANCES[1:]])
+    axes[2].minorticks_off()
     axes[2].legend(fontsize=8)
     figure.savefig(options.figure, dpi=110)
     print(f"\nstandard deviation at stations, twin over real, median of {len(spread)}: {np.median(spread):.2f}")
