@@ -21,7 +21,7 @@ CHANGES = 86400.0  # s after which a displacement has another direction, and an 
 STATED_LEAD = 6.0  # hours for which the numbers below hold
 # Bias and standard deviation of what is added, in analysis space.
 ADDED = {
-    "t2m": (0.3, 0.7), "d2m": (-0.3, 1.0), "u10": (0.0, 0.9), "v10": (0.0, 0.9), "gust": (0.5, 1.2),
+    "t2m": (0.3, 0.9), "d2m": (-0.3, 1.0), "u10": (0.0, 1.3), "v10": (0.0, 1.3), "gust": (0.5, 1.5),
     "psfc": (15.0, 50.0), "visibility": (0.0, 0.35), "ceiling": (0.0, 0.4), "sky_cover": (0.02, 0.12),
 }
 SHARED = 0.5  # correlation of the errors of temperature and dew point
@@ -43,7 +43,7 @@ class ModelError:
 
     lead: float = 6.0
     displacement: float = 20e3
-    smoothing: float = 10e3
+    smoothing: float = 15e3
     pools: float = 0.5
     swing: float = 0.9
     bias: float = 1.0
