@@ -31,7 +31,8 @@ from mlrtma_dist.observations.departures import robust_deviation
 from mlrtma_dist.observations.readers import read_observations
 from mlrtma_dist.observations.reports import measurements
 from mlrtma_dist.observations.table import Flag, Observations
-from mlrtma_dist.samples.simulated_world import simulate_world
+from mlrtma_dist.samples.reports import Reporting
+from mlrtma_dist.samples.simulated_world import Simulation, simulate_world
 
 TIME = np.datetime64("2022-08-24T06:00:00")
 KINDS = {"t2m": ("t2m",), "d2m": ("d2m",), "wind": ("u10", "v10"), "psfc": ("psfc",), "gust": ("gust",),
@@ -88,7 +89,8 @@ def measure(judge, observations: Observations, kind: str, seeds: int) -> dict[st
 def simulated(kind: str, stations: int, seeds: int) -> dict[str, tuple[float, float, float, int]]:
     """The table's row of the simulated world."""
     static = load_static(load_domain("toy"))
-    world = simulate_world(static, TIME, stations=stations, seed=1, gross=0.0)
+    clean = Simulation(reporting=Reporting(gross=0.0))
+    world = simulate_world(static, TIME, stations=stations, seed=1, simulation=clean)
     settings, window = load_settings("classical", KINDS[kind]), np.timedelta64(30, "m")
     table = world.observations[np.isin(world.observations.variable, KINDS[kind])]
     with tempfile.TemporaryDirectory() as folder:

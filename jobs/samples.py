@@ -2,6 +2,7 @@
 
     mlrtma samples configs/samples/exercise1.yaml
     mpiexec -n 4 mlrtma samples configs/samples/exercise1.yaml           # the same content, sooner
+    mlrtma samples configs/samples/twins_toy.yaml                        # simulated weather on a domain of the earth
 
 Writes the store and, beside it, the resolved configuration.
 """
@@ -17,11 +18,12 @@ from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.world import World
-from mlrtma_dist.samples.build import Case, build_store
+from mlrtma_dist.samples.build import Case, build_store, cases_at_once
 from mlrtma_dist.samples.gaussian_plane import GaussianPlane
 from mlrtma_dist.samples.shallow_plane import ShallowPlane
 from mlrtma_dist.samples.store import EDGE, Layout
-from mlrtma_dist.samples.worlds import WORLDS
+from mlrtma_dist.samples.twins import Twins
+from mlrtma_dist.samples.worlds import WORLDS, cases_on, layout_on
 
 OPTIONS = {"--output": ("output", "the store to write, an HDF5 file")}
 
@@ -32,8 +34,8 @@ class Run:
 
     Attributes:
         output: the file.
-        gaussian_plane, shallow_plane: the world that the cases come from, one of them.
-        domain: name or YAML file; its size must be the world's.
+        gaussian_plane, shallow_plane, twins: the world that the cases come from, one of them.
+        domain: name or YAML file; a plane's size must be its world's.
         cases: how many.
         first: number of the first one; other numbers are other cases of the same world.
         edge: points on a side of a chunk.
@@ -43,6 +45,7 @@ class Run:
     output: str
     gaussian_plane: GaussianPlane | None = None
     shallow_plane: ShallowPlane | None = None
+    twins: Twins | None = None
     domain: str = "plane"
     cases: int = 1024
     first: int = 0
@@ -58,9 +61,9 @@ class Run:
             raise ValueError(f"expected one world of {', '.join(WORLDS)}, got {' and '.join(given) or 'none'}")
 
     @property
-    def world(self) -> GaussianPlane | ShallowPlane:
+    def world(self) -> GaussianPlane | ShallowPlane | Twins:
         """The one that the cases come from."""
-        return self.gaussian_plane or self.shallow_plane
+        return self.gaussian_plane or self.shallow_plane or self.twins
 
 
 def main(arguments: list[str]) -> None:
@@ -85,28 +88,24 @@ def ensure(store: str, recipe: str | None) -> None:
 
 def layout_of(run: Run) -> Layout:
     """How the store of a run is laid out, before it is made."""
-    return run.world.layout(load_domain(run.domain).name, run.edge)
+    return layout_on(run.world, load_domain(run.domain), run.edge)
 
 
 def make(run: Run) -> bool:
     """Make the store; True on rank 0. Collective."""
-    domain, plane = load_domain(run.domain), run.world
-    if domain.shape != plane.shape or not domain.periodic:
-        raise config.ConfigError(
-            f"domain: expected a periodic plane of {plane.shape} points, as of the cases' world, got {domain.name} of"
-            f" {domain.shape}"
-        )
+    domain, layout = load_domain(run.domain), layout_of(run)
+    cases = cases_on(run.world, domain)
     content = config.to_yaml(replace(run, output="", mesh=None))  # neither place nor ranks decide what is in it
-    time = plane.time(run.first + run.cases)[run.first :]
+    time = run.world.time(run.first + run.cases)[run.first :]
 
     def make_case(number: int, box) -> Case:
-        return plane.make(run.first + number, box)
+        return cases.make(run.first + number, box)
 
     with World.start(run.mesh, device="cpu") as world:
         first = world.rank == 0
         with progress("samples") if first else nullcontext(lambda name, share: None) as show:
             build_store(
-                run.output, layout_of(run), time, make_case, world,
+                run.output, layout, time, make_case, world, at_once=cases_at_once(layout),
                 notes={"made_by": content}, progress=lambda share: show(domain.name, share),
             )
         if first:

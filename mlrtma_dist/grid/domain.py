@@ -149,6 +149,13 @@ class Domain:
         longitude, latitude = self._inverse(x, y)
         return latitude, wrap_longitude(longitude)
 
+    def position(self, row, column) -> tuple[np.ndarray, np.ndarray]:
+        """Latitude and longitude in degrees, longitude in [-180, 180), of fractional (row, column): undoes `index`."""
+        self._require_earth()
+        x, y = (o + self.spacing * np.asarray(i) for o, i in zip(self._origin, (column, row), strict=True))
+        longitude, latitude = self._inverse(x, y)
+        return np.asarray(latitude), wrap_longitude(longitude)
+
     def index(self, latitude, longitude) -> tuple[np.ndarray, np.ndarray]:
         """Fractional (row, column) of positions given in degrees; outside the grid it runs below 0 or past the end."""
         self._require_earth()

@@ -18,7 +18,8 @@ from mlrtma_dist.parallel.transport import Transport
 from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.store import COLUMNS, Layout, Table
 
-ROUND = 256  # cases a rank holds before it writes; 8 MiB on the plane of Exercise 1
+ROUND = 256  # cases a rank holds before it writes, at most; 8 MiB on the plane of Exercise 1
+ROUND_BYTES = 256 << 20  # of their fields, at most, but for a single case
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ def inside(box: Box, place: np.ndarray) -> np.ndarray:
     """Which grid points (y, x), integers of shape (n, 2), lie in a box: a mask of shape (n,)."""
     rows, columns = place.T
     return (rows >= box.y0) & (rows < box.y1) & (columns >= box.x0) & (columns < box.x1)
+
+
+def cases_at_once(layout: Layout) -> int:
+    """How many cases of a layout a rank holds before it writes, so that their fields take little memory."""
+    return max(1, min(ROUND, ROUND_BYTES // (4 * len(layout.fields) * int(np.prod(layout.shape)))))
 
 
 def build_store(

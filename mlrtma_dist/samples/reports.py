@@ -1,0 +1,171 @@
+"""Reports: what simulated stations say of a truth -- with errors by kind, a bias each keeps, gaps, and gross errors.
+
+A station's deviation of a variable is parted into a bias, drawn once for all times, and a random error of each report.
+All is a function of seed, station's name, variable and time: a station says the same whoever else reports.
+Values are rounded as its kind does: airports to tenths of degrees, whole knots, tens of degrees, hundredths of an inch
+of mercury, the steps of reported visibility and ceiling; others to tenths of degrees and m/s and whole degrees.
+"""
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlrtma_dist.fields import adjustment
+from mlrtma_dist.fields.static import Static
+from mlrtma_dist.grid.interpolate import bilinear
+from mlrtma_dist.linalg.noise import normal, uniform
+from mlrtma_dist.linalg.octaves import CHANNELS, EPOCH
+from mlrtma_dist.names import LIMITED_CEILING, VARIABLES, variable
+from mlrtma_dist.samples.sites import Sites
+
+BIAS, ERROR, MISSING, GROSS, SIGN = (CHANNELS * number for number in range(61, 66))  # of the noise
+WILD = 25.0  # standard deviations of a gross error
+# Standard deviation and bias of the kind, in analysis space: airports, mesonet, ships.
+ERRORS = {
+    "t2m": ((0.5, 0.0), (0.9, 0.3), (0.8, 0.1)),
+    "d2m": ((0.7, 0.0), (1.2, -0.3), (1.0, 0.0)),
+    "u10": ((0.8, 0.0), (1.3, 0.0), (1.3, 0.0)),
+    "v10": ((0.8, 0.0), (1.3, 0.0), (1.3, 0.0)),
+    "gust": ((1.0, 0.0), (1.5, 0.0), (1.5, 0.0)),
+    "psfc": ((40.0, 0.0), (80.0, 0.0), (60.0, 0.0)),
+    "visibility": ((0.15, 0.0), (0.3, 0.0), (0.4, 0.0)),
+    "ceiling": ((0.2, 0.0), (0.3, 0.0), (0.3, 0.0)),
+    "sky_cover": ((0.1, 0.0), (0.1, 0.0), (0.1, 0.0)),
+}
+KINDS = ("airport", "mesonet", "ship")
+REPORTED = {  # by which kinds
+    **dict.fromkeys(("t2m", "d2m", "u10", "v10"), KINDS), "gust": ("airport", "mesonet"), "psfc": ("airport", "ship"),
+    "visibility": ("airport", "ship"), "ceiling": ("airport",), "sky_cover": ("airport",),
+}
+MILE, FOOT, KNOT, INCH_OF_MERCURY = 1609.344, 0.3048, 1852.0 / 3600.0, 3386.39
+# Miles in which airports report visibility (Federal Meteorological Handbook 1, table 6-1, the manual values).
+MILES = np.array([1 / 16, 1 / 8, 3 / 16, 1 / 4, 5 / 16, 3 / 8, 1 / 2, 5 / 8, 3 / 4, 7 / 8, 1, 9 / 8, 5 / 4, 11 / 8,
+                  3 / 2, 13 / 8, 7 / 4, 15 / 8, 2, 9 / 4, 5 / 2, 11 / 4, 3, 4, 5, 6, 7, 8, 9, 10])
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """How stations report.
+
+    Attributes:
+        missing: share of values that do not come.
+        gross: share of the mesonet's values with a gross error.
+        persistent: standard deviation of a station's own bias as a share of its error's.
+        rounded: values are rounded as networks do.
+    """
+
+    missing: float = 0.05
+    gross: float = 0.02
+    persistent: float = 0.5
+    rounded: bool = True
+
+    def __post_init__(self):
+        for name in ("missing", "gross", "persistent"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name}: expected a share from 0 to 1, got {getattr(self, name):g}")
+
+    def values(
+        self, sites: Sites, truth: dict[str, np.ndarray], time: np.datetime64, seed: int
+    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """What stations say.
+
+        Args:
+            sites: n stations; truth: variable -> what is true there, SI, shape (n,).
+
+        Returns:
+            Variable -> values, SI, shape (n,), and the mask of those that come.
+        """
+        if not len(sites):  # a tile without stations
+            return {name: (np.zeros(0), np.zeros(0, bool)) for name in truth}
+        said, comes = {}, {}
+        for name, true in truth.items():
+            lot = _Lots(sites.station, name, time, seed)
+            deviation, bias = error_of(name, sites.kind)
+            own = bias + deviation * self.persistent * lot.normal(BIAS, lasting=True)
+            random = deviation * np.sqrt(1.0 - self.persistent**2) * lot.normal(ERROR)
+            said[name] = variable(name).to_analysis(np.asarray(true, dtype=np.float64)) + own + random
+            comes[name] = np.isin(sites.kind, REPORTED[name]) & (lot.uniform(MISSING) > self.missing)
+        if {"t2m", "d2m"} <= set(said):  # a hygrometer does not read above saturation
+            said["d2m"] = np.minimum(said["d2m"], said["t2m"])
+        for name in said:
+            lot = _Lots(sites.station, name, time, seed)
+            wild = (sites.kind == "mesonet") & (lot.uniform(GROSS) < self.gross)
+            size = WILD * error_of(name, sites.kind)[0] * np.where(lot.uniform(SIGN) < 0.5, -1.0, 1.0)
+            said[name] = variable(name).from_analysis(said[name] + np.where(wild, size, 0.0))
+        made = round_reports(said, sites.kind == "mesonet") if self.rounded else said
+        return {name: (value, comes[name]) for name, value in made.items()}
+
+
+def numbers_of(station: np.ndarray) -> np.ndarray:
+    """A number of 32 bits for each name, shape (n,): what a station's noise hangs on."""
+    return np.array([zlib.crc32(str(each).encode()) for each in station], dtype=np.int64)
+
+
+class _Lots:
+    """Noise of stations by their names, for one variable and time; shape (n,)."""
+
+    def __init__(self, station: np.ndarray, name: str, time: np.datetime64, seed: int):
+        self.seed, self.column = seed, list(VARIABLES).index(name)
+        self.rows = numbers_of(station)
+        self.step = int((time - EPOCH) // np.timedelta64(60, "s")) % (1 << 32)
+
+    def normal(self, channel: int, lasting: bool = False) -> np.ndarray:
+        return normal(self.seed, self.rows, self.column, channel=channel, step=0 if lasting else self.step)
+
+    def uniform(self, channel: int) -> np.ndarray:
+        return uniform(self.seed, self.rows, self.column, channel=channel, step=self.step)
+
+
+def error_of(name: str, kind: np.ndarray) -> np.ndarray:
+    """Standard deviation and bias of a variable's reports by kind of station, analysis space, shape (2, n)."""
+    return np.array(ERRORS[name])[[KINDS.index(each) for each in kind]].reshape(-1, 2).T
+
+
+def round_reports(said: dict[str, np.ndarray], finely: np.ndarray) -> dict[str, np.ndarray]:
+    """Values as networks round them; ``finely``, shape (n,): a mesonet's, in m/s and whole degrees."""
+    made, step = dict(said), np.where(finely, 0.1, KNOT)
+    for name in ("t2m", "d2m"):
+        if name in said:
+            made[name] = np.round(said[name] - 273.15, 1) + 273.15
+    if {"u10", "v10"} <= set(said):
+        speed = np.round(np.hypot(said["u10"], said["v10"]) / step) * step
+        sector = np.deg2rad(np.where(finely, 1.0, 10.0))
+        direction = np.round(np.arctan2(said["v10"], said["u10"]) / sector) * sector
+        made["u10"], made["v10"] = speed * np.cos(direction), speed * np.sin(direction)
+    if "gust" in said:
+        made["gust"] = np.round(said["gust"] / step) * step
+    if "psfc" in said:
+        hundredth = 0.01 * INCH_OF_MERCURY
+        made["psfc"] = np.where(finely, np.round(said["psfc"], -1), np.round(said["psfc"] / hundredth) * hundredth)
+    if "visibility" in said:
+        edges = 0.5 * (MILES[1:] + MILES[:-1])
+        made["visibility"] = MILE * MILES[np.searchsorted(edges, said["visibility"] / MILE)]
+    if "ceiling" in said:
+        feet = said["ceiling"] / FOOT
+        coarse = np.where(feet < 5000.0, 100.0, np.where(feet < 10000.0, 500.0, 1000.0))
+        rounded = np.maximum(np.round(feet / coarse), 1.0) * coarse * FOOT
+        made["ceiling"] = np.where(said["ceiling"] < LIMITED_CEILING, rounded, said["ceiling"])
+    if "sky_cover" in said:
+        made["sky_cover"] = np.round(8.0 * said["sky_cover"]) / 8.0
+    return {name: np.clip(value, *VARIABLES[name].valid) for name, value in made.items()}
+
+
+def truth_at(
+    sites: Sites, fields: dict[str, np.ndarray], static: Static, corner: tuple[int, int] = (0, 0)
+) -> dict[str, np.ndarray]:
+    """The truth at stations, at their height.
+
+    Args:
+        fields: all variables, on a box of the domain whose first point is ``corner`` (y, x), that holds the stations.
+
+    Returns:
+        Variable -> shape (n,), SI.
+    """
+    row, column = sites.row - corner[0], sites.column - corner[1]
+    made = {name: bilinear(field, row, column).astype(np.float64) for name, field in fields.items()}
+    rise = sites.elevation - bilinear(static.terrain, sites.row, sites.column)
+    made["psfc"] = np.exp(adjustment.adjust_log_pressure(np.log(made["psfc"]), rise, made["t2m"]))
+    made["t2m"] = adjustment.adjust_temperature(made["t2m"], rise)
+    made["d2m"] = adjustment.adjust_dew_point(made["d2m"], rise)
+    return made
