@@ -87,11 +87,7 @@ def test_the_analysis_is_nearer_to_the_truth_than_the_background_for_every_varia
         before, after = (np.sqrt(np.mean((field - truth) ** 2)) for field in (background, analysis))
         print(f"{name}: background {before:.3g}, analysis {after:.3g}")
         assert after < before, name
-<<<<<<< HEAD
-        if name in ("t2m", "d2m"):  # of the wind most is eddies smaller than what stations resolve
-=======
         if name in ("t2m", "d2m"):  # most of the wind is eddies smaller than the stations are apart
->>>>>>> twins
             assert after < 0.75 * before, name
 
 
