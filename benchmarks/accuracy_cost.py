@@ -77,13 +77,13 @@ def _measure(methods: dict[str, Method], points: Points, departure, error: float
     fitted, asked = {}, {}
     with threadpool_limits(1):
         for name, method in methods.items():
-            begun = time.perf_counter()
+            begun = time.process_time()
             fit = method.fit(points, departure, np.full(len(departure), error))
-            fitted[name] = time.perf_counter() - begun
+            fitted[name] = time.process_time() - begun
             for block in ([slice(None)] if name == "kriging" else blocks):
                 fit.increment(there := grid[block])
                 fit.error(there)
-            asked[name] = time.perf_counter() - begun - fitted[name]
+            asked[name] = time.process_time() - begun - fitted[name]
             print(f"cost: {NAMES[name]:<16}{fitted[name]:8.2f} s fit{asked[name]:8.2f} s grid", flush=True)
     return Cost(len(departure), len(grid), fitted, asked)
 
@@ -98,7 +98,7 @@ def _blocks(every: int) -> list[np.ndarray]:
 
 def cost_table(cost: Cost, where: str) -> str:
     """The cost as Markdown."""
-    lines = [f"{where}: {cost.stations:,} stations, {cost.points:,} grid points, increment and error, seconds on one "
+    lines = [f"{where}: {cost.stations:,} stations, {cost.points:,} grid points, increment and error, processor seconds on one "
              "thread.", "", "| method | fit | grid | together | of the library's |", "|---|---|---|---|---|"]
     lines += [f"| {NAMES[m]} | {cost.fit[m]:.2f} | {cost.ask[m]:.2f} | {cost.total(m):.2f} | "
               f"{cost.total(m) / cost.total('kriging'):.3f} |" for m in cost.fit]
