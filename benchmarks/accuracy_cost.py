@@ -98,8 +98,9 @@ def _blocks(every: int) -> list[np.ndarray]:
 
 def cost_table(cost: Cost, where: str) -> str:
     """The cost as Markdown."""
-    lines = [f"{where}: {cost.stations:,} stations, {cost.points:,} grid points, increment and error, processor seconds on one "
-             "thread.", "", "| method | fit | grid | together | of the library's |", "|---|---|---|---|---|"]
+    lines = [f"{where}: {cost.stations:,} stations, {cost.points:,} grid points, increment and error, "
+             "processor seconds on one thread.", "",
+             "| method | fit | grid | together | of the library's |", "|---|---|---|---|---|"]
     lines += [f"| {NAMES[m]} | {cost.fit[m]:.2f} | {cost.ask[m]:.2f} | {cost.total(m):.2f} | "
               f"{cost.total(m) / cost.total('kriging'):.3f} |" for m in cost.fit]
     return "\n".join(lines)
