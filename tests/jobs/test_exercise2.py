@@ -1,4 +1,4 @@
-"""Exercise 2 as a user runs it, on a quarter of the plane: samples, train, analyse, verify, the same on four ranks."""
+"""Exercise 2 as a user runs it, with fewer cases: all four verbs; 3D-Var and many ranks on few cases."""
 
 import csv
 import os
@@ -12,7 +12,13 @@ from launch import mlrtma
 from mlrtma_dist.samples.store import Store
 
 OUTPUT = Path("output/exercise2/small")
-METHODS, VARIABLES = ("interpolation", "threedvar", "regression"), ("h", "u", "v")
+VARIABLES = ("h", "u", "v")
+PLANE = "name: small\ntitle: small\nprojection: plane\nspacing: 1.0\nsize: {x: 32, y: 32}\nperiodic: true\n"
+FEW = """
+domain: {folder}/plane.yaml
+edge: 16
+shallow_plane: {{size: 32, steps: 2, length: [8.0, 12.0], observations: [6, 6, 6, 20, 20], indirect: {{strength: 3.0}}}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -26,32 +32,40 @@ def passed(tmp_path_factory):
     return folder, mlrtma(folder, "verify", "verification/exercise2_small.yaml")
 
 
+@pytest.fixture(scope="module")
+def few(passed):
+    """Arguments of verify for twelve cases on a small plane, and 64 to learn from."""
+    folder = passed[0]
+    (folder / "plane.yaml").write_text(PLANE, encoding="utf-8")
+    for name, said in {"known": "cases: 64", "few": "cases: 12\nfirst: 1000"}.items():
+        (folder / f"{name}.yaml").write_text(FEW.format(folder=folder) + said, encoding="utf-8")
+        mlrtma(folder, "samples", str(folder / f"{name}.yaml"), "--output", f"{name}.h5")
+    return ("--samples", "few.h5", "--method", "interpolation", "threedvar", "regression", "--domain",
+            str(folder / "plane.yaml"), "--set", "training={samples: known.h5}")
+
+
 def scores_of(folder: Path) -> dict[tuple[str, str], dict[str, float]]:
     with open(folder / "scores.csv", newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     return {(row.pop("method"), row.pop("variable")): {name: float(text) for name, text in row.items()} for row in rows}
 
 
-def test_the_network_of_minutes_is_better_than_interpolation_and_variational_analysis_for_every_variable(passed):
+def test_the_network_of_minutes_is_better_than_optimal_interpolation_for_every_variable(passed):
     scores = scores_of(passed[0] / OUTPUT / "verification")
-    assert set(scores) == {(method, variable) for method in METHODS for variable in VARIABLES}
-    truth = np.stack([Store(passed[0] / OUTPUT / "unseen.h5").fields(case, range(32), range(32)) for case in range(64)])
+    truth = np.stack([Store(passed[0] / OUTPUT / "unseen.h5").fields(case, range(64), range(64)) for case in range(64)])
     for number, variable in enumerate(VARIABLES):
-        interpolation, variational, network = (scores[method, variable]["rmse"] for method in METHODS)
-        assert network < interpolation < truth[:, number].std() and network < variational
-    lines = passed[1].strip().splitlines()[-6:]
-    for line, (other, variable) in zip(lines, [(m, v) for m in METHODS[:2] for v in VARIABLES], strict=True):
-        name = {"interpolation": "interpolation", "threedvar": "3D-Var"}[other]
-        value = scores["regression", variable]["rmse"] / scores[other, variable]["rmse"]
-        assert line.startswith(f"network / {name}, {variable}: {value:.4f} +- 0.")
-        assert float(line.split()[-1]) < 1.0, "the whole interval of the ratio lies below 1"
+        interpolation, network = (scores[method, variable]["rmse"] for method in ("interpolation", "regression"))
+        assert network < interpolation < 0.7 * truth[:, number].std()
+    for line, variable in zip(passed[1].strip().splitlines()[-3:], VARIABLES, strict=True):
+        value = scores["regression", variable]["rmse"] / scores["interpolation", variable]["rmse"]
+        assert line.startswith(f"network / interpolation, {variable}: {value:.4f} +- 0.")
+        assert float(line.split()[-1]) < 1.0, "the whole 95 % interval of the ratio lies below 1"
 
 
 def test_the_product_holds_the_analyses_that_verify_has_scored_and_no_background(passed):
     store, scores = Store(passed[0] / OUTPUT / "unseen.h5"), scores_of(passed[0] / OUTPUT / "verification")
-    truth = np.stack([store.fields(case, range(32), range(32)) for case in range(64)]).astype(np.float64)
-    path = passed[0] / OUTPUT / "analysis" / "plane_small_regression" / "plane_small_regression.nc"
-    with netCDF4.Dataset(path) as product:
+    truth = np.stack([store.fields(case, range(64), range(64)) for case in range(64)]).astype(np.float64)
+    with netCDF4.Dataset(passed[0] / OUTPUT / "analysis/plane_regression/plane_regression.nc") as product:
         assert not [name for name in product.variables if "background" in name]
         assert [product[f"{name}_analysis"].units for name in VARIABLES] == ["m", "m s-1", "m s-1"]
         for number, variable in enumerate(VARIABLES):
@@ -59,17 +73,34 @@ def test_the_product_holds_the_analyses_that_verify_has_scored_and_no_background
             assert scores["regression", variable]["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-6)
 
 
-def test_four_ranks_score_as_one_does(passed):
-    folder = passed[0]
-    mlrtma(folder, "verify", "verification/exercise2_small.yaml", "--output", "four", "--method", "interpolation",
-           "regression", "--set", "mesh={data: 1, y: 2, x: 2}", ranks=4)
-    one, four = scores_of(folder / OUTPUT / "verification"), scores_of(folder / "four")
-    assert len(four) == 6
-    for key, row in four.items():
-        assert row["rmse"] == pytest.approx(one[key]["rmse"], rel=1e-5), key
-
-
 def test_verify_draws_the_true_the_predicted_and_the_error_of_all_three(passed):
     for name in ("case.png", "errors.png"):
         content = (passed[0] / OUTPUT / "verification" / name).read_bytes()
         assert content.startswith(b"\x89PNG") and len(content) > 50_000
+
+
+def test_four_ranks_score_all_methods_as_one_does_and_their_ratios_come_last(passed, few):
+    folder = passed[0]
+    said = mlrtma(folder, "verify", "verification/exercise2_small.yaml", *few, "--output", "one")
+    mlrtma(folder, "verify", "verification/exercise2_small.yaml", *few, "--output", "four", "--set",
+           "mesh={data: 1, y: 2, x: 2}", ranks=4)
+    one, four = scores_of(folder / "one"), scores_of(folder / "four")
+    assert len(one) == len(four) == 9
+    for key, row in four.items():
+        assert row["rmse"] == pytest.approx(one[key]["rmse"], rel=1e-5), key
+    for line, variable in zip(said.strip().splitlines()[-3:], VARIABLES, strict=True):
+        value = one["regression", variable]["rmse"] / one["threedvar", variable]["rmse"]
+        assert line.startswith(f"network / 3D-Var, {variable}: {value:.4f} +- 0.")
+
+
+def test_classical_methods_without_a_training_set_or_with_one_of_another_regime_are_refused(passed, few):
+    folder = passed[0]
+    arguments = [*few[:2], "--method", "interpolation", "--output", "refused", *few[6:8], "--set", "checkpoint=null"]
+    with pytest.raises(AssertionError, match="training: expected the store that covariances are estimated from"):
+        mlrtma(folder, "verify", "verification/exercise2_small.yaml", *arguments, "--set", "training=null")
+    other = (folder / "known.yaml").read_text(encoding="utf-8").replace("strength: 3.0", "strength: 0.3")
+    (folder / "other.yaml").write_text(other, encoding="utf-8")
+    mlrtma(folder, "samples", str(folder / "other.yaml"), "--output", "other.h5")
+    with pytest.raises(AssertionError, match="other.h5: expected the indirect types"):
+        mlrtma(folder, "verify", "verification/exercise2_small.yaml", *arguments, "--set",
+               "training={samples: other.h5}")

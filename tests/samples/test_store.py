@@ -132,6 +132,16 @@ def test_a_file_of_another_format_is_refused(tmp_path):
         Store(tmp_path / "other.h5")
 
 
+def test_a_store_of_the_first_format_has_its_variables_observed_without_units(tmp_path):
+    from mlrtma_dist.io import hdf5
+
+    layout = Layout("plane", (8, 8), True, ("background", "truth"), ("field",), edge=4)
+    said = {name: value for name, value in layout.attributes().items() if name not in ("observed", "units")}
+    hdf5.create(tmp_path / "old.h5", layout.arrays(1), said | {"format": "mlrtma samples 1"}, None)
+    found = Store(tmp_path / "old.h5").layout
+    assert found == layout and (found.observed, found.units, found.backgrounds) == (("field",), ("1",), 1)
+
+
 def test_runs_of_consecutive_numbers_and_spans_that_lie_close():
     assert runs([0, 1, 2, 5, 7, 8]) == [(0, 3), (5, 6), (7, 9)]
     assert joined_spans([(0, 3), (5, 6), (16, 19), (19, 21)], 10) == [(0, 6), (16, 21)]
