@@ -21,7 +21,7 @@ class Ended:
     err: str
 
 
-def start_ranks(kernel: str, ranks: int, *arguments, timeout: float = 100.0, environment: dict | None = None) -> Ended:
+def start_ranks(kernel: str, ranks: int, *arguments, timeout: float = 300.0, environment: dict | None = None) -> Ended:
     """Run ``kernels/<kernel>.py`` on ``ranks`` ranks with one thread each; 0 ranks means without mpiexec.
 
     Raises:
@@ -47,7 +47,7 @@ def start_ranks(kernel: str, ranks: int, *arguments, timeout: float = 100.0, env
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-def launch(kernel: str, ranks: int, *arguments, timeout: float = 100.0, environment: dict | None = None):
+def launch(kernel: str, ranks: int, *arguments, timeout: float = 300.0, environment: dict | None = None):
     """Run a kernel that must succeed; the JSON that it printed last."""
     ended = start_ranks(kernel, ranks, *arguments, timeout=timeout, environment=environment)
     assert ended.status == 0, f"{kernel} on {ranks} ranks ended with {ended.status}:\n{ended.out}\n{ended.err}"
