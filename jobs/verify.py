@@ -4,7 +4,8 @@
     mlrtma verify --domain conus --observations FILE --method oi threedvar --blocks 300 --output output/blocked
     mlrtma verify configs/verification/exercise1.yaml      # it has samples: every case of a store, see verify_cases
 
-Writes scores.csv, matches.csv, report.html and config.yaml; of a store scores.csv, case.png, errors.png, config.yaml.
+Writes report.html, scores.csv, matches.csv and config.yaml; of a store the figures case.png and errors.png instead of
+matches.csv.
 """
 
 from dataclasses import dataclass, field

@@ -3,8 +3,8 @@
     mlrtma verify configs/verification/exercise1.yaml --checkpoint output/exercise1/unet/checkpoints/best
     mpiexec -n 4 mlrtma verify configs/verification/exercise1.yaml        # the same scores, sooner
 
-Writes scores.csv, case.png, errors.png and config.yaml; prints the table and, last, the network's error over that of
-its rivals: the limit where it is known, else the classical methods.
+Writes report.html, scores.csv, case.png, errors.png and config.yaml; prints the table and, last, the network's error
+over that of its rivals: the limit where it is known, else the classical methods.
 """
 
 from contextlib import nullcontext
@@ -16,6 +16,7 @@ import torch
 
 from jobs.case_inputs import TrainingSet, alignment, check_methods, load_learned, region_of, to_learn_from
 from jobs.command_line import parse
+from jobs.inputs import origin
 from jobs.progress import progress
 from jobs.samples import ensure
 from mlrtma_dist import config
@@ -28,16 +29,8 @@ from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.store import Layout, Store
 from mlrtma_dist.verification.case_figure import CaseShown, draw_case, draw_errors
 from mlrtma_dist.verification.field_scores import describe, ratio_lines, score_fields, sums_of, write_field_scores
-
-WORDS = {
-    "background": "the background as it is",
-    "interpolation": "optimal interpolation",
-    "threedvar": "3D-Var with outer loops",
-    "regression": "the trained network",
-    "optimal": "the Bayes-optimal analysis",
-}
-SHORT = {"background": "background", "interpolation": "interpolation", "threedvar": "3D-Var", "regression": "network",
-         "optimal": "Bayes"}
+from mlrtma_dist.verification.report_cases import write_case_report
+from mlrtma_dist.verification.report_words import CASE_METHODS, SHORT_NAMES
 
 
 @dataclass(frozen=True)
@@ -74,10 +67,10 @@ def main(arguments: list[str], options: dict[str, tuple[str, str]]) -> None:
     store, folder = Store(run.samples), Path(run.output)
     layout, rivals = store.layout, _rivals(store.layout)
     units = dict(zip(layout.variables, layout.units, strict=True))
-    print(describe(score_fields(sums, layout.variables, seed=run.seed), WORDS, rivals[-1], units))
+    print(describe(score_fields(sums, layout.variables, seed=run.seed), CASE_METHODS, rivals[-1], units))
     print(f"{len(store.time)} cases of {run.samples}")
-    print(folder / "scores.csv", folder / "case.png", folder / "errors.png", sep="\n")
-    print(*ratio_lines(sums, layout.variables, "regression", rivals, SHORT), sep="\n")
+    print(folder / "scores.csv", folder / "report.html", folder / "case.png", folder / "errors.png", sep="\n")
+    print(*ratio_lines(sums, layout.variables, "regression", rivals, SHORT_NAMES), sep="\n")
 
 
 def _rivals(layout: Layout) -> tuple[str, ...]:
@@ -106,9 +99,7 @@ def make(run: Run) -> dict[str, np.ndarray]:
         if not first:
             return {}
         found = dict(zip(methods, sums, strict=True))
-        write_text(Path(run.output) / "config.yaml", config.to_yaml(run))
-        write_field_scores(Path(run.output) / "scores.csv", score_fields(found, store.layout.variables, seed=run.seed))
-        _draw(run, store, dict(zip(("truth", *methods), shown, strict=True)))
+        _write(run, store, found, dict(zip(("truth", *methods), shown, strict=True)))
     return found
 
 
@@ -128,14 +119,30 @@ def _score(cases: Cases, analyses: dict[str, Analyse], drawn: int, show) -> tupl
     return sums, shown
 
 
-def _draw(run: Run, store: Store, fields: dict[str, np.ndarray]) -> None:
+def _write(run: Run, store: Store, sums: dict[str, np.ndarray], fields: dict[str, np.ndarray]) -> None:
+    folder, layout, resolved = Path(run.output), store.layout, config.to_yaml(run)
+    scores = score_fields(sums, layout.variables, seed=run.seed)
+    write_text(folder / "config.yaml", resolved)
+    write_field_scores(folder / "scores.csv", scores)
+    write_case_report(
+        folder / "report.html", title=f"Verification on {len(store.time)} cases, {layout.domain}", scores=scores,
+        sums=sums, units=dict(zip(layout.variables, layout.units, strict=True)), words=CASE_METHODS,
+        judged="regression", figures=_draw(run, store, fields),
+        context={"samples": str(run.samples), **origin(resolved)},
+    )
+
+
+def _draw(run: Run, store: Store, fields: dict[str, np.ndarray]) -> tuple[Path, Path]:
+    """Draw one case; returns the files."""
     layout, table = store.layout, store.observations(run.case, *Tile.whole(store.layout.shape).slab(0))
     observed = [table[table.variable == number] for number in range(layout.targets)]
     truth = fields.pop("truth")
-    case = CaseShown(layout.variables, layout.units, truth, {SHORT[name]: field for name, field in fields.items()},
+    case = CaseShown(layout.variables, layout.units, truth, {SHORT_NAMES[name]: said for name, said in fields.items()},
                      tuple(each.place for each in observed), tuple(each.value for each in observed),
                      f"{', '.join(layout.variables)} on {layout.domain}, case {run.case} of {len(store.time)}")
     said = list(case.analyses)
-    draw_case(Path(run.output) / "case.png", case, "background" if "background" in said else None,
+    drawn = Path(run.output) / "case.png", Path(run.output) / "errors.png"
+    draw_case(drawn[0], case, "background" if "background" in said else None,
               "network" if "network" in said else said[-1])
-    draw_errors(Path(run.output) / "errors.png", case)
+    draw_errors(drawn[1], case)
+    return drawn

@@ -89,6 +89,11 @@ def ratio(sums: Mapping[str, np.ndarray], above: str, below: str, variable: int 
     return value, 0.5 * value * _spread(one - other)
 
 
+def around(value: float, spread: float) -> tuple[float, float]:
+    """Both ends of the 95 % interval of a value with this standard error."""
+    return value - NORMAL * spread, value + NORMAL * spread
+
+
 def _spread(values: np.ndarray) -> float:
     """Standard error of the mean of the values (n,); NaN of one."""
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
@@ -135,6 +140,6 @@ def ratio_lines(
         for index, variable in enumerate(variables if {above, other} <= set(sums) else ()):
             value, spread = ratio(sums, above, other, index)
             name = f"{words[above]} / {words[other]}" + (f", {variable}" if len(variables) > 1 else "")
-            low, high = value - NORMAL * spread, value + NORMAL * spread
+            low, high = around(value, spread)
             lines.append(f"{name}: {value:.4f} +- {spread:.4f}, 95 % interval {low:.4f} to {high:.4f}")
     return lines

@@ -1,9 +1,7 @@
 """The verification report: one HTML file that holds everything it shows and opens anywhere."""
 
-import base64
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +18,7 @@ from mlrtma_dist.verification.report_page import (
     definitions,
     figure,
     folded,
+    given,
     page,
     paragraph,
     table,
@@ -84,7 +83,7 @@ def write_report(
         OSError: a figure cannot be read, or ``path`` not written.
     """
     variables = _reportable(matches)
-    given = [_given(path) for path in figures]
+    pictures = [given(path) for path in figures]
     clusters = matches.station if clusters is None else np.asarray(clusters)
     total = {(row.method, row.variable): row for row in scores if row.region == ALL}
     colours = dict(zip(matches.methods, itertools.cycle(COLOURS), strict=False))
@@ -98,8 +97,8 @@ def write_report(
     if analysis is not None:
         sections.append(("departures", "Observations against first guess and analysis", departures(analysis)))
         sections.append(("quality", "Quality control", quality(analysis.observations, outlines)))
-    if given:
-        sections.append(("maps", "Maps", f'<div class="figures">{"".join(given)}</div>'))
+    if pictures:
+        sections.append(("maps", "Maps", f'<div class="figures">{"".join(pictures)}</div>'))
     sections.append(("configuration", "Configuration", definitions(dict(context))))
     html = page(title, _header(variables, total, matches), sections, paragraph("Made by mlrtma verify.", "soft"))
     write_text(path, html)
@@ -208,15 +207,3 @@ def _figures(unit, row: Score) -> list:
 
 def _shown(unit, value: float) -> Number:
     return Number(unit.show(value), value)
-
-
-def _given(path: str | Path) -> str:
-    """A picture from a file, inside the page."""
-    path = Path(path)
-    kinds = {".png": "image/png", ".svg": "image/svg+xml"}
-    if path.suffix.lower() not in kinds:
-        raise ValueError(f"report: expected figures as .png or .svg, got {path}")
-    data = base64.b64encode(path.read_bytes()).decode()
-    caption = path.stem.replace("_", " ")
-    picture = f'<img src="data:{kinds[path.suffix.lower()]};base64,{data}" alt="{escape(caption)}">'
-    return figure(picture, caption, given=True)

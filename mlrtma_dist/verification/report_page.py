@@ -1,8 +1,10 @@
 """The report's page: its skeleton, its look and its few lines of script; nothing in it is loaded from elsewhere."""
 
+import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5a6675; --page: #f5f6f8; --card: #ffffff; --line: #d9dee5;
@@ -158,6 +160,22 @@ def _right(right: bool) -> str:
 def figure(picture: str, caption: str, *, given: bool = False) -> str:
     """A figure from HTML of a picture (with its own alternative text) and a caption in plain text."""
     return f"<figure{' class=given' if given else ''}>{picture}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def given(path: str | Path) -> str:
+    """A figure from a PNG or SVG file, held by the page itself; its caption is the file's name.
+
+    Raises:
+        ValueError: the file is neither.
+    """
+    path = Path(path)
+    kinds = {".png": "image/png", ".svg": "image/svg+xml"}
+    if path.suffix.lower() not in kinds:
+        raise ValueError(f"report: expected figures as .png or .svg, got {path}")
+    data = base64.b64encode(path.read_bytes()).decode()
+    caption = path.stem.replace("_", " ")
+    picture = f'<img src="data:{kinds[path.suffix.lower()]};base64,{data}" alt="{escape(caption)}">'
+    return figure(picture, caption, given=True)
 
 
 def paragraph(text: str, style: str = "") -> str:

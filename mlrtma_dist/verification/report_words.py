@@ -10,6 +10,15 @@ from mlrtma_dist.verification.regions import ALL
 from mlrtma_dist.verification.scores import Difference, Score
 
 METHODS = {FIRST_GUESS: "first guess", NEAREST: "nearest station"}
+CASE_METHODS = {  # of cases whose truth is known
+    "background": "the background as it is",
+    "interpolation": "optimal interpolation",
+    "threedvar": "3D-Var with outer loops",
+    "regression": "the trained network",
+    "optimal": "the Bayes-optimal analysis",
+}
+SHORT_NAMES = {"background": "background", "interpolation": "interpolation", "threedvar": "3D-Var",
+               "regression": "network", "optimal": "Bayes"}
 MATERIAL = 0.05  # ratios within 5 % of one are called right: no observation error is known better
 
 

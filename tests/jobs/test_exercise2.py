@@ -73,10 +73,12 @@ def test_the_product_holds_the_analyses_that_verify_has_scored_and_no_background
             assert scores["regression", variable]["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-6)
 
 
-def test_verify_draws_the_true_the_predicted_and_the_error_of_all_three(passed):
+def test_verify_draws_the_true_the_predicted_and_the_error_of_all_three_and_reports_them(passed):
     for name in ("case.png", "errors.png"):
         content = (passed[0] / OUTPUT / "verification" / name).read_bytes()
         assert content.startswith(b"\x89PNG") and len(content) > 50_000
+    report = (passed[0] / OUTPUT / "verification" / "report.html").read_text(encoding="utf-8")
+    assert report.count("data:image/png;base64,") == 2 and "Rmse of the trained network over" in report
 
 
 def test_four_ranks_score_all_methods_as_one_does_and_their_ratios_come_last(passed, few):

@@ -1,15 +1,13 @@
 """The report: true to its figures, self-contained, and opened by a real browser without an error."""
 
 import ast
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from browser import open_in_chromium
 
 from mlrtma_dist import verification
 from mlrtma_dist.observations.table import Flag, Observations
@@ -68,21 +66,6 @@ def report(tmp_path_factory):
         context={"commit": "0123abc", "configuration": "domain: conus\nseed: 1"},
         figures=[folder / "t2m_analysis.svg"])
     return folder / "report.html"
-
-
-def open_in_chromium(page, profile) -> tuple[str, list[str]]:
-    """The page's document after its script ran, and the lines the browser's console got."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("chromium is missing: in CI the report must be opened; apt-get install chromium")
-        pytest.skip("chromium is not installed: apt-get install chromium")
-    done = subprocess.run(
-        [browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0", "--dump-dom",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
-         "--disable-dev-shm-usage", f"--user-data-dir={profile}", page.as_uri()],
-        capture_output=True, text=True, timeout=120, check=True)
-    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
 def test_the_report_opens_in_a_browser_without_a_console_message(report, tmp_path):

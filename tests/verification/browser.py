@@ -1,0 +1,22 @@
+"""A real browser, that opens a page and says what its console got."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+
+def open_in_chromium(page, profile) -> tuple[str, list[str]]:
+    """The page's document after its script ran, and the lines the browser's console got."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("chromium is missing: in CI the report must be opened; apt-get install chromium")
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    done = subprocess.run(
+        [browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0", "--dump-dom",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run",
+         "--disable-dev-shm-usage", f"--user-data-dir={profile}", page.as_uri()],
+        capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
