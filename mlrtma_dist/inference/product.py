@@ -7,6 +7,7 @@ import numpy as np
 
 import mlrtma_dist
 from mlrtma_dist import clock
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.inference.georeference import coordinates, links
 from mlrtma_dist.inference.observation_counts import count_by_flag, count_by_source, time_coverage
@@ -38,7 +39,7 @@ def write_product(analysis: Analysis, directory, provenance: dict[str, str]) -> 
         The path of the file.
 
     Raises:
-        ValueError: a field is not of the domain's shape, or a key of ``provenance`` is the product's own.
+        InputError: a field is not of the domain's shape, or a key of ``provenance`` is the product's own.
         OSError: the file cannot be written.
     """
     domain = analysis.static.domain
@@ -55,7 +56,7 @@ def global_attributes(analysis: Analysis, provenance: dict[str, str]) -> dict[st
     """The global attributes of a product.
 
     Raises:
-        ValueError: a key of ``provenance`` is the product's own.
+        InputError: a key of ``provenance`` is the product's own.
     """
     domain, program = analysis.static.domain, f"mlrtma_dist {mlrtma_dist.__version__}"
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -78,7 +79,7 @@ def global_attributes(analysis: Analysis, provenance: dict[str, str]) -> dict[st
         made |= {"observations_first": coverage[0], "observations_last": coverage[1]}
     clash = sorted((set(provenance) & set(made)) - OVERRIDABLE)
     if clash:
-        raise ValueError(f"provenance of {domain.name}: the product writes the attribute {clash[0]!r} itself: "
+        raise InputError(f"provenance of {domain.name}: the product writes the attribute {clash[0]!r} itself: "
                          "choose another key")
     return made | provenance
 
@@ -88,7 +89,7 @@ def _require_shapes(analysis: Analysis) -> None:
     for group in ("values", "first_guess", "error"):
         for name, values in getattr(analysis, group).items():
             if np.shape(values) != domain.shape:
-                raise ValueError(f"product of domain {domain.name}: {group} of {name}: expected the shape "
+                raise InputError(f"product of domain {domain.name}: {group} of {name}: expected the shape "
                                  f"{domain.shape} (y, x), got {np.shape(values)}")
 
 

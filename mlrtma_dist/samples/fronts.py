@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlrtma_dist.linalg.noise import uniform
+from mlrtma_dist.linalg.noise import WORD, uniform
 from mlrtma_dist.linalg.octaves import CHANNELS, Octaves
 
 LOTS, BEND = 40 * CHANNELS, 41  # of the noise: a front's own numbers, the bends of its line
@@ -67,7 +67,7 @@ class Fronts:
         return [front for front in made if abs(time - front.passage) < reach]
 
     def _front(self, seed: int, number: int, centre: tuple[float, float], northern: bool) -> "Front":
-        step = number % (1 << 32)
+        step = number % WORD
         when, speed, contrast, heading = uniform(seed, 0, np.arange(4), channel=LOTS, step=step)
         turn = 2.0 * heading * TURN * (-1.0 if northern else 1.0)
         return Front(self, seed, step, centre, (number + 0.5 * when) * self.interval * HOUR,

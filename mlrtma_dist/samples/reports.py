@@ -14,7 +14,7 @@ import numpy as np
 from mlrtma_dist.fields import adjustment
 from mlrtma_dist.fields.static import Static
 from mlrtma_dist.grid.interpolate import bilinear
-from mlrtma_dist.linalg.noise import normal, uniform
+from mlrtma_dist.linalg.noise import WORD, normal, uniform
 from mlrtma_dist.linalg.octaves import CHANNELS, EPOCH
 from mlrtma_dist.names import LIMITED_CEILING, VARIABLES, variable
 from mlrtma_dist.samples.sites import Sites
@@ -108,7 +108,7 @@ class _Lots:
     def __init__(self, station: np.ndarray, name: str, time: np.datetime64, seed: int):
         self.seed, self.column = seed, list(VARIABLES).index(name)
         self.rows = numbers_of(station)
-        self.step = int((time - EPOCH) // np.timedelta64(60, "s")) % (1 << 32)
+        self.step = int((time - EPOCH) // np.timedelta64(60, "s")) % WORD
 
     def normal(self, channel: int, lasting: bool = False) -> np.ndarray:
         return normal(self.seed, self.rows, self.column, channel=channel, step=0 if lasting else self.step)
