@@ -101,14 +101,17 @@ def pose(
         lists: operational station lists and observation errors, of which quality control alone makes use.
 
     Raises:
-        ValueError: a background or an ensemble that cannot be used.
+        InputError: a background or an ensemble that cannot be used.
     """
+    held = np.zeros(len(observations), dtype=bool) if withheld is None else withheld
+    apart = held if twins_tell else held | _twins_of(observations, held)
+    judged, points = _judge(static, observations, time, window, held, lists)
+    # Only now: which names are one station, and which reports contradict themselves, all that was measured tells,
+    # whatever is analysed of it.
     wanted = np.isin(observations.variable, list(settings.variables))
-    held = (np.zeros(len(observations), dtype=bool) if withheld is None else withheld)[wanted]
-    observations, points = _judge(static, observations[wanted], time, window, held, lists)
+    observations, points, held, apart = (each[wanted] for each in (judged, points, held, apart))
     value = _analysis_space(observations)
     error = np.array([settings.variables[str(name)].observation_error for name in observations.variable])
-    apart = held if twins_tell else held | _twins_of(observations, held)
     used = observations.usable & ~apart
     members = load_ensemble(ensemble, static, time, codes) if ensemble else None
     gridded = load_gridded(list(background), static, time, codes) if background else members
