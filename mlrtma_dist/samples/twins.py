@@ -141,14 +141,15 @@ class TwinCases:
         return Case(fields, self._table(truth, box, wide, time))
 
     def _table(self, truth: dict[str, np.ndarray], box: Box, wide: Box, time: np.datetime64) -> Table:
+        """What the stations of a box say, by the truth on the wider box around it."""
         place = np.stack([self.sites.row, self.sites.column], 1)
-        sites = self.sites[inside(box, cell_of(place, self.static.domain.shape, False))]
+        mine = inside(box, cell_of(place, self.static.domain.shape, False))
+        sites, place = self.sites[mine], place[mine]
         true = truth_at(sites, truth, self.static, (wide.y0, wide.x0))
         said = self.world.reporting.values(sites, true, time, self.world.seed)
         parts = []
         for number, name in enumerate(self.world.variables):
             value, comes = said[name]
             error = error_of(name, sites.kind)[0] * (value if VARIABLES[name].transform == "log" else 1.0)
-            parts.append((np.stack([sites.row, sites.column], 1)[comes], value[comes], error[comes],
-                          np.full(comes.sum(), number)))
+            parts.append((place[comes], value[comes], error[comes], np.full(comes.sum(), number)))
         return Table(*(np.concatenate(column) for column in zip(*parts, strict=True)))
