@@ -131,7 +131,7 @@ def pose(
     return Problem(
         static, time, observations, points, value, departure, spread, used, held, guess, covariance, tuple(notes),
         members,
-    )  # fmt: skip
+    )
 
 
 def _judge(static, observations, time, window, held, lists) -> tuple[Observations, Points]:

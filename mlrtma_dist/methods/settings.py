@@ -128,7 +128,7 @@ def _letkf(settings: Classical, name: str, covariance: Covariance, perturbations
     return LETKF(
         perturbations, how.localisation, how.weight, settings.ensemble.relaxation, settings.variables[name].huber,
         how.error_factor,
-    )  # fmt: skip
+    )
 
 
 def _envar(how: Members, huber: float | None, covariance: Covariance, perturbations: Perturbations) -> EnVar:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mlrtma_dist import clock
-from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.static import Static, load_static
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.interpolate import bilinear
@@ -20,6 +19,7 @@ from mlrtma_dist.observations.readers import read_observations
 from mlrtma_dist.observations.stations import read_stations
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.samples.build import Case, inside
+from mlrtma_dist.samples.ground import require_earth
 from mlrtma_dist.samples.model_error import ModelError
 from mlrtma_dist.samples.reports import Reporting, error_of, truth_at
 from mlrtma_dist.samples.simulated_world import Simulation
@@ -112,8 +112,7 @@ class Twins:
         Raises:
             InputError: terrain or stations cannot be had, or the domain is a plane.
         """
-        if domain.is_plane:
-            raise InputError(f"domain {domain.name} is a plane without latitude; the twins' weather needs the earth")
+        require_earth(domain)
         static = load_static(domain)
         sites = self.stations.sites(static, self.seed)
         ground = bilinear(static.terrain, sites.row, sites.column).astype(np.float64)
