@@ -199,8 +199,8 @@ def compare_stations(root: pathlib.Path, axes) -> list[float]:
 def main() -> None:
     """Print and draw fields and stations; the median ratio of variance is last."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--figure", default="docs/images/twin_spectra.png")
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--figure", default="docs/images/twin_spectra.png", help="PNG file to write")
+    parser.add_argument("--seeds", type=int, default=2, help="twins of every real field")
     options = parser.parse_args()
     root = pathlib.Path(expand("${MLRTMA_REAL_DATA}"))
     figure, axes = plt.subplots(1, 3, figsize=(15, 4.6), constrained_layout=True)

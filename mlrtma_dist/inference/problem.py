@@ -125,13 +125,9 @@ def pose(
     if gridded is None:  # the rejected reports helped to make the regression: make it again without them
         guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, None)
         departure, spread = _departures(guess, observations, points, value)
-    covariance = natural
-    if settings.amplitude:
-        covariance = _scaled(natural, observations, points, departure, error, used)
-    return Problem(
-        static, time, observations, points, value, departure, spread, used, held, guess, covariance, tuple(notes),
-        members,
-    )
+    covariance = _scaled(natural, observations, points, departure, error, used) if settings.amplitude else natural
+    return Problem(static, time, observations, points, value, departure, spread, used, held, guess, covariance,
+                   tuple(notes), members)
 
 
 def _judge(static, observations, time, window, held, lists) -> tuple[Observations, Points]:
