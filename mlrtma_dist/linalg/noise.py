@@ -35,7 +35,7 @@ def philox(counter: tuple, key: tuple[int, int]) -> tuple[np.ndarray, ...]:
         if np.min(number) < 0 or np.max(number) >= WORD:
             raise InputError(
                 f"expected whole numbers in [0, 2^32) for seed, member, step, channel and point, got {number}."
-                " Choose a smaller seed."
+                " Choose a seed in that range."
             )
     a, b, c, d = np.broadcast_arrays(*(np.asarray(number, dtype=np.uint64) for number in counter))
     first, second = (np.uint64(number) for number in key)

@@ -69,6 +69,8 @@ class ShallowPlane:
             each = getattr(self, name)
             if len(each) != len(TYPES) or min(each) < least or not min(each) > 0.0:
                 raise ValueError(f"{name}: expected one above 0 for each of {', '.join(TYPES)}, got {each}")
+        if not (self.step > 0.0 and self.steps >= 0):
+            raise ValueError(f"step, steps: expected seconds above 0 and steps from 0, got {self.step:g}, {self.steps}")
         if max(self.observations) > self.size**2:
             raise ValueError(f"observations: expected at most {self.size**2} distinct points, got {self.observations}")
 

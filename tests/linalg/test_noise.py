@@ -47,5 +47,5 @@ def test_normal_noise_is_gaussian_and_uniform_noise_uniform():
 
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_a_seed_that_does_not_fit_is_refused(seed):
-    with pytest.raises(InputError, match="smaller seed"):
+    with pytest.raises(InputError, match="Choose a seed in that range"):
         normal(seed, 0, 0)
