@@ -122,8 +122,9 @@ def pose(
     observations = check_departures(observations, departure, np.hypot(spread, deviation), withheld=apart)
     observations = check_buddies(observations, departure, points.position, points.elevation, withheld=apart)
     used = _whole_winds(observations, observations.usable & ~apart & np.isfinite(departure))
-    if gridded is None:  # the rejected reports helped to make the regression: make it again without them
-        guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, None)
+    if gridded is None or not set(settings.variables) <= set(gridded.variables):
+        # the rejected reports helped to make the regression: make it again without them
+        guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, gridded)
         departure, spread = _departures(guess, observations, points, value)
     covariance = _scaled(natural, observations, points, departure, error, used) if settings.amplitude else natural
     return Problem(static, time, observations, points, value, departure, spread, used, held, guess, covariance,
