@@ -86,7 +86,7 @@ def _matches(days: dict[str, Day], settings: Classical, km: float | None, method
         method=method, variable=VARIABLE, station=day.station, latitude=day.points.latitude,
         longitude=day.points.longitude, elevation=day.points.elevation, fold=_parts(day, km),
         observation=day.observation, prediction=value, spread=deviation,
-    )  # fmt: skip
+    )
 
 
 def _crps_row(matches: Matches, crps: np.ndarray, km: float | None) -> Row:

@@ -127,8 +127,7 @@ def print_day(found: Errors) -> float:
         columns = {}
         for way in WAYS:
             hour, station, squares = found.of(way, name)
-            columns[way] = squares[hour > 0]
-        clusters = station[hour > 0]
+            columns[way], clusters = squares[hour > 0], station[hour > 0]
         number, size = cluster_numbers(clusters)
         drawn = resampled_sums(cluster_sums(number, size, *columns.values(), np.ones(len(clusters))), seed=0)
         for column, (way, squares) in enumerate(columns.items()):
@@ -164,6 +163,8 @@ def main() -> None:
     parser.add_argument("--hours", type=int, default=24, help="of the day, from 00 UTC")
     parser.add_argument("--figure", type=Path, help="PNG file to write")
     asked = parser.parse_args()
+    if not 2 <= asked.hours <= 24:
+        parser.error(f"--hours: expected 2 to 24, of which the first begins the cycle unscored, got {asked.hours}")
     static, settings = coarse_conus(), load_settings("classical", VARIABLES)
     files = [data_root() / "sao" / f"950318{hour:02d}_sao.cdf" for hour in range(asked.hours)]
     hours = [read_all((str(file),)) for file in files]

@@ -13,7 +13,6 @@ their regression on place and height.
 """
 
 import argparse
-import os
 import pathlib
 from dataclasses import dataclass, replace
 
@@ -21,6 +20,7 @@ import matplotlib
 import numpy as np
 from scipy.signal import detrend, get_window
 
+from mlrtma_dist.config import expand
 from mlrtma_dist.fields.static import Static, load_static, make_static
 from mlrtma_dist.grid.domain import Size, load_domain
 from mlrtma_dist.grid.points import cartesian
@@ -197,11 +197,12 @@ def compare_stations(root: pathlib.Path, axes) -> list[float]:
 
 
 def main() -> None:
+    """Print and draw fields and stations; the median ratio of variance is last."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--figure", default="docs/images/twin_spectra.png")
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--figure", default="docs/images/twin_spectra.png", help="PNG file to write")
+    parser.add_argument("--seeds", type=int, default=2, help="twins of every real field")
     options = parser.parse_args()
-    root = pathlib.Path(os.environ.get("MLRTMA_REAL_DATA", "../shared/data"))
+    root = pathlib.Path(expand("${MLRTMA_REAL_DATA}"))
     figure, axes = plt.subplots(1, 3, figsize=(15, 4.6), constrained_layout=True)
     print(f"{'fields':<20}{'wavelengths':<14}{'real p':>9}{'twin p':>9}{'variance':>9}")
     ratios = [ratio for case in real_cases(root) for ratio in compare_fields(case, options.seeds, axes)]

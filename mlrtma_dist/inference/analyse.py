@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from mlrtma_dist.fields.consistency import make_consistent
 from mlrtma_dist.fields.static import Static, grid_points
 from mlrtma_dist.grid.interpolate import bilinear
 from mlrtma_dist.grid.points import Points
@@ -136,14 +137,6 @@ def diagnose(problem: Problem, fits: dict[str, Fit], settings: Classical, method
         problem.static, problem.time, {}, {}, {}, problem.observations, problem.departure, problem.value - analysed,
         np.where(problem.used, error, np.nan), weight, method, problem.first_guess.name, problem.notes,
     )
-
-
-def make_consistent(values: dict[str, np.ndarray]) -> None:
-    """Remove what cannot be, in place: a dew point above the temperature, a gust below the mean wind."""
-    if "t2m" in values and "d2m" in values:
-        np.minimum(values["d2m"], values["t2m"], out=values["d2m"])
-    if {"gust", "u10", "v10"} <= set(values):
-        np.maximum(values["gust"], np.hypot(values["u10"], values["v10"]), out=values["gust"])
 
 
 def _together(fits: dict[str, Fit]) -> list[tuple[tuple[str, ...], Callable[[Points], np.ndarray]]]:

@@ -8,13 +8,11 @@ import datetime
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import numpy as np
-
 import mlrtma_dist
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.inference.case_methods import Analyse
 from mlrtma_dist.inference.cases import BLOCK, Cases
-from mlrtma_dist.inference.georeference import coordinates, links
+from mlrtma_dist.inference.georeference import coordinates, links, time_coordinate
 from mlrtma_dist.io.hdf5 import Slab, made_together
 from mlrtma_dist.io.netcdf_slabs import fill
 from mlrtma_dist.io.netcdf_write import NetcdfVariable, write_netcdf
@@ -42,6 +40,7 @@ def write_cases(
         OSError: the file cannot be written.
     """
     layout, path = cases.store.layout, Path(path)
+    said_by = {"analysis": analyse, "background": cases.background}
     rounds = -(-len(cases.store.time) // (BLOCK * cases.data_ranks))
     with made_together(path, communicator) as partial:
         if communicator is None or communicator.rank == 0:
@@ -52,7 +51,8 @@ def write_cases(
             communicator.Barrier()
         for number, block in enumerate(cases.blocks(), 1):
             start, slabs = (block.start, cases.tile.box.y0, cases.tile.box.x0), []
-            for kind, values in zip(_kinds(cases), (analyse(block), cases.background(block)), strict=False):
+            for kind in _kinds(cases):
+                values = said_by[kind](block)
                 slabs += [Slab(f"{name}_{kind}", start, values[:, index])
                           for index, name in enumerate(layout.variables) if len(block)]
             fill(partial, slabs, communicator)
@@ -68,11 +68,7 @@ def _variables(domain: Domain, cases: Cases) -> list[NetcdfVariable]:
     layout, place = cases.store.layout, links(domain)
     edges = tuple(min(layout.edge, size) for size in layout.shape)
     chunks = min(BLOCK, len(cases.store.time)), *edges
-    seconds = cases.store.time.astype(np.int64).astype(np.float64)
-    made = [NetcdfVariable("time", ("time",), seconds, {
-        "standard_name": "time", "long_name": "analysis time", "units": "seconds since 1970-01-01 00:00:00",
-        "calendar": "standard", "units_metadata": "leap_seconds: none", "axis": "T"}, dtype="f8"),
-        *coordinates(domain)]
+    made = [time_coordinate(cases.store.time), *coordinates(domain)]
     for name, unit in zip(layout.variables, layout.units, strict=True):
         known = VARIABLES.get(name)  # the fields of a simulated plane are nobody's weather: no standard name
         meaning = {"standard_name": known.standard_name} if known and known.standard_name else {}

@@ -1,6 +1,6 @@
-"""Where the grid points are, in the words of CF: coordinates and grid mapping of a domain.
+"""Where the grid points are and when, in the words of CF: coordinates and grid mapping of a domain, and the time.
 
-CF conventions 1.11, sections 4.1, 4.2, 5.6 and appendix F.
+CF conventions 1.11, sections 4.1, 4.2, 4.4, 5.6 and appendix F.
 """
 
 import numpy as np
@@ -27,6 +27,14 @@ def coordinates(domain: Domain) -> list[NetcdfVariable]:
     if not domain.is_geographic:
         made += [_degrees(domain, "latitude", 0, "degrees_north"), _degrees(domain, "longitude", 1, "degrees_east")]
     return [*made, NetcdfVariable(PROJECTION, (), np.int32(0), grid_mapping(domain), dtype="i4")]
+
+
+def time_coordinate(time: np.ndarray) -> NetcdfVariable:
+    """The coordinate variable ``time`` of analyses; ``time``: UTC, datetime64, shape (n,)."""
+    seconds = time.astype("datetime64[s]").astype(np.int64).astype(np.float64)
+    return NetcdfVariable("time", ("time",), seconds, {
+        "standard_name": "time", "long_name": "analysis time", "units": "seconds since 1970-01-01 00:00:00",
+        "calendar": "standard", "units_metadata": "leap_seconds: none", "axis": "T"}, dtype="f8")
 
 
 def links(domain: Domain, *scalars: str) -> dict[str, str]:
@@ -72,14 +80,12 @@ def _axis(domain: Domain, name: str) -> NetcdfVariable:
 
 def _meaning_of_axis(domain: Domain, name: str) -> dict[str, str]:
     east = name == "x"
+    word = "longitude" if east else "latitude"
     if domain.is_plane:
         return {"long_name": f"{name} coordinate on the plane, in the plane's own unit", "units": "1"}
-    degrees = pyproj.CRS.from_user_input(domain.projection).is_geographic
     if domain.is_geographic:
-        word = "longitude" if east else "latitude"
         return {"standard_name": word, "long_name": word, "units": "degrees_east" if east else "degrees_north"}
-    if degrees:  # about another pole
-        word = "longitude" if east else "latitude"
+    if pyproj.CRS.from_user_input(domain.projection).is_geographic:  # about another pole
         return {"standard_name": f"grid_{word}", "long_name": f"{word} about the rotated pole", "units": "degrees"}
     return {"standard_name": f"projection_{name}_coordinate", "long_name": f"{name} coordinate of the projection",
             "units": _length_unit(domain)}

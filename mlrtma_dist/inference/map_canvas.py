@@ -55,7 +55,7 @@ class Base:
         domain = self.static.domain
         if domain.is_plane or domain.land == SIMULATED:
             return {}
-        latitude = domain.latitude_longitude(*self._samples)[0]
+        latitude = domain.latitude_longitude(*self.sampled)[0]
         latitude = latitude[np.isfinite(latitude)]
         pixel = domain.spacing_metres * domain.size.x / (self.size[0] * DPI) / 1000.0
         resolution = resolution_for(pixel)
@@ -65,7 +65,8 @@ class Base:
         return {kind: self._project(read_lines(kind, resolution, seen)) for kind in ("states", "countries", "coast")}
 
     @property
-    def _samples(self) -> tuple[np.ndarray, np.ndarray]:
+    def sampled(self) -> tuple[np.ndarray, np.ndarray]:
+        """Some rows and columns, from the first to the last, whose latitudes tell those of the domain."""
         return tuple(np.unique(np.linspace(0, n - 1, SAMPLES).astype(int)) for n in self.static.domain.shape)
 
     def place(self, latitude: np.ndarray, longitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -182,7 +183,7 @@ class Sheet:
     def _graticule(self) -> None:
         """Meridians and parallels, named where they cross the western and southern edge."""
         domain = self.base.static.domain
-        rows, columns = self.base._samples
+        rows, columns = self.base.sampled
         latitude, longitude = domain.latitude_longitude(rows, columns)
         middle = float(longitude[len(rows) // 2, len(columns) // 2])
         east = (longitude - middle + 180.0) % 360.0 - 180.0

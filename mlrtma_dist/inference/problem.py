@@ -6,6 +6,7 @@ Withheld stations take no part in any of this; they get flags and departures of 
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.ndimage import maximum_filter, minimum_filter
@@ -101,34 +102,35 @@ def pose(
         lists: operational station lists and observation errors, of which quality control alone makes use.
 
     Raises:
-        ValueError: a background or an ensemble that cannot be used.
+        InputError: a background or an ensemble that cannot be used.
     """
+    held = np.zeros(len(observations), dtype=bool) if withheld is None else withheld
+    apart = held if twins_tell else held | _twins_of(observations, held)
+    judged, points = _judge(static, observations, time, window, held, lists)
+    # Only now: which names are one station, and which reports contradict themselves, all that was measured tells,
+    # whatever is analysed of it.
     wanted = np.isin(observations.variable, list(settings.variables))
-    held = (np.zeros(len(observations), dtype=bool) if withheld is None else withheld)[wanted]
-    observations, points = _judge(static, observations[wanted], time, window, held, lists)
+    observations, points, held, apart = (each[wanted] for each in (judged, points, held, apart))
     value = _analysis_space(observations)
     error = np.array([settings.variables[str(name)].observation_error for name in observations.variable])
-    apart = held if twins_tell else held | _twins_of(observations, held)
     used = observations.usable & ~apart
     members = load_ensemble(ensemble, static, time, codes) if ensemble else None
     gridded = load_gridded(list(background), static, time, codes) if background else members
-    guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, gridded)
+    reports = partial(_reports, settings.variables, observations.variable, (points, value, error))
+    guess, notes = _first_guess(static, time, reports(used), gridded)
     departure, spread = _departures(guess, observations, points, value)
     natural = {name: Covariance(v.covariance) for name, v in settings.variables.items()}
     deviation = np.array([natural[str(name)].variance ** 0.5 for name in observations.variable])
     observations = check_departures(observations, departure, np.hypot(spread, deviation), withheld=apart)
     observations = check_buddies(observations, departure, points.position, points.elevation, withheld=apart)
     used = _whole_winds(observations, observations.usable & ~apart & np.isfinite(departure))
-    if gridded is None:  # the rejected reports helped to make the regression: make it again without them
-        guess, notes = _first_guess(static, observations, points, value, error, used, settings, time, None)
+    if gridded is None or not set(settings.variables) <= set(gridded.variables):
+        # the rejected reports helped to make the regression: make it again without them
+        guess, notes = _first_guess(static, time, reports(used), gridded)
         departure, spread = _departures(guess, observations, points, value)
-    covariance = natural
-    if settings.amplitude:
-        covariance = _scaled(natural, observations, points, departure, error, used)
-    return Problem(
-        static, time, observations, points, value, departure, spread, used, held, guess, covariance, tuple(notes),
-        members,
-    )  # fmt: skip
+    covariance = _scaled(natural, observations, points, departure, error, used) if settings.amplitude else natural
+    return Problem(static, time, observations, points, value, departure, spread, used, held, guess, covariance,
+                   tuple(notes), members)
 
 
 def _judge(static, observations, time, window, held, lists) -> tuple[Observations, Points]:
@@ -207,12 +209,13 @@ def _analysis_space(observations: Observations) -> np.ndarray:
     return value
 
 
-def _first_guess(static, observations, points, value, error, used, settings, time, gridded):
+def _reports(names, variable: np.ndarray, columns: tuple, rows: np.ndarray) -> dict[str, tuple]:
+    """For each name the chosen rows of the columns: places, values and errors."""
+    return {name: tuple(column[rows & (variable == name)] for column in columns) for name in names}
+
+
+def _first_guess(static: Static, time: np.datetime64, reports: dict[str, tuple], gridded):
     """The first guess and what is to be said of it."""
-    reports = {}
-    for name in settings.variables:
-        rows = used & (observations.variable == name)
-        reports[name] = (points[rows], value[rows], error[rows])
     middle = (slice(size // 2, size // 2 + 1) for size in static.domain.shape)
     regression = fit_regression(grid_points(static, *middle), time, reports)
     without = [name for name, (place, _, _) in reports.items() if len(place) == 0]

@@ -7,8 +7,9 @@ import numpy as np
 
 import mlrtma_dist
 from mlrtma_dist import clock
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.inference.analysis import Analysis
-from mlrtma_dist.inference.georeference import coordinates, links
+from mlrtma_dist.inference.georeference import coordinates, links, time_coordinate
 from mlrtma_dist.inference.observation_counts import count_by_flag, count_by_source, time_coverage
 from mlrtma_dist.io.netcdf_write import NetcdfVariable, write_netcdf
 from mlrtma_dist.names import VARIABLES, Variable
@@ -38,13 +39,14 @@ def write_product(analysis: Analysis, directory, provenance: dict[str, str]) -> 
         The path of the file.
 
     Raises:
-        ValueError: a field is not of the domain's shape, or a key of ``provenance`` is the product's own.
+        InputError: a field is not of the domain's shape, or a key of ``provenance`` is the product's own.
         OSError: the file cannot be written.
     """
     domain = analysis.static.domain
     path = pathlib.Path(directory) / f"{domain.name}_{clock.compact(analysis.time)}.nc"
     _require_shapes(analysis)
-    variables = [_time(analysis.time), *coordinates(domain), *_heights(analysis), *_static(analysis)]
+    time = time_coordinate(np.array([analysis.time]))
+    variables = [time, *coordinates(domain), *_heights(analysis), *_static(analysis)]
     for name in (v for v in VARIABLES if v in analysis.values):
         variables += _fields(analysis, VARIABLES[name])
     sizes = {"time": 1, "y": domain.size.y, "x": domain.size.x}
@@ -55,7 +57,7 @@ def global_attributes(analysis: Analysis, provenance: dict[str, str]) -> dict[st
     """The global attributes of a product.
 
     Raises:
-        ValueError: a key of ``provenance`` is the product's own.
+        InputError: a key of ``provenance`` is the product's own.
     """
     domain, program = analysis.static.domain, f"mlrtma_dist {mlrtma_dist.__version__}"
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -78,7 +80,7 @@ def global_attributes(analysis: Analysis, provenance: dict[str, str]) -> dict[st
         made |= {"observations_first": coverage[0], "observations_last": coverage[1]}
     clash = sorted((set(provenance) & set(made)) - OVERRIDABLE)
     if clash:
-        raise ValueError(f"provenance of {domain.name}: the product writes the attribute {clash[0]!r} itself: "
+        raise InputError(f"provenance of {domain.name}: the product writes the attribute {clash[0]!r} itself: "
                          "choose another key")
     return made | provenance
 
@@ -88,15 +90,8 @@ def _require_shapes(analysis: Analysis) -> None:
     for group in ("values", "first_guess", "error"):
         for name, values in getattr(analysis, group).items():
             if np.shape(values) != domain.shape:
-                raise ValueError(f"product of domain {domain.name}: {group} of {name}: expected the shape "
+                raise InputError(f"product of domain {domain.name}: {group} of {name}: expected the shape "
                                  f"{domain.shape} (y, x), got {np.shape(values)}")
-
-
-def _time(time: np.datetime64) -> NetcdfVariable:
-    seconds = np.array([time.astype("datetime64[s]").astype(np.int64)], dtype=np.float64)
-    return NetcdfVariable("time", ("time",), seconds, {
-        "standard_name": "time", "long_name": "analysis time", "units": "seconds since 1970-01-01 00:00:00",
-        "calendar": "standard", "units_metadata": "leap_seconds: none", "axis": "T"}, dtype="f8")
 
 
 def _height_name(variable: Variable) -> tuple[str, ...]:

@@ -26,6 +26,9 @@ def write_product_grib(analysis: Analysis, directory) -> pathlib.Path:
         analysis: fields of shape (y, x) of its domain, SI.
         directory: made where it is missing.
 
+    Returns:
+        The path of the file.
+
     Raises:
         ConfigError: a projection that GRIB2 cannot say.
         OSError: the file cannot be written.
@@ -49,5 +52,3 @@ def _field(variable: Variable, values: np.ndarray, process: int) -> GribField:
     # RTMA says wind at 10 m above ground, gust at the ground: the level type decides whether a height is said
     level = variable.height if surface == HEIGHT_ABOVE_GROUND else None
     return GribField(np.asarray(values) * factor, tuple(parameter), (surface, level), STEPS[unit], process)
-
-

@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 
 from mlrtma_dist.fields.state import State
-from mlrtma_dist.inference.georeference import coordinates, links
+from mlrtma_dist.inference.georeference import coordinates, links, time_coordinate
 from mlrtma_dist.io.netcdf_write import NetcdfVariable, write_netcdf
 from mlrtma_dist.names import VARIABLES
 
@@ -17,13 +17,7 @@ def write_state(path, state: State) -> pathlib.Path:
         OSError: the file cannot be written.
     """
     place = links(state.domain)
-    seconds = np.array([state.time.astype("datetime64[s]").astype(np.int64)], dtype=np.float64)
-    variables = [
-        NetcdfVariable("time", ("time",), seconds, {
-            "standard_name": "time", "units": "seconds since 1970-01-01 00:00:00", "calendar": "standard", "axis": "T",
-        }, dtype="f8"),
-        *coordinates(state.domain),
-    ]
+    variables = [time_coordinate(np.array([state.time])), *coordinates(state.domain)]
     if state.elevation is not None:
         variables.append(NetcdfVariable("elevation", ("y", "x"), state.elevation, {
             "standard_name": "surface_altitude", "units": "m", **place}))

@@ -11,6 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
+from mlrtma_dist.errors import InputError
+
 
 @dataclass(frozen=True)
 class CrossCovariance:
@@ -34,7 +36,7 @@ class CrossCovariance:
             blocks: arrays of cases, shape (case, m, y, x) each.
 
         Raises:
-            ValueError: no case.
+            InputError: no case.
         """
         cases, total, spectra, shape = 0, 0.0, 0.0, ()
         for block in blocks:
@@ -43,7 +45,7 @@ class CrossCovariance:
             spectra = spectra + np.einsum("nayx,nbyx->abyx", modes, modes.conj()) / np.prod(shape)
             cases, total = cases + len(block), total + block.sum(0, dtype=np.float64).sum((-2, -1))
         if not cases:
-            raise ValueError("expected cases to estimate covariances from, got none")
+            raise InputError("expected cases to estimate covariances from, got none. Name a store that has some.")
         points = int(np.prod(shape))
         mean, spectra = total / (cases * points), spectra / cases
         spectra[:, :, 0, 0] -= np.outer(mean, mean) * points  # only the mode of k = 0 knows the mean

@@ -50,5 +50,5 @@ def gaussian(r: np.ndarray) -> np.ndarray:
 KERNELS = {"askey": askey, "rounded": rounded, "matern32": matern32, "gaussian": gaussian}
 # Scaled distance beyond which the kernel is zero.
 SUPPORT = {"askey": 1.0, "rounded": np.inf, "matern32": np.inf, "gaussian": np.inf}
-# Scaled distance between Chebyshev nodes at which interpolation errs by 2e-4 at most; None: too rough for nodes.
+# Scaled distance between Chebyshev nodes at which interpolation errs by 3.5e-4 at most; None: too rough for nodes.
 NODE_SPACING = {"askey": None, "rounded": 0.05, "matern32": 0.12, "gaussian": 0.15}

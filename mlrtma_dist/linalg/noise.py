@@ -8,12 +8,14 @@ a key of two into four random words, so any rank draws any point without drawing
 
 import numpy as np
 
+from mlrtma_dist.errors import InputError
+
 ROUNDS = 10
 MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 KEY_STEPS = (np.uint64(0x9E3779B9), np.uint64(0xBB67AE85))
 LOW = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
-WORD = 2.0**32
+WORD = 1 << 32
 
 
 def philox(counter: tuple, key: tuple[int, int]) -> tuple[np.ndarray, ...]:
@@ -27,13 +29,13 @@ def philox(counter: tuple, key: tuple[int, int]) -> tuple[np.ndarray, ...]:
         Four uint64 arrays of that shape with values in [0, 2^32).
 
     Raises:
-        ValueError: a number of counter or key needs more than 32 bits or is negative.
+        InputError: a number of counter or key needs more than 32 bits or is negative.
     """
     for number in (*counter, *key):
         if np.min(number) < 0 or np.max(number) >= WORD:
-            raise ValueError(
+            raise InputError(
                 f"expected whole numbers in [0, 2^32) for seed, member, step, channel and point, got {number}."
-                " Choose a smaller seed."
+                " Choose a seed in that range."
             )
     a, b, c, d = np.broadcast_arrays(*(np.asarray(number, dtype=np.uint64) for number in counter))
     first, second = (np.uint64(number) for number in key)
@@ -50,6 +52,9 @@ def uniform(seed: int, rows, columns, *, member: int = 0, step: int = 0, channel
     Args:
         seed, member, step, channel: what the noise is for; each other number gives other noise.
         rows, columns: global y and x, integers or arrays of one broadcast shape.
+
+    Raises:
+        InputError: a number that is negative or needs more than 32 bits.
     """
     word = philox((columns, rows, channel, step), (seed, member))[0]
     return (word.astype(np.float64) + 0.5) / WORD

@@ -20,11 +20,10 @@ from functools import cached_property
 
 import numpy as np
 
-from mlrtma_dist.linalg.noise import normal
+from mlrtma_dist.linalg.noise import WORD, normal
 
 EPOCH = np.datetime64("1970-01-01T00:00:00", "s")
 CHANNELS = 32  # most octaves of a field: from 1 mm to the earth's circumference
-WORD = 1 << 32
 
 
 def seconds(time: np.datetime64) -> float:
@@ -92,10 +91,9 @@ class Octaves:
     def _octave(self, key: tuple[int, int], number: int, places: list[np.ndarray], time: float) -> np.ndarray:
         """One octave of unit variance at places given in its own spacing."""
         (row, up), (column, across) = (_spline(place) for place in places)
-        first = row.min(), column.min()
-        lattice = self._lattice(key, number, np.arange(first[0], row.max() + 4),
-                                np.arange(first[1], column.max() + 4), time)
-        row, column = row - first[0], column - first[1]
+        low, left = row.min(), column.min()
+        lattice = self._lattice(key, number, np.arange(low, row.max() + 4), np.arange(left, column.max() + 4), time)
+        row, column = row - low, column - left
         lines = sum(across[tap] * lattice[:, column + tap] for tap in range(4))
         field = np.empty((len(row), len(column)))
         for line, first, weights in zip(field, row, up.T, strict=True):

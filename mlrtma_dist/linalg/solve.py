@@ -5,8 +5,10 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg import cho_solve
 
+from mlrtma_dist.errors import InputError
 
-class ConvergenceError(ValueError):
+
+class ConvergenceError(InputError):
     """An iteration did not reach its tolerance."""
 
 

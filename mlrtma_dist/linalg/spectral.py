@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.linalg.noise import normal
 
 
@@ -34,10 +35,10 @@ class SpectralCovariance:
             deviation: standard deviation, the field's unit.
 
         Raises:
-            ValueError: a length or deviation that is not above zero.
+            InputError: a length or deviation that is not above zero.
         """
         if not (length > 0.0 and deviation > 0.0):
-            raise ValueError(f"expected length and deviation above 0, got {length} and {deviation}.")
+            raise InputError(f"expected length and deviation above 0, got {length} and {deviation}.")
         wave_y, wave_x = np.fft.fftfreq(shape[0]) * 2 * np.pi, np.fft.rfftfreq(shape[1]) * 2 * np.pi
         power = np.exp(-(wave_y[:, None] ** 2 + wave_x**2) * length**2 / 8)
         at_a_point = np.fft.irfft2(power, shape)[0, 0]

@@ -27,8 +27,8 @@ from mlrtma_dist.linalg.robust import median_scale
 
 GROUP = 80  # stations of a group: correlation inside, independence between
 PRIOR = 0.7  # standard deviation of log s: two thirds of the hours within a factor of two
-STEPS = np.linspace(-2.4, 2.4, 13)  # of log s, searched in turn for each factor; the prior is flat between them
-ROUNDS = 2
+STEPS = np.linspace(-2.4, 2.4, 13)  # of log s, searched in turn for each factor: steps of 1.5, up to a factor of 11
+ROUNDS = 2  # of both factors: the second hears what the first has found
 CUT = 3.0  # robust deviations
 
 
@@ -41,8 +41,8 @@ def scale_to_hour(
         covariance: of many hours.
         points: n stations.
         departure: observation minus first guess, analysis space, shape (n,), or (n, k) of fields of this covariance.
-        measured: of the k, where fewer are (``methods.wind``).
         error: observation error standard deviation, shape (n,).
+        measured: of the k, where fewer are (``methods.wind``).
     """
     if not len(points):
         return covariance

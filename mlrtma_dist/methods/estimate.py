@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Component
 from mlrtma_dist.linalg.kernels import ROUNDING
 from mlrtma_dist.methods.settings import VariableSettings
 
 ROBUST, GAUSSIAN = 5.0, 1e6  # degrees of freedom
+FEWEST = 10  # departures that an hour must have more of: fewer tell nothing of four scales and more
 LEARNING_RATE = 0.1  # of logarithms: a scale moves by at most a tenth a step
 PLACES = {"height": "elevation", "land": "land", "relief": "relief"}  # scale of a component -> attribute of Points
 KERNELS = {
@@ -50,18 +52,22 @@ def estimate(
 
     Args:
         start: where to begin; which scales a component has (null or a number) is not changed.
-        hours: departures of some hours.
-        steps: of Adam.
+        hours: departures of some hours; those of ``FEWEST`` or fewer take no part.
+        steps: of Adam, at least one.
         most_reports: of an hour that take part, the first in an order fixed by a seed: the cost grows with the cube.
         most_length: m; upper bound of the length of a component of compact support, because the cost of an
             analysis grows with its square.
 
     Returns:
         The settings with the best score on the way, and that score (mean negative log density, less is better).
+
+    Raises:
+        InputError: no hour of more than ``FEWEST`` departures.
     """
-    data = [_tensors(hour, most_reports) for hour in hours if len(hour.value) > 10]
-    if not data:
-        raise ValueError("expected at least one hour with more than 10 departures, got none")
+    hours = [hour for hour in hours if len(hour.value) > FEWEST]
+    if not hours:
+        raise InputError(f"expected at least one hour with more than {FEWEST} departures, got none. Name other files.")
+    data = [_tensors(hour, most_reports) for hour in hours]
     largest = float(np.mean([np.mean(hour.value**2) for hour in hours]))
     logs = [_parameters(component) for component in start.covariance]
     error = torch.tensor(np.log(start.observation_error), requires_grad=True)

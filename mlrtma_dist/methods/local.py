@@ -39,6 +39,13 @@ def nearest(tree: cKDTree, position: np.ndarray, count: int) -> np.ndarray:
     return np.atleast_1d(chosen)
 
 
+def factored(hbh: np.ndarray, r_squared: np.ndarray) -> tuple[np.ndarray, bool]:
+    """HBH' + R, shape (n, n), as ``scipy.linalg.cho_factor`` has it, in double precision; R = diag(r_squared)."""
+    a = hbh.astype(np.float64)
+    a[np.diag_indices(len(r_squared))] += r_squared
+    return cho_factor(a, lower=True, overwrite_a=True, check_finite=False)
+
+
 def solve_robustly(hbh: np.ndarray, d: np.ndarray, r: np.ndarray, limit: float | None) -> tuple[np.ndarray, np.ndarray]:
     """Weights w of the analysis dx = BH'w, and Huber weights v of the observations about it (``robust.reweight``).
 
@@ -49,9 +56,7 @@ def solve_robustly(hbh: np.ndarray, d: np.ndarray, r: np.ndarray, limit: float |
         d, r: departures and observation errors, shape (n,).
         limit: in units of r; None: all v are one.
     """
-    a = hbh.astype(np.float64)
-    a[np.diag_indices(len(d))] += r**2
-    system = DiagonalUpdate(cho_factor(a, lower=True, overwrite_a=True, check_finite=False), d)
+    system = DiagonalUpdate(factored(hbh, r**2), d)
     solve = lambda r_squared: system.solve(r_squared - r**2)  # noqa: E731
     return reweight(solve, r, limit, settled=SETTLED, most_iterations=MOST_ITERATIONS)
 
@@ -64,9 +69,7 @@ def posterior_variance(b: Covariance, targets: Points, stations: Points, r_squar
     """
     if not len(stations):
         return b.variance_at(targets)
-    a = b.matrix(stations, stations).astype(np.float64)
-    a[np.diag_indices(len(stations))] += r_squared
     bh = b.matrix(targets, stations).astype(np.float64)
-    factor = cho_factor(a, lower=True, overwrite_a=True, check_finite=False)
+    factor = factored(b.matrix(stations, stations), r_squared)
     explained = np.einsum("mn,nm->m", bh, cho_solve(factor, bh.T))
     return np.maximum(b.variance_at(targets) - explained, 0.0)

@@ -9,7 +9,7 @@ Gandin (1963); Lorenc (1981) for analysis in boxes. Variational quality control 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_solve
 from scipy.spatial import cKDTree
 
 from mlrtma_dist.grid.points import Points
@@ -71,9 +71,8 @@ class OptimalInterpolationFit:
         result = np.zeros((len(points), *self.departure.shape[1:]))
         for block, near in self._blocks(points):
             stations = self.stations[near]
-            a = self.method.covariance.matrix(stations, stations).astype(np.float64)
-            a[np.diag_indices(len(near))] += self.r_squared[near]
-            w = cho_solve(cho_factor(a, lower=True, overwrite_a=True, check_finite=False), self.departure[near])
+            factor = local.factored(self.method.covariance.matrix(stations, stations), self.r_squared[near])
+            w = cho_solve(factor, self.departure[near])
             result[block] = self.method.covariance.apply(points[block], stations, w)
         return result
 

@@ -128,7 +128,7 @@ def _letkf(settings: Classical, name: str, covariance: Covariance, perturbations
     return LETKF(
         perturbations, how.localisation, how.weight, settings.ensemble.relaxation, settings.variables[name].huber,
         how.error_factor,
-    )  # fmt: skip
+    )
 
 
 def _envar(how: Members, huber: float | None, covariance: Covariance, perturbations: Perturbations) -> EnVar:
@@ -162,11 +162,10 @@ def build_method(
     """Make a method for the variable ``name`` with this background error covariance and, of some, these members.
 
     Raises:
-        ValueError: no such method; lists them.
-        InputError: a method of ensembles without members, or without settings for them.
+        InputError: no such method, or a method of ensembles without members, or without settings for them.
     """
     if method not in METHODS:
-        raise ValueError(f"unknown method {method!r}: the methods are {', '.join(METHODS)}")
+        raise InputError(f"unknown method {method!r}: the methods are {', '.join(METHODS)}")
     if method in OF_ENSEMBLES:
         check_ensemble(method, perturbations is not None)
         if settings.ensemble is None:

@@ -19,7 +19,7 @@ gradients, preconditioned by factors of diagonal blocks.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_solve
 from scipy.spatial import cKDTree
 
 from mlrtma_dist.grid.points import Points
@@ -74,11 +74,7 @@ class ThreeDVar:
 def _preconditioner(hbh: np.ndarray, r_squared: np.ndarray, points: Points):
     """An approximate inverse of HBH' + R: exact within blocks of neighbours, which are told by their longitude."""
     blocks = np.array_split(np.argsort(points.longitude, kind="stable"), -(-len(points) // BLOCK))
-    factors = []
-    for block in blocks:
-        a = hbh[np.ix_(block, block)].astype(np.float64)
-        a[np.diag_indices(len(block))] += r_squared[block]
-        factors.append(cho_factor(a, lower=True, overwrite_a=True, check_finite=False))
+    factors = [local.factored(hbh[np.ix_(block, block)], r_squared[block]) for block in blocks]
 
     def precondition(residual: np.ndarray) -> np.ndarray:
         result = np.empty_like(residual)

@@ -16,7 +16,8 @@ from mlrtma_dist.linalg.spectral import SpectralCovariance
 from mlrtma_dist.nn.neighbourhood import Alone, Neighbourhood
 from mlrtma_dist.physics.shallow_water import ShallowWater
 
-ROUNDS, ENOUGH = 50, 1e-12
+ROUNDS = 50  # a balance that can be had is found in fewer; each round takes its share of what is left
+ENOUGH = 1e-12  # of the depth: the last digits of a double
 
 
 def random_balanced(model: ShallowWater, neighbourhood: Neighbourhood, *, depth: float, speed: float, length: float,
@@ -38,7 +39,7 @@ def random_balanced(model: ShallowWater, neighbourhood: Neighbourhood, *, depth:
     """
     domain = tuple(neighbourhood.domain)
     cells = length / model.spacing
-    # <|grad psi|^2> = 4 var(psi) / (L/2)^2 / 2: the curvature of exp(-2 r^2 / L^2) at 0 is 4 / L^2 in each direction.
+    # <|grad psi|^2> = 8 var(psi) / L^2: the curvature of exp(-2 r^2 / L^2) at 0 is 4 / L^2 in each direction.
     covariance = SpectralCovariance.gaussian(domain, cells, speed * length / math.sqrt(8.0))
     stream = torch.from_numpy(np.stack([covariance.draw(seed, member=case) for case in range(cases)]))
     return balanced(model, stream, depth, neighbourhood).to(dtype)

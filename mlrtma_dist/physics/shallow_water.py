@@ -44,7 +44,7 @@ class ShallowWater:
         viscosity: nu, m2 s-1.
         terrain: height b of the ground at the centres of the cells held here, shape (y, x), m; None for a plane.
         sides: what the domain's sides in y and in x are: periodic, wall or open.
-        surface: height of the water's surface outside, m; for open sides.
+        surface: height of the water's surface outside, m, above all terrain; for open sides.
     """
 
     spacing: float

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlrtma_dist.linalg.noise import uniform
+from mlrtma_dist.linalg.noise import WORD, uniform
 from mlrtma_dist.linalg.octaves import CHANNELS, Octaves
 
 LOTS, BEND = 40 * CHANNELS, 41  # of the noise: a front's own numbers, the bends of its line
 HOUR = 3600.0
 END = 4.0  # lengths after which nothing is left of an exponential (2 %): it is cut to zero
+FLAT = 20.0  # widths from the line, where tanh is one to the last bit
 FARTHEST_BEND = 8.0  # standard deviations
 BAND = 120e3  # half width of the band of cloud, m
 TURN = np.deg2rad(35.0)  # heading of a front: this far from due east towards the equator, give or take as much
@@ -55,19 +56,28 @@ class Fronts:
         for name in ("width", "speed", "interval", "recovery", "reach"):
             if not getattr(self, name) > 0.0:
                 raise ValueError(f"fronts: {name}: expected more than 0, got {getattr(self, name):g}")
+        if not self.bend >= 0.0:
+            raise ValueError(f"fronts: bend: expected at least 0, got {self.bend:g}")
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """How far ahead of its line and behind it a front is felt, m: where all that it adds has come to zero."""
+        bends = FARTHEST_BEND * self.bend
+        ahead = max(END * self.reach, FLAT * self.width, END * BAND)
+        return ahead + bends, max(END * self.recovery, ahead) + bends
 
     def near(self, seed: int, time: float, centre: tuple[float, float], northern: bool) -> list["Front"]:
         """The fronts that the domain feels at a time (s since 1970), the oldest first."""
         if self.contrast == 0.0:
             return []
-        reach = (np.hypot(*centre) + END * self.recovery) / (0.7 * self.speed)
+        reach = (np.hypot(*centre) + max(self.extent)) / (0.7 * self.speed)
         interval = self.interval * HOUR
         numbers = range(int((time - reach) // interval) - 1, int((time + reach) // interval) + 2)
         made = [self._front(seed, number, centre, northern) for number in numbers]
         return [front for front in made if abs(time - front.passage) < reach]
 
     def _front(self, seed: int, number: int, centre: tuple[float, float], northern: bool) -> "Front":
-        step = number % (1 << 32)
+        step = number % WORD
         when, speed, contrast, heading = uniform(seed, 0, np.arange(4), channel=LOTS, step=step)
         turn = 2.0 * heading * TURN * (-1.0 if northern else 1.0)
         return Front(self, seed, step, centre, (number + 0.5 * when) * self.interval * HOUR,
@@ -113,10 +123,8 @@ class Front:
     def is_felt(self, y: np.ndarray, x: np.ndarray, time: float) -> bool:
         """Whether anything of it reaches these points; where not, all that it adds is zero exactly."""
         corners = self.straight(y[[0, -1]], x[[0, -1]], time)
-        margin = FARTHEST_BEND * self.kind.bend
-        ahead = max(END * self.kind.reach, 20.0 * self.kind.width, END * BAND)
-        behind = max(END * self.kind.recovery, ahead)
-        return bool(corners.max() + margin > -behind and corners.min() - margin < ahead)
+        ahead, behind = self.kind.extent
+        return bool(corners.max() > -behind and corners.min() < ahead)
 
     def temperature(self, ahead: np.ndarray) -> np.ndarray:
         """What the front adds to temperature, K."""

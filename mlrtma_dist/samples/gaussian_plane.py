@@ -25,6 +25,10 @@ class Field:
     length: float
     deviation: float
 
+    def __post_init__(self):
+        if not (self.length > 0.0 and self.deviation > 0.0):
+            raise ValueError(f"expected length and deviation above 0, got {self.length:g} and {self.deviation:g}")
+
 
 @dataclass(frozen=True)
 class GaussianPlane:

@@ -6,6 +6,7 @@ import numpy as np
 
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.static import Static
+from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.nn.neighbourhood import Box
 from mlrtma_dist.observations.sun import solar_elevation
 
@@ -49,8 +50,7 @@ class Ground:
             InputError: the domain is a plane, where there is neither sun nor season.
         """
         domain = static.domain
-        if domain.is_plane:
-            raise InputError(f"domain {domain.name} is a plane without latitude; the twins' weather needs the earth")
+        require_earth(domain)
         rows, columns = slice(box.y0, box.y1), slice(box.x0, box.x1)
         here = rows, columns
         latitude, longitude = domain.latitude_longitude(*here)
@@ -89,6 +89,13 @@ class Ground:
         level, swing = np.sin(phi) * np.sin(declination), np.cos(phi) * np.cos(declination)
         half = np.arccos(np.clip(-level / np.maximum(swing, 1e-9), -1.0, 1.0))
         return (half * level + swing * np.sin(half)) / np.pi
+
+
+def require_earth(domain: Domain) -> None:
+    """Raise InputError where the domain is a plane: there is neither sun nor season."""
+    if domain.is_plane:
+        raise InputError(f"domain {domain.name} is a plane without latitude; the twins' weather needs the earth."
+                         " Choose a domain with a projection.")
 
 
 def declination_of(time: np.datetime64) -> float:

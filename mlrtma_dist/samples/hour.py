@@ -14,7 +14,8 @@ Random fields (`linalg.octaves`), fronts, the sun and the ground make it, in thi
 5. Surface pressure: hydrostatic, with the virtual temperature of the air, which no ground has warmed or cooled.
 6. Gust, visibility and ceiling follow from wind, warmth, relief, depression and cover.
 
-All is computed point by point: a box is the cut of the whole domain to the last bit.
+All is computed point by point: a box is the cut of the whole domain to the last bit. Numbers that name no source were
+set so that spectra, spreads and the day's course are near those of real fields and reports (docs/simulated_worlds.md).
 """
 
 from dataclasses import dataclass
@@ -39,9 +40,11 @@ CALMED = 0.5  # share of the wind over land that a clear night takes
 OVERCAST = 0.6  # cover from which a ceiling is reported: BKN, five eighths
 BASE = 125.0  # m of cloud base per K of dew-point depression (Lawrence 2005, BAMS 86, 225-233)
 CLOUDLESS = 6000.0  # m; higher bases are not made
-SEASON = 8.0  # K between land and sea at 45 degrees at a solstice, times sin(45) sin(23.4)
+SEASON = 8.0  # K between land and sea at 45 degrees at a solstice,
+AT_SOLSTICE = 0.281  # where sin(latitude) sin(declination) is this: sin(45) sin(23.4)
 SOFT = 0.3  # K over which the depression bends to stay above zero
 OVER_SEA = 0.7  # of the temperature's variations: water evens them out
+CLEAREST, FOGGIEST = 16100.0, 300.0  # visibility in dry air, 10 miles, and in dense fog, m
 RIDGE = 1200.0  # m of relief that double the wind
 LOG_DEPRESSION = 1.7  # logarithm of the depression in K at 283 K
 DRIER = 0.03  # by which it grows per K of the air's temperature: deserts are warm
@@ -69,7 +72,8 @@ class Hour:
         (east, north), depression = self.wind, self.depression
         temperature = self.air + self.warmed
         along_earth = rotate(east, north, self.ground.convergence)
-        visibility = 300.0 + 15800.0 / (1.0 + np.exp(-1.2 * (depression - 1.0 - 3.0 * self.cover)))
+        dry = 1.0 / (1.0 + np.exp(-1.2 * (depression - 1.0 - 3.0 * self.cover)))  # half way at 1 K, 4 K below cloud
+        visibility = FOGGIEST + (CLEAREST - FOGGIEST) * dry
         made = {
             "t2m": temperature, "d2m": temperature - depression, "u10": along_earth[0], "v10": along_earth[1],
             "gust": self._gust(np.hypot(east, north)), "psfc": self._surface_pressure(), "visibility": visibility,
@@ -155,7 +159,7 @@ class Hour:
         ground, weather = self.ground, self.weather
         made = climatology.mean("t2m", ground.latitude, 0.0, self.time) - weather.lapse * ground.terrain
         moving = weather.air * self.random("air") + self.cooling
-        season = SEASON / 0.281 * np.sin(np.deg2rad(ground.latitude)) * np.sin(declination_of(self.time))
+        season = SEASON / AT_SOLSTICE * np.sin(np.deg2rad(ground.latitude)) * np.sin(declination_of(self.time))
         moving = moving * (OVER_SEA + (1.0 - OVER_SEA) * ground.land_smooth)
         return made + self.strength * moving + season * (ground.land_smooth - 0.5)
 

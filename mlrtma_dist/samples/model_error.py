@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlrtma_dist.fields.consistency import make_consistent
 from mlrtma_dist.linalg.octaves import Octaves, seconds
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.samples.ground import Ground
@@ -59,7 +60,7 @@ class ModelError:
         return float(np.sqrt(self.lead / STATED_LEAD))
 
     def view(self, seed: int, time: np.datetime64) -> View:
-        """How the model sees an hour."""
+        """How the model sees an hour; the displacement is as long as it should be, its direction at random."""
         once = np.zeros(1)
         north, east = (
             Octaves(DISPLACEMENT, 1.0, 1.0, lifetime=CHANGES).draw(seed, once, once, seconds(time), member=member)[0, 0]
@@ -78,11 +79,11 @@ class ModelError:
             bias, deviation = ADDED[name]
             added = self.bias * bias + self.error * self.growth * deviation * drawn[name]
             made[name] = VARIABLES[name].from_analysis(VARIABLES[name].to_analysis(value) + added)
-        made["d2m"] = np.minimum(made["d2m"], made["t2m"])
-        made["gust"] = np.maximum(made["gust"], np.hypot(made["u10"], made["v10"]))
+        make_consistent(made)
         return made
 
     def _drawn(self, number: int, seed: int, ground: Ground, time: np.datetime64) -> np.ndarray:
+        """The error field of a variable's number, of unit variance, shape (y, x)."""
         shortest = min(max(SHORTEST, 4.0 * ground.spacing), LONGEST)
         field = Octaves(ERROR + number, LONGEST, shortest, (SLOPE, SLOPE), lifetime=CHANGES)
         return field.draw(seed, ground.y, ground.x, seconds(time))

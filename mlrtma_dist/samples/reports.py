@@ -2,8 +2,9 @@
 
 A station's deviation of a variable is parted into a bias, drawn once for all times, and a random error of each report.
 All is a function of seed, station's name, variable and time: a station says the same whoever else reports.
-Values are rounded as its kind does: airports to tenths of degrees, whole knots, tens of degrees, hundredths of an inch
-of mercury, the steps of reported visibility and ceiling; others to tenths of degrees and m/s and whole degrees.
+Values are rounded as its kind does: temperatures to tenths; by airports and ships winds to whole knots and tens of
+degrees, pressure to hundredths of an inch of mercury, by a mesonet to tenths of m/s, whole degrees and tenths of hPa;
+visibility and ceiling to the steps in which airports report them.
 """
 
 import zlib
@@ -14,14 +15,14 @@ import numpy as np
 from mlrtma_dist.fields import adjustment
 from mlrtma_dist.fields.static import Static
 from mlrtma_dist.grid.interpolate import bilinear
-from mlrtma_dist.linalg.noise import normal, uniform
+from mlrtma_dist.linalg.noise import WORD, normal, uniform
 from mlrtma_dist.linalg.octaves import CHANNELS, EPOCH
 from mlrtma_dist.names import LIMITED_CEILING, VARIABLES, variable
-from mlrtma_dist.samples.sites import Sites
+from mlrtma_dist.samples.sites import KINDS, Sites
 
 BIAS, ERROR, MISSING, GROSS, SIGN = (CHANNELS * number for number in range(61, 66))  # of the noise
 WILD = 25.0  # standard deviations of a gross error
-# Standard deviation and bias of the kind, in analysis space: airports, mesonet, ships.
+# Standard deviation and bias of each kind of ``sites.KINDS``, in analysis space.
 ERRORS = {
     "t2m": ((0.5, 0.0), (0.9, 0.3), (0.8, 0.1)),
     "d2m": ((0.7, 0.0), (1.2, -0.3), (1.0, 0.0)),
@@ -33,10 +34,9 @@ ERRORS = {
     "ceiling": ((0.2, 0.0), (0.3, 0.0), (0.3, 0.0)),
     "sky_cover": ((0.1, 0.0), (0.1, 0.0), (0.1, 0.0)),
 }
-KINDS = ("airport", "mesonet", "ship")
 REPORTED = {  # by which kinds
-    **dict.fromkeys(("t2m", "d2m", "u10", "v10"), KINDS), "gust": ("airport", "mesonet"), "psfc": ("airport", "ship"),
-    "visibility": ("airport", "ship"), "ceiling": ("airport",), "sky_cover": ("airport",),
+    **dict.fromkeys(("t2m", "d2m", "u10", "v10"), tuple(KINDS)), "gust": ("airport", "mesonet"),
+    "psfc": ("airport", "ship"), "visibility": ("airport", "ship"), "ceiling": ("airport",), "sky_cover": ("airport",),
 }
 MILE, FOOT, KNOT, INCH_OF_MERCURY = 1609.344, 0.3048, 1852.0 / 3600.0, 3386.39
 # Miles in which airports report visibility (Federal Meteorological Handbook 1, table 6-1, the manual values).
@@ -79,8 +79,9 @@ class Reporting:
         if not len(sites):  # a tile without stations
             return {name: (np.zeros(0), np.zeros(0, bool)) for name in truth}
         said, comes = {}, {}
+        lots = {name: _Lots(sites.station, name, time, seed) for name in truth}
         for name, true in truth.items():
-            lot = _Lots(sites.station, name, time, seed)
+            lot = lots[name]
             deviation, bias = error_of(name, sites.kind)
             own = bias + deviation * self.persistent * lot.normal(BIAS, lasting=True)
             random = deviation * np.sqrt(1.0 - self.persistent**2) * lot.normal(ERROR)
@@ -88,8 +89,7 @@ class Reporting:
             comes[name] = np.isin(sites.kind, REPORTED[name]) & (lot.uniform(MISSING) > self.missing)
         if {"t2m", "d2m"} <= set(said):  # a hygrometer does not read above saturation
             said["d2m"] = np.minimum(said["d2m"], said["t2m"])
-        for name in said:
-            lot = _Lots(sites.station, name, time, seed)
+        for name, lot in lots.items():
             wild = (sites.kind == "mesonet") & (lot.uniform(GROSS) < self.gross)
             size = WILD * error_of(name, sites.kind)[0] * np.where(lot.uniform(SIGN) < 0.5, -1.0, 1.0)
             said[name] = variable(name).from_analysis(said[name] + np.where(wild, size, 0.0))
@@ -108,7 +108,7 @@ class _Lots:
     def __init__(self, station: np.ndarray, name: str, time: np.datetime64, seed: int):
         self.seed, self.column = seed, list(VARIABLES).index(name)
         self.rows = numbers_of(station)
-        self.step = int((time - EPOCH) // np.timedelta64(60, "s")) % (1 << 32)
+        self.step = int((time - EPOCH) // np.timedelta64(60, "s")) % WORD
 
     def normal(self, channel: int, lasting: bool = False) -> np.ndarray:
         return normal(self.seed, self.rows, self.column, channel=channel, step=0 if lasting else self.step)
@@ -119,11 +119,12 @@ class _Lots:
 
 def error_of(name: str, kind: np.ndarray) -> np.ndarray:
     """Standard deviation and bias of a variable's reports by kind of station, analysis space, shape (2, n)."""
-    return np.array(ERRORS[name])[[KINDS.index(each) for each in kind]].reshape(-1, 2).T
+    of = dict(zip(KINDS, ERRORS[name], strict=True))
+    return np.array([of[each] for each in kind]).reshape(-1, 2).T
 
 
 def round_reports(said: dict[str, np.ndarray], finely: np.ndarray) -> dict[str, np.ndarray]:
-    """Values as networks round them; ``finely``, shape (n,): a mesonet's, in m/s and whole degrees."""
+    """Values as networks round them, variable -> shape (n,), SI; ``finely``, mask (n,): as a mesonet does."""
     made, step = dict(said), np.where(finely, 0.1, KNOT)
     for name in ("t2m", "d2m"):
         if name in said:
@@ -154,9 +155,10 @@ def round_reports(said: dict[str, np.ndarray], finely: np.ndarray) -> dict[str, 
 def truth_at(
     sites: Sites, fields: dict[str, np.ndarray], static: Static, corner: tuple[int, int] = (0, 0)
 ) -> dict[str, np.ndarray]:
-    """The truth at stations, at their height.
+    """The truth at stations, carried to their height as `fields.adjustment` says.
 
     Args:
+        sites: n stations.
         fields: all variables, on a box of the domain whose first point is ``corner`` (y, x), that holds the stations.
 
     Returns:
@@ -165,7 +167,8 @@ def truth_at(
     row, column = sites.row - corner[0], sites.column - corner[1]
     made = {name: bilinear(field, row, column).astype(np.float64) for name, field in fields.items()}
     rise = sites.elevation - bilinear(static.terrain, sites.row, sites.column)
-    made["psfc"] = np.exp(adjustment.adjust_log_pressure(np.log(made["psfc"]), rise, made["t2m"]))
+    moist = adjustment.virtual_temperature(made["t2m"], made["d2m"], made["psfc"])
+    made["psfc"] = np.exp(adjustment.adjust_log_pressure(np.log(made["psfc"]), rise, moist))
     made["t2m"] = adjustment.adjust_temperature(made["t2m"], rise)
     made["d2m"] = adjustment.adjust_dew_point(made["d2m"], rise)
     return made

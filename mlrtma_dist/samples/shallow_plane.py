@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.linalg.noise import distinct_points, normal, uniform
 from mlrtma_dist.linalg.spectral import SpectralCovariance
 from mlrtma_dist.nn.neighbourhood import Alone, Box
@@ -68,6 +69,8 @@ class ShallowPlane:
             each = getattr(self, name)
             if len(each) != len(TYPES) or min(each) < least or not min(each) > 0.0:
                 raise ValueError(f"{name}: expected one above 0 for each of {', '.join(TYPES)}, got {each}")
+        if not (self.step > 0.0 and self.steps >= 0):
+            raise ValueError(f"step, steps: expected seconds above 0 and steps from 0, got {self.step:g}, {self.steps}")
         if max(self.observations) > self.size**2:
             raise ValueError(f"observations: expected at most {self.size**2} distinct points, got {self.observations}")
 
@@ -85,7 +88,11 @@ class ShallowPlane:
         return EPOCH + np.arange(cases).astype("timedelta64[h]")
 
     def truth(self, number: int) -> np.ndarray:
-        """h, u, v of a case, shape (3, y, x)."""
+        """h, u, v of a case, shape (3, y, x), m and m s-1.
+
+        Raises:
+            InputError: the winds have no balance (`physics.balance.balanced`), or the step is not stable.
+        """
         block, place = divmod(number, TOGETHER)
         return _block(self, block)[place]
 
@@ -117,7 +124,7 @@ def _block(world: ShallowPlane, block: int) -> np.ndarray:
         state = model.to_centres(model.run(state, world.step, world.steps, here), here).double().numpy()
     state[:, 0] -= world.depth
     if not np.isfinite(state).all():
-        raise ValueError(f"step: expected one that is stable, got {world.step:g} s. Take a shorter one.")
+        raise InputError(f"step: expected one that is stable, got {world.step:g} s. Take a shorter one.")
     return state
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mlrtma_dist import clock
-from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.static import Static, load_static
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.interpolate import bilinear
@@ -20,6 +19,7 @@ from mlrtma_dist.observations.readers import read_observations
 from mlrtma_dist.observations.stations import read_stations
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.samples.build import Case, inside
+from mlrtma_dist.samples.ground import require_earth
 from mlrtma_dist.samples.model_error import ModelError
 from mlrtma_dist.samples.reports import Reporting, error_of, truth_at
 from mlrtma_dist.samples.simulated_world import Simulation
@@ -112,8 +112,7 @@ class Twins:
         Raises:
             InputError: terrain or stations cannot be had, or the domain is a plane.
         """
-        if domain.is_plane:
-            raise InputError(f"domain {domain.name} is a plane without latitude; the twins' weather needs the earth")
+        require_earth(domain)
         static = load_static(domain)
         sites = self.stations.sites(static, self.seed)
         ground = bilinear(static.terrain, sites.row, sites.column).astype(np.float64)
@@ -141,14 +140,15 @@ class TwinCases:
         return Case(fields, self._table(truth, box, wide, time))
 
     def _table(self, truth: dict[str, np.ndarray], box: Box, wide: Box, time: np.datetime64) -> Table:
+        """What the stations of a box say, by the truth on the wider box around it."""
         place = np.stack([self.sites.row, self.sites.column], 1)
-        sites = self.sites[inside(box, cell_of(place, self.static.domain.shape, False))]
+        mine = inside(box, cell_of(place, self.static.domain.shape, False))
+        sites, place = self.sites[mine], place[mine]
         true = truth_at(sites, truth, self.static, (wide.y0, wide.x0))
         said = self.world.reporting.values(sites, true, time, self.world.seed)
         parts = []
         for number, name in enumerate(self.world.variables):
             value, comes = said[name]
             error = error_of(name, sites.kind)[0] * (value if VARIABLES[name].transform == "log" else 1.0)
-            parts.append((np.stack([sites.row, sites.column], 1)[comes], value[comes], error[comes],
-                          np.full(comes.sum(), number)))
+            parts.append((place[comes], value[comes], error[comes], np.full(comes.sum(), number)))
         return Table(*(np.concatenate(column) for column in zip(*parts, strict=True)))

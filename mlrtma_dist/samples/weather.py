@@ -84,8 +84,7 @@ class Weather:
     def octaves(self, name: str, spacing: float) -> Octaves:
         """The random field of a quantity of ``FIELDS`` on a grid of a spacing in m."""
         channel, longest, shortest, slopes = FIELDS[name]
-        shortest = shortest if shortest > 1e3 else shortest * spacing
+        shortest = shortest if shortest > 1e3 else shortest * spacing  # grid lengths are few, metres thousands
         days = self.lifetime * (longest / LARGEST) ** (2.0 / 3.0)
-        return Octaves(channel, longest, min(shortest, longest), slopes, velocity=tuple(self.steering),
-                       bend=BEND,
+        return Octaves(channel, longest, min(shortest, longest), slopes, bend=BEND, velocity=tuple(self.steering),
                        lifetime=days * DAY)

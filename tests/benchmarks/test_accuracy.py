@@ -102,14 +102,14 @@ def test_members_of_past_hours_are_of_other_years_than_what_they_verify():
 
 
 def test_kriging_of_a_library_gives_back_a_linear_trend_of_elevation(hour):
+    from accuracy_data import conus
     from kriging import Kriging
 
     from mlrtma_dist.fields.static import station_points
 
     generator = np.random.default_rng(1)
     latitude, longitude = generator.uniform(35, 45, 300), generator.uniform(-110, -90, 300)
-    static = __import__("accuracy_data").conus()
-    points = station_points(static, latitude, longitude, generator.uniform(0, 2000, 300))
+    points = station_points(conus(), latitude, longitude, generator.uniform(0, 2000, 300))
     trend = 5.0 - 6.5e-3 * points.elevation
     fit = Kriging().fit(points[:200], trend[:200] + 1e-3 * generator.standard_normal(200), np.ones(200))
     assert np.allclose(fit.increment(points[200:]), trend[200:], atol=0.5)
@@ -150,3 +150,18 @@ def test_the_command_writes_every_row_and_prints_its_ratio_last(tmp_path):
     expected = np.sqrt(np.prod([value[way, "threedvar"] / value[way, "kriging"] for way in ways]))
     assert float(done.stdout.split()[-1]) == pytest.approx(expected, abs=6e-4)
     assert (tmp_path / "tables.md").read_text().count("| gust | m/s |") == 2
+
+
+def test_of_the_cost_alone_the_last_line_is_the_ratio_of_its_tables(tmp_path, monkeypatch, capsys):
+    import accuracy
+    import accuracy_cost
+
+    measured = [accuracy_cost.Cost(5, 9, {"kriging": 1.0, "threedvar": fit}, {"kriging": 3.0, "threedvar": 0.5})
+                for fit in (0.5, 3.5)]  # ratios of 1/4 and 1
+    monkeypatch.setattr(accuracy_cost, "measure_conus", lambda: measured[0])
+    monkeypatch.setattr(accuracy_cost, "measure_mm5", lambda: measured[1])
+    monkeypatch.setattr(sys, "argv", ["accuracy.py", "--data", "cost", "--output", str(tmp_path)])
+    accuracy.main()
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "3D-Var over kriging library, geometric mean of processor time: ratio 0.500"
+    assert "| 3D-Var | 0.50 | 0.50 | 1.00 | 0.250 |" in (tmp_path / "tables.md").read_text()

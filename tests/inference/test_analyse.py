@@ -9,7 +9,7 @@ import pytest
 
 from mlrtma_dist.fields.gridded import load_gridded
 from mlrtma_dist.fields.static import grid_points
-from mlrtma_dist.inference.analyse import ERROR_BLOCK, analyse, at_reports, diagnose, make_consistent, solve
+from mlrtma_dist.inference.analyse import ERROR_BLOCK, analyse, at_reports, diagnose, solve
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.observations.table import Observations
 
@@ -140,7 +140,7 @@ def test_a_thread_that_asks_in_between_is_not_answered_with_anothers_place(toy):
     assert asked and np.abs(alone - elsewhere).max() > 0.5
 
 
-def test_blocks_meet_without_a_seam(toy, monkeypatch):
+def test_blocks_meet_without_a_seam(toy):
     settings = toy.settings("t2m")
     problem = toy.pose(settings)
     fits = solve(problem, "threedvar", settings)
@@ -181,19 +181,6 @@ def test_the_departures_are_what_was_measured_minus_what_is_said(toy, analysed):
         rows = used & (made.observations.variable == name)
         assert np.std(made.analysis_departure[rows]) < np.std(made.background_departure[rows])
     assert (made.method, made.first_guess_name) == ("threedvar", problem.first_guess.name)
-
-
-def test_dew_points_above_the_temperature_and_gusts_below_the_wind_are_mended_alone():
-    t, d = np.array([280.0, 290.0, 300.0]), np.array([281.0, 285.0, 300.0])
-    values = {"t2m": t, "d2m": d, "u10": np.array([3.0, -6.0, 0.0]), "v10": np.array([4.0, 8.0, 0.0]),
-              "gust": np.array([4.0, 12.0, 0.0])}
-    make_consistent(values)
-    np.testing.assert_array_equal(values["d2m"], [280.0, 285.0, 300.0])
-    np.testing.assert_array_equal(values["gust"], [5.0, 12.0, 0.0])
-    np.testing.assert_array_equal(values["t2m"], [280.0, 290.0, 300.0])
-    alone = {"d2m": np.array([281.0]), "gust": np.array([0.0])}
-    make_consistent(alone)
-    assert (alone["d2m"][0], alone["gust"][0]) == (281.0, 0.0)
 
 
 def test_a_whole_analysis_is_consistent(analysed):

@@ -16,6 +16,6 @@ def places():
         return Points(
             latitude, longitude, cartesian(latitude, longitude), elevation,
             generator.uniform(0.0, 1.0, n), elevation * generator.uniform(-0.3, 0.3, n),
-        )  # fmt: skip
+        )
 
     return make

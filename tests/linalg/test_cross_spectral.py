@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.linalg.cross_spectral import CrossCovariance
 
 SHAPE = (4, 6)
@@ -50,5 +51,5 @@ def test_spreading_weights_is_the_product_with_the_matrix_between_points():
 def test_a_part_holds_the_covariances_among_its_fields():
     found = CrossCovariance.estimate([cases(7, 3)])
     np.testing.assert_array_equal(found.part(slice(1, 2)).rows[0, 0], found.rows[1, 1])
-    with pytest.raises(ValueError, match="expected cases"):
+    with pytest.raises(InputError, match="expected cases"):
         CrossCovariance.estimate([])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.linalg.noise import normal, philox, uniform
 
 # Random123, kat_vectors, philox4x32-10: counter, key, words.
@@ -46,5 +47,5 @@ def test_normal_noise_is_gaussian_and_uniform_noise_uniform():
 
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_a_seed_that_does_not_fit_is_refused(seed):
-    with pytest.raises(ValueError, match="smaller seed"):
+    with pytest.raises(InputError, match="Choose a seed in that range"):
         normal(seed, 0, 0)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.linalg.spectral import SpectralCovariance
 
 
@@ -34,5 +35,5 @@ def test_applying_the_covariance_is_multiplying_by_its_matrix():
 
 
 def test_a_length_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="above 0"):
+    with pytest.raises(InputError, match="above 0"):
         SpectralCovariance.gaussian((8, 8), 0.0, 1.0)

@@ -18,7 +18,7 @@ def places():
         return Points(
             latitude, longitude, cartesian(latitude, longitude), elevation,
             generator.uniform(0.0, 1.0, n), elevation * generator.uniform(-0.3, 0.3, n),
-        )  # fmt: skip
+        )
 
     return make
 
@@ -41,7 +41,7 @@ def covariance() -> Covariance:
         Component(4.0, "rounded", 900e3, 2000.0),
         Component(1.75, "askey", 800e3, 1580.0, 2.9, 1150.0),
         Component(0.5, "askey", 91e3),
-    ))  # fmt: skip
+    ))
 
 
 @pytest.fixture

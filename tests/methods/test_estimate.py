@@ -7,6 +7,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.linalg.covariance import Component, Covariance
 from mlrtma_dist.linalg.kernels import KERNELS
 from mlrtma_dist.methods import estimate as module
@@ -118,9 +119,10 @@ def test_more_reports_than_wanted_are_left_out_the_same_way_each_time(hours):
     assert len(scores) == 1 and scores != {estimate(START, hours, steps=1)[1]}
 
 
-def test_hours_of_few_departures_are_refused_when_there_are_no_others(places, generator):
-    few = hour(TRUTH, places(generator, 10, 5.0), generator)
-    with pytest.raises(ValueError, match="at least one hour with more than 10 departures"):
+def test_hours_of_few_departures_take_no_part_and_are_refused_when_there_are_no_others(hours, places, generator):
+    few, none = (hour(TRUTH, places(generator, count, 5.0), generator) for count in (10, 0))
+    assert estimate(START, [*hours, few, none], steps=3) == estimate(START, hours, steps=3)
+    with pytest.raises(InputError, match="at least one hour with more than 10 departures"):
         estimate(START, [few], steps=1)
 
 

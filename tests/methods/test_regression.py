@@ -9,6 +9,7 @@ import torch
 from launch import launch
 
 from mlrtma_dist import config
+from mlrtma_dist.methods.learned import build_method
 from mlrtma_dist.methods.optimal import OptimalAnalysis
 from mlrtma_dist.methods.regression import Regression, RegressionSettings
 from mlrtma_dist.nn.neighbourhood import Alone
@@ -142,5 +143,6 @@ def test_settings_that_cannot_be_are_refused():
         RegressionSettings(observed=5)
     with pytest.raises(ValueError, match="background_deviation"):
         RegressionSettings(background_deviation=0.0)
-    with pytest.raises(ValueError, match="multiples of the 8 groups"):
-        Regression(RegressionSettings(widths=(20, 20)))
+    for settings, expected in (({"widths": [20, 20]}, "multiples of the 8 groups"), ({"fold": 0}, "a fold from 1 on")):
+        with pytest.raises(config.ConfigError, match=f"here: settings: .*{expected}"):
+            build_method("regression", settings, "here")

@@ -72,7 +72,7 @@ def test_a_method_of_ensembles_without_one_says_how_to_give_it(name):
     (lambda: Members(NEAR, 1.0, error_factor=0.0), "error_factor: expected a positive"),
     (lambda: EnsembleSettings(Members(NEAR, 1.0, 0.5), *[Members(NEAR, 1.0)] * 2), "letkf: static"),
     (lambda: EnsembleSettings(*[Members(NEAR, 1.0)] * 3, 2.0), "relaxation: expected 0 to 1"),
-])  # fmt: skip
+])
 def test_settings_of_members_that_no_analysis_can_use_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
@@ -80,7 +80,7 @@ def test_settings_of_members_that_no_analysis_can_use_are_refused(make, message)
 
 def test_an_unknown_method_is_refused_with_the_known_ones_named():
     known = "threedvar, oi, letkf, envar, hybrid, gaussian_weights, nearest, first_guess"
-    with pytest.raises(ValueError, match=f"'4dvar'.*{known}"):
+    with pytest.raises(InputError, match=f"'4dvar'.*{known}"):
         build_method("4dvar", SETTINGS, "t2m", Covariance((COMPONENT,)))
 
 
@@ -95,7 +95,7 @@ def test_the_shipped_settings_know_every_variable():
     ({"observation_error": float("nan")}, "observation_error: expected a positive"),
     ({"huber": 0.0}, "huber: expected a positive limit, or null"),
     ({"covariance": ()}, "covariance: expected at least one component"),
-])  # fmt: skip
+])
 def test_settings_that_no_analysis_can_use_are_refused(bad, message):
     with pytest.raises(ValueError, match=message):
         VariableSettings(**{"observation_error": 1.0, "huber": 1.5, "covariance": (COMPONENT,), **bad})

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from mlrtma_dist.config import ConfigError
+from mlrtma_dist.config import ConfigError, build
 from mlrtma_dist.nn.neighbourhood import Box
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.parallel.transport import Transport
@@ -136,3 +136,10 @@ def test_an_error_of_the_reading_thread_is_raised_where_its_batch_is_asked_for()
     assert [next(stream), next(stream)] == [0, 1]
     with pytest.raises(ZeroDivisionError):
         next(stream)
+
+
+def test_a_plane_of_fields_without_a_length_or_a_deviation_is_refused_by_its_key():
+    for key in ("length", "deviation"):
+        field = {"length": 3.0, "deviation": 1.0, key: 0.0}
+        with pytest.raises(ConfigError, match="here: truth: expected length and deviation above 0"):
+            build(GaussianPlane, {"truth": field}, "here")

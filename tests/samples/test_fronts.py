@@ -1,5 +1,7 @@
 """Fronts: they move as fast as they say, cool by their contrast, and are nothing where they do not reach."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -56,6 +58,18 @@ def test_a_front_that_is_not_felt_adds_exactly_nothing():
             assert not one.temperature(ahead).any() and not one.pressure(ahead).any() and not one.cloud(ahead).any()
     assert any(seen) and not all(seen)
     assert not one.temperature(np.array([-END * kind.recovery - 1.0])).any()
+
+
+def test_no_front_appears_or_vanishes_while_it_is_felt():
+    """A trough that reaches farther than the cold behind it, every hour for a week."""
+    kind, times = Fronts(recovery=100e3, reach=600e3, bend=0.0), 1.6e9 + HOUR * np.arange(168)
+    wider = replace(kind, recovery=1e7)  # knows fronts 40,000 km away
+    fronts = {f.number: replace(f, kind=kind) for f in wider.near(3, times[80], CENTRE, northern=True)}
+    for time in times:
+        near = {f.number for f in kind.near(3, time, CENTRE, northern=True)}
+        felt = {number for number, f in fronts.items() if f.is_felt(AXIS, AXIS, time)}
+        assert felt <= near and len(felt) < len(fronts)
+    assert felt
 
 
 def test_fronts_follow_each_other_at_the_interval():

@@ -129,3 +129,11 @@ def test_layouts_that_cannot_be_are_refused():
         ShallowPlane(observations=(1, 2, 3))
     with pytest.raises(ValueError, match="speed: expected the least and the greatest"):
         ShallowPlane(speed=(5.0, 1.0))
+    for wrong in ({"step": 0.0}, {"steps": -1}):
+        with pytest.raises(ValueError, match="step, steps: expected seconds above 0"):
+            ShallowPlane(**wrong)
+
+
+def test_a_step_that_is_not_stable_is_refused_by_name():
+    with pytest.raises(InputError, match="step: expected one that is stable, got 10000 s"):
+        replace(PLANE, step=1e4, steps=30).truth(0)
