@@ -8,10 +8,10 @@ import pyproj
 
 from mlrtma_dist.grid.domain import EARTH_RADIUS, Domain, Size, locate_corner
 from mlrtma_dist.io.grid_field import GriddedFileError
+from mlrtma_dist.io.netcdf_levels import LENGTHS
 
 UNEVEN = 1e-3  # of the spacing, for each of two neighbours; float32 coordinates of a continent round to 2e-4 of 2.5 km
 LATITUDE = ("degrees_north", "degree_north", "degree_N", "degrees_N", "degreeN", "degreesN")
-LENGTHS = {"m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0, "km": 1000.0}
 OWN_MAPPING = "projection"  # our product's; CF forbids to name one outside its appendix F, so variables may not
 
 
@@ -57,7 +57,8 @@ def _projection(dataset, variable, axis, where: str) -> tuple[str, float]:
     key = getattr(variable, "grid_mapping", OWN_MAPPING).split(":")[0].strip()
     if key not in dataset.variables:
         raise NetcdfError(
-            f"{where}: neither 1-D latitude and longitude in degrees nor a grid_mapping variable ({key!r} is none)"
+            f"{where}: expected its last two dimensions to be latitude and longitude, 1-D and in degrees, or y and x"
+            f" with a grid_mapping variable ({key!r} is none); they are {', '.join(variable.dimensions[-2:])}"
         )
     attributes = {a: dataset[key].getncattr(a) for a in dataset[key].ncattrs()}
     try:

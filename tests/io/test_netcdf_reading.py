@@ -161,7 +161,7 @@ def test_grids_units_and_files_that_cannot_be_read_are_named(tmp_path):
     with pytest.raises(NetcdfError, match="unit.nc: variable t2m: the unit 'furlong' is not understood"):
         read_netcdf(path)
     path = create(tmp_path / "mapping.nc", [0.0, 1e3], [0.0, 1e3], 280.0, units="K", y_units="m", x_units="m")
-    with pytest.raises(NetcdfError, match="neither 1-D latitude and longitude"):
+    with pytest.raises(NetcdfError, match="latitude and longitude, 1-D and in degrees, or y and x .* they are y, x"):
         read_netcdf(path)
     with netCDF4.Dataset(tmp_path / "curvilinear.nc", "w") as file:
         file.createDimension("south_north", 3)
