@@ -35,6 +35,8 @@ def nearest_hour(times: np.ndarray) -> np.datetime64:
     Raises:
         InputError: there is no time to judge by.
     """
+    if not len(times):
+        raise InputError("expected observations, found none: every value in the files is missing")
     seconds = times[~np.isnat(times)].astype("datetime64[s]").astype(np.int64)
     if not len(seconds):
         raise InputError("no observation carries a time: name the analysis time with --time")

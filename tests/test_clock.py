@@ -43,6 +43,11 @@ def test_the_hour_of_no_times_asks_for_the_option():
         clock.nearest_hour(np.array(["NaT"], dtype="datetime64[s]"))
 
 
+def test_files_without_a_single_value_are_told_from_values_without_a_time():
+    with pytest.raises(InputError, match="expected observations, found none"):
+        clock.nearest_hour(np.array([], dtype="datetime64[s]"))
+
+
 def test_a_time_in_a_file_name_reads_back():
     assert clock.compact(SIX) == "20220824T0600Z"
     assert clock.parse_time(clock.compact(SIX).replace("T", "")) == SIX
