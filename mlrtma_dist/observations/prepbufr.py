@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 
 from mlrtma_dist.io.bufr import BufrError, Reports, decode
-from mlrtma_dist.observations.moisture import dew_point, dew_point_error, sensible_temperature
 from mlrtma_dist.observations.table import Flag, Observations
+from mlrtma_dist.physics.moisture import dew_point, dew_point_error, sensible_temperature
 
 CATEGORIES = frozenset({"ADPSFC", "SFCSHP", "MSONET"})
 VIRTMP = 8

@@ -155,12 +155,6 @@ def test_dew_point_from_relative_humidity_is_the_models_own(real_data):
     assert np.abs(found - fields["d2m"]).max() < 0.1
 
 
-def test_bolton_at_the_triple_point_and_back():
-    assert adjustment.vapour_pressure(273.16) == pytest.approx(611.657, rel=1e-3)  # ITS-90 triple point
-    temperature = np.linspace(230, 305, 50)
-    np.testing.assert_allclose(adjustment.dew_point(adjustment.vapour_pressure(temperature)), temperature, atol=1e-9)
-
-
 def test_without_the_models_terrain_nothing_is_adjusted_and_it_says_so(real_data):
     path = real_data / "ruc13/2005080700_f12_background.grib"
     plains = Domain("plains", "plains", LAMBERT.format(40, -100), Size(30, 30), 20e3, Corner(37, -105))
