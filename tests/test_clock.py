@@ -53,8 +53,7 @@ def test_a_time_in_a_file_name_reads_back():
     assert clock.parse_time(clock.compact(SIX).replace("T", "")) == SIX
 
 
-def test_day_of_year_and_hour_of_day_carry_their_fractions():
+def test_the_day_of_the_year_carries_its_fraction():
     noon = np.datetime64("2024-12-31T12:30:00")  # a leap year
     assert clock.day_of_year(noon) == pytest.approx(365 + 12.5 / 24)
-    assert clock.hour_of_day(noon) == 12.5
     assert clock.day_of_year(np.datetime64("2024-01-01T00:00:00")) == 0.0
