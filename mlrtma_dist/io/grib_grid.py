@@ -95,11 +95,13 @@ def _first_point(handle) -> tuple[float, float]:
 
 def _earth(handle) -> str:
     """The figure of the earth as PROJ parameters."""
+    axes = [get(handle, f"earth{axis}AxisInMetres", None, float) for axis in ("Major", "Minor")]
+    if None not in axes:  # an ellipsoid of edition 2
+        if not all(6.3e6 < axis < 6.4e6 for axis in axes):
+            raise ValueError(f"expected axes of the earth between 6300 and 6400 km, got {axes}")
+        return f"+a={axes[0]!r} +b={axes[1]!r}"
     if get(handle, "earthIsOblate", 0, int):
-        axes = [get(handle, k, None, float) for k in ("earthMajorAxisInMetres", "earthMinorAxisInMetres")]
-        if None not in axes:
-            return f"+a={axes[0]!r} +b={axes[1]!r}"
-        return "+a=6378160.0 +rf=297.0"  # GRIB1's oblate earth, IAU 1965
+        return "+a=6378160.0 +rf=297.0"  # edition 1's oblate earth, IAU 1965
     radius = get(handle, "radius", None, float)
     if radius is None or not 6.3e6 < radius < 6.4e6:
         raise ValueError(f"expected the earth's radius between 6300 and 6400 km, got {radius}")
