@@ -5,7 +5,6 @@ stereographic), 3.30 (Lambert) of WMO FM 92 GRIB2, and their GRIB1 twins. Latitu
 """
 
 import dataclasses
-import math
 
 import numpy as np
 import pyproj
@@ -13,6 +12,7 @@ import pyproj
 from mlrtma_dist.grid.domain import EARTH_RADIUS, Corner, Domain, Size, locate_corner, wrap_longitude
 from mlrtma_dist.io.grib_messages import GribError
 from mlrtma_dist.io.grib_names import get
+from mlrtma_dist.io.grid_field import oblong_domain
 
 # Scanning mode, flag table 3.4
 WESTWARD, NORTHWARD, COLUMNS_FIRST, BOUSTROPHEDON, STAGGERED = 0x80, 0x40, 0x20, 0x10, 0x0F
@@ -198,12 +198,9 @@ def _latitude_longitude(handle, size, where, projection=None):
         return Domain(
             "message", "grid of a GRIB message", projection or f"+proj=longlat {earth}", size, steps[0], corner
         )
-    if projection or steps[1] > steps[0]:
-        raise ValueError(f"expected equal spacing, or a finer one in latitude, got {steps} degrees")
-    # An equidistant cylindrical map true where the two spacings are equally long
-    true, middle = math.degrees(math.acos(steps[1] / steps[0])), west + 0.5 * steps[0] * (size.x - 1)
-    projection = f"+proj=eqc +lat_ts={true!r} +lon_0={middle!r} +R={EARTH_RADIUS!r}"
-    return Domain("message", "grid of a GRIB message", projection, size, math.radians(steps[1]) * EARTH_RADIUS, corner)
+    if projection:
+        raise ValueError(f"expected equal spacing about another pole, got {steps} degrees")
+    return oblong_domain("grid of a GRIB message", size, corner, (steps[0], steps[1]))
 
 
 def _rotated(handle, size, where):
