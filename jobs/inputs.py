@@ -55,7 +55,7 @@ def check_times(time: str | None, window_minutes: float) -> None:
     if time is not None:
         clock.parse_time(time)
     if not 0.0 < window_minutes <= WIDEST_WINDOW:
-        raise ValueError(f"window_minutes: expected a half width above 0, up to {WIDEST_WINDOW}, got {window_minutes:g}")
+        raise ValueError(f"window_minutes: expected above 0 and up to {WIDEST_WINDOW}, got {window_minutes:g}")
 
 
 def check_precedence(precedence: tuple[str, ...]) -> None:
