@@ -8,6 +8,7 @@ Writes output/<domain>_<time>/<domain>_<time>.nc, its maps, config.yaml and qual
 output/<domain>_<method>/<domain>_<method>.nc and config.yaml.
 """
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,14 +21,15 @@ from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.inference.analyse import analyse, solve
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.inference.maps import draw_maps
-from mlrtma_dist.inference.problem import pose
+from mlrtma_dist.inference.problem import Problem, pose
 from mlrtma_dist.inference.product import write_product
 from mlrtma_dist.inference.product_grib import write_product_grib
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.methods.settings import METHODS, check_ensemble
-from mlrtma_dist.observations.quality_summary import summarise, table
+from mlrtma_dist.observations.quality_summary import summarise, table, total
 from mlrtma_dist.observations.readers import PRECEDENCE
 
+log = logging.getLogger(__name__)
 OPTIONS = {
     **station_inputs.OPTIONS,
     "--samples": ("samples", "instead of observations: a store of cases, all of which are analysed"),
@@ -119,6 +121,7 @@ def make(run: Run) -> tuple[Analysis, list[Path]]:
     domain = load_region(run.domain)
     observations = station_inputs.read(run)
     problem = pose(load_static(domain), observations, settings, **station_inputs.asked(run, observations))
+    _warn(problem)
     with progress(f"analyse {domain.name}") as show:
         fits = solve(problem, run.method, settings)
         analysis = analyse(problem, fits, settings, run.method, progress=show)
@@ -136,3 +139,12 @@ def make(run: Run) -> tuple[Analysis, list[Path]]:
     if run.maps:
         draw_maps(analysis, folder / "maps")
     return analysis, products
+
+
+def _warn(problem: Problem) -> None:
+    """Say aloud what the product will say of itself, and why no report counts where none does."""
+    if not problem.used.any():
+        first = total(summarise(problem.observations)).first.items()
+        log.warning("none of %d values is used: %s", len(problem.used), ", ".join(f"{n} {f}" for f, n in first if n))
+    for note in problem.notes:
+        log.warning("%s", note)

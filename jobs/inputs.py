@@ -16,6 +16,7 @@ from mlrtma_dist.observations.stations import read_stations
 from mlrtma_dist.observations.table import Observations
 
 log = logging.getLogger(__name__)
+WIDEST_WINDOW = 1440  # minutes: reports of the day before and of the day after tell nothing of the hour
 
 
 def load_settings(name: str, variables: tuple[str, ...] = ()) -> Classical:
@@ -53,8 +54,8 @@ def check_times(time: str | None, window_minutes: float) -> None:
     """
     if time is not None:
         clock.parse_time(time)
-    if not window_minutes > 0.0:
-        raise ValueError(f"window_minutes: expected a positive half width in minutes, got {window_minutes:g}")
+    if not 0.0 < window_minutes <= WIDEST_WINDOW:
+        raise ValueError(f"window_minutes: expected above 0 and up to {WIDEST_WINDOW}, got {window_minutes:g}")
 
 
 def check_precedence(precedence: tuple[str, ...]) -> None:

@@ -35,6 +35,8 @@ def nearest_hour(times: np.ndarray) -> np.datetime64:
     Raises:
         InputError: there is no time to judge by.
     """
+    if not len(times):
+        raise InputError("expected observations, found none: every value in the files is missing")
     seconds = times[~np.isnat(times)].astype("datetime64[s]").astype(np.int64)
     if not len(seconds):
         raise InputError("no observation carries a time: name the analysis time with --time")
@@ -49,8 +51,3 @@ def compact(time: np.datetime64) -> str:
 def day_of_year(time: np.datetime64) -> float:
     """Days since 1 January 00Z, with fraction."""
     return float((time - time.astype("datetime64[Y]").astype("datetime64[s]")) / np.timedelta64(1, "s")) / 86400.0
-
-
-def hour_of_day(time: np.datetime64) -> float:
-    """Hours since 00Z, with fraction."""
-    return float((time - time.astype("datetime64[D]").astype("datetime64[s]")) / np.timedelta64(1, "s")) / 3600.0

@@ -74,14 +74,27 @@ def load_yaml(path) -> dict:
     return parse_yaml(text, str(path))
 
 
+class _Loader(yaml.SafeLoader):
+    """The safe loader, to which a key that stands twice is an error: YAML forbids it, PyYAML takes the last one."""
+
+    def construct_mapping(self, node, deep=False):
+        """The mapping of a node."""
+        known = []
+        for key, _ in node.value:
+            if key.value in known and isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark)
+            known.append(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def parse_yaml(text: str, where: str) -> dict:
     """The YAML mapping that a text says, such as a configuration saved inside another file; an empty text is empty.
 
     Raises:
-        ConfigError: no YAML, or not a mapping; ``where`` is named.
+        ConfigError: no YAML, a key that stands twice, or not a mapping; ``where`` is named.
     """
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{where}: not valid YAML: {error}") from error
     if data is None:

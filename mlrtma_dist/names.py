@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-STANDARD_PRESSURE = 101325.0
+STANDARD_PRESSURE = 101325.0  # Pa
+STANDARD_GRAVITY = 9.80665  # m s-2
 UNLIMITED_CEILING = 20000.0  # metres; the value by which PrepBUFR says "no ceiling"
 # metres; no cloud base is reported above 30,000 ft, so what is nearer to unlimited than to that is unlimited
 LIMITED_CEILING = (9144.0 * UNLIMITED_CEILING) ** 0.5
@@ -98,7 +99,7 @@ def variable(name: str) -> Variable:
     """Look a variable up.
 
     Raises:
-        ValueError: the name is not in the table; names the nearest.
+        ValueError: the name is not in the table; lists those that are.
     """
     if name not in VARIABLES:
         raise ValueError(f"unknown variable {name!r}: the analysed variables are {', '.join(VARIABLES)}")

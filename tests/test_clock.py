@@ -43,13 +43,17 @@ def test_the_hour_of_no_times_asks_for_the_option():
         clock.nearest_hour(np.array(["NaT"], dtype="datetime64[s]"))
 
 
+def test_files_without_a_single_value_are_told_from_values_without_a_time():
+    with pytest.raises(InputError, match="expected observations, found none"):
+        clock.nearest_hour(np.array([], dtype="datetime64[s]"))
+
+
 def test_a_time_in_a_file_name_reads_back():
     assert clock.compact(SIX) == "20220824T0600Z"
     assert clock.parse_time(clock.compact(SIX).replace("T", "")) == SIX
 
 
-def test_day_of_year_and_hour_of_day_carry_their_fractions():
+def test_the_day_of_the_year_carries_its_fraction():
     noon = np.datetime64("2024-12-31T12:30:00")  # a leap year
     assert clock.day_of_year(noon) == pytest.approx(365 + 12.5 / 24)
-    assert clock.hour_of_day(noon) == 12.5
     assert clock.day_of_year(np.datetime64("2024-01-01T00:00:00")) == 0.0

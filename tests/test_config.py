@@ -140,7 +140,11 @@ def test_a_path_that_ends_in_yaml_is_the_users_own_file(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("a: [1\n", "not valid YAML.*line"), ("- 1\n", "expected a mapping of keys to values, got a list")],
+    [
+        ("a: [1\n", "not valid YAML.*line"),
+        ("a: 1\nb: {c: 1, c: 2}\n", "not valid YAML: the key 'c' stands twice.*line 2"),
+        ("- 1\n", "expected a mapping of keys to values, got a list"),
+    ],
 )
 def test_a_broken_file_is_named(tmp_path, text, words):
     (tmp_path / "broken.yaml").write_text(text)

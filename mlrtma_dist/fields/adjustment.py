@@ -4,18 +4,23 @@ Temperature follows the standard atmosphere's lapse rate (ICAO Doc 7488, 1993). 
 air lifted at constant mixing ratio falls by g R_v T_d^2 / (R_d L_v T): 1.75 K/km at T_d = 283 K, T = 290 K, from
 the hydrostatic equation and Clausius-Clapeyron (Wallace and Hobbs, Atmospheric Science, 2nd edition 2006, chapter 3).
 Pressure follows the hypsometric equation (ibid., eq. 3.29) with the mean virtual temperature of the layer.
-Vapour pressure is Bolton's (Monthly Weather Review 108, 1980, eq. 10 and 11).
+Arguments are numbers or arrays of any one shape, and so is what comes back.
 """
 
 import numpy as np
 
-GRAVITY = 9.80665  # m s-2
+from mlrtma_dist.names import STANDARD_GRAVITY
+from mlrtma_dist.physics.moisture import (
+    RATIO_OF_GASES,
+    dew_point_of_vapour,
+    vapour_of_specific_humidity,
+    vapour_pressure,
+)
+
 DRY_AIR = 287.05  # gas constant, J kg-1 K-1
-VAPOUR_RATIO = 0.622  # gas constant of dry air over that of vapour
 LAPSE_TEMPERATURE = 6.5e-3  # K m-1
 LAPSE_DEW_POINT = 1.8e-3  # K m-1
 STANDARD_TEMPERATURE = 288.15  # K at sea level
-_BOLTON_PRESSURE, _BOLTON_SLOPE, _BOLTON_SHIFT, _FREEZING = 611.2, 17.67, 243.5, 273.15
 DRIEST = 1.0  # Pa; vapour pressure below it (dew point 208 K) is rounding in packed humidity
 
 
@@ -33,31 +38,23 @@ def adjust_log_pressure(log_pressure, rise, virtual_temperature):
     """Logarithm of the pressure in Pa at ``rise`` m above where it was ``log_pressure`` and the air had
     ``virtual_temperature`` (K); between, that falls with the lapse rate of temperature."""
     middle = adjust_temperature(virtual_temperature, 0.5 * rise)
-    return log_pressure - GRAVITY * rise / (DRY_AIR * middle)
-
-
-def vapour_pressure(dew_point):
-    """Vapour pressure in Pa over water of air with a dew point in K (Bolton 1980, eq. 10)."""
-    celsius = dew_point - _FREEZING
-    return _BOLTON_PRESSURE * np.exp(_BOLTON_SLOPE * celsius / (celsius + _BOLTON_SHIFT))
-
-
-def dew_point(vapour):
-    """Dew point in K of a vapour pressure in Pa (Bolton 1980, eq. 11)."""
-    ratio = np.log(np.maximum(vapour, DRIEST) / _BOLTON_PRESSURE)
-    return _FREEZING + _BOLTON_SHIFT * ratio / (_BOLTON_SLOPE - ratio)
+    return log_pressure - STANDARD_GRAVITY * rise / (DRY_AIR * middle)
 
 
 def dew_point_of_specific_humidity(specific_humidity, pressure):
-    """Dew point in K of air of a specific humidity (kg/kg) at a pressure in Pa."""
-    return dew_point(specific_humidity * pressure / (VAPOUR_RATIO + (1 - VAPOUR_RATIO) * specific_humidity))
+    """Dew point in K of air of a specific humidity (kg/kg) at a pressure in Pa; at least that of ``DRIEST``."""
+    return _dew_point(vapour_of_specific_humidity(specific_humidity, pressure))
 
 
 def dew_point_of_relative_humidity(relative_humidity, temperature):
-    """Dew point in K of air of a relative humidity over water (fraction) at a temperature in K."""
-    return dew_point(relative_humidity * vapour_pressure(temperature))
+    """Dew point in K of air of a relative humidity over water (fraction) at a temperature in K, likewise."""
+    return _dew_point(relative_humidity * vapour_pressure(temperature))
+
+
+def _dew_point(vapour):
+    return dew_point_of_vapour(np.maximum(vapour, DRIEST))
 
 
 def virtual_temperature(temperature, dew_point_temperature, pressure):
     """Virtual temperature in K of air of a temperature and dew point (K) at a pressure in Pa."""
-    return temperature / (1 - (1 - VAPOUR_RATIO) * vapour_pressure(dew_point_temperature) / pressure)
+    return temperature / (1 - (1 - RATIO_OF_GASES) * vapour_pressure(dew_point_temperature) / pressure)

@@ -97,7 +97,11 @@ class GriddedFirstGuess:
         """Height of the points above the model's terrain there, m; None where that is not known."""
         if self.state.elevation is None:
             return None
-        return points.elevation - bilinear(self.state.elevation, *place, periodic=closes(self.state.domain))
+        return points.elevation - self._terrain(place)
+
+    def _terrain(self, place) -> np.ndarray:
+        """The model's terrain at fractional indices, m."""
+        return bilinear(self.state.elevation, *place, periodic=closes(self.state.domain))
 
     def _log_pressure(self, place, rise) -> np.ndarray:
         log_pressure = self._at(PRESSURE, place)
@@ -106,9 +110,7 @@ class GriddedFirstGuess:
         if "t2m" in self.state.values:
             temperature = self._at("t2m", place)
         else:
-            temperature = adjustment.adjust_temperature(
-                adjustment.STANDARD_TEMPERATURE, bilinear(self.state.elevation, *place)
-            )
+            temperature = adjustment.adjust_temperature(adjustment.STANDARD_TEMPERATURE, self._terrain(place))
         if "d2m" in self.state.values:
             moist = adjustment.virtual_temperature(temperature, self._at("d2m", place), np.exp(log_pressure))
             temperature = np.where(np.isnan(moist), temperature, moist)

@@ -44,7 +44,7 @@ def read_state(
         of the product must know about it, a sentence each.
 
     Raises:
-        BackgroundError: no analysed variable near ``time``, or none on the domain.
+        BackgroundError: no analysed variable near ``time``, none on the domain, or one without a possible value.
         GriddedFileError: a file cannot be read.
     """
     window = (time - WIDEST_GAP, time + WIDEST_GAP)
@@ -85,7 +85,10 @@ def _nothing(paths, time, codes) -> str:
             f"{_listed(paths)}: holds none of the variables {', '.join(VARIABLES)} by codes that are known: "
             "say what its codes mean (--set codes={...}, docs/observations.md)"
         )
-    nearest = min((f.valid_time for f in fields), key=lambda t: abs(t - time))
+    known = [f.valid_time for f in fields if not np.isnat(f.valid_time)]
+    if not known:
+        return f"{_listed(paths)}: tells no valid time, expected one near {time}: give it a time variable (CF 4.4)"
+    nearest = min(known, key=lambda t: abs(t - time))
     return (
         f"{_listed(paths)}: expected a field within {NEAREST // HOUR} h of {time}, the nearest is valid {nearest}: "
         f"give the background of that time, or --time"
@@ -126,12 +129,24 @@ def _at_time(name: str, fields: list[GridField], time, notes: list[str]) -> np.n
         weight = 0.0 if after == before else (time - before) / (after - before)
         if weight:
             notes.append(f"interpolated in time between {before} and {after}")
-        return _blend(name, latest[before].values, latest[after].values, weight)
+        return _believable(latest[before], _blend(name, latest[before].values, latest[after].values, weight))
     nearest = min((t for t in (before, after) if t is not None), key=lambda t: abs(t - time), default=None)
     if nearest is None or abs(nearest - time) > NEAREST:
         return None
     notes.append(f"valid {nearest}, {abs(nearest - time) / HOUR:.1f} h from {time}, taken as it is")
-    return _blend(name, latest[nearest].values, latest[nearest].values, 0.0)
+    return _believable(latest[nearest], _blend(name, latest[nearest].values, latest[nearest].values, 0.0))
+
+
+def _believable(field: GridField, mixed: np.ndarray) -> np.ndarray:
+    """What was made of a field; that not one of its values is possible is no weather but another unit or quantity."""
+    if np.isnan(mixed).all() and not np.isnan(field.values).all():
+        low, high = VARIABLES[field.name].valid
+        raise BackgroundError(
+            f"{field.source}: expected {field.name} from {low:g} to {high:g} {VARIABLES[field.name].unit}, every value"
+            f" is outside, from {np.nanmin(field.values):g} to {np.nanmax(field.values):g}: correct its unit, or say"
+            " what it is (--set codes={...}, docs/observations.md)"
+        )
+    return mixed
 
 
 def _blend(name: str, before: np.ndarray, after: np.ndarray, weight: float) -> np.ndarray:

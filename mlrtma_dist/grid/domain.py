@@ -15,6 +15,8 @@ from mlrtma_dist import config
 
 EARTH_RADIUS = 6371200.0
 PLANE = "plane"
+MOST_POINTS = 2**31  # what GRIB can count; CONUS at 1 km has 2.4e7
+ROUNDED = 0.01  # degrees by which files that end at a pole may overshoot it
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,12 @@ class Domain:
     note: str = ""
 
     def __post_init__(self):
-        if min(self.size.x, self.size.y) < 2 or self.spacing <= 0:
+        if not self.name.strip() or "/" in self.name or self.name.startswith("."):
+            raise config.ConfigError(f"domain {self.name!r}: expected a name that can begin a file's name, without '/'")
+        points = self.size.x * self.size.y
+        if min(self.size.x, self.size.y) < 2 or points >= MOST_POINTS or not 0 < self.spacing < np.inf:
             raise config.ConfigError(
-                f"domain {self.name}: expected at least 2 x 2 points and a positive spacing, "
+                f"domain {self.name}: expected 2 x 2 points or more, fewer than {MOST_POINTS}, and a positive spacing, "
                 f"got {self.size.x} x {self.size.y} at {self.spacing}"
             )
         if self.is_plane:
@@ -82,6 +87,26 @@ class Domain:
             raise config.ConfigError(
                 f"domain {self.name}: PROJ does not know the projection {self.projection!r}: {error}"
             ) from error
+        self._require_corners()
+
+    def _require_corners(self) -> None:
+        """The south-west corner is a place on the map, and no row of latitudes lies beyond a pole.
+
+        Raises:
+            ConfigError: it is not; says what came.
+        """
+        latitude, longitude = self.corner.latitude, self.corner.longitude
+        if not (abs(latitude) <= 90 + ROUNDED and abs(longitude) <= 720) or not np.isfinite(self._origin).all():
+            raise config.ConfigError(
+                f"domain {self.name}: expected a south-west corner on the map {self.projection!r}, got latitude"
+                f" {latitude:g}, longitude {longitude:g}"
+            )
+        north = latitude + self.spacing * (self.size.y - 1)
+        if self.is_geographic and north > 90 + ROUNDED:
+            raise config.ConfigError(
+                f"domain {self.name}: {self.size.y} rows of {self.spacing:g} degrees from {latitude:g} reach"
+                f" {north:g} degrees north; expected at most 90: use fewer rows"
+            )
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -33,7 +33,6 @@ from mlrtma_dist.observations.station_lists import NO_LISTS, StationLists
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.observations.twins import twin_numbers
 
-MARGIN = 300e3  # m around the domain from which reports help: a station there still moves the edge by a tenth
 TERRAIN_BOXES = 5  # grid boxes across, in which the terrain's range around a station is taken
 
 
@@ -136,7 +135,7 @@ def pose(
 def _judge(static, observations, time, window, held, lists) -> tuple[Observations, Points]:
     """The reports with every flag that needs no first guess, and where they were made."""
     observations = check_reports(
-        observations, time=time, window=window, domain=static.domain, margin=MARGIN, withheld=held, lists=lists
+        observations, time=time, window=window, domain=static.domain, withheld=held, lists=lists
     )
     if lists.errors is not None:
         observations = fill_errors(observations, lists.errors)

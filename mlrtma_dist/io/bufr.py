@@ -14,7 +14,6 @@ and the PrepBUFR reader above it together take 1.3 s (benchmarks/read_prepbufr.p
 """
 
 import re
-from pathlib import Path
 
 import numpy as np
 
@@ -177,9 +176,3 @@ def _elements(column: Column) -> list[Element]:
             raise BufrError(f"element {descriptor} in its tables has scale, reference, width {values}")
         made.append(Element(descriptor, name[:8].strip(), unit, *values))
     return made
-
-
-def read(path: str | Path) -> list[Reports]:
-    """Decode a file; see ``decode``."""
-    path = Path(path)
-    return decode(path.read_bytes(), path.name)

@@ -5,7 +5,6 @@ stereographic), 3.30 (Lambert) of WMO FM 92 GRIB2, and their GRIB1 twins. Latitu
 """
 
 import dataclasses
-import math
 
 import numpy as np
 import pyproj
@@ -13,6 +12,7 @@ import pyproj
 from mlrtma_dist.grid.domain import EARTH_RADIUS, Corner, Domain, Size, locate_corner, wrap_longitude
 from mlrtma_dist.io.grib_messages import GribError
 from mlrtma_dist.io.grib_names import get
+from mlrtma_dist.io.grid_field import oblong_domain
 
 # Scanning mode, flag table 3.4
 WESTWARD, NORTHWARD, COLUMNS_FIRST, BOUSTROPHEDON, STAGGERED = 0x80, 0x40, 0x20, 0x10, 0x0F
@@ -95,11 +95,13 @@ def _first_point(handle) -> tuple[float, float]:
 
 def _earth(handle) -> str:
     """The figure of the earth as PROJ parameters."""
+    axes = [get(handle, f"earth{axis}AxisInMetres", None, float) for axis in ("Major", "Minor")]
+    if None not in axes:  # an ellipsoid of edition 2
+        if not all(6.3e6 < axis < 6.4e6 for axis in axes):
+            raise ValueError(f"expected axes of the earth between 6300 and 6400 km, got {axes}")
+        return f"+a={axes[0]!r} +b={axes[1]!r}"
     if get(handle, "earthIsOblate", 0, int):
-        axes = [get(handle, k, None, float) for k in ("earthMajorAxisInMetres", "earthMinorAxisInMetres")]
-        if None not in axes:
-            return f"+a={axes[0]!r} +b={axes[1]!r}"
-        return "+a=6378160.0 +rf=297.0"  # GRIB1's oblate earth, IAU 1965
+        return "+a=6378160.0 +rf=297.0"  # edition 1's oblate earth, IAU 1965
     radius = get(handle, "radius", None, float)
     if radius is None or not 6.3e6 < radius < 6.4e6:
         raise ValueError(f"expected the earth's radius between 6300 and 6400 km, got {radius}")
@@ -196,12 +198,9 @@ def _latitude_longitude(handle, size, where, projection=None):
         return Domain(
             "message", "grid of a GRIB message", projection or f"+proj=longlat {earth}", size, steps[0], corner
         )
-    if projection or steps[1] > steps[0]:
-        raise ValueError(f"expected equal spacing, or a finer one in latitude, got {steps} degrees")
-    # An equidistant cylindrical map true where the two spacings are equally long
-    true, middle = math.degrees(math.acos(steps[1] / steps[0])), west + 0.5 * steps[0] * (size.x - 1)
-    projection = f"+proj=eqc +lat_ts={true!r} +lon_0={middle!r} +R={EARTH_RADIUS!r}"
-    return Domain("message", "grid of a GRIB message", projection, size, math.radians(steps[1]) * EARTH_RADIUS, corner)
+    if projection:
+        raise ValueError(f"expected equal spacing about another pole, got {steps} degrees")
+    return oblong_domain("grid of a GRIB message", size, corner, (steps[0], steps[1]))
 
 
 def _rotated(handle, size, where):

@@ -7,8 +7,8 @@ and 130, Meteo-France's table 1 and HIRLAM's and AROME's table 253) and ECMWF's 
 import eccodes
 
 from mlrtma_dist.io.field_codes import PER_CENT, FieldCode, name_of_message
+from mlrtma_dist.names import STANDARD_GRAVITY
 
-STANDARD_GRAVITY = 9.80665  # m s-2; geopotential to height
 SURFACE, SEA_LEVEL, HEIGHT_ABOVE_SEA, HEIGHT_ABOVE_GROUND = 1, 101, 102, 103  # GRIB2 code table 4.5
 
 # (discipline, category, number) -> what it is before its level is known

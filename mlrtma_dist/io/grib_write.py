@@ -16,7 +16,9 @@ import pyproj
 
 from mlrtma_dist.config import ConfigError
 from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.grid.interpolate import same_grid
 from mlrtma_dist.io.atomic import written_atomically
+from mlrtma_dist.io.grib_grid import message_domain
 
 PACKING = "grid_complex_spatial_differencing"
 NORTHWARD = 0x40  # scanning mode, flag table 3.4: rows northward, columns eastward, as fields are here
@@ -58,7 +60,7 @@ def write_grib2(
         centre: that answers for the file (common code table C-11); 255: none named.
 
     Raises:
-        ConfigError: a projection that GRIB2 cannot say.
+        ConfigError: a projection that GRIB2 cannot say, or only otherwise: another scale, an oblique pole.
         OSError: the file cannot be written.
     """
     grid = grid_keys(domain)
@@ -68,11 +70,20 @@ def write_grib2(
             try:
                 for key, value in {**grid, **_meaning(field, time, centre)}.items():
                     eccodes.codes_set(handle, key, value)
+                if not file.tell():
+                    _require_same_grid(handle, domain, str(path))
                 _pack(handle, field)
                 eccodes.codes_write(handle, file)
             finally:
                 eccodes.codes_release(handle)
     return pathlib.Path(path)
+
+
+def _require_same_grid(handle, domain: Domain, where: str) -> None:
+    """What the message says of its grid, read back, is the domain: PROJ's words say more than GRIB's."""
+    if not same_grid(message_domain(handle, where), domain):
+        raise ConfigError(f"domain {domain.name}: expected a grid that GRIB2 can say; {domain.projection!r} lies"
+                          " elsewhere when read back. Write netCDF.")
 
 
 def grid_keys(domain: Domain) -> dict[str, object]:

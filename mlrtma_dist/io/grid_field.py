@@ -1,11 +1,12 @@
 """GridField: one two-dimensional field as a file holds it, whatever the file's format."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.grid.domain import EARTH_RADIUS, Corner, Domain, Size
 
 Window = tuple[np.datetime64, np.datetime64]
 TIMELESS = ("terrain", "land")  # whose time says nothing
@@ -49,3 +50,24 @@ class GridField:
 def in_window(name: str, time: np.datetime64, window: Window | None) -> bool:
     """Whether a field is wanted: its valid time lies in the window, or it does not change with time."""
     return window is None or name in TIMELESS or bool(window[0] <= time <= window[1])
+
+
+def oblong_domain(title: str, size: Size, corner: Corner, steps: tuple[float, float]) -> Domain:
+    """The grid of points at even steps of longitude and finer ones of latitude.
+
+    On an equidistant cylindrical map, true where the two steps are equally long, it is a square grid.
+
+    Args:
+        title: for people.
+        size: number of points.
+        corner: the south-west point.
+        steps: degrees of longitude and of latitude.
+
+    Raises:
+        ValueError: the step in latitude is not the finer one.
+    """
+    if not 0 < steps[1] < steps[0]:
+        raise ValueError(f"expected equal spacing, or a finer one in latitude, got {steps} degrees")
+    true, middle = math.degrees(math.acos(steps[1] / steps[0])), corner.longitude + 0.5 * steps[0] * (size.x - 1)
+    projection = f"+proj=eqc +lat_ts={true!r} +lon_0={middle!r} +R={EARTH_RADIUS!r}"
+    return Domain("message", title, projection, size, math.radians(steps[1]) * EARTH_RADIUS, corner)

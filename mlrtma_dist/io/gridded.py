@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from itertools import islice
 
-from mlrtma_dist.io.field_codes import FieldCode
+from mlrtma_dist.io.field_codes import NAMES, FieldCode
 from mlrtma_dist.io.grib import read_grib
 from mlrtma_dist.io.grib_messages import split_messages
 from mlrtma_dist.io.grid_field import GriddedFileError, GridField, Window
@@ -33,14 +33,17 @@ def read_gridded(
 def read_one(path, name: str) -> GridField:
     """Read the field ``name`` of a file (its first, if several), or the only field that the file holds.
 
-    A terrain file made elsewhere may code its one field by numbers that nobody else knows.
+    A terrain file made elsewhere may code its one field by numbers that nobody else knows; one that is known to be
+    something else is not it.
 
     Raises:
-        GriddedFileError: as ``read_gridded``; or the file holds several fields, none of that name.
+        GriddedFileError: as ``read_gridded``; or the file holds several fields, none of that name, or another one.
     """
     named = read_gridded(path, (name,))
     if not named and (_is_netcdf(path) or len(list(islice(split_messages(path), 2))) == 1):
         named = read_gridded(path)
+        if len(named) == 1 and named[0].name in NAMES:
+            raise GriddedFileError(f"{path}: expected a field of {name}, it holds {named[0].name}")
         named = named if len(named) == 1 else []
     if not named:
         raise GriddedFileError(

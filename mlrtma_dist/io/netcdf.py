@@ -4,17 +4,20 @@ CF conventions 1.11: what a variable is, from ``standard_name`` (section 3.3); i
 longitude (section 5.1) or from a ``grid_mapping`` with 1-D projection coordinates (section 5.6).
 """
 
+import logging
 from collections.abc import Collection
 
 import netCDF4
 import numpy as np
 
 from mlrtma_dist.grid.domain import Domain
-from mlrtma_dist.io.field_codes import FieldCode
+from mlrtma_dist.io.field_codes import NAMES, FieldCode
 from mlrtma_dist.io.grid_field import GridField, Window, in_window
 from mlrtma_dist.io.netcdf_grid import NetcdfError, units_of, variable_domain
 from mlrtma_dist.io.netcdf_names import recognise_all, to_si
 
+log = logging.getLogger(__name__)
+NOT_A_TIME = np.datetime64("NaT", "s")
 
 def read_netcdf(
     path, names: Collection[str] | None = None, window: Window | None = None, codes: tuple[FieldCode, ...] = ()
@@ -31,28 +34,44 @@ def read_netcdf(
         One field a variable and time, rows northward and columns eastward.
 
     Raises:
-        NetcdfError: the file cannot be opened or read, or a field asked for has no grid that can be understood.
+        NetcdfError: the file cannot be opened or read, a field asked for has no grid or time that can be understood,
+            or several variables say that they are the same.
     """
     try:
         with netCDF4.Dataset(str(path)) as dataset:
             dataset.set_auto_maskandscale(True)
-            fields = []
-            given = {code.variable: code for code in codes if code.variable in dataset.variables}
-            known = recognise_all(dataset)
-            taken = {code.name for code in given.values()}
-            for key, name in known.items():
-                code = given.get(key)
-                if code is None and name in taken:  # the user gave the name to another variable
-                    continue
-                name, where = code.name if code else name, f"{path}: variable {key}"
-                chosen = _level(dataset, dataset[key], code, where) if code and code.dimension else {}
-                if (names is None or name in names) and _is_field(dataset, dataset[key], chosen):
-                    fields += _fields(dataset, dataset[key], name, where, window, chosen)
-            return fields
+            wanted = _wanted(dataset, path, names, codes)
+            return [field for variable in wanted for field in _fields(dataset, *variable, window)]
     except NetcdfError:
         raise
     except (OSError, RuntimeError, AttributeError) as error:
         raise NetcdfError(f"{path}: cannot be read as netCDF: {error}") from error
+
+
+def _wanted(dataset, path, names: Collection[str] | None, codes: tuple[FieldCode, ...]) -> list[tuple]:
+    """The variables to read: (variable, name, what errors call it, level chosen by the user)."""
+    given = {code.variable: code for code in codes if code.variable in dataset.variables}
+    taken = {code.name for code in given.values()}
+    wanted: dict[str, list[tuple]] = {}
+    for key, name in recognise_all(dataset).items():
+        code = given.get(key)
+        if code is None and name in taken:  # the user gave the name to another variable
+            continue
+        variable, name, where = dataset[key], code.name if code else name, f"{path}: variable {key}"
+        if names is not None and name not in names:
+            continue
+        chosen = _level(dataset, variable, code, where) if code and code.dimension else {}
+        if _is_field(dataset, variable, chosen):
+            wanted.setdefault(name, []).append((variable, name, where, chosen))
+        elif name in NAMES:
+            log.warning("%s is over %s: not read; codes can choose one of a dimension", where, variable.dimensions)
+    for name, found in wanted.items():
+        if len(found) > 1 and name in NAMES:
+            raise NetcdfError(
+                f"{path}: expected one variable for {name}, got {', '.join(v.name for v, *_ in found)}, which say the"
+                f" same of themselves: choose one, --set codes={{{found[0][0].name}: {name}}}"
+            )
+    return [found for several in wanted.values() for found in several]
 
 
 def _level(dataset, variable, code: FieldCode, where: str) -> dict[str, int]:
@@ -79,7 +98,7 @@ def _is_field(dataset, variable, chosen: dict[str, int]) -> bool:
     ]
     return (
         variable.ndim >= 2
-        and variable.dtype.kind in "iuf"
+        and getattr(variable.dtype, "kind", "O") in "iuf"  # of texts the dtype is str itself
         and not extra
         and getattr(variable, "standard_name", "") not in ("latitude", "longitude")
     )
@@ -90,7 +109,7 @@ def _is_time(axis) -> bool:
 
 
 def _fields(
-    dataset, variable, name: str, where: str, window: Window | None, chosen: dict[str, int]
+    dataset, variable, name: str, where: str, chosen: dict[str, int], window: Window | None
 ) -> list[GridField]:
     domain, flip_y, flip_x = variable_domain(dataset, variable, where)
     times = _times(dataset, variable, where)
@@ -117,7 +136,7 @@ def _fields(
                 domain=domain,
                 level_type="",
                 level=0.0,
-                reference_time=_reference_time(dataset, time),
+                reference_time=_reference_time(dataset, time, where),
                 valid_time=time,
                 grid_relative=_along_grid(variable, domain),
                 grib=(),
@@ -137,22 +156,25 @@ def _times(dataset, variable, where: str) -> list[np.datetime64]:
     for key in (*variable.dimensions, "time"):
         axis = dataset.variables.get(key)
         if _is_time(axis) and (key in variable.dimensions or axis.size == 1):
-            try:
-                dates = netCDF4.num2date(
-                    np.ma.compressed(np.ma.atleast_1d(axis[:])),
-                    axis.units,
-                    getattr(axis, "calendar", "standard"),
-                    only_use_cftime_datetimes=False,
-                )
-            except ValueError as error:
-                raise NetcdfError(f"{where}: the time {key!r} is not understood: {error}") from error
-            return [np.datetime64(d.replace(microsecond=0).isoformat(), "s") for d in np.atleast_1d(dates)]
-    return [np.datetime64("NaT", "s")]
+            return _moments(axis, where)
+    return [NOT_A_TIME]
 
 
-def _reference_time(dataset, valid: np.datetime64) -> np.datetime64:
+def _reference_time(dataset, valid: np.datetime64, where: str) -> np.datetime64:
+    """When the forecast started; the valid time where the file does not tell."""
     axis = dataset.variables.get("forecast_reference_time")
-    if not _is_time(axis):
-        return valid
-    date = netCDF4.num2date(np.ma.atleast_1d(axis[:])[0], axis.units, only_use_cftime_datetimes=False)
-    return np.datetime64(date.replace(microsecond=0).isoformat(), "s")
+    return next(iter(_moments(axis, where)), valid) if _is_time(axis) else valid
+
+
+def _moments(axis, where: str) -> list[np.datetime64]:
+    """The times of a variable that are not missing.
+
+    Raises:
+        NetcdfError: a unit, calendar or number that makes no date of ours.
+    """
+    numbers = np.ma.masked_invalid(np.ma.atleast_1d(axis[:])).compressed()
+    try:
+        dates = netCDF4.num2date(numbers, axis.units, getattr(axis, "calendar", "standard"))
+        return [np.datetime64(d.replace(microsecond=0).isoformat(), "s") for d in np.atleast_1d(dates)]
+    except (ValueError, TypeError, OverflowError) as error:
+        raise NetcdfError(f"{where}: the time {axis.name!r} in {axis.units!r} is not understood: {error}") from error

@@ -7,11 +7,11 @@ import numpy as np
 import pyproj
 
 from mlrtma_dist.grid.domain import EARTH_RADIUS, Domain, Size, locate_corner
-from mlrtma_dist.io.grid_field import GriddedFileError
+from mlrtma_dist.io.grid_field import GriddedFileError, oblong_domain
+from mlrtma_dist.io.netcdf_levels import LENGTHS
 
 UNEVEN = 1e-3  # of the spacing, for each of two neighbours; float32 coordinates of a continent round to 2e-4 of 2.5 km
 LATITUDE = ("degrees_north", "degree_north", "degree_N", "degrees_N", "degreeN", "degreesN")
-LENGTHS = {"m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0, "km": 1000.0}
 OWN_MAPPING = "projection"  # our product's; CF forbids to name one outside its appendix F, so variables may not
 
 
@@ -42,11 +42,16 @@ def variable_domain(dataset, variable, where: str) -> tuple[Domain, bool, bool]:
     else:
         projection, scale = _projection(dataset, variable, y, where)
     (y_first, y_step), (x_first, x_step) = (_even(axis, scale, where) for axis in (y, x))
-    if abs(abs(y_step) - abs(x_step)) > UNEVEN * abs(x_step):
-        raise NetcdfError(f"{where}: expected one spacing in x and y, got {abs(x_step)} and {abs(y_step)}")
+    size, steps = Size(len(x), len(y)), (abs(x_step), abs(y_step))
+    square = abs(steps[1] - steps[0]) <= UNEVEN * steps[0]
+    if not square and not projection.startswith("+proj=longlat"):
+        raise NetcdfError(f"{where}: expected one spacing in x and y, got {steps[0]} and {steps[1]}")
     try:
         corner = locate_corner(projection, x_first, y_first)
-        domain = Domain("netcdf", "grid of a netCDF file", projection, Size(len(x), len(y)), abs(x_step), corner)
+        if square:
+            domain = Domain("netcdf", "grid of a netCDF file", projection, size, steps[0], corner)
+        else:
+            domain = oblong_domain("grid of a netCDF file", size, corner, steps)
     except ValueError as error:
         raise NetcdfError(f"{where}: coordinates that make no grid: {error}") from error
     return domain, y_step < 0, x_step < 0
@@ -57,7 +62,8 @@ def _projection(dataset, variable, axis, where: str) -> tuple[str, float]:
     key = getattr(variable, "grid_mapping", OWN_MAPPING).split(":")[0].strip()
     if key not in dataset.variables:
         raise NetcdfError(
-            f"{where}: neither 1-D latitude and longitude in degrees nor a grid_mapping variable ({key!r} is none)"
+            f"{where}: expected its last two dimensions to be latitude and longitude, 1-D and in degrees, or y and x"
+            f" with a grid_mapping variable ({key!r} is none); they are {', '.join(variable.dimensions[-2:])}"
         )
     attributes = {a: dataset[key].getncattr(a) for a in dataset[key].ncattrs()}
     try:

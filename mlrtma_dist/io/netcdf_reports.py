@@ -2,7 +2,7 @@
 
 Classic netCDF (CDF-1, CDF-2: what MADIS and the SAO archives are) is read by SciPy's own decoder, which is Python: a
 damaged file ends in an exception, where the C library may end the process or fill a truncated file with zeros.
-netCDF-4 goes through the C library.
+netCDF-4 and CDF-5 go through the C library.
 """
 
 import io
@@ -14,7 +14,7 @@ from scipy.io import netcdf_file
 from mlrtma_dist.errors import InputError
 
 CLASSIC = (b"CDF\x01", b"CDF\x02")
-HDF5 = b"\x89HDF"
+HDF5, CDF5 = b"\x89HDF", b"CDF\x05"
 # What the decoder raises on damage, met by flipping bytes of real files.
 _DAMAGE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, MemoryError, OSError)
 _DAMAGE += (RuntimeError, AssertionError, EOFError)
@@ -26,7 +26,7 @@ class ReportFileError(InputError):
 
 def is_netcdf(data: bytes) -> bool:
     """Whether some bytes begin like netCDF."""
-    return data.startswith((*CLASSIC, HDF5))
+    return data.startswith((*CLASSIC, HDF5, CDF5))
 
 
 def variable_names(data: bytes, name: str) -> set[str]:
@@ -47,8 +47,8 @@ def read_columns(data: bytes, name: str, wanted) -> dict[str, np.ndarray]:
         wanted: names of variables; those that the file lacks are left out.
 
     Returns:
-        Numbers as float64 with NaN where the file has its fill value, shape (n, ...); text as str without blanks
-        around it, one dimension less.
+        Numbers as float64, unpacked, with NaN where missing, shape (n, ...); text as str without blanks around it, one
+        dimension less where the file has it letter by letter.
 
     Raises:
         ReportFileError: truncated or damaged, or columns that are not of one length.
@@ -76,24 +76,27 @@ def _read(data: bytes, name: str, wanted: set[str] | None) -> dict:
     try:
         if data.startswith(CLASSIC):
             with netcdf_file(io.BytesIO(data), "r", mmap=False) as file:
-                return _decode(file.variables, wanted, lambda v: (v.data, getattr(v, "_FillValue", None)))
+                return _decode(file.variables, wanted, lambda v: v.data)
         with netCDF4.Dataset("reports", memory=data) as file:
             file.set_auto_maskandscale(False)
-            return _decode(file.variables, wanted, lambda v: (v[...], getattr(v, "_FillValue", None)))
+            return _decode(file.variables, wanted, lambda v: v[...])
     except _DAMAGE as error:
         what = str(error) or type(error).__name__
-        kind = "netCDF" if data.startswith(CLASSIC) else "HDF5 or netCDF-4"
+        kind = "HDF5 or netCDF-4" if data.startswith(HDF5) else "netCDF"
         raise ReportFileError(f"{name}: looks like {kind}, and is truncated or damaged: {what}") from error
 
 
 def _decode(variables, wanted, values_of) -> dict:
     if wanted is None:
         return dict.fromkeys(variables)
-    return {key: _column(*values_of(variables[key])) for key in variables if key in wanted}
+    return {key: _column(values_of(variables[key]), variables[key]) for key in variables if key in wanted}
 
 
-def _column(values, fill) -> np.ndarray:
+def _column(values, variable) -> np.ndarray:
+    """A variable's values as text, or as numbers by its attributes (NetCDF User's Guide, appendix A)."""
     values = np.asarray(values)
+    if values.dtype.kind in "OU":  # netCDF-4 knows strings
+        return np.array([str(cell).strip() for cell in values.ravel()], dtype=str).reshape(values.shape)
     if values.dtype.kind == "S":
         if values.ndim == 0:
             return values.astype(str)
@@ -101,7 +104,8 @@ def _column(values, fill) -> np.ndarray:
         flat = [cell.split(b"\0")[0].decode("latin-1").strip() for cell in joined.ravel().tolist()]
         return np.array(flat, dtype=str).reshape(joined.shape)
     native = values.astype(values.dtype.newbyteorder("="))
+    marks = [getattr(variable, key) for key in ("_FillValue", "missing_value") if hasattr(variable, key)]
     numbers = native.astype(np.float64)
-    if fill is not None:
-        numbers[native == np.asarray(fill).astype(native.dtype)] = np.nan
-    return numbers
+    for mark in marks or [netCDF4.default_fillvals[native.dtype.str[1:]]]:
+        numbers[np.isin(native, np.asarray(mark).astype(native.dtype))] = np.nan
+    return numbers * getattr(variable, "scale_factor", 1.0) + getattr(variable, "add_offset", 0.0)

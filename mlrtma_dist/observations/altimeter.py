@@ -11,13 +11,12 @@ At h = 0 it is A; at A = p0 it is the standard atmosphere's pressure at h.
 
 import numpy as np
 
-from mlrtma_dist.names import STANDARD_PRESSURE
+from mlrtma_dist.names import STANDARD_GRAVITY, STANDARD_PRESSURE
 
 TEMPERATURE = 288.15  # K, at mean sea level
 LAPSE_RATE = 0.0065  # K/m
 GAS_CONSTANT = 287.05287  # J/(kg K), dry air
-GRAVITY = 9.80665  # m/s2
-EXPONENT = GAS_CONSTANT * LAPSE_RATE / GRAVITY  # 0.190263
+EXPONENT = GAS_CONSTANT * LAPSE_RATE / STANDARD_GRAVITY  # 0.190263
 HIGHEST = 11e3  # m: the formula holds in the troposphere
 
 

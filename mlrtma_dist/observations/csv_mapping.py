@@ -50,7 +50,11 @@ class TableError(InputError):
 
 
 def columns_of(mapping: dict) -> tuple[set[str], set[str]]:
-    """The columns a mapping must find, and those of variables it can do without if it is ``optional``."""
+    """The columns a mapping must find, and those of variables it can do without if it is ``optional``.
+
+    Args:
+        mapping: one that ``check_mapping`` has passed.
+    """
     given = [key for key in (*PLACES, "elevation", "network", "provider") if isinstance(mapping.get(key), dict)]
     needed = {mapping[key]["column"] for key in given}
     variables = {part["column"] for entry in mapping["variables"].values() for part in parts_of(entry)}
@@ -61,7 +65,7 @@ def check_mapping(mapping: dict, name: str) -> None:
     """Check a mapping's keys, variables and units.
 
     Raises:
-        TableError: names the key and what is known.
+        TableError: names the file, the key and what is known.
     """
     unknown = [key for key in mapping if key not in KEYS]
     absent = [key for key in (*PLACES, "variables") if not isinstance(mapping.get(key), dict)]
@@ -69,10 +73,17 @@ def check_mapping(mapping: dict, name: str) -> None:
         raise TableError(
             f"{name}: its mapping has unknown keys {unknown}, lacks {absent}; a mapping has {', '.join(KEYS)}"
         )
-    if not isinstance(mapping.get("missing", []), list) or len(str(mapping.get("delimiter", ","))) != 1:
+    delimiter, optional = mapping.get("delimiter", ","), mapping.get("optional", False)
+    if not isinstance(mapping.get("missing", []), list) or not isinstance(delimiter, str) or len(delimiter) != 1:
         raise TableError(f"{name}: its mapping needs `missing` to be a list of words and `delimiter` one character")
-    for key in (*PLACES, *(k for k in ("elevation", "network", "provider") if isinstance(mapping.get(k), dict))):
+    if not isinstance(optional, bool):
+        raise TableError(f"{name}: its mapping says optional: {optional!r}; expected true or false")
+    for key in (*PLACES, *(k for k in ("elevation", "provider") if mapping.get(k) is not None)):
         _check_part(mapping[key], "m" if key == "elevation" else None, name, key)
+    if isinstance(mapping.get("network"), dict):  # else one word for every row
+        _check_part(mapping["network"], None, name, "network")
+    if not isinstance(mapping["time"].get("format", ""), str):
+        raise TableError(f"{name}: its mapping says time.format: {mapping['time']['format']!r}; expected a quoted text")
     for variable, entry in mapping["variables"].items():
         if variable == "wind" and isinstance(entry, dict) and set(entry) == {"speed", "direction"}:
             _check_part(entry["speed"], "m s-1", name, "wind.speed")

@@ -73,7 +73,7 @@ def check_departures(
     gross = np.zeros(len(observations), dtype=bool)
     for rows in measurements(observations).values():
         known = variable(str(observations.variable[rows[0, 0]]))
-        size = np.linalg.norm(departure[rows], axis=1)
+        size = _size(departure[rows])
         limit = known.gross
         if known.name in SMOOTH:
             judges = observations.good[rows].all(axis=1) & ~withheld[rows].any(axis=1) & np.isfinite(size)
@@ -103,7 +103,7 @@ def verifiable(observations: Observations, departure: np.ndarray) -> np.ndarray:
     _require_length(observations, departure=departure)
     kept = (observations.flags & np.uint32(UNVERIFIABLE)) == 0
     for rows in measurements(observations).values():
-        size = np.linalg.norm(departure[rows], axis=1)
+        size = _size(departure[rows])
         kept[rows[size > variable(str(observations.variable[rows[0, 0]])).gross]] = False
     return kept
 
@@ -138,6 +138,12 @@ def rows_withheld(observations: Observations, withheld: np.ndarray | None) -> np
         return np.zeros(len(observations), dtype=bool)
     _require_length(observations, withheld=withheld)
     return np.asarray(withheld, dtype=bool)
+
+
+def _size(departure: np.ndarray) -> np.ndarray:
+    """Length of each vector (m, p), shape (m,); infinite for what damage makes of a value (1e300)."""
+    with np.errstate(over="ignore"):
+        return np.linalg.norm(departure, axis=1)
 
 
 def _require_length(observations: Observations, **arrays: np.ndarray) -> None:

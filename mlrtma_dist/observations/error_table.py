@@ -19,9 +19,9 @@ import numpy as np
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.names import STANDARD_PRESSURE
 from mlrtma_dist.observations.altimeter import station_pressure
-from mlrtma_dist.observations.moisture import dew_point_error
 from mlrtma_dist.observations.reports import group
 from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.physics.moisture import dew_point_error
 
 log = logging.getLogger(__name__)
 TYPE = re.compile(r"\s?(\d{3}) OBSERVATION TYPE\s*$", re.IGNORECASE)

@@ -21,10 +21,10 @@ from mlrtma_dist.observations.wind import components
 log = logging.getLogger(__name__)
 NETWORK = "metar"
 SEARCHED = 20_000  # bytes in which a file of reports has its first one
-_FIRST = re.compile(rb"(?m)^(?:METAR |SPECI )?(?:COR )?[A-Z][A-Z0-9]{3} \d{6}Z[ \r\n]")
+_FIRST = re.compile(rb"(?m)^[ \t]*(?:METAR |SPECI )?(?:COR )?[A-Z][A-Z0-9]{3} \d{6}Z[ \r\n]")
 _REPORT = re.compile(r"(?:(?<=\s)|^)([A-Z][A-Z0-9]{3}) (\d\d)(\d\d)(\d\d)Z(?=\s|=)")
 _VALIDITY = re.compile(r"\d{4}/\d{4}\b|\d{6}\b")  # of a forecast, after the time of issue
-_DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)(\d\d)(\d\d)(?:[_T-]?(\d\d)(\d\d))?(?!\d)")
+_DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)(\d\d)(\d\d)(?:[_T-]?(\d\d)(\d\d)?)?(?!\d)")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]+")
 
 

@@ -19,13 +19,12 @@ Rules; codes and types are those of NCEP's "PREPBUFR processing" tables 2, 7 and
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from mlrtma_dist.io.bufr import BufrError, Reports, decode
-from mlrtma_dist.observations.moisture import dew_point, dew_point_error, sensible_temperature
 from mlrtma_dist.observations.table import Flag, Observations
+from mlrtma_dist.physics.moisture import dew_point, dew_point_error, sensible_temperature
 
 CATEGORIES = frozenset({"ADPSFC", "SFCSHP", "MSONET"})
 VIRTMP = 8
@@ -245,9 +244,3 @@ def _rows(
         provider=head.provider[there],
         **{k: np.broadcast_to(v, value.shape)[there] for k, v in spread.items()},
     )
-
-
-def read_prepbufr_file(path: str | Path) -> Observations:
-    """Read a PrepBUFR file by its path; see ``read_prepbufr``."""
-    path = Path(path)
-    return read_prepbufr(path.read_bytes(), path.name)

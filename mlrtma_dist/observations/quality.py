@@ -22,6 +22,7 @@ from mlrtma_dist.observations.twins import TwinLimits, twin_numbers
 
 HISTORY = HistoryLimits()
 HALF_HOUR = np.timedelta64(30, "m")
+MARGIN = 300e3  # m around the domain from which reports help: a station there still moves the edge by a tenth
 
 # Visibility and ceiling are clipped into their valid range by the transform to analysis space: a report of
 # 0 m means "less than the smallest step", one of 75 km (the last step of WMO code table 4377) is good.
@@ -59,7 +60,7 @@ def check_reports(
     time: np.datetime64,
     window: np.timedelta64 = HALF_HOUR,
     domain: Domain | None = None,
-    margin: float = 150e3,
+    margin: float = MARGIN,
     limits: ReportLimits = ReportLimits(),
     withheld: np.ndarray | None = None,
     lists: StationLists = NO_LISTS,
@@ -72,7 +73,7 @@ def check_reports(
         time: analysis time.
         window: reports further than this from ``time`` are flagged.
         domain: where the analysis is made; None or a plane flags nothing as outside.
-        margin: m around the domain from which reports still help, about one background correlation length.
+        margin: m around the domain; reports further out are flagged.
         limits: the other limits.
         withheld: see ``check_duplicates``.
         lists: operational station lists; none by default.

@@ -97,12 +97,12 @@ def _csv(path: Path, text: str, header: list[str]):
     reader = csv.reader(io.StringIO(text, newline=""))
     try:
         next(reader)
-        for row in reader:
+        for row in filter(None, reader):  # without blank lines
             cells = dict(zip(header, row, strict=False))
             latitude, longitude = _number(cells.get("latitude", "")), _number(cells.get("longitude", ""))
-            if latitude is None or longitude is None:
+            if latitude is None or longitude is None or not cells.get("station", "").strip():
                 line = f"{path}: line {reader.line_num}"
-                raise InputError(f"{line}: expected numbers as latitude and longitude, got {row}")
+                raise InputError(f"{line}: expected a station's name and numbers as latitude and longitude, got {row}")
             elevation = _number(cells.get("elevation", ""))
             yield cells["station"].strip(), latitude, longitude, np.nan if elevation is None else elevation
     except csv.Error as error:

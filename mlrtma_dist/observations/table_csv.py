@@ -13,6 +13,7 @@ from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.observations.csv_mapping import UNITS, TableError, check_mapping, parts_of
 from mlrtma_dist.observations.positions import clean_positions
 from mlrtma_dist.observations.table import Flag, Observations
+from mlrtma_dist.observations.wind import components
 
 MISSING = ("", "nan", "na")
 OBSCURED = 1.13 + 1e-9  # 9 oktas, written as 9, 112 or 113 percent: sky obscured, nothing of it is seen
@@ -41,10 +42,11 @@ def read_csv(data: bytes, name: str, mapping: dict) -> Observations:
     latitude, longitude, placed = clean_positions(
         table.numbers(mapping["latitude"]), table.numbers(mapping["longitude"]), east=360.0
     )
-    elevation = table.numbers(mapping["elevation"], "m") if mapping.get("elevation") else np.full(len(station), np.nan)
-    network = mapping.get("network", "")
+    given = {key: mapping[key] for key in ("elevation", "network", "provider") if mapping.get(key) is not None}
+    elevation = table.numbers(given["elevation"], "m") if "elevation" in given else np.full(len(station), np.nan)
+    network = given.get("network", "")
     network = table.text("network") if isinstance(network, dict) else np.full(len(station), str(network))
-    provider = table.text("provider") if mapping.get("provider") else np.full(len(station), "")
+    provider = table.text("provider") if "provider" in given else np.full(len(station), "")
     flags = np.where(placed, 0, int(Flag.POSITION)).astype(np.uint32)
     made = []
     for variable, value in table.values().items():
@@ -135,11 +137,11 @@ class _Table:
         for row, cell in enumerate(self.cells(part["column"])):
             try:
                 time = datetime.strptime(cell, part["format"]) if "format" in part else datetime.fromisoformat(cell)
-            except ValueError:
+                out[row] = time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+            except (ValueError, OverflowError):  # overflow: the first or last hours of the calendar, in another zone
                 raise self.error(
                     row, part["column"], cell, f"a time like {part.get('format', '2016-01-16T00:14:00Z')}"
                 ) from None
-            out[row] = time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
         return out
 
     def values(self) -> dict[str, np.ndarray]:
@@ -176,8 +178,7 @@ class _Table:
                     self.cells(part["column"])[row],
                     f"a value of {low} to {high} (declare what means missing under `missing`)",
                 )
-        angle = np.deg2rad(np.where(speed == 0, 0.0, direction))  # a calm has no direction
-        return -speed * np.sin(angle), -speed * np.cos(angle)
+        return components(speed, direction)
 
     def error(self, row: int, column: str, cell: str, expected: str) -> TableError:
         """The error for one cell."""

@@ -1,1 +1,1 @@
-"""Equations of motion as steps of tensors; they ask their neighbourhood for a rim and know nothing of ranks."""
+"""Equations of motion, stepped on tensors: they ask their neighbourhood for a rim, know nothing of ranks; moist air."""

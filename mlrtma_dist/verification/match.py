@@ -151,19 +151,23 @@ def read_matches(path: str | Path) -> Matches:
     """Read what ``write_matches`` wrote.
 
     Raises:
-        MatchError: another header, a row with too few or too many cells, or a cell that is no number; names the row.
+        MatchError: another header, a row with too few or too many cells, a cell that is no number, or no text at all;
+            names the row.
         OSError: the file cannot be read.
     """
+    rows = []
     with open(path, newline="", encoding="utf-8") as file:
         reader = csv.reader(file)
-        header = next(reader, [])
-        if tuple(header) != COLUMNS:
-            raise MatchError(f"{path}: row 1: expected the columns {','.join(COLUMNS)}; found {','.join(header)!r}")
-        rows = []
-        for row in reader:
-            if len(row) != len(COLUMNS):
-                raise MatchError(f"{path}: row {reader.line_num}: {len(row)} cells; expected {len(COLUMNS)}")
-            rows.append(row)
+        try:
+            header = next(reader, [])
+            if tuple(header) != COLUMNS:
+                raise MatchError(f"{path}: row 1: expected the columns {','.join(COLUMNS)}; found {','.join(header)!r}")
+            for row in reader:
+                if len(row) != len(COLUMNS):
+                    raise MatchError(f"{path}: row {reader.line_num}: {len(row)} cells; expected {len(COLUMNS)}")
+                rows.append(row)
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise MatchError(f"{path}: row {reader.line_num + 1}: expected a table of matches: {error}") from error
     cells = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)) if rows else {name: () for name in COLUMNS}
     return Matches.build(**{name: _column(path, name, cells[name]) for name in COLUMNS})
 

@@ -1,16 +1,11 @@
 """The gridded first guess: real models' files, against their own values, closed forms and their own diagnostics."""
 
-import dataclasses
-
-import netCDF4
 import numpy as np
-import pyproj
 import pytest
 
 from mlrtma_dist.fields import adjustment
-from mlrtma_dist.fields.gridded import GriddedFirstGuess, load_gridded
+from mlrtma_dist.fields.gridded import load_gridded
 from mlrtma_dist.fields.gridded_state import BackgroundError, read_state
-from mlrtma_dist.fields.state import State
 from mlrtma_dist.fields.static import grid_points, load_static, station_points
 from mlrtma_dist.grid.domain import Corner, Domain, Size, load_domain
 from mlrtma_dist.io.grib import read_grib
@@ -155,12 +150,6 @@ def test_dew_point_from_relative_humidity_is_the_models_own(real_data):
     assert np.abs(found - fields["d2m"]).max() < 0.1
 
 
-def test_bolton_at_the_triple_point_and_back():
-    assert adjustment.vapour_pressure(273.16) == pytest.approx(611.657, rel=1e-3)  # ITS-90 triple point
-    temperature = np.linspace(230, 305, 50)
-    np.testing.assert_allclose(adjustment.dew_point(adjustment.vapour_pressure(temperature)), temperature, atol=1e-9)
-
-
 def test_without_the_models_terrain_nothing_is_adjusted_and_it_says_so(real_data):
     path = real_data / "ruc13/2005080700_f12_background.grib"
     plains = Domain("plains", "plains", LAMBERT.format(40, -100), Size(30, 30), 20e3, Corner(37, -105))
@@ -246,70 +235,3 @@ def test_what_the_file_has_not_and_what_lies_outside_is_nan(real_data):
     assert np.isnan(guess.mean("t2m", outside)).all()
     with pytest.raises(ValueError, match="unknown variable"):
         guess.mean("t2n", inside)
-
-
-def write_product(path, static, values, time, projection):
-    """A file as the product is written: CF-1.11, time, y, x, crs_wkt, terrain as elevation, an increment beside."""
-    with netCDF4.Dataset(path, "w") as file:
-        for name, size in (("time", 1), ("y", static.domain.size.y), ("x", static.domain.size.x)):
-            file.createDimension(name, size)
-        axis = file.createVariable("time", "i8", ("time",))
-        axis.units, axis.standard_name = "seconds since 1970-01-01 00:00:00", "time"
-        axis[:] = time.astype("datetime64[s]").astype(int)
-        for name in ("y", "x"):
-            axis = file.createVariable(name, "f8", (name,))
-            axis.units, axis.standard_name = "m", f"projection_{name}_coordinate"
-            axis[:] = getattr(static.domain, name)
-        mapping = file.createVariable("projection", "i4", ())
-        mapping.setncatts(pyproj.CRS(projection).to_cf())
-        for name, array in zip(("latitude", "longitude"), static.domain.latitude_longitude(), strict=True):
-            variable = file.createVariable(name, "f4", ("y", "x"))
-            variable.standard_name, variable.units = name, f"degrees_{'north' if name == 'latitude' else 'east'}"
-            variable[:] = array
-        elevation = file.createVariable("elevation", "f4", ("y", "x"))
-        elevation.units, elevation.grid_mapping, elevation.standard_name = "m", "projection", "surface_altitude"
-        elevation[:] = static.terrain
-        for name, field in {**values, "t2m_increment": np.full(static.domain.shape, 0.5, dtype=np.float32)}.items():
-            known = VARIABLES[name.split("_increment")[0]]
-            variable = file.createVariable(name, "f4", ("time", "y", "x"), fill_value=np.float32(9.96921e36), zlib=True)
-            variable.units, variable.grid_mapping = known.unit, "projection"
-            if known.standard_name:
-                variable.standard_name = known.standard_name
-            variable[0] = np.ma.masked_invalid(field)
-
-
-@pytest.mark.parametrize("name", ["toy", "guam", "alaska"])
-def test_our_own_previous_analysis_comes_back(real_data, tmp_path, name):
-    domain = load_domain(name)
-    if name == "alaska":
-        domain = dataclasses.replace(domain, size=Size(90, 70), terrain=None, land=None)
-    static = load_static(domain)
-    generator = np.random.default_rng(8)
-    values = {n: generator.uniform(270, 290, domain.shape).astype(np.float32) for n in ("t2m",)}
-    values |= {n: generator.normal(size=domain.shape).astype(np.float32) for n in ("u10", "v10")}
-    values["ceiling"] = generator.uniform(100, VARIABLES["ceiling"].limited, domain.shape).astype(np.float32)
-    values["ceiling"][0, 0] = np.nan
-    write_product(tmp_path / "previous.nc", static, values, at("2022-08-24T05:00"), domain.projection)
-    guess = load_gridded(tmp_path / "previous.nc", static, at("2022-08-24T06:00"))
-    points = grid_points(static)
-    for key, field in values.items():
-        # float32, at places that rounding moves by 1e-9 of a cell
-        np.testing.assert_allclose(
-            guess.mean(key, points), VARIABLES[key].to_analysis(field.ravel()), atol=2e-4, rtol=1e-5, err_msg=key
-        )
-    assert np.isnan(guess.mean("psfc", points)).all()
-    lifted = dataclasses.replace(points, elevation=points.elevation + 100.0)
-    np.testing.assert_allclose(guess.mean("t2m", lifted), values["t2m"].ravel() - 0.65, atol=1e-3)
-    assert guess.note == "valid 2022-08-24T05:00:00, 1.0 h from 2022-08-24T06:00:00, taken as it is"
-
-
-def test_a_state_on_a_periodic_plane_is_a_first_guess_too():
-    plane = load_domain("plane")
-    static = load_static(plane)
-    field = np.cos(2 * np.pi * np.arange(64) / 64)[None, :].repeat(64, axis=0).astype(np.float32)
-    guess = GriddedFirstGuess(State(plane, at("2022-08-24T06:00"), {"u10": field}), "a wave")
-    points = grid_points(static)
-    np.testing.assert_allclose(guess.mean("u10", points), field.ravel(), atol=1e-6)
-    between = dataclasses.replace(points, position=points.position + [63.5, 0.0, 0.0])
-    expected = 0.5 * (np.roll(field, 1, axis=1) + field)
-    np.testing.assert_allclose(guess.mean("u10", between), expected.ravel(), atol=1e-6)

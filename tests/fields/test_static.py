@@ -210,3 +210,9 @@ def _seconds(static, time) -> float:
     start = time.perf_counter()
     grid_points(static, slice(0, 48), slice(0, 48))
     return time.perf_counter() - start
+
+
+def test_a_temperature_is_not_taken_for_terrain_though_it_is_a_files_only_field(real_data):
+    path = real_data / "nbm/conus_t2m_valid_20250901_01z.grib2"
+    with pytest.raises(StaticError, match="expected a field of terrain, it holds t2m"):
+        load_static(dataclasses.replace(load_domain("conus"), terrain=str(path), size=Size(20, 20)))

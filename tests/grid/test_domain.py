@@ -165,3 +165,22 @@ def test_margin_of_contains_is_in_metres():
 def test_a_projection_that_proj_does_not_know_is_named():
     with pytest.raises(config.ConfigError, match="domain test.*nonsense"):
         make("+proj=nonsense", (40.0, 0.0), 1e3, 5, 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"corner": Corner(95.0, -115.0)}, "a south-west corner on the map .* got latitude 95, longitude -115"),
+        ({"corner": Corner(-90.0, -115.0)}, "a south-west corner on the map .* got latitude -90"),
+        ({"spacing": float("inf")}, "a positive spacing, got 5 x 4 at inf"),
+        ({"size": Size(10**9, 10**9)}, "fewer than 2147483648"),
+        ({"name": "../elsewhere"}, "a name that can begin a file's name"),
+        ({"projection": "+proj=longlat +R=6371200", "spacing": 20.0}, "4 rows of 20 degrees from 40 reach 100 degrees"),
+    ],
+)
+def test_a_grid_that_lies_nowhere_is_named_before_anything_is_read(change, message):
+    lambert = "+proj=lcc +lat_1=40 +lat_2=40 +lat_0=40 +lon_0=-100 +R=6371200"
+    given = {"name": "here", "projection": lambert, "size": Size(5, 4), "spacing": 1e3, "corner": Corner(40.0, -100.0)}
+    assert Domain(title="t", **given).shape == (4, 5)
+    with pytest.raises(config.ConfigError, match=message):
+        Domain(title="t", **given | change)

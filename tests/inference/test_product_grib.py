@@ -89,7 +89,16 @@ def test_what_is_unknown_is_missing_and_a_constant_field_is_itself(make_domain, 
     np.testing.assert_array_equal(psfc.values, flat)
 
 
-@pytest.mark.parametrize("projection", ["plane", "+proj=robin", "+proj=lcc +lat_1=25 +lat_0=25 +ellps=clrk66"])
+@pytest.mark.parametrize(
+    "projection",
+    [
+        "plane",
+        "+proj=robin",
+        "+proj=lcc +lat_1=25 +lat_0=25 +ellps=clrk66",
+        "+proj=stere +lat_0=45 +lon_0=-100 +R=6371200",
+        "+proj=lcc +lat_1=25 +lat_0=25 +k_0=0.9 +R=6371200",
+    ],
+)
 def test_what_grib_cannot_say_is_refused_and_nothing_is_left(projection, make_domain, make_analysis, tmp_path):
     analysis = make_analysis(make_domain(projection), ("t2m",))
     with pytest.raises(ConfigError, match="Write netCDF"):

@@ -1,7 +1,9 @@
-"""Write small GRIB messages with eccodes, for tests: any kind of grid, any scanning mode."""
+"""Write small GRIB messages with eccodes, for tests: any kind of grid, any scanning mode; the grids they share."""
 
 import eccodes
 import numpy as np
+
+from mlrtma_dist.grid.domain import Corner, Domain, Size
 
 GRIDS = {  # kind -> sample, keys besides size, first and last point
     "lambert": (
@@ -97,3 +99,44 @@ def write_message(domain, grid, *, kind="regular_ll", mode=0x40, keys=(), first=
     message = eccodes.codes_get_message(handle)
     eccodes.codes_release(handle)
     return message
+
+
+LONGLAT = Domain("t", "t", "+proj=longlat +R=6371229", Size(7, 5), 0.25, Corner(40.0, -10.0))
+DOMAINS = {
+    "lambert": Domain(
+        "t",
+        "t",
+        "+proj=lcc +lat_1=40 +lat_2=40 +lat_0=40 +lon_0=255 +R=6371200",
+        Size(7, 5),
+        5000.0,
+        Corner(37.2, 250.4),
+    ),
+    "polar_stereographic": Domain(
+        "t", "t", "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=210 +R=6371229", Size(6, 7), 3000.0, Corner(60.0, 200.0)
+    ),
+    "regular_ll": LONGLAT,
+    "regular_ll, edition 1": LONGLAT,
+}
+T2M = (("parameterCategory", 0), ("parameterNumber", 0), ("typeOfFirstFixedSurface", 103), ("level", 2))
+
+
+def save(tmp_path, *messages: bytes):
+    """A file of these messages."""
+    path = tmp_path / "file.grib"
+    path.write_bytes(b"".join(messages))
+    return path
+
+
+def pattern(domain):
+    """A value of its own for every point."""
+    return 280.0 + np.arange(domain.size.y * domain.size.x, dtype=float).reshape(domain.shape)
+
+
+def sections(message: bytes) -> dict[int, bytes]:
+    """The sections of an edition-2 message of one field, by number."""
+    found, position = {}, 16
+    while message[position:] != b"7777":
+        length = int.from_bytes(message[position : position + 4])
+        found[message[position + 4]] = message[position : position + length]
+        position += length
+    return found

@@ -161,7 +161,7 @@ def test_grids_units_and_files_that_cannot_be_read_are_named(tmp_path):
     with pytest.raises(NetcdfError, match="unit.nc: variable t2m: the unit 'furlong' is not understood"):
         read_netcdf(path)
     path = create(tmp_path / "mapping.nc", [0.0, 1e3], [0.0, 1e3], 280.0, units="K", y_units="m", x_units="m")
-    with pytest.raises(NetcdfError, match="neither 1-D latitude and longitude"):
+    with pytest.raises(NetcdfError, match="latitude and longitude, 1-D and in degrees, or y and x .* they are y, x"):
         read_netcdf(path)
     with netCDF4.Dataset(tmp_path / "curvilinear.nc", "w") as file:
         file.createDimension("south_north", 3)
@@ -229,8 +229,21 @@ def test_the_grid_mapping_alone_is_enough_without_projs_words(tmp_path, kind):
     assert same_grid(read_netcdf(path, ("u10",))[0].domain, domain, tolerance=1e-4)
 
 
-def test_spacing_that_differs_in_x_and_y_is_refused(tmp_path):
-    for y_step in (0.5, 2.0):
-        path = create(tmp_path / "f.nc", 40.0 + y_step * np.arange(4), [5.0, 6.0, 7.0], 280.0, units="K")
-        with pytest.raises(NetcdfError, match="expected one spacing"):
-            read_netcdf(path)
+def test_latitudes_may_be_finer_than_longitudes_and_every_point_keeps_its_place(tmp_path):
+    y, x = np.arange(40.0, 43.0, 0.5), 359.0 + 0.625 * np.arange(8)  # MERRA-2's steps, across the prime meridian
+    values = 280.0 + np.arange(48.0).reshape(6, 8)
+    (field,) = read_netcdf(create(tmp_path / "f.nc", y, x, values, units="K"))
+    np.testing.assert_array_equal(field.values, values)
+    latitude, longitude = field.domain.latitude_longitude()
+    np.testing.assert_allclose(latitude, np.broadcast_to(y[:, None], (6, 8)), atol=1e-9)
+    np.testing.assert_allclose(wrap_longitude(longitude - x), 0.0, atol=1e-9)
+
+
+def test_spacing_that_no_map_makes_square_is_refused(tmp_path):
+    path = create(tmp_path / "f.nc", 40.0 + 2.0 * np.arange(4), [5.0, 6.0, 7.0], 280.0, units="K")
+    with pytest.raises(NetcdfError, match="a finer one in latitude, got .*1.0, .*2.0.* degrees"):
+        read_netcdf(path)
+    lambert, options = PROJECTED["lambert"][0], {"y_units": "m", "x_units": "m", "units": "K"}
+    path = create(tmp_path / "p.nc", 1e3 * np.arange(4), 2e3 * np.arange(3), 280.0, mapping=lambert, **options)
+    with pytest.raises(NetcdfError, match="expected one spacing in x and y, got 2000.0 and 1000.0"):
+        read_netcdf(path)

@@ -153,7 +153,7 @@ def test_the_product_comes_in_every_format_that_is_asked_for_and_they_agree(toy,
         analyse.Run("toy", (str(toy.observations),), str(tmp_path), formats=("grib1",))
 
 
-def test_a_table_without_one_report_in_the_window_gives_climatology_and_says_so(tmp_path):
+def test_a_table_without_one_report_in_the_window_gives_climatology_and_says_so(tmp_path, caplog):
     region = make_region(tmp_path, "geographic")
     (tmp_path / "late.csv").write_text(
         "network,station,time,latitude,longitude,elevation,t2m\nmine,A,2022-08-24T09:00Z,46,7,500,290\n")
@@ -162,3 +162,4 @@ def test_a_table_without_one_report_in_the_window_gives_climatology_and_says_so(
     assert analysis.notes == tuple(f"no usable report of {name}: first guess and analysis are climatology"
                                    for name in ("t2m", "gust"))
     np.testing.assert_array_equal(analysis.values["t2m"], analysis.first_guess["t2m"])
+    assert "none of 1 values is used: 1 TIME" in caplog.text and "no usable report of gust" in caplog.text

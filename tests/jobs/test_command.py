@@ -84,7 +84,7 @@ def test_the_version_is_that_of_the_package(capsys):
         (["analyse", "--domain", "conas"], ["did you mean 'conus'"]),
         (["analyse", "--domain", "plane"], ["is a plane without latitude"]),
         (["analyse", "--set", "variables=[t2]"], ["variables: t2 not in classical"]),
-        (["analyse", "--set", "window_minutes=0"], ["window_minutes: expected a positive"]),
+        (["analyse", "--set", "window_minutes=0"], ["window_minutes: expected above 0 and up to 1440"]),
         (["analyse", "--set", "observations=[]"], ["expected at least one file"]),
         (["verify", "--folds", "1"], ["folds: expected at least 2, got 1"]),
         (["verify", "--folds", "nan"], ["folds: expected int, got 'nan'"]),

@@ -148,6 +148,10 @@ def test_a_byte_order_mark_another_delimiter_and_blank_lines_are_read():
             table(GOOD.replace("2022-08-24", "2022-13-24")),
             "a.csv: row 2, column 'when': expected a time like .*, got '2022-13-24",
         ),
+        (
+            table(GOOD.replace("2022-08-24T06:00:00Z", "9999-12-31T23:00:00-06:00")),
+            "a.csv: row 2, column 'when': expected a time like .*, got '9999-12-31T23:00:00-06:00'",
+        ),
         (table(GOOD.replace("39.85", "39N")), "a.csv: row 2, column 'lat'"),
         (table(GOOD + ",1"), "a.csv: row 2: 6 cells; the header has 5 columns"),
         (
@@ -181,6 +185,12 @@ def test_a_wind_that_cannot_be_is_an_error_and_no_component(cell, column):
         (mapping(heigth={"column": "z"}), r"unknown keys \['heigth'\]"),
         ({k: v for k, v in mapping().items() if k != "time"}, r"lacks \['time'\]"),
         (mapping(missing="-9"), "`missing` to be a list"),
+        (mapping(delimiter=5), "`delimiter` one character"),
+        (mapping(elevation="z"), "says elevation: 'z'; expected {column: NAME, unit: UNIT}"),
+        (mapping(provider="z"), "says provider: 'z'; expected {column: NAME}"),
+        (mapping(network={"columns": "z"}), "says network: {'columns': 'z'}; expected {column: NAME}"),
+        (mapping(time={"column": "when", "format": 5}), "says time.format: 5; expected a quoted text"),
+        (mapping(optional="no"), "says optional: 'no'; expected true or false"),
         (
             mapping(optional=True) | {"variables": {"psfc": {"column": "p", "unit": "Pa"}}},
             "none of the mapping's variables has a column",

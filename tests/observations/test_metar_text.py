@@ -109,7 +109,9 @@ def test_the_date_in_the_name_serves_where_no_time_is_given_and_its_absence_is_a
     path = tmp_path / "metar_20190701_1200.txt"
     path.write_text("KDEN 010553Z 18005KT 10SM CLR 22/05 A3012=\n")
     assert str(read_observations(path, stations=PLACES).time[0]) == "2019-07-01T05:53:00"
-    bare = path.rename(tmp_path / "today.txt")
+    compact = path.rename(tmp_path / "2019070112.txt")
+    assert str(read_observations(compact, stations=PLACES).time[0]) == "2019-07-01T05:53:00"
+    bare = compact.rename(tmp_path / "today.txt")
     with pytest.raises(InputError, match="today.txt: METAR text tells day and hour.*--time"):
         read_observations(bare, stations=PLACES)
     assert str(read_observations(bare, stations=PLACES, near=AUGUST).time[0]) == "2022-09-01T05:53:00"
@@ -196,5 +198,5 @@ def test_a_file_without_a_report_is_an_error(content):
 
 
 def test_text_is_known_as_metar_by_a_line_that_begins_like_a_report_and_csv_is_not():
-    assert is_metar_text(BULLETIN.encode("latin-1")) and is_metar_text(b"SPECI KDEN 241159Z 20010KT\n")
+    assert is_metar_text(BULLETIN.encode("latin-1")) and is_metar_text(b"  SPECI KDEN 241159Z 20010KT\n")
     assert not is_metar_text(b"station,time,report\nKDEN,2022,KDEN 241159Z 20010KT\n")

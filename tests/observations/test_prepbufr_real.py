@@ -6,8 +6,8 @@ import pytest
 from metpy.units import units
 
 from mlrtma_dist.io.bufr import BufrError, decode
-from mlrtma_dist.observations.moisture import sensible_temperature
 from mlrtma_dist.observations.prepbufr import read_prepbufr
+from mlrtma_dist.physics.moisture import sensible_temperature
 
 COLUMNS = (
     "SID",

@@ -8,10 +8,10 @@ import pytest
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.observations.error_table import fill_errors
 from mlrtma_dist.observations.listed import check_lists, listed_names, wind_bin
-from mlrtma_dist.observations.moisture import dew_point_error
 from mlrtma_dist.observations.station_lists import read_station_lists
 from mlrtma_dist.observations.sun import solar_elevation
 from mlrtma_dist.observations.table import Flag, Observations
+from mlrtma_dist.physics.moisture import dew_point_error
 
 NOON = np.datetime64("2022-06-21T18:40:00")  # at 100 W
 STARS = "*" * 40

@@ -17,7 +17,7 @@ def test_columns_with_and_without_a_network_and_csv_say_the_same(tmp_path):
     forms = (
         "KDEN   1656.00    187.00    512.00     39.86   -104.67    -7\n# a remark\n\nXXXX 1 2 3 99.99 -99.99 0\n",
         "KDEN   MesoWest 1656.00    187.00    512.00     39.86   -104.67    -7\n",
-        "station,elevation,latitude,longitude\nKDEN,1656,39.86,255.33\n",
+        "station,elevation,latitude,longitude\nKDEN,1656,39.86,255.33\n\n",
     )
     for number, text in enumerate(forms):
         found = read_stations([write(tmp_path, text, f"{number}.dat")])
@@ -39,7 +39,8 @@ def test_of_several_lists_the_first_counts_and_an_unknown_height_is_missing(tmp_
     [
         ("KDEN 1656 187\n", "line 1: expected name, elevation"),
         ("KLAX 30 187 512 33.94 -118.4\nKDEN here is no number at all\n", "line 2: expected name"),
-        ("station,latitude,longitude\nKDEN,north,west\n", "line 2: expected numbers as latitude and longitude"),
+        ("station,latitude,longitude\nKDEN,north,west\n", "line 2: expected a station's name and numbers as"),
+        ("latitude,longitude,station\n39.9,-104.7\n", "line 2: expected a station's name"),
         ("XXXX 1 2 3 99.99 -99.99 0\n", "found no line of one"),
         ("\n\n", "found no line of one"),
     ],

@@ -75,3 +75,6 @@ def test_a_file_with_other_columns_is_an_error(tmp_path):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(MatchError, match="row 1: expected the columns method,variable"):
         read_matches(tmp_path / "other.csv")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(MatchError, match="row 1: expected a table of matches"):
+        read_matches(tmp_path / "binary.csv")

@@ -1,10 +1,11 @@
-"""Moisture against metpy."""
+"""Moisture against metpy, the triple point, and itself."""
 
 import metpy.calc
 import numpy as np
+import pytest
 from metpy.units import units
 
-from mlrtma_dist.observations.moisture import dew_point, dew_point_error, vapour_pressure
+from mlrtma_dist.physics.moisture import dew_point, dew_point_error, dew_point_of_vapour, vapour_pressure
 
 
 def test_dew_point_agrees_with_metpy_and_inverts_vapour_pressure():
@@ -26,3 +27,14 @@ def test_the_dew_point_error_is_the_difference_that_a_small_change_of_humidity_m
         - metpy.calc.dewpoint(vapour_pressure(dew) * units.Pa).to("K").magnitude
     )
     np.testing.assert_allclose(dew_point_error(change, dew, temperature), step, rtol=1e-3)
+
+
+def test_bolton_at_the_triple_point_and_back():
+    assert vapour_pressure(273.16) == pytest.approx(611.657, rel=1e-3)  # ITS-90 triple point
+    temperature = np.linspace(230, 305, 50)
+    np.testing.assert_allclose(dew_point_of_vapour(vapour_pressure(temperature)), temperature, atol=1e-9)
+
+
+def test_without_vapour_there_is_no_dew_point_and_single_precision_stays_single():
+    found = dew_point(np.array([0.0, -1e-3, 0.005], dtype=np.float32), np.float32(9e4))
+    assert np.isnan(found).tolist() == [True, True, False] and found.dtype == np.float32
