@@ -20,4 +20,8 @@ def build_method(name: str, settings: Mapping[str, object], where: str):
     if name not in LEARNED:
         raise config.ConfigError(f"{where}: expected a learned method of {', '.join(LEARNED)}, got {name!r}")
     method, kind = LEARNED[name]
-    return method(config.build(kind, dict(settings), f"{where}: settings"))
+    built = config.build(kind, dict(settings), f"{where}: settings")
+    try:
+        return method(built)
+    except ValueError as error:  # of its network
+        raise config.ConfigError(f"{where}: settings: {error}") from error

@@ -116,10 +116,21 @@ def test_a_batch_key_in_the_engine_section_is_refused_by_name(key):
         engine_settings.check({key: 4})
 
 
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"zero_optimisation": {"stage": 2}}, r"unknown key 'zero_optimisation' \(did you mean 'zero_optimization'\?\)"),
+    ({"optimizer": {"type": "Adamm"}}, "optimizer.type: expected AdamW, SGD or another of torch.optim, got 'Adamm'"),
+    ({"optimizer": {"params": {"betas": [0.9, 0.99]}}}, "optimizer.type: expected .*, got 'None'"),
+])
+def test_an_engine_section_that_deepspeed_would_pass_over_or_trip_on_is_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        engine_settings.check(settings)
+
+
 def test_the_engine_sets_batches_and_counts_tiles_as_data_ranks():
-    whole = engine_settings.complete({}, ranks=8, micro_batch=2, passes=3, device="cpu")
+    whole = engine_settings.complete({}, ranks=8, micro_batch=2, passes=3)
     assert [whole[key] for key in engine_settings.BATCH_KEYS] == [48, 2, 3]
     assert whole["gradient_clipping"] == 0.0, "DeepSpeed's own default clips"
+    assert whole["optimizer"]["params"]["torch_adam"], "its own Adam wants nvcc and cannot take a checkpoint's count"
 
 
 def test_settings_without_effect_warn(caplog):
