@@ -37,6 +37,11 @@ def test_a_batch_that_the_data_axis_does_not_divide_is_refused_with_ones_that_it
         Schedule(batch=16).parts(3)
 
 
+def test_a_batch_smaller_than_the_data_axis_is_refused_with_two_that_are_not():
+    with pytest.raises(ValueError, match="16 data ranks, got 8. Use 16 or 32"):
+        Schedule(batch=8).parts(16)
+
+
 def test_wrong_schedules_are_refused_by_name():
     for wrong in ({"steps": 0}, {"learning_rate": -1.0}, {"average_decay": 1.0}, {"keep": 0}):
         with pytest.raises(ValueError, match=f"schedule.{next(iter(wrong))}"):
