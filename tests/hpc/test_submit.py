@@ -147,3 +147,9 @@ def test_a_campaign_that_cannot_end_or_names_nobody_is_refused(tmp_path):
     (tmp_path / "c.yaml").write_text("steps: {a: {verb: analyse, konfig: x}}")
     with pytest.raises(ChainError, match="steps.a: expected verb, config"):
         load_campaign(tmp_path / "c.yaml")
+    (tmp_path / "c.yaml").write_text("steps: {a: {verb: analyse, config: x, set: folds=5}}")
+    with pytest.raises(ChainError, match=r"steps.a.set: expected a list, such as \[folds=5\], got 'folds=5'"):
+        load_campaign(tmp_path / "c.yaml")
+    (tmp_path / "c.yaml").write_text("steps: {}")
+    with pytest.raises(ChainError, match="expected one section, steps:, with a name for each step"):
+        load_campaign(tmp_path / "c.yaml")
