@@ -13,7 +13,7 @@ from mlrtma_dist.nn.vit import VisionTransformer, VisionTransformerConfig
 from mlrtma_dist.parallel.interconnect import Interconnect, Link
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.tile import Tile
-from mlrtma_dist.training import work
+from mlrtma_dist.training import memory, work
 from mlrtma_dist.training.layouts import Machine, Planner, Training, largest_tile, meshes
 from mlrtma_dist.training.operators import Operators, Processor
 
@@ -95,6 +95,21 @@ def test_layouts_that_do_not_fit_are_refused_with_what_they_need():
     assert [layout.mesh for layout in planner.layouts(1)] == []
     assert "needs" in planner.refused[Mesh(), 0] and "there are 1 MiB" in planner.refused[Mesh(), 0]
     assert all(layout.mesh.tiles > 1 for layout in planner.layouts(16))
+
+
+@pytest.mark.parametrize(("bf16", "each"), [
+    # weights, gradients, their sums in float32, and float32 masters with two moments; divided by n = 4 from its stage on
+    (False, (4 + 4 + 8, 4 + 4 + 12 / 4, 4 + 4 / 4 + 12 / 4, 4 / 4 + 4 / 4 + 12 / 4)),
+    (True, (2 + 2 + 12, 2 + (2 + 4) + 12 / 4, 2 + (2 + 4) / 4 + 12 / 4, 2 / 4 + (2 + 4) / 4 + 12 / 4)),
+])
+def test_zero_divides_bytes_of_a_weight_as_rajbhandari_et_al_say(bf16, each):
+    method = Regression(RegressionSettings(widths=(8, 8), groups=2))
+    numbers = sum(weight.numel() for weight in method.network.parameters())
+    for stage, expected in enumerate(each):
+        settings = {"bf16": {"enabled": bf16}, "zero_optimization": {"stage": stage}}
+        assert memory.weights(method, 4, settings, averaged=False) == pytest.approx(expected * numbers, abs=3)
+        more = memory.weights(method, 4, settings, averaged=True) - memory.weights(method, 4, settings, averaged=False)
+        assert more == pytest.approx(4 * numbers / (4 if stage else 1), abs=3)
 
 
 def test_tiles_smaller_than_what_must_not_be_cut_are_refused_by_the_tile():
