@@ -98,7 +98,7 @@ def test_layouts_that_do_not_fit_are_refused_with_what_they_need():
 
 
 @pytest.mark.parametrize(("bf16", "each"), [
-    # weights, gradients, their sums in float32, and float32 masters with two moments; divided by n = 4 from its stage on
+    # Weights, gradients, their sums in float32, and float32 masters with two moments; 4 ranks divide from a stage on.
     (False, (4 + 4 + 8, 4 + 4 + 12 / 4, 4 + 4 / 4 + 12 / 4, 4 / 4 + 4 / 4 + 12 / 4)),
     (True, (2 + 2 + 12, 2 + (2 + 4) + 12 / 4, 2 + (2 + 4) / 4 + 12 / 4, 2 / 4 + (2 + 4) / 4 + 12 / 4)),
 ])
