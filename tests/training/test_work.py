@@ -20,10 +20,10 @@ from mlrtma_dist.training.operators import Operators, Processor
 NOTHING = Link(1e-30, 1e30)
 
 
-def planner_of(memory=1e12, link=NOTHING, domain=(64, 96), batch=4, call=1e-30):
+def planner_of(memory=1e12, link=NOTHING, domain=(64, 96), batch=4, call=1e-30, micro_batch=1):
     method = Regression(RegressionSettings(widths=(8, 8), groups=2))
     machine = Machine(Processor(1e9, 1e30, call), memory, Interconnect(link, link, 4))
-    return Planner(Training(method, domain, "test", (3, 1), batch, 1, {}), machine)
+    return Planner(Training(method, domain, "test", (3, 1), batch, micro_batch, {}), machine)
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,13 @@ def test_without_latency_data_ranks_are_perfectly_efficient():
     for ranks in (1, 2, 4):
         layout = planner_of().predict(Mesh(data=ranks), 0, 4)
         assert layout.efficiency == pytest.approx(1.0) and layout.tiles == 0.0
+
+
+def test_one_rank_is_perfectly_efficient_however_many_samples_it_takes_at_once():
+    planner = planner_of(batch=8, micro_batch=3, call=1.0)  # calls decide: two passes of three samples, one of two
+    layout = planner.predict(Mesh(), 0, 8)
+    assert layout.efficiency == pytest.approx(1.0)
+    assert planner.predict(Mesh(data=8), 0, 8).efficiency == pytest.approx(3 / 8)  # of three passes eight are made
 
 
 def test_a_latency_is_paid_for_every_message_of_a_step():
