@@ -10,7 +10,7 @@ import torch
 
 from mlrtma_dist.config import ConfigError
 from mlrtma_dist.parallel.transport import Transport
-from mlrtma_dist.training import engine_settings, order
+from mlrtma_dist.training import engine_settings, order, partition
 from mlrtma_dist.training.average import Average
 from mlrtma_dist.training.metrics import FILE, Metrics, read
 from mlrtma_dist.training.schedule import Schedule
@@ -136,6 +136,15 @@ def test_the_engine_sets_batches_and_counts_tiles_as_data_ranks():
     assert [whole[key] for key in engine_settings.BATCH_KEYS] == [48, 2, 3]
     assert whole["gradient_clipping"] == 0.0, "DeepSpeed's own default clips"
     assert whole["optimizer"]["params"]["torch_adam"], "its own Adam wants nvcc and cannot take a checkpoint's count"
+
+
+@pytest.mark.parametrize(("beside", "place"), [(False, "cpu"), (True, "meta")])
+def test_single_numbers_lie_beside_the_weights_only_for_optimizers_that_want_them_there(beside, place):
+    weight = torch.empty(3, device="meta")
+    optimizer = torch.optim.AdamW([weight], capturable=beside)
+    partition.make_state(optimizer, ["exp_avg"], {"step": 3.0})
+    assert optimizer.state[weight]["step"].device.type == place
+    assert optimizer.state[weight]["exp_avg"].device.type == "meta"
 
 
 def test_settings_without_effect_warn(caplog):
