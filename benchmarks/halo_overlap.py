@@ -60,6 +60,8 @@ def main():
     device = parser.parse_args().device
     torch.set_num_threads(1)
     ranks = int(os.environ.get("OMPI_COMM_WORLD_SIZE", os.environ.get("SLURM_STEP_NUM_TASKS", "1")))
+    if ranks < 2:
+        parser.error("one rank has no neighbour: start two or more, mpiexec -n 2 python benchmarks/halo_overlap.py")
     with World.start(Mesh(y=ranks), device=device) as world:
         total = torch.zeros(2, 2)
         for size in (24, 48, 96, 192, 384):

@@ -6,7 +6,8 @@ letters of 8 bytes and 8 MB between pairs. With these alone the step of a traini
     python benchmarks/plan_check.py                    # 256 x 256 points, the shipped network
     mpiexec -n 2 python benchmarks/plan_check.py --here --device cuda    # on nodes of a cluster: their hardware section
 
-Prints the section hardware: of a machine's profile, each step, and predicted / measured last.
+Prints the section hardware: of a machine's profile, each step, and predicted / measured last. With --here both links
+are the one that was measured: on one node, or between two.
 """
 
 import argparse
@@ -32,9 +33,14 @@ from mlrtma_dist.training.layouts import Machine, Planner, Training
 from mlrtma_dist.training.operators import Processor
 
 TABLES = {1: (1, 1), 2: (2, 1), 4: (2, 2)}
-TURNS, STEPS, REPEATS = 3, 4, 5
+STEPS, REPEATS = 4, 5
 SMALL, LARGE = 8, 8_000_000  # bytes of letters: the time of the first is latency
 SETTINGS = {"optimizer": {"type": "AdamW", "params": {}}, "gradient_clipping": 1.0}
+
+
+def world_size() -> int:
+    """Ranks that were started, as the launcher says."""
+    return int(os.environ.get("OMPI_COMM_WORLD_SIZE", os.environ.get("SLURM_STEP_NUM_TASKS", "1")))
 
 
 def timed(world: World, action, repeats: int = REPEATS) -> float:
@@ -53,10 +59,11 @@ def timed(world: World, action, repeats: int = REPEATS) -> float:
 def processor(world: World, low: torch.dtype) -> dict[str, float]:
     """Rates of this rank's processor, while all ranks work."""
     kind = {"device": world.device, "dtype": low}
-    wide = 4096 if world.device.type == "cuda" else 1024
-    square, field = torch.randn(wide, wide, **kind), torch.randn(1, 64, 128, 128, requires_grad=True, **kind)
+    # On a GPU so large that a launch is short against the work, and that its cache (50 MB on an H100) holds none of it.
+    wide, side, numbers = (4096, 1024, 256_000_000) if world.device.type == "cuda" else (1024, 128, 8_000_000)
+    square, field = torch.randn(wide, wide, **kind), torch.randn(1, 64, side, side, requires_grad=True, **kind)
     weight, single = torch.randn(64, 64, 3, 3, requires_grad=True, **kind), torch.zeros(1, **kind)
-    large = torch.randn(8_000_000, **kind)
+    large = torch.randn(numbers, **kind)
 
     def convolve():
         torch.autograd.grad(F.conv2d(field, weight, padding=1).sum(), (field, weight))
@@ -65,7 +72,7 @@ def processor(world: World, low: torch.dtype) -> dict[str, float]:
         for _ in range(1000):
             single.add(1.0)
 
-    operations = 3 * 2 * 9 * 64 * 64 * 128 * 128
+    operations = 3 * 2 * 9 * 64 * 64 * side * side  # forward, and backward for field and weight
     peak = 2 * wide**3 / timed(world, lambda: square @ square)
     rate = operations / timed(world, convolve)
     return {"peak": max(peak, rate), "rate": rate, "call": timed(world, calls) / 1000,
@@ -90,7 +97,7 @@ def link(world: World) -> dict[str, float]:
 def measure(size: int, device: str) -> dict | None:
     """On every rank: figures, and the time of a step predicted from them and measured; rank 0 returns them."""
     torch.set_num_threads(1)
-    ranks = int(os.environ.get("OMPI_COMM_WORLD_SIZE", os.environ.get("SLURM_STEP_NUM_TASKS", "1")))
+    ranks = world_size()
     with World.start(Mesh(1, *TABLES[ranks]), device=device, always_group=True) as world:
         bf16 = world.device.type == "cuda"
         found = {**processor(world, torch.bfloat16 if bf16 else torch.float32), **link(world)}
@@ -126,21 +133,26 @@ def start(ranks: int, size: int, device: str) -> dict[str, float]:
                str(ranks), sys.executable, __file__, "--here", "--size", str(size), "--device", device]
     kept = {"MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "2000000000", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env={**kept, **os.environ}, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    print(f"{ranks} rank(s): predicted {found['predicted']:.3f} s, measured {found['measured']:.3f} s", file=sys.stderr)
+    return found
 
 
 def main():
     """Predict and measure, the numbers of ranks in turn."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=256, help="points on a side of the domain")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--turns", type=int, default=3, help="medians of so many, each starts 1, 2 and 4 ranks")
     parser.add_argument("--here", action="store_true", help="these ranks only, started by whoever calls")
     given = parser.parse_args()
     if given.here:
+        if world_size() not in TABLES:
+            parser.error(f"expected {', '.join(map(str, TABLES))} ranks, {world_size()} were started")
         if found := measure(given.size, given.device):
             print(section(found), json.dumps(found), sep="\n")
         return
-    turns = [{ranks: start(ranks, given.size, given.device) for ranks in TABLES} for _ in range(TURNS)]
+    turns = [{ranks: start(ranks, given.size, given.device) for ranks in TABLES} for _ in range(given.turns)]
     print(section(turns[0][2]))
     ratios = []
     for ranks in TABLES:

@@ -9,9 +9,10 @@ PyTorch without data; what is computed again does not count. Time is that of the
 included. The shipped network (96 channels, 4 blocks) is beside it. Each switch is tried alone against none, then all
 that help together:
 
-    fused attention    PyTorch's fused kernels instead of the plain product, softmax, product
+    fused attention    PyTorch's fused kernels instead of the plain product, softmax, product of the same precision
     channels last      channels of a point side by side in memory
-    compile            torch.compile of the network
+    compile            torch.compile of the network; on a GPU only: on CPUs PyTorch 2.13's backward pass of replicating
+                       padding returns another layout than its compiler was told, which ends the program
 
 ``--domains`` adds the largest square tile that fits, and seconds of a step and of an analysis on CONUS at 2.5 km and
 1 km where they fit, activations computed again. Prints the utilisation of the wide network last.
@@ -123,7 +124,11 @@ def step_time(config, shape, switches, place: Place) -> float:
 
 
 def free() -> None:
-    """Give the memory of an engine that nobody holds back."""
+    """Hand back the memory of engines that nobody holds any more, and forget what was compiled.
+
+    torch.compile would use what it made of one attention for the other: none of its guards looks at the kernels chosen.
+    """
+    torch._dynamo.reset()
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -135,7 +140,11 @@ def utilisation(name: str, config: VisionTransformerConfig, size: int, switches,
     plain, gains = step_time(config, shape, (), place), {}
     for switch in switches:
         free()
-        gains[switch] = plain / step_time(config, shape, (switch,), place)
+        try:
+            gains[switch] = plain / step_time(config, shape, (switch,), place)
+        except (RuntimeError, AssertionError) as error:  # of a compiler or a kernel: the others are still worth knowing
+            print(f"{name}: {switch} fails: {type(error).__name__} {str(error)[:200]!r}", flush=True)
+            gains[switch] = 0.0
     helpful = tuple(switch for switch, gain in gains.items() if gain > 1.0)
     free()
     best = min(plain, step_time(config, shape, helpful, place)) if helpful else plain
@@ -148,10 +157,13 @@ def utilisation(name: str, config: VisionTransformerConfig, size: int, switches,
 
 
 def fits(config, shape, place: Place) -> bool:
-    """Whether a step on an undivided domain finds memory, on a GPU."""
+    """Whether a step on an undivided domain finds memory, on a GPU, and kernels: some end at 2^31 numbers."""
     try:
         step_time(config, shape, ("fused attention",), replace(place, steps=1))
     except torch.OutOfMemoryError:
+        return False
+    except RuntimeError as error:
+        print(f"{shape[0]} x {shape[1]} points: {str(error)[:200]!r}", flush=True)
         return False
     finally:
         free()
@@ -159,11 +171,10 @@ def fits(config, shape, place: Place) -> bool:
 
 
 def largest_tile(config: VisionTransformerConfig, place: Place) -> int:
-    """Side of the largest square that fits, to one window: doubled until it does not, then halved in between."""
-    unit, low = config.patch * config.window, 1
-    while fits(config, (2 * low * unit,) * 2, place):
-        low *= 2
-    high = 2 * low
+    """Side of the largest square that fits, to one window, 0 if none: doubled until it does not, halved in between."""
+    unit, low, high = config.patch * config.window, 0, 1
+    while fits(config, (high * unit,) * 2, place):
+        low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(config, (middle * unit,) * 2, place) else (low, middle)
@@ -201,12 +212,15 @@ def main():
     parser.add_argument("--width", type=int, default=WIDE.width, help="channels of the wide network")
     parser.add_argument("--depth", type=int, default=WIDE.depth, help="blocks of the wide network")
     parser.add_argument("--steps", type=int, default=5, help="that are timed")
-    parser.add_argument("--switches", nargs="*", default=SWITCHES, choices=SWITCHES)
+    parser.add_argument("--switches", nargs="*", choices=SWITCHES, help="all, but for compile on a CPU")
     parser.add_argument("--domains", action="store_true", help="largest tile, and CONUS; on a GPU")
     given = parser.parse_args()
     if given.domains and given.device == "cpu":
         parser.error("--domains looks for the end of a GPU's memory; add --device cuda")
+    if given.switches is None:
+        given.switches = SWITCHES if given.device == "cuda" else SWITCHES[:-1]
     wide = replace(WIDE, width=given.width, depth=given.depth)
+    torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)  # else plain attention computes in float32
     with World.start(device=given.device, always_group=True) as world:
         place = Place(world, given.steps, given.peak or matrix_peak(world.device))
         print(f"peak {place.peak / 1e12:.4g} x 10^12 1/s, {'stated' if given.peak else 'of a product of matrices'}")

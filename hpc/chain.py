@@ -39,13 +39,13 @@ def load_campaign(path: Path) -> tuple[Step, ...]:
     """Read a campaign; its steps in an order in which each comes after those it waits for.
 
     Raises:
-        ChainError: not a campaign, an unknown key or step, or steps that wait for each other.
+        ChainError: not a campaign, an unknown key or step, no list where one is due, or steps that wait for each other.
     """
     try:
         data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ChainError(f"{path}: cannot be read: {error}") from error
-    if not isinstance(data, dict) or set(data) != {"steps"} or not isinstance(data["steps"], dict):
+    if not isinstance(data, dict) or set(data) != {"steps"} or not isinstance(data["steps"], dict) or not data["steps"]:
         raise ChainError(f"{path}: expected one section, steps:, with a name for each step")
     return ordered([_step(name, entry, path) for name, entry in data["steps"].items()], str(path))
 
@@ -59,7 +59,12 @@ def _step(name: str, entry, path: Path) -> Step:
             f"{path}: steps.{name}: expected verb, config and of {', '.join(known[2:])}; "
             f"got {', '.join(map(str, entry))}"
         )
-    lists = {key: tuple(str(item) for item in entry.get(key) or ()) for key in ("set", "after")}
+    lists = {}
+    for key in ("set", "after"):
+        given = entry.get(key) or []
+        if not isinstance(given, list):
+            raise ChainError(f"{path}: steps.{name}.{key}: expected a list, such as [{given}], got {given!r}")
+        lists[key] = tuple(str(item) for item in given)
     return Step(str(name), str(entry["verb"]), str(entry["config"]), **lists)
 
 

@@ -4,6 +4,7 @@ Figures of a data sheet are bounds; measured ones predict. `benchmarks/plan_chec
 and prints this section.
 """
 
+import math
 from dataclasses import dataclass, fields
 
 
@@ -49,5 +50,5 @@ class Hardware:
 def _check_positive(part) -> None:
     for each in fields(part):
         value = getattr(part, each.name)
-        if isinstance(value, float) and not value > 0.0:
-            raise ValueError(f"{each.name}: expected more than 0, got {value:g}")
+        if isinstance(value, float) and not 0.0 < value < math.inf:
+            raise ValueError(f"{each.name}: expected a finite number above 0, got {value:g}")

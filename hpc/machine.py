@@ -18,6 +18,7 @@ from hpc.hardware import Hardware, Link
 ROOT = Path(__file__).resolve().parent.parent
 SCHEDULERS = ("slurm", "none")
 LAUNCHERS = ("srun", "mpiexec", "none")
+LEAST = {"nodes": 1, "gpus_per_node": 0, "cores_per_node": 1, "signal_seconds": 0, "restarts": 0, "array_limit": 1}
 
 
 class MachineError(ValueError):
@@ -51,6 +52,8 @@ class Resources:
     def __post_init__(self):
         if not re.fullmatch(r"(?:\d+-)?\d+:\d+:\d+", self.time):
             raise MachineError(f'time: expected "hours:minutes:seconds" in quotes, got {self.time!r}')
+        if not self.hours > 0.0:
+            raise MachineError(f"time: expected a limit above 0, which Slurm takes for none, got {self.time!r}")
         if self.nodes < 1 or self.tasks_per_node < 1:
             raise MachineError(f"expected at least 1 node and 1 task, got {self.nodes} and {self.tasks_per_node}")
 
@@ -108,6 +111,11 @@ class Machine:
         for key, known in (("scheduler", SCHEDULERS), ("launcher", LAUNCHERS)):
             if getattr(self, key) not in known:
                 raise MachineError(f"{key}: expected one of {', '.join(known)}, got {getattr(self, key)!r}")
+        for key, least in LEAST.items():
+            if getattr(self, key) < least:
+                raise MachineError(f"{key}: expected {least} or more, got {getattr(self, key)}")
+        if not self.poll_seconds > 0.0:
+            raise MachineError(f"poll_seconds: expected more than 0, got {self.poll_seconds:g}")
         if self.scheduler == "none" and self.launcher == "srun":
             raise MachineError("launcher: srun needs scheduler: slurm; use mpiexec or none")
         if self.exclusive and self.memory != "0":
@@ -142,7 +150,8 @@ class Machine:
             )
         if wanted.partition is not None and wanted.partition not in self.partitions:
             raise MachineError(
-                f"jobs.{verb}.partition: expected one of {', '.join(self.partitions)}, got {wanted.partition!r}"
+                f"jobs.{verb}.partition: expected one of partitions: {', '.join(self.partitions) or 'none'},"
+                f" got {wanted.partition!r}"
             )
 
 
@@ -170,6 +179,8 @@ def load_machine(name: str, overrides: dict | None = None) -> Machine:
         )
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise MachineError(f"{path}: cannot be read: {error}") from error
     except yaml.YAMLError as error:
         raise MachineError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(data, dict):
@@ -206,10 +217,20 @@ def _build(cls, data: dict, where: str):
         raise MachineError(message if message.startswith(where) else f"{where}: {message}") from error
 
 
+KINDS = {
+    str: "text in quotes", str | None: "text in quotes, or null", int: "a whole number", float: "a number",
+    bool: "true or false", tuple[str, ...]: "a list of texts", dict[str, str]: "a section of texts",
+    dict[str, Resources]: "a section with a verb's section each", Link: "a section with keys",
+    Hardware | None: "a section with keys",
+}
+
+
 def _convert(hint, value, where: str):
-    if hint == dict[str, Resources] and isinstance(value, dict):
+    if hint == dict[str, Resources] and isinstance(value, dict) and all(
+        isinstance(wanted, dict | None) for wanted in value.values()
+    ):
         return {str(verb): _build(Resources, wanted or {}, f"{where}.{verb}") for verb, wanted in value.items()}
-    if hint == dict[str, str] and isinstance(value, dict):
+    if hint == dict[str, str] and isinstance(value, dict) and None not in value.values():
         return {str(key): str(item) for key, item in value.items()}
     if hint == tuple[str, ...] and isinstance(value, list):
         return tuple(str(item) for item in value)
@@ -224,4 +245,4 @@ def _convert(hint, value, where: str):
             return float(value)  # also of text: YAML takes 80e9 for a word
     if hint in (str, bool, int) and type(value) is hint:
         return value
-    raise MachineError(f"{where}: expected {getattr(hint, '__name__', hint)}, got {value!r}")
+    raise MachineError(f"{where}: expected {KINDS[hint]}, got {value!r}")

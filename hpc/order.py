@@ -19,7 +19,11 @@ EXPECTED = re.compile(r"^# expected output: (\d+) bytes$", re.MULTILINE)
 
 
 class OrderError(ValueError):
-    """A job that cannot be queued."""
+    """A job that cannot be queued, or failed; ``code`` is the exit code of the command that asked for it."""
+
+    def __init__(self, message: str, code: int = 3):
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -117,10 +121,10 @@ def _signal(order: Order) -> str | None:
 def expected_bytes(order: Order) -> float:
     """What the job will write: the verb's own estimate if its dry run gives one, else the profile's.
 
-    The dry run also checks the configuration before anything waits in a queue.
+    The dry run also checks the configuration, for the job's number of ranks, before anything waits in a queue.
 
     Raises:
-        OrderError: the verb refuses its configuration, in its own words.
+        OrderError: the verb refuses its configuration, in its own words and with its exit code.
     """
     elements = max(1, order.elements)
     guess = order.resources.output_megabytes * 1e6 * elements
@@ -128,11 +132,11 @@ def expected_bytes(order: Order) -> float:
         return guess
     command = [sys.executable, "-m", "jobs.command", order.verb, order.config, *order.arguments, "--dry-run"]
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    answer = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths})
+    variables = {**os.environ, "PYTHONPATH": paths, "MLRTMA_RANKS": str(order.ranks)}
+    answer = subprocess.run(command, capture_output=True, text=True, env=variables)
     if answer.returncode:
-        raise OrderError(
-            answer.stderr.strip().splitlines()[-1] if answer.stderr.strip() else f"{shlex.join(command)} failed"
-        )
+        _, mark, said = answer.stderr.rpartition(f"mlrtma {order.verb}: ")  # before it there may be warnings
+        raise OrderError((mark + said).strip() or f"{shlex.join(command)} failed", answer.returncode)
     said = EXPECTED.search(answer.stdout)
     return float(said.group(1)) if said else guess
 

@@ -5,10 +5,11 @@ Where there is no accounting (sacct refuses), squeue and scontrol still know a j
 after its end. A state that nobody knows is UNKNOWN, which is not a failure.
 """
 
+import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 UNKNOWN = "UNKNOWN"
@@ -55,9 +56,11 @@ class Status:
         return self.state == "COMPLETED"
 
 
-def _call(*command: str, check: bool = True) -> subprocess.CompletedProcess:
+def _call(*command: str, check: bool = True, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess:
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        answer = subprocess.run(
+            command, capture_output=True, text=True, timeout=120, env={**os.environ, **(variables or {})}
+        )
     except FileNotFoundError as error:
         raise SlurmError(
             f"{command[0]} is not on this machine's PATH: log in to the cluster, or use --machine local"
@@ -69,16 +72,17 @@ def _call(*command: str, check: bool = True) -> subprocess.CompletedProcess:
     return answer
 
 
-def submit(line: Sequence[str]) -> str:
+def submit(line: Sequence[str], variables: Mapping[str, str]) -> str:
     """Queue a job; returns its number.
 
     Args:
         line: from "sbatch" to the script's last argument, with --parsable, as `hpc.order` makes it.
+        variables: environment variables that Slurm hands on to the job.
 
     Raises:
         SlurmError: refused, with sbatch's words.
     """
-    answer = _call(*line)
+    answer = _call(*line, variables=variables)
     # --parsable prints "number" or "number;cluster"
     return answer.stdout.strip().splitlines()[-1].split(";")[0]
 

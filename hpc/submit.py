@@ -16,10 +16,6 @@ from hpc.worklist import Task, write
 class JobFailed(OrderError):
     """A job that ran here ended badly; ``code`` is its exit code."""
 
-    def __init__(self, message: str, code: int):
-        super().__init__(message)
-        self.code = code
-
 
 def submit(order: Order) -> str:
     """Queue the job, or run it here to its end where the machine has no scheduler; returns its number.
@@ -30,13 +26,7 @@ def submit(order: Order) -> str:
     if order.machine.scheduler == "none":
         return _run_here(order)
     Path(LOGS).mkdir(parents=True, exist_ok=True)  # Slurm fails a job whose log cannot be opened
-    before = dict(os.environ)
-    os.environ.update(environment(order))
-    try:
-        job = slurm.submit(sbatch_line(order))
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    job = slurm.submit(sbatch_line(order), environment(order))
     _note(order, job)
     return job
 

@@ -56,7 +56,7 @@ def read(path: Path) -> tuple[Task, ...]:
     tasks: list[Task] = []
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise WorklistError(f"{path}: cannot be read: {error}") from error
     seen: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
@@ -129,7 +129,12 @@ def run(tasks: Iterable[Task]) -> int:
         for task in remaining(tasks):
             if stopping:
                 return AGAIN
-            current[:] = [subprocess.Popen(shlex.split(task.command))]
+            try:
+                current[:] = [subprocess.Popen(shlex.split(task.command))]
+            except (OSError, ValueError) as error:  # no such program, or quotes that do not close
+                failed.append(task.id)
+                print(f"task {task.id} failed: cannot be started: {error}: {task.command}", file=sys.stderr, flush=True)
+                continue
             code = current[0].wait()
             current.clear()
             if code == 0 and Path(task.output).is_file():
@@ -170,6 +175,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--element", type=int, default=0, help="index of this element of the array")
     parser.add_argument("--of", type=int, default=1, help="number of elements")
     given = parser.parse_args(arguments)
+    if not 0 <= given.element < given.of:
+        parser.error(f"expected an element from 0 to {given.of - 1} of {given.of}, got {given.element}")
     try:
         mine = read(given.file)[given.element :: given.of]
     except WorklistError as error:

@@ -12,8 +12,11 @@ import yaml
 from mlrtma_dist import config
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are those of a configuration."""
+
     def error(self, message):
+        """Raise ConfigError with the usage instead of leaving the program."""
         raise config.ConfigError(f"{message}\n{self.format_usage().rstrip()}")
 
 
@@ -72,7 +75,7 @@ def kind_of(
 
 def _given(verb: str, description: str, arguments: Sequence[str], options: dict[str, tuple[str, str]]) -> dict:
     raw = argparse.RawDescriptionHelpFormatter
-    parser = _Parser(prog=f"mlrtma {verb}", description=description, formatter_class=raw)
+    parser = Parser(prog=f"mlrtma {verb}", description=description, formatter_class=raw)
     parser.add_argument("config", nargs="?", help="YAML file with the keys of the run")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="set a key: window_minutes=15")
     parser.add_argument("--dry-run", action="store_true", help="print the resolved configuration and stop")

@@ -1,14 +1,16 @@
 """Queue a job on a machine: print the exact command, its cost and the size of what it writes, then submit.
 
     mlrtma submit analyse configs/inference/toy.yaml --machine local
-    mlrtma submit train configs/training/unet_exercise1.yaml --machine my_cluster.yaml --nodes 8 --set schedule.steps=5
+    mlrtma submit train configs/training/unet_exercise1.yaml --machine my_cluster.yaml --nodes 2 --set schedule.steps=5
     mlrtma submit worklist tasks.tsv --machine my_cluster.yaml      the tasks that remain, as an array
     mlrtma submit campaign campaign.yaml --machine my_cluster.yaml  jobs that wait for jobs
 
-Exit code 0: queued (on the machine "local": done); that of the job, where one fails here; 1 where --wait sees one fail.
+Exit code 0: queued (on the machine "local": done); that of the job, where one fails here, or of its dry run, where that
+refuses it; 1 where --wait sees one fail.
 """
 
 import argparse
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -17,20 +19,16 @@ from hpc.chain import ChainError, Step, load_campaign, submit_chain
 from hpc.machine import Machine, MachineError, load_machine
 from hpc.order import LOGS, Order, OrderError, describe, expected_bytes
 from hpc.slurm import SlurmError
-from hpc.submit import JobFailed, array, submit, wait
+from hpc.submit import array, submit, wait
 from hpc.worklist import WorklistError, read, remaining
+from jobs.command_line import Parser
 from mlrtma_dist.config import ConfigError
 from mlrtma_dist.errors import InputError
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        raise ConfigError(f"{message}\n{self.format_usage().rstrip()}")
-
-
 def main(arguments: list[str]) -> int:
     """Run the verb; returns the exit code."""
-    parser = _Parser(prog="mlrtma submit", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(prog="mlrtma submit", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("verb", help="analyse, verify, train, ... ; or worklist, campaign")
     parser.add_argument("config", help="the verb's configuration file")
     parser.add_argument("--machine", required=True, help="a profile of configs/machines, or a YAML file")
@@ -46,35 +44,40 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--wait", action="store_true", help="wait until the jobs are over")
     given = parser.parse_args(arguments)
     try:
-        return _queue(given)
-    except JobFailed as error:
+        with _in_our_words():
+            return _queue(given)
+    except OrderError as error:
         print(f"mlrtma submit: {error}", file=sys.stderr)
         return error.code
+
+
+@contextlib.contextmanager
+def _in_our_words():
+    """Within the block, errors of `hpc` become those that the command knows, but for OrderError, which has a code."""
+    try:
+        yield
     except (MachineError, ChainError, WorklistError) as error:
         raise ConfigError(str(error)) from error
-    except (SlurmError, OrderError) as error:
+    except SlurmError as error:
         raise InputError(str(error)) from error
 
 
 def check(machine: str, dry_run: bool = False) -> int:
     """Sum tensors over the ranks of a job on a machine and print what they found; returns the exit code."""
     try:
-        profile = load_machine(machine)
-        order = Order(profile, "check", "64", (), profile.resources("check"))
-        print(describe(order, expected_bytes(order)), flush=True)
-        if dry_run:
-            return 0
-        job = submit(order)
-        if profile.scheduler == "none":
-            return 0
-        status = wait({job: order}, profile.poll_seconds)[job]
-    except JobFailed as error:
+        with _in_our_words():
+            profile = load_machine(machine)
+            order = Order(profile, "check", "64", (), profile.resources("check"))
+            print(describe(order, expected_bytes(order)), flush=True)
+            if dry_run:
+                return 0
+            job = submit(order)
+            if profile.scheduler == "none":
+                return 0
+            status = wait({job: order}, profile.poll_seconds)[job]
+    except OrderError as error:
         print(f"mlrtma check: {error}", file=sys.stderr)
         return error.code
-    except MachineError as error:
-        raise ConfigError(str(error)) from error
-    except (SlurmError, OrderError) as error:
-        raise InputError(str(error)) from error
     print(_log(Path(LOGS) / f"check-{job}.log"))
     return 0 if status.done else 1
 

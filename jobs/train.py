@@ -17,12 +17,12 @@ from pathlib import Path
 from jobs.command_line import parse
 from jobs.inputs import commit
 from jobs.samples import ensure
-from jobs.train_size import describe
+from jobs.train_size import check_channels, describe
 from mlrtma_dist import clock, config
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.methods.learned import LEARNED, build_method
 from mlrtma_dist.parallel.mesh import Mesh
-from mlrtma_dist.parallel.world import World
+from mlrtma_dist.parallel.world import World, check_device
 from mlrtma_dist.samples.dataset import Dataset
 from mlrtma_dist.samples.statistics import gather_statistics
 from mlrtma_dist.samples.store import Store
@@ -69,6 +69,10 @@ class Run:
     def __post_init__(self):
         if self.method not in LEARNED:
             raise ValueError(f"method: expected one of {', '.join(LEARNED)}, got {self.method!r}")
+        if self.variants < 1 or self.gap_hours < 0.0:
+            got = f"{self.variants} and {self.gap_hours:g}"
+            raise ValueError(f"expected variants from 1 and gap_hours from 0 on, got {got}")
+        check_device(self.device)
         engine_settings.check(self.engine)
         self.schedule.parts(self.mesh.data if self.mesh else 1)
         if self.validation_from is not None:
@@ -109,6 +113,7 @@ def _train(run: Run, method, store: Store, since, folder: Path, world: World, st
     from mlrtma_dist.training.loop import Plan, Training
 
     layout, everyone = store.layout, world.everyone()
+    check_channels(method, layout)
     wraps = (layout.periodic,) * 2
     tile = world.tile(layout.shape, align=method.network.alignment, periodic=wraps, name=layout.domain)
     known, _ = split_by_date(store.time, since, run.gap_hours)

@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from jobs.progress import STEP
 from mlrtma_dist.training.loop import Report
 from mlrtma_dist.training.metrics import Metrics
-
-EVERY = 10.0  # seconds between the lines of a batch log
 
 
 @contextlib.contextmanager
@@ -51,11 +50,11 @@ def _bar(first_step: int, steps: int):
 
 @contextlib.contextmanager
 def _lines(steps: int):
-    last = [-EVERY]
+    last = [-STEP]
 
     def show(row: dict) -> None:
         done, now = row["step"] + 1, time.monotonic()
-        if now - last[0] >= EVERY or done == steps or row.get("validation") is not None:
+        if now - last[0] >= STEP or done == steps or row.get("validation") is not None:
             last[0] = now
             print(f"train: step {done}/{steps}, {_words(row)}", file=sys.stderr, flush=True)
 

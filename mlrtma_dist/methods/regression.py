@@ -46,6 +46,9 @@ class RegressionSettings:
     seed: int = 0
 
     def __post_init__(self):
+        if self.variables < 1 or self.observed < 0:
+            got = self.variables, self.observed
+            raise ValueError(f"expected variables from 1 and observed from 0 on, got {got[0]} and {got[1]}")
         if self.background_deviation is not None and not self.background_deviation > 0.0:
             raise ValueError(f"background_deviation: expected more than 0, got {self.background_deviation:g}")
         if self.background_deviation is not None and self.observed:

@@ -104,7 +104,7 @@ class GlobalMixing(nn.Module):
         """The coarse mixture, repeated on the points, shape of ``field`` (batch, channel, y, x)."""
         squares, coarse = pool(field, neighbourhood, self.factor)
         normal = self.norm(squares)
-        placed = (normal + place_waves(coarse, field.shape[1]).to(field)).flatten(2).transpose(1, 2)
+        placed = (normal + place_waves(coarse, normal)).flatten(2).transpose(1, 2)
         both = torch.cat([self.key(placed), self.value(normal.flatten(2).transpose(1, 2))], -1)
         both = both.transpose(1, 2).unflatten(-1, squares.shape[-2:])
         k, v = coarse.whole(both).flatten(2).transpose(1, 2).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
@@ -113,21 +113,28 @@ class GlobalMixing(nn.Module):
         return repeat(mixed.transpose(1, 2).unflatten(-1, squares.shape[-2:]), neighbourhood, self.factor)
 
 
-def place_waves(neighbourhood: Neighbourhood, width: int) -> Tensor:
-    """Sines and cosines of the points' place in the domain, shape (1, width, y, x); half for y, half for x.
+def place_waves(neighbourhood: Neighbourhood, like: Tensor) -> Tensor:
+    """Sines and cosines of the points' place in the domain, half for y, half for x.
 
-    Wave lengths are two domains (one where it wraps, so that the ends meet), halved again and again.
+    The n-th of the width / 4 waves of an axis is two domains / n long (one / n where it wraps, so that the ends meet).
+    Made where they are used: copied to a GPU they would make the processor wait for all work before them.
+
+    Args:
+        like: a field on the neighbourhood, shape (batch, width, y, x).
+
+    Returns:
+        Shape (1, width, y, x), dtype and device of ``like``.
     """
-    box = neighbourhood.box
+    box, width = neighbourhood.box, like.shape[1]
     waves = []
     for low, high, size, wraps in (
         (box.y0, box.y1, neighbourhood.domain[0], neighbourhood.periodic[0]),
         (box.x0, box.x1, neighbourhood.domain[1], neighbourhood.periodic[1]),
     ):
-        place = torch.arange(low, high, dtype=torch.float64) / size
-        number = torch.arange(1, width // 4 + 1, dtype=torch.float64)
+        place = torch.arange(low, high, dtype=torch.float64, device=like.device) / size
+        number = torch.arange(1, width // 4 + 1, dtype=torch.float64, device=like.device)
         angle = (2 if wraps else 1) * math.pi * number[:, None] * place
-        waves.append(torch.cat([angle.sin(), angle.cos()]))
+        waves.append(torch.cat([angle.sin(), angle.cos()]).to(like.dtype))
     in_y, in_x = waves
     rows, columns = box.shape
     return torch.cat([in_y[:, :, None].expand(-1, rows, columns), in_x[:, None, :].expand(-1, rows, columns)])[None]

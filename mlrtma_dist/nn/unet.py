@@ -35,6 +35,14 @@ class UNetConfig:
     edge: str = "replicate"
     recompute: bool = False
 
+    def __post_init__(self):
+        if not self.widths or min(self.widths) < 1 or self.groups < 0:
+            raise NeighbourhoodError(
+                f"expected widths from 1 on, one a level, and groups from 0 on, got {self.widths} and {self.groups}."
+            )
+        if self.groups and any(width % self.groups for width in self.widths):
+            raise NeighbourhoodError(f"widths {self.widths} must be multiples of the {self.groups} groups.")
+
 
 class UNet(nn.Module):
     """Levels of residual blocks, halved by strided convolutions, doubled by bilinear interpolation."""
@@ -43,8 +51,6 @@ class UNet(nn.Module):
         super().__init__()
         self.config = config
         widths, kind = config.widths, {"groups": config.groups, "edge": config.edge}
-        if config.groups and any(width % config.groups for width in widths):
-            raise NeighbourhoodError(f"widths {widths} must be multiples of the {config.groups} groups.")
         self.stem = Convolution(config.channels_in, widths[0], edge=config.edge)
         self.descent = nn.ModuleList(ResidualBlock(width, width, **kind) for width in widths)
         self.halvings = nn.ModuleList(Convolution(a, b, stride=2, edge=config.edge) for a, b in pairwise(widths))

@@ -1,8 +1,7 @@
 """The domain's field on every tile, from everyone's part. For coarse fields: no rank is to hold a fine one.
 
 Let G be the map from the parts to the wholes (one a tile, all equal). Its adjoint sums, over tiles, the gradients of
-the
-wholes and hands every tile its part of the sum: <G x, y> = <x, G* y>.
+the wholes and hands every tile its part of the sum: <G x, y> = <x, G* y>.
 """
 
 from itertools import pairwise

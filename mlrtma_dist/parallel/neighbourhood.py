@@ -22,8 +22,7 @@ class Tiled(Neighbourhood):
         tile: the points owned here and who lives around them.
         transport: how tensors travel between the tiles.
         hide_from: tiles of so many points hide the rim's journey behind the convolution; on smaller ones the four
-        strips
-            cost more than the wait. Measured by ``benchmarks/halo_overlap.py``.
+            strips cost more than the wait. Measured on CPUs by ``benchmarks/halo_overlap.py``.
     """
 
     tile: Tile

@@ -28,6 +28,7 @@ from mlrtma_dist.parallel.transport import Transport
 
 log = logging.getLogger(__name__)
 
+DEVICES = ("auto", "cpu", "cuda")
 # Open MPI and PMIx; MPICH, Intel MPI and Slurm's PMI-2.
 MPI_SIGNS = ("OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE")
 FIRST_FAILURE = "first_failure"
@@ -157,11 +158,16 @@ def _places(communicator) -> tuple[int, int, list[str]]:
     return communicator.rank, communicator.size, communicator.allgather(_node_name())
 
 
+def check_device(wish: str) -> None:
+    """Raise WorldError unless ``wish`` is one of DEVICES."""
+    if wish not in DEVICES:
+        raise WorldError(f"device: expected one of {', '.join(DEVICES)}, got {wish!r}.")
+
+
 def _device(wish: str, local_rank: int) -> torch.device:
+    check_device(wish)
     if wish == "cpu" or (wish == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
-    if wish not in ("auto", "cuda"):
-        raise WorldError(f'unknown device {wish!r}; choose "auto", "cpu" or "cuda".')
     if not torch.cuda.is_available():
         raise WorldError('device "cuda" was asked for, but PyTorch sees no GPU here. Use "auto" or "cpu".')
     place = torch.device("cuda", local_rank % torch.cuda.device_count())

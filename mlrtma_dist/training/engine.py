@@ -78,7 +78,7 @@ class Engine:
         self.everyone = world.everyone()
         self._method, self._ranks, self._rank, self._device = method, world.size, world.rank, world.device
         whole = engine_settings.complete(
-            settings, ranks=world.size, micro_batch=max(parts), passes=len(parts), device=world.device.type
+            settings, ranks=world.size, micro_batch=max(parts), passes=len(parts)
         )
         self.optimizer = whole["optimizer"]["type"]
         self._engine = _initialise(_Forward(method, neighbourhood), whole, world.device.type)

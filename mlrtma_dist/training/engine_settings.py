@@ -1,7 +1,10 @@
 """The ``engine:`` section of a training configuration: DeepSpeed's own, except what the engine must decide itself."""
 
 import copy
+import difflib
 import logging
+
+import torch
 
 from mlrtma_dist.config import ConfigError
 
@@ -16,19 +19,37 @@ REFUSED = {
     "tensor_parallel": "a sample is divided by the mesh (y, x), not its weights",
     "pipeline": "a sample is divided by the mesh (y, x), not its network",
 }
+# DeepSpeed 0.19 reads these of a training that drives itself, and passes over what it does not know without a word.
+KNOWN = (
+    "optimizer", "scheduler", "zero_optimization", "bf16", "data_types", "gradient_clipping", "torch_autocast",
+    "communication_data_type", "prescale_gradients", "gradient_predivide_factor", "zero_allow_untested_optimizer",
+    "zero_force_ds_cpu_optimizer", "activation_checkpointing", "disable_allgather", "disable_python_gc", "aio",
+    "comms_logger", "flops_profiler", "wall_clock_breakdown", "memory_breakdown", "dump_state", "log_level",
+    "steps_per_print", "timers", "tensorboard", "wandb", "comet", "csv_monitor",
+)
+# Optimizers of its own; others are those of torch.optim.
+OPTIMIZERS = ("adam", "adamw", "adagrad", "lamb", "lion", "muon", "muadam", "muadamw", "musgd", "onebitadam",
+              "zerooneadam", "onebitlamb")
 DEFAULT_OPTIMIZER = {"type": "AdamW", "params": {}}
 
 
 def check(settings: dict) -> None:
-    """Raise ConfigError for a key of the ``engine:`` section that the engine must decide itself; it is named."""
+    """Raise ConfigError for a key of the ``engine:`` section that is unknown, or that the engine must decide itself."""
     for key in settings:
         if key in REFUSED and not _is_off(settings[key]):
             raise ConfigError(f"engine.{key}: expected not to be given: {REFUSED[key]}. Leave it out.")
+        if key not in REFUSED and key not in KNOWN:
+            close = difflib.get_close_matches(key, KNOWN, n=1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            raise ConfigError(f"engine: unknown key {key!r}{hint}; known are {', '.join(KNOWN)}")
     for key in ("optimizer", "zero_optimization", "bf16", "data_types"):
         if not isinstance(settings.get(key, {}), dict):
             raise ConfigError(f"engine.{key}: expected a section with keys, got {settings[key]!r}")
     if stage(settings) not in (0, 1, 2, 3):
         raise ConfigError(f"engine.zero_optimization.stage: expected 0, 1, 2 or 3, got {stage(settings)!r}")
+    kind = str(settings.get("optimizer", DEFAULT_OPTIMIZER).get("type"))
+    if kind.lower() not in OPTIMIZERS and not isinstance(getattr(torch.optim, kind, None), type):
+        raise ConfigError(f"engine.optimizer.type: expected AdamW, SGD or another of torch.optim, got {kind!r}")
     if "scheduler" in settings:
         log.warning("engine.scheduler has no effect: schedule: sets the learning rate of every step")
     if "lr" in (settings.get("optimizer", {}).get("params") or {}):
@@ -49,14 +70,13 @@ def is_bf16(settings: dict) -> bool:
     return bool(settings.get("bf16", {}).get("enabled"))
 
 
-def complete(settings: dict, *, ranks: int, micro_batch: int, passes: int, device: str) -> dict:
+def complete(settings: dict, *, ranks: int, micro_batch: int, passes: int) -> dict:
     """DeepSpeed's configuration: the ``engine:`` section with the batch keys and what our layout needs.
 
     Args:
         settings: the section, checked.
         ranks: all of them; tiles count as data ranks, as each has its own share of the gradient.
         micro_batch: samples at once on a rank; passes: micro-batches a step.
-        device: "cpu" or "cuda".
     """
     whole = copy.deepcopy(settings)
     for key in ("scheduler", *[key for key in REFUSED if key in whole]):
@@ -67,8 +87,10 @@ def complete(settings: dict, *, ranks: int, micro_batch: int, passes: int, devic
     optimizer = whole.setdefault("optimizer", copy.deepcopy(DEFAULT_OPTIMIZER))
     parameters = optimizer["params"] = dict(optimizer.get("params") or {})
     parameters["lr"] = 0.0  # set before every step; until then nothing may move
-    if device == "cpu" and str(optimizer.get("type", "")).lower() in ("adam", "adamw"):
-        parameters.setdefault("torch_adam", True)  # the fused ones are compiled for GPUs
+    if str(optimizer.get("type", "")).lower() in ("adam", "adamw"):
+        # PyTorch's own, on GPUs too: DeepSpeed's FusedAdam wants nvcc at its first use, and its kernel a plain int as
+        # the count of steps, where a checkpoint gives back a tensor.
+        parameters.setdefault("torch_adam", True)
     if is_bf16(settings) and stage(settings) > 0:
         # Sums of many micro-batches in bf16 lose the small ones; stage 0 has no other choice.
         whole.setdefault("data_types", {"grad_accum_dtype": "fp32"})

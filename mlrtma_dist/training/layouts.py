@@ -133,20 +133,23 @@ class Planner:
             NeighbourhoodError: tiles are too small, or more than the domain can be cut into.
         """
         wires, each = self.machine.interconnect, batch // mesh.data
-        at_once = min(self.training.micro_batch, each)
-        passes, rest = divmod(each, at_once)
         settings = with_stage(self.training.settings, stage)
-        tile, compute, tiles = None, 0.0, 0.0
-        for samples, times in ((at_once, passes), (rest, 1)):
-            if samples:
-                tile, once = self._pass((mesh.y, mesh.x), samples)
-                compute += times * self.machine.processor.seconds(once.operators)
-                tiles += times * wires.seconds(once.traffic, tile.rank, mesh.tiles)
-        end = work.of_step(self.training.method.network, mesh.size, passes + bool(rest), settings)
-        whole = self.machine.processor.seconds(self._pass((1, 1), 1)[1].operators)
-        need = self._need(tile.shape, at_once, mesh.size, settings)
-        return Layout(mesh, stage, tile.shape, need, compute, tiles, wires.seconds(end, 0, mesh.size),
-                      whole * batch / mesh.size)
+        passes = self._passes_of((mesh.y, mesh.x), each)
+        tile = passes[0][1]
+        tiles = sum(times * wires.seconds(once.traffic, tile.rank, mesh.tiles) for times, _, once in passes)
+        end = work.of_step(self.training.method.network, mesh.size, sum(times for times, _, _ in passes), settings)
+        need = self._need(tile.shape, min(self.training.micro_batch, each), mesh.size, settings)
+        return Layout(mesh, stage, tile.shape, need, self._compute(passes), tiles, wires.seconds(end, 0, mesh.size),
+                      self._compute(self._passes_of((1, 1), batch)) / mesh.size)
+
+    def _compute(self, passes: list[tuple[int, Tile, work.Pass]]) -> float:
+        return sum(times * self.machine.processor.seconds(once.operators) for times, _, once in passes)
+
+    def _passes_of(self, table: tuple[int, int], samples: int) -> list[tuple[int, Tile, work.Pass]]:
+        """How so many samples go through a rank: how often a pass is made, its tile, and what it does."""
+        at_once = min(self.training.micro_batch, samples)
+        whole, rest = divmod(samples, at_once)
+        return [(times, *self._pass(table, size)) for times, size in ((whole, at_once), (1, rest)) if size]
 
     def _pass(self, table: tuple[int, int], samples: int) -> tuple[Tile, work.Pass]:
         key, training = (table, samples), self.training

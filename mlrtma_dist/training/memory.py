@@ -46,7 +46,8 @@ def weights(method, ranks: int, settings: dict, averaged: bool) -> int:
     numbers = sum(weight.numel() for weight in method.network.parameters())
     low, stage = (2 if engine_settings.is_bf16(settings) else 4), engine_settings.stage(settings)
     states = numbers * (8 + 4 * averaged + (4 if low == 2 or stage else 0))  # two moments, the average, float32 masters
-    parts = ((states, 1), (numbers * low, 2), (numbers * low, 3))  # gradients, then what is computed with
+    sums = numbers * 4 * (low == 2 and stage > 0)  # of gradients in float32, see `engine_settings.complete`
+    parts = ((states, 1), (numbers * low + sums, 2), (numbers * low, 3))  # gradients, then what is computed with
     return sum(part // ranks if stage >= divided else part for part, divided in parts)
 
 

@@ -140,11 +140,16 @@ def counters(optimizer) -> dict[str, float]:
 
 
 def make_state(optimizer, names: list[str], numbers: dict[str, float]) -> None:
-    """Give every weight a state of zeros, as after a first step, to be filled from a checkpoint."""
-    state = base(optimizer).state
+    """Give every weight a state of zeros, as after a first step, to be filled from a checkpoint.
+
+    PyTorch's optimizers keep single numbers on the CPU, but for ``fused`` or ``capturable`` beside the weights.
+    """
+    state, groups = base(optimizer).state, base(optimizer).param_groups
+    beside = any(group.get(key) for group in groups for key in ("fused", "capturable"))
     for flat in masters(optimizer):
+        place = flat.device if beside else None
         state[flat] = {name: torch.zeros_like(flat) for name in names}
-        state[flat].update({name: torch.tensor(value) for name, value in numbers.items()})
+        state[flat].update({name: torch.tensor(value, device=place) for name, value in numbers.items()})
     if hasattr(optimizer, "_hp_optimizer_states_linked"):
         optimizer._hp_optimizer_states_linked = False
         optimizer._lazy_init_hp_params_optimizer_state()

@@ -34,11 +34,11 @@ class Schedule:
 
     def __post_init__(self):
         for name, least in (("steps", 1), ("batch", 1), ("warm_up", 0), ("validate_every", 0), ("checkpoint_every", 0),
-                            ("keep", 1), ("micro_batch", 1)):
+                            ("keep", 1), ("micro_batch", 1), ("seed", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"schedule.{name}: expected {least} or more, got {value}")
-        if not self.learning_rate > 0.0:
+        if not 0.0 < self.learning_rate < math.inf:
             raise ValueError(f"schedule.learning_rate: expected a positive number, got {self.learning_rate:g}")
         if not 0.0 <= self.final_share <= 1.0:
             raise ValueError(f"schedule.final_share: expected a share from 0 to 1, got {self.final_share:g}")
@@ -66,7 +66,7 @@ class Schedule:
         if rest:
             raise ValueError(
                 f"schedule.batch: expected a multiple of the mesh's {data_ranks} data ranks, got {self.batch}."
-                f" Use {max(1, each) * data_ranks} or {(each + 1) * data_ranks}."
+                f" Use {max(1, each) * data_ranks} or {(max(1, each) + 1) * data_ranks}."
             )
         passes = math.ceil(each / (self.micro_batch or each))
         return [each // passes + (number < each % passes) for number in range(passes)]

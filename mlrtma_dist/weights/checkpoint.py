@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 Shard = tuple[str, str, int, Tensor]
 ALONE = Transport.alone()
+NAME = re.compile(r"step_(\d{8,})")
 
 
 def name_of(step: int) -> str:
@@ -207,7 +209,8 @@ def _shape(shapes: dict, name: str) -> str:
 
 def steps(root: Path) -> list[int]:
     """The steps of all checkpoints under ``root``, oldest first; whether they are whole is not looked at."""
-    return sorted(int(path.name.removeprefix("step_")) for path in Path(root).glob("step_*") if path.is_dir())
+    found = ((path, NAME.fullmatch(path.name)) for path in Path(root).glob("step_*"))
+    return sorted(int(match[1]) for path, match in found if match and path.is_dir())  # not "step_00001000.old"
 
 
 def newest(root: Path, ranks: Transport = ALONE) -> Checkpoint | None:

@@ -13,11 +13,23 @@ from mlrtma_dist.nn.vit import VisionTransformerConfig
 FILE = Path(__file__).resolve().parents[2] / "benchmarks" / "vit_step.py"
 
 
-def test_operations_are_those_of_the_layers_counted_by_hand():
+def load():
     spec = importlib.util.spec_from_file_location("vit_step", FILE)
     module = importlib.util.module_from_spec(spec)
     sys.modules["vit_step"] = module
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("limit", [0, 11, 12, 13, 36, 200, 1000])
+def test_the_largest_tile_is_the_last_multiple_of_a_window_that_fits(monkeypatch, limit):
+    module, config = load(), VisionTransformerConfig(patch=3, window=4)
+    monkeypatch.setattr(module, "fits", lambda config, shape, place: shape[0] <= limit)
+    assert module.largest_tile(config, None) == limit // 12 * 12
+
+
+def test_operations_are_those_of_the_layers_counted_by_hand():
+    module = load()
     size, patch, window, width, inner, channels_in, channels_out = 24, 3, 4, 16, 8, 5, 2
     config = VisionTransformerConfig(channels_in, channels_out, patch, window, width, 2, 1, inner, recompute=True)
     points, tokens = size**2, (size // patch) ** 2

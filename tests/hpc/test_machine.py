@@ -23,13 +23,21 @@ def test_time_limits_are_hours():
         ("launchr: srun", r"unknown key 'launchr' \(did you mean 'launcher'\?\)"),
         ("jobs: {train: {node: 2}}", r"jobs\.train: unknown key 'node' \(did you mean 'nodes'\?\)"),
         ("launcher: torchrun", "launcher: expected one of srun, mpiexec, none, got 'torchrun'"),
-        ("nodes: many", "nodes: expected int, got 'many'"),
+        ("nodes: many", "nodes: expected a whole number, got 'many'"),
         ("memory: 64G", 'exclusive nodes need "0"'),
         ("scheduler: none", "srun needs scheduler: slurm"),
         ("nodes: 2\njobs: {train: {nodes: 3}}", r"jobs\.train\.nodes: .* at most 2 nodes, 3"),
         ("gpus_per_node: 4\njobs: {train: {tasks_per_node: 5}}", "a rank has a GPU of its own"),
-        ("partitions: [gpu]\njobs: {train: {partition: cpu}}", "expected one of gpu, got 'cpu'"),
-        ("jobs: {train: {time: 30}}", "time: expected str, got 30"),
+        ("partitions: [gpu]\njobs: {train: {partition: cpu}}", "expected one of partitions: gpu, got 'cpu'"),
+        ("jobs: {train: {time: 30}}", "time: expected text in quotes, got 30"),
+        ("jobs: {train: {time: '00:00:00'}}", "time: expected a limit above 0"),
+        ("jobs: {train: 5}", "jobs: expected a section with a verb's section each"),
+        ("partitions: gpu", "partitions: expected a list of texts, got 'gpu'"),
+        ("variables: {NCCL_DEBUG: null}", "variables: expected a section of texts"),
+        ("hardware: 5", "hardware: expected a section with keys, got 5"),
+        ("cores_per_node: 0", "cores_per_node: expected 1 or more, got 0"),
+        ("array_limit: 0", "array_limit: expected 1 or more, got 0"),
+        ("poll_seconds: 0", "poll_seconds: expected more than 0, got 0"),
         ("jobs: {train: {time: '30'}}", "hours:minutes:seconds"),
         ("a: [", "not valid YAML"),
     ],
@@ -40,6 +48,13 @@ def test_a_wrong_profile_is_refused_with_file_and_key(tmp_path, text, message):
     with pytest.raises(MachineError, match=message) as error:
         load_machine(str(path))
     assert str(error.value).startswith(str(path))
+
+
+def test_a_profile_that_is_no_text_is_refused_with_its_path(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(MachineError, match="mine.yaml: cannot be read: .*utf-8"):
+        load_machine(str(path))
 
 
 def test_an_unknown_machine_is_refused_with_the_shipped_names():

@@ -45,8 +45,9 @@ def test_the_domain_is_that_of_the_samples_recipe_where_none_is_named(machine, c
     ({"within_node": {"latency": 1e-5}}, "within_node: expected the keys latency, bandwidth; missing: bandwidth"),
     ({"utilisation": 1.5}, "utilisation: expected a share of the peak up to 1, got 1.5"),
     ({"cal": 1.0}, r"unknown key 'cal' (did you mean 'call'?)"),
-    ({"memory": "much"}, "hardware: memory: expected float, got 'much'"),
-    ({"call": 0.0}, "call: expected more than 0"),
+    ({"memory": "much"}, "hardware: memory: expected a number, got 'much'"),
+    ({"call": 0.0}, "call: expected a finite number above 0, got 0"),
+    ({"memory_bandwidth": float("inf")}, "memory_bandwidth: expected a finite number above 0, got inf"),
 ])
 def test_a_wrong_section_is_refused_with_file_and_key(machine, capsys, changes, message):
     path = machine(**changes)

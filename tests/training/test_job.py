@@ -148,6 +148,20 @@ def test_a_batch_key_is_refused_before_anything_starts(store):
         train.main([str(store / "run.yaml"), *given])
 
 
+@pytest.mark.parametrize(("change", "message"), [
+    ("device=tpu", "device: expected one of auto, cpu, cuda, got 'tpu'"),
+    ("variants=0", "expected variants from 1 and gap_hours from 0 on, got 0 and 0"),
+    ("schedule.seed=-1", "schedule.seed: expected 0 or more, got -1"),
+    ("settings.fold=0", "settings: expected a fold from 1 on"),
+    ("settings.widths=[]", "settings: expected widths from 1 on, one a level"),
+    ("settings.variables=3", "takes 9 channels and gives 3, the cases of plane have 3 and 1: variables: 1"),
+])
+def test_a_setting_that_would_fail_later_is_refused_by_the_dry_run(store, change, message):
+    given = ["--samples", str(store / "samples.h5"), "--output", "o", "--dry-run", "--set", change]
+    with pytest.raises(ConfigError, match=message):
+        train.main([str(store / "run.yaml"), *given])
+
+
 def test_a_store_that_is_missing_is_made_first_on_all_ranks_and_trained_on(store, uninterrupted, tmp_path, capsys):
     made = tmp_path / "made.h5"
     more = ["--samples", str(made), "--set", f"make_samples={store / 'samples.yaml'}", "--set", "schedule.steps=3"]

@@ -10,7 +10,7 @@ import torch
 
 from mlrtma_dist.config import ConfigError
 from mlrtma_dist.parallel.transport import Transport
-from mlrtma_dist.training import engine_settings, order
+from mlrtma_dist.training import engine_settings, order, partition
 from mlrtma_dist.training.average import Average
 from mlrtma_dist.training.metrics import FILE, Metrics, read
 from mlrtma_dist.training.schedule import Schedule
@@ -35,6 +35,11 @@ def test_micro_batches_are_even_and_make_up_the_batch():
 def test_a_batch_that_the_data_axis_does_not_divide_is_refused_with_ones_that_it_does():
     with pytest.raises(ValueError, match="multiple of the mesh's 3 data ranks, got 16. Use 15 or 18"):
         Schedule(batch=16).parts(3)
+
+
+def test_a_batch_smaller_than_the_data_axis_is_refused_with_two_that_are_not():
+    with pytest.raises(ValueError, match="16 data ranks, got 8. Use 16 or 32"):
+        Schedule(batch=8).parts(16)
 
 
 def test_wrong_schedules_are_refused_by_name():
@@ -116,10 +121,30 @@ def test_a_batch_key_in_the_engine_section_is_refused_by_name(key):
         engine_settings.check({key: 4})
 
 
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"zero_optimisation": {"stage": 2}}, r"unknown key 'zero_optimisation' \(did you mean 'zero_optimization'\?\)"),
+    ({"optimizer": {"type": "Adamm"}}, "optimizer.type: expected AdamW, SGD or another of torch.optim, got 'Adamm'"),
+    ({"optimizer": {"params": {"betas": [0.9, 0.99]}}}, "optimizer.type: expected .*, got 'None'"),
+])
+def test_an_engine_section_that_deepspeed_would_pass_over_or_trip_on_is_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        engine_settings.check(settings)
+
+
 def test_the_engine_sets_batches_and_counts_tiles_as_data_ranks():
-    whole = engine_settings.complete({}, ranks=8, micro_batch=2, passes=3, device="cpu")
+    whole = engine_settings.complete({}, ranks=8, micro_batch=2, passes=3)
     assert [whole[key] for key in engine_settings.BATCH_KEYS] == [48, 2, 3]
     assert whole["gradient_clipping"] == 0.0, "DeepSpeed's own default clips"
+    assert whole["optimizer"]["params"]["torch_adam"], "its own Adam wants nvcc and cannot take a checkpoint's count"
+
+
+@pytest.mark.parametrize(("beside", "place"), [(False, "cpu"), (True, "meta")])
+def test_single_numbers_lie_beside_the_weights_only_for_optimizers_that_want_them_there(beside, place):
+    weight = torch.empty(3, device="meta")
+    optimizer = torch.optim.AdamW([weight], capturable=beside)
+    partition.make_state(optimizer, ["exp_avg"], {"step": 3.0})
+    assert optimizer.state[weight]["step"].device.type == place
+    assert optimizer.state[weight]["exp_avg"].device.type == "meta"
 
 
 def test_settings_without_effect_warn(caplog):

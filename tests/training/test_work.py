@@ -13,17 +13,17 @@ from mlrtma_dist.nn.vit import VisionTransformer, VisionTransformerConfig
 from mlrtma_dist.parallel.interconnect import Interconnect, Link
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.tile import Tile
-from mlrtma_dist.training import work
+from mlrtma_dist.training import memory, work
 from mlrtma_dist.training.layouts import Machine, Planner, Training, largest_tile, meshes
 from mlrtma_dist.training.operators import Operators, Processor
 
 NOTHING = Link(1e-30, 1e30)
 
 
-def planner_of(memory=1e12, link=NOTHING, domain=(64, 96), batch=4, call=1e-30):
+def planner_of(memory=1e12, link=NOTHING, domain=(64, 96), batch=4, call=1e-30, micro_batch=1):
     method = Regression(RegressionSettings(widths=(8, 8), groups=2))
     machine = Machine(Processor(1e9, 1e30, call), memory, Interconnect(link, link, 4))
-    return Planner(Training(method, domain, "test", (3, 1), batch, 1, {}), machine)
+    return Planner(Training(method, domain, "test", (3, 1), batch, micro_batch, {}), machine)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,13 @@ def test_without_latency_data_ranks_are_perfectly_efficient():
         assert layout.efficiency == pytest.approx(1.0) and layout.tiles == 0.0
 
 
+def test_one_rank_is_perfectly_efficient_however_many_samples_it_takes_at_once():
+    planner = planner_of(batch=8, micro_batch=3, call=1.0)  # calls decide: two passes of three samples, one of two
+    layout = planner.predict(Mesh(), 0, 8)
+    assert layout.efficiency == pytest.approx(1.0)
+    assert planner.predict(Mesh(data=8), 0, 8).efficiency == pytest.approx(3 / 8)  # of three passes eight are made
+
+
 def test_a_latency_is_paid_for_every_message_of_a_step():
     latency = 0.25
     planner = planner_of(link=Link(latency, 1e30))
@@ -95,6 +102,21 @@ def test_layouts_that_do_not_fit_are_refused_with_what_they_need():
     assert [layout.mesh for layout in planner.layouts(1)] == []
     assert "needs" in planner.refused[Mesh(), 0] and "there are 1 MiB" in planner.refused[Mesh(), 0]
     assert all(layout.mesh.tiles > 1 for layout in planner.layouts(16))
+
+
+@pytest.mark.parametrize(("bf16", "each"), [
+    # Weights, gradients, their sums in float32, and float32 masters with two moments; 4 ranks divide from a stage on.
+    (False, (4 + 4 + 8, 4 + 4 + 12 / 4, 4 + 4 / 4 + 12 / 4, 4 / 4 + 4 / 4 + 12 / 4)),
+    (True, (2 + 2 + 12, 2 + (2 + 4) + 12 / 4, 2 + (2 + 4) / 4 + 12 / 4, 2 / 4 + (2 + 4) / 4 + 12 / 4)),
+])
+def test_zero_divides_bytes_of_a_weight_as_rajbhandari_et_al_say(bf16, each):
+    method = Regression(RegressionSettings(widths=(8, 8), groups=2))
+    numbers = sum(weight.numel() for weight in method.network.parameters())
+    for stage, expected in enumerate(each):
+        settings = {"bf16": {"enabled": bf16}, "zero_optimization": {"stage": stage}}
+        assert memory.weights(method, 4, settings, averaged=False) == pytest.approx(expected * numbers, abs=3)
+        more = memory.weights(method, 4, settings, averaged=True) - memory.weights(method, 4, settings, averaged=False)
+        assert more == pytest.approx(4 * numbers / (4 if stage else 1), abs=3)
 
 
 def test_tiles_smaller_than_what_must_not_be_cut_are_refused_by_the_tile():

@@ -147,4 +147,6 @@ def test_old_ones_are_removed_but_the_best_is_spared(tmp_path):
     checkpoint.mark_best(tmp_path, 2)
     checkpoint.prune(tmp_path, keep=2)
     assert checkpoint.steps(tmp_path) == [2, 4, 5]
+    (tmp_path / "step_00000005.old").mkdir()  # somebody's copy
+    assert checkpoint.steps(tmp_path) == [2, 4, 5]
     assert Checkpoint(tmp_path / "best").manifest.state.step == 2
