@@ -50,20 +50,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(verb: str, arguments: list[str]) -> int:
-    from mlrtma_dist.config import ConfigError
-    from mlrtma_dist.errors import InputError
+    from mlrtma_dist.errors import InputError, UserError
     from mlrtma_dist.training.stop_signal import StopSignal
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
         with StopSignal.watched() if verb in STOPPABLE else contextlib.nullcontext():  # before the verb's long imports
             return importlib.import_module(f"jobs.{verb}").main(arguments) or 0
-    except ConfigError as error:
+    except (UserError, OSError) as error:
         print(f"mlrtma {verb}: {error}", file=sys.stderr)
-        return 2
-    except (InputError, OSError) as error:
-        print(f"mlrtma {verb}: {error}", file=sys.stderr)
-        return 3
+        return getattr(error, "exit_code", InputError.exit_code)  # OSError: a file that cannot be read or written
     except KeyboardInterrupt:
         print(f"mlrtma {verb}: interrupted", file=sys.stderr)
         return 130

@@ -15,9 +15,13 @@ import typing
 
 import yaml
 
+from mlrtma_dist.errors import UserError
 
-class ConfigError(ValueError):
+
+class ConfigError(UserError):
     """A configuration that cannot be used; the message names file and key."""
+
+    exit_code = 2
 
 
 def configs_root() -> pathlib.Path:

@@ -1,5 +1,13 @@
-"""Errors that a user can cause; what a program ends with for each is in ``jobs/command.py``."""
+"""Errors that a user can cause, each with the exit code that a program ends with."""
 
 
-class InputError(ValueError):
+class UserError(ValueError):
+    """What the user can mend; a program prints the message alone, without a trace."""
+
+    exit_code: int
+
+
+class InputError(UserError):
     """Input that cannot be used: the message says what was expected, what came, where, and the way out."""
+
+    exit_code = 3

@@ -18,7 +18,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from mlrtma_dist.errors import InputError
+from mlrtma_dist.errors import InputError, UserError
 from mlrtma_dist.nn.neighbourhood import Alone, Neighbourhood
 from mlrtma_dist.parallel.address import interface_towards, own_address
 from mlrtma_dist.parallel.mesh import Mesh, make_groups
@@ -220,7 +220,10 @@ def _environment(values: dict):
 
 @contextlib.contextmanager
 def _abort_on_failure(communicator, rank: int, size: int, store):
-    """End all ranks when this one, or a thread of it, raises. SystemExit passes: it is agreed by all ranks."""
+    """End all ranks when this one, or a thread of it, raises, with the trace of all but the user's errors.
+
+    SystemExit passes: it is agreed by all ranks.
+    """
     if communicator is None:
         yield
         return
@@ -229,14 +232,13 @@ def _abort_on_failure(communicator, rank: int, size: int, store):
         first = _first_to_fail(store(), rank)
         order = "" if first is None else " first" if first == rank else f" after rank {first}"
         title = f"rank {rank} of {size} failed{order}"
+        trace = [] if isinstance(error, UserError) else [f"{title}:\n", *traceback.format_exception(error)]
         sys.stdout.flush()
-        sys.stderr.write(
-            f"{title}:\n{''.join(traceback.format_exception(error))}{title}: {type(error).__name__}: {error}\n"
-        )
+        sys.stderr.write("".join([*trace, f"{title}: {type(error).__name__}: {error}\n"]))
         sys.stderr.flush()
         if first not in (rank, None):
-            time.sleep(1.0)  # the first one's trace comes before the end
-        communicator.Abort(1)
+            time.sleep(1.0)  # the first one's words come before the end
+        communicator.Abort(getattr(error, "exit_code", 1))
 
     hooks = sys.excepthook, threading.excepthook
     sys.excepthook = lambda kind, error, trace: abort(error)

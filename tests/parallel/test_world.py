@@ -7,6 +7,7 @@ import pytest
 import torch.distributed as dist
 from launch import launch, start_ranks
 
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.parallel import world as world_module
 from mlrtma_dist.parallel.address import interface_towards, interfaces, own_address
@@ -49,6 +50,13 @@ def test_a_failing_rank_ends_all_within_seconds_and_is_named_with_its_trace(wher
     assert time.monotonic() - begin < 40, "start-up included; the others would have waited for 300 s"
     assert f"rank 1 of {ranks} failed first:" in ended.err
     assert "raise ArithmeticError" in ended.err and "the sample of 2026-02-30 holds a NaN" in ended.err
+
+
+def test_what_the_user_can_mend_ends_all_ranks_in_words_and_with_its_exit_code():
+    ended = start_ranks("failing", 3, "input", timeout=60)
+    assert ended.status == InputError.exit_code == 3
+    assert "rank 1 of 3 failed first: InputError: samples.h5: expected an HDF5 file, got text" in ended.err
+    assert "Traceback" not in ended.err
 
 
 def test_a_group_is_made_alone_where_it_is_asked_for(nobody_else):

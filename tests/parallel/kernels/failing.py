@@ -1,4 +1,5 @@
-"""One rank fails while the others wait for it: in the main thread or, with the argument "thread", in another one."""
+"""One rank fails while the others wait for it: in the main thread, with the argument "thread" in another one, or with
+"input" by what the user can mend."""
 
 import sys
 import threading
@@ -7,6 +8,7 @@ import time
 import torch
 import torch.distributed as dist
 
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.parallel.world import World
 
 
@@ -20,6 +22,8 @@ def main(where):
             if where == "thread":
                 threading.Thread(target=fail).start()
                 time.sleep(300)
+            if where == "input":
+                raise InputError("samples.h5: expected an HDF5 file, got text")
             fail()
         dist.all_reduce(torch.ones(1))
         time.sleep(300)
