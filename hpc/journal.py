@@ -66,9 +66,15 @@ def ending(journal: Path, job: str) -> dict | None:
 
 
 def commit(root: Path) -> str:
-    """The commit of the checkout at ``root``, with "+changes" where it is not clean; "unknown" outside one."""
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty=+changes", "--abbrev=12"]
+    """The commit of the checkout at ``root``, with "+changes" where it is not clean.
+
+    "unknown" outside one, and where ``root`` only lies inside somebody else's, as an installed package may.
+    """
+    ask = {"capture_output": True, "text": True, "timeout": 10, "check": True}
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        git = ["git", "-C", str(root)]
+        subprocess.run([*git, "ls-files", "--error-unmatch", "hpc/journal.py"], **ask)
+        found = subprocess.run([*git, "describe", "--always", "--dirty=+changes", "--abbrev=12"], **ask)
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+    return found.stdout.strip()

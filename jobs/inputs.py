@@ -2,11 +2,11 @@
 
 import datetime
 import logging
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import mlrtma_dist
+from hpc import journal
 from mlrtma_dist import clock, config
 from mlrtma_dist.grid.domain import Domain, load_domain
 from mlrtma_dist.methods.settings import Classical
@@ -136,13 +136,5 @@ def provenance(resolved: str, observations: tuple[str, ...], background: tuple[s
 
 
 def commit() -> str:
-    """The commit of the checkout that runs, with "+changes" where it is not clean; "unknown" outside one."""
-    here = Path(__file__).parent
-    try:
-        found = subprocess.run(["git", "describe", "--always", "--dirty=+changes", "--abbrev=12"], cwd=here,
-                               capture_output=True, text=True, timeout=10, check=True)
-        inside = subprocess.run(["git", "ls-files", "--error-unmatch", Path(__file__).name], cwd=here,
-                                capture_output=True, timeout=10)
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return found.stdout.strip() if inside.returncode == 0 else "unknown"
+    """The commit of the checkout that runs, see `hpc.journal.commit`."""
+    return journal.commit(Path(__file__).resolve().parent.parent)

@@ -45,3 +45,21 @@ def test_a_job_that_goes_on_has_not_ended(tmp_path):
     journal.append(book, job="7", event="failed", reason="rank 2 on n3 was ended by signal 9")
     assert journal.ending(book, "7")["reason"] == "rank 2 on n3 was ended by signal 9"
     assert journal.ending(book, "8") is None
+
+
+def test_a_commit_is_that_of_the_checkout_that_holds_the_file_and_of_no_other(tmp_path):
+    def git(*words: str) -> str:
+        line = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *words]
+        return subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()
+
+    (tmp_path / "hpc").mkdir()
+    (tmp_path / "hpc" / "journal.py").write_text("held = 1\n")
+    assert journal.commit(tmp_path) == "unknown"  # no repository
+    git("init", "--quiet")
+    git("commit", "--quiet", "--allow-empty", "--message", "empty")
+    assert journal.commit(tmp_path) == "unknown"  # somebody else's: the file only lies in it
+    git("add", ".")
+    git("commit", "--quiet", "--message", "held")
+    assert journal.commit(tmp_path) == git("rev-parse", "--short=12", "HEAD")
+    (tmp_path / "hpc" / "journal.py").write_text("held = 2\n")
+    assert journal.commit(tmp_path) == git("rev-parse", "--short=12", "HEAD") + "+changes"
