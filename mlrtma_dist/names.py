@@ -14,6 +14,9 @@ import numpy as np
 
 STANDARD_PRESSURE = 101325.0  # Pa
 STANDARD_GRAVITY = 9.80665  # m s-2
+STANDARD_TEMPERATURE = 288.15  # K at mean sea level (ICAO Doc 7488)
+STANDARD_LAPSE_RATE = 0.0065  # K m-1, up to 11 km
+ICE = 273.15  # K, where it melts
 UNLIMITED_CEILING = 20000.0  # metres; the value by which PrepBUFR says "no ceiling"
 # metres; no cloud base is reported above 30,000 ft, so what is nearer to unlimited than to that is unlimited
 LIMITED_CEILING = (9144.0 * UNLIMITED_CEILING) ** 0.5

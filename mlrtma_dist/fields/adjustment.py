@@ -9,7 +9,7 @@ Arguments are numbers or arrays of any one shape, and so is what comes back.
 
 import numpy as np
 
-from mlrtma_dist.names import STANDARD_GRAVITY
+from mlrtma_dist.names import STANDARD_GRAVITY, STANDARD_LAPSE_RATE
 from mlrtma_dist.physics.moisture import (
     RATIO_OF_GASES,
     dew_point_of_vapour,
@@ -18,15 +18,13 @@ from mlrtma_dist.physics.moisture import (
 )
 
 DRY_AIR = 287.05  # gas constant, J kg-1 K-1
-LAPSE_TEMPERATURE = 6.5e-3  # K m-1
 LAPSE_DEW_POINT = 1.8e-3  # K m-1
-STANDARD_TEMPERATURE = 288.15  # K at sea level
 DRIEST = 1.0  # Pa; vapour pressure below it (dew point 208 K) is rounding in packed humidity
 
 
 def adjust_temperature(temperature, rise):
     """Temperature in K at ``rise`` m above where it was ``temperature``."""
-    return temperature - LAPSE_TEMPERATURE * rise
+    return temperature - STANDARD_LAPSE_RATE * rise
 
 
 def adjust_dew_point(dew_point, rise):

@@ -18,9 +18,8 @@ poles as a + b sin^2(latitude).
 import numpy as np
 
 from mlrtma_dist.clock import day_of_year
-from mlrtma_dist.names import STANDARD_PRESSURE, variable
+from mlrtma_dist.names import ICE, STANDARD_LAPSE_RATE, STANDARD_PRESSURE, STANDARD_TEMPERATURE, variable
 
-LAPSE_RATE = 0.0065  # K/m, ICAO
 DEW_POINT_DEPRESSION = 4.0  # K
 TROPICAL = 5.0  # degrees of latitude within which the season fades
 CONSTANT = {"u10": 0.0, "v10": 0.0, "gust": 5.0, "visibility": 14000.0, "ceiling": 7000.0, "sky_cover": 0.5}
@@ -39,7 +38,8 @@ DEVIATION = {  # (a, b) in analysis space
 
 def standard_pressure_ratio(elevation: np.ndarray) -> np.ndarray:
     """Pressure at an elevation in m over that at sea level, ICAO standard atmosphere (troposphere)."""
-    return np.maximum(1.0 - LAPSE_RATE * np.asarray(elevation, dtype=np.float64) / 288.15, 0.1) ** 5.2559
+    height = np.asarray(elevation, dtype=np.float64)
+    return np.maximum(1.0 - STANDARD_LAPSE_RATE * height / STANDARD_TEMPERATURE, 0.1) ** 5.2559
 
 
 def mean(name: str, latitude: np.ndarray, elevation: np.ndarray, time: np.datetime64) -> np.ndarray:
@@ -49,10 +49,10 @@ def mean(name: str, latitude: np.ndarray, elevation: np.ndarray, time: np.dateti
     if name == "psfc":
         return STANDARD_PRESSURE * standard_pressure_ratio(elevation)
     sine = np.sin(np.deg2rad(latitude))
-    annual = 273.15 + 14.97 - 28.0 * 0.5 * (3.0 * sine**2 - 1.0)
+    annual = ICE + 14.97 - 28.0 * 0.5 * (3.0 * sine**2 - 1.0)
     side = np.clip(sine / np.sin(np.deg2rad(TROPICAL)), -1.0, 1.0)  # a sign without its jump at the equator
     season = side * (1.0 + 15.0 * sine**2) * np.cos(2 * np.pi * (day_of_year(time) - 202.0) / 365.25)
-    temperature = annual + season - LAPSE_RATE * np.asarray(elevation)
+    temperature = annual + season - STANDARD_LAPSE_RATE * np.asarray(elevation)
     return temperature if name == "t2m" else temperature - DEW_POINT_DEPRESSION
 
 

@@ -110,7 +110,7 @@ class GriddedFirstGuess:
         if "t2m" in self.state.values:
             temperature = self._at("t2m", place)
         else:
-            temperature = adjustment.adjust_temperature(adjustment.STANDARD_TEMPERATURE, self._terrain(place))
+            temperature = adjustment.adjust_temperature(names.STANDARD_TEMPERATURE, self._terrain(place))
         if "d2m" in self.state.values:
             moist = adjustment.virtual_temperature(temperature, self._at("d2m", place), np.exp(log_pressure))
             temperature = np.where(np.isnan(moist), temperature, moist)

@@ -19,6 +19,7 @@ from mlrtma_dist.io.netcdf_names import recognise_all, to_si
 log = logging.getLogger(__name__)
 NOT_A_TIME = np.datetime64("NaT", "s")
 
+
 def read_netcdf(
     path, names: Collection[str] | None = None, window: Window | None = None, codes: tuple[FieldCode, ...] = ()
 ) -> list[GridField]:

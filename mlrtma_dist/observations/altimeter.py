@@ -11,12 +11,10 @@ At h = 0 it is A; at A = p0 it is the standard atmosphere's pressure at h.
 
 import numpy as np
 
-from mlrtma_dist.names import STANDARD_GRAVITY, STANDARD_PRESSURE
+from mlrtma_dist.names import STANDARD_GRAVITY, STANDARD_LAPSE_RATE, STANDARD_PRESSURE, STANDARD_TEMPERATURE
 
-TEMPERATURE = 288.15  # K, at mean sea level
-LAPSE_RATE = 0.0065  # K/m
 GAS_CONSTANT = 287.05287  # J/(kg K), dry air
-EXPONENT = GAS_CONSTANT * LAPSE_RATE / STANDARD_GRAVITY  # 0.190263
+EXPONENT = GAS_CONSTANT * STANDARD_LAPSE_RATE / STANDARD_GRAVITY  # 0.190263
 HIGHEST = 11e3  # m: the formula holds in the troposphere
 
 
@@ -34,6 +32,6 @@ def station_pressure(altimeter, elevation):
     altimeter, elevation = np.asarray(altimeter, dtype=np.float64), np.asarray(elevation, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         setting = np.where(altimeter > 0, altimeter, np.nan) ** EXPONENT
-        power = setting - STANDARD_PRESSURE**EXPONENT * LAPSE_RATE * elevation / TEMPERATURE
+        power = setting - STANDARD_PRESSURE**EXPONENT * STANDARD_LAPSE_RATE * elevation / STANDARD_TEMPERATURE
         possible = (power > 0) & (np.abs(elevation) < HIGHEST)
         return np.where(possible, power, np.nan) ** (1 / EXPONENT)

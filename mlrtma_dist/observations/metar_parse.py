@@ -13,11 +13,11 @@ What a pattern does not find is missing, never an error: half a report is worth 
 import re
 from typing import NamedTuple
 
+from mlrtma_dist.names import ICE
 from mlrtma_dist.observations.csv_mapping import UNITS
 
 KNOT, MILE, FOOT, INCH = (UNITS[name][1] for name in ("knot", "statute_mile", "foot", "inHg"))
 SPEEDS = {"KT": KNOT, "KTS": KNOT, "MPS": 1.0, "KMH": 1 / 3.6}
-ICE = 273.15  # K
 TEN_KM = 10e3  # m, "9999" and "CAVOK"
 HIGHEST_HECTOPASCAL = 1100  # a setting above it is in hundredths of an inch, whatever letter stands before
 UNKNOWN = float("nan")

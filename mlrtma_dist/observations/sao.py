@@ -15,6 +15,7 @@ import logging
 import numpy as np
 
 from mlrtma_dist.io.netcdf_reports import ReportFileError, read_columns, require
+from mlrtma_dist.names import ICE
 from mlrtma_dist.observations.altimeter import station_pressure
 from mlrtma_dist.observations.positions import clean_positions
 from mlrtma_dist.observations.sky import BKN, FULL, SCT, summarise_sky
@@ -27,7 +28,6 @@ NETWORK = "sao"
 NEEDED = ("id", "time", "lat", "lon", "elev", "T", "TD", "SPD", "DIR", "GUST", "ALTIM", "VIS", "ZCL", "CC")
 SIGNATURE = frozenset({"id", "T", "TD", "ALTIM", "ZCL", "CC"})  # variables by which such a file is known
 TIME = "%Y %m %d %H:%M %Z"  # "1995 03 17 23:45 UTC"
-ICE = 273.15  # K
 # cover, whether a ceiling
 LAYERS = {
     "0": (0.0, False),

@@ -6,8 +6,9 @@ equations 10 and 11. Arguments are numbers or arrays of any one shape, and so is
 
 import numpy as np
 
+from mlrtma_dist.names import ICE
+
 RATIO_OF_GASES = 0.62198  # molar mass of water over that of dry air
-ICE = 273.15  # K
 PRESSURE, SLOPE, SHIFT = 611.2, 17.67, 243.5  # Pa, 1, K: Bolton's e = 611.2 exp(17.67 t / (t + 243.5)), t in degC
 
 

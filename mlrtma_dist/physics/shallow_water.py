@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from mlrtma_dist.errors import InputError
+from mlrtma_dist.names import STANDARD_GRAVITY
 from mlrtma_dist.nn.neighbourhood import Alone, Box, Neighbourhood, Rim
 from mlrtma_dist.physics import arakawa_lamb
 from mlrtma_dist.physics.arakawa_lamb import Fluxes, at
@@ -48,7 +49,7 @@ class ShallowWater:
     """
 
     spacing: float
-    gravity: float = 9.80665
+    gravity: float = STANDARD_GRAVITY
     coriolis: float = 0.0
     beta: float = 0.0
     viscosity: float = 0.0

@@ -17,7 +17,7 @@ from mlrtma_dist.fields.static import Static
 from mlrtma_dist.grid.interpolate import bilinear
 from mlrtma_dist.linalg.noise import WORD, normal, uniform
 from mlrtma_dist.linalg.octaves import CHANNELS, EPOCH
-from mlrtma_dist.names import LIMITED_CEILING, VARIABLES, variable
+from mlrtma_dist.names import ICE, LIMITED_CEILING, VARIABLES, variable
 from mlrtma_dist.samples.sites import KINDS, Sites
 
 BIAS, ERROR, MISSING, GROSS, SIGN = (CHANNELS * number for number in range(61, 66))  # of the noise
@@ -128,7 +128,7 @@ def round_reports(said: dict[str, np.ndarray], finely: np.ndarray) -> dict[str, 
     made, step = dict(said), np.where(finely, 0.1, KNOT)
     for name in ("t2m", "d2m"):
         if name in said:
-            made[name] = np.round(said[name] - 273.15, 1) + 273.15
+            made[name] = np.round(said[name] - ICE, 1) + ICE
     if {"u10", "v10"} <= set(said):
         speed = np.round(np.hypot(said["u10"], said["v10"]) / step) * step
         sector = np.deg2rad(np.where(finely, 1.0, 10.0))

@@ -5,8 +5,8 @@ How the variables follow from these is `samples.hour`.
 
 from dataclasses import dataclass
 
-from mlrtma_dist.fields import climatology
 from mlrtma_dist.linalg.octaves import Octaves
+from mlrtma_dist.names import STANDARD_LAPSE_RATE
 from mlrtma_dist.samples.fronts import Fronts
 
 DAY = 86400.0
@@ -68,7 +68,7 @@ class Weather:
     pressure: float = 420.0
     wind: float = 2.8
     moisture: float = 0.45
-    lapse: float = climatology.LAPSE_RATE
+    lapse: float = STANDARD_LAPSE_RATE
     warmth: float = 15.0
     pool: float = 0.012
     deepest: float = 8.0
