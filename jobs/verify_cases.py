@@ -66,8 +66,7 @@ def main(arguments: list[str], options: dict[str, tuple[str, str]]) -> None:
         return
     store, folder = Store(run.samples), Path(run.output)
     layout, rivals = store.layout, _rivals(store.layout)
-    units = dict(zip(layout.variables, layout.units, strict=True))
-    print(describe(score_fields(sums, layout.variables, seed=run.seed), CASE_METHODS, rivals[-1], units))
+    print(describe(score_fields(sums, layout.variables, seed=run.seed), CASE_METHODS, rivals[-1], layout.unit_of))
     print(f"{len(store.time)} cases of {run.samples}")
     print(folder / "scores.csv", folder / "report.html", folder / "case.png", folder / "errors.png", sep="\n")
     print(*ratio_lines(sums, layout.variables, "regression", rivals, SHORT_NAMES), sep="\n")
@@ -126,8 +125,7 @@ def _write(run: Run, store: Store, sums: dict[str, np.ndarray], fields: dict[str
     write_field_scores(folder / "scores.csv", scores)
     write_case_report(
         folder / "report.html", title=f"Verification on {len(store.time)} cases, {layout.domain}", scores=scores,
-        sums=sums, units=dict(zip(layout.variables, layout.units, strict=True)), words=CASE_METHODS,
-        judged="regression", figures=_draw(run, store, fields),
+        sums=sums, units=layout.unit_of, words=CASE_METHODS, judged="regression", figures=_draw(run, store, fields),
         context={"samples": str(run.samples), **origin(resolved)},
     )
 
@@ -137,12 +135,12 @@ def _draw(run: Run, store: Store, fields: dict[str, np.ndarray]) -> tuple[Path, 
     layout, table = store.layout, store.observations(run.case, *Tile.whole(store.layout.shape).slab(0))
     observed = [table[table.variable == number] for number in range(layout.targets)]
     truth = fields.pop("truth")
-    case = CaseShown(layout.variables, layout.units, truth, {SHORT_NAMES[name]: said for name, said in fields.items()},
-                     tuple(each.place for each in observed), tuple(each.value for each in observed),
+    analyses = {SHORT_NAMES[name]: field for name, field in fields.items()}
+    case = CaseShown(layout.variables, layout.units, truth, analyses, tuple(each.place for each in observed),
+                     tuple(each.value for each in observed),
                      f"{', '.join(layout.variables)} on {layout.domain}, case {run.case} of {len(store.time)}")
-    said = list(case.analyses)
     drawn = Path(run.output) / "case.png", Path(run.output) / "errors.png"
-    draw_case(drawn[0], case, "background" if "background" in said else None,
-              "network" if "network" in said else said[-1])
+    draw_case(drawn[0], case, "background" if "background" in analyses else None,
+              "network" if "network" in analyses else list(analyses)[-1])
     draw_errors(drawn[1], case)
     return drawn

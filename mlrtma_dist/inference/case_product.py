@@ -69,7 +69,7 @@ def _variables(domain: Domain, cases: Cases) -> list[NetcdfVariable]:
     edges = tuple(min(layout.edge, size) for size in layout.shape)
     chunks = min(BLOCK, len(cases.store.time)), *edges
     made = [time_coordinate(cases.store.time), *coordinates(domain)]
-    for name, unit in zip(layout.variables, layout.units, strict=True):
+    for name, unit in layout.unit_of.items():
         known = VARIABLES.get(name)  # the fields of a simulated plane are nobody's weather: no standard name
         meaning = {"standard_name": known.standard_name} if known and known.standard_name else {}
         words = {"long_name": known.long_name if known else name, "units": known.unit if known else unit, **place}

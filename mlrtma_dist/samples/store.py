@@ -64,6 +64,11 @@ class Layout:
             )
 
     @property
+    def unit_of(self) -> dict[str, str]:
+        """The unit of each variable, in their order."""
+        return dict(zip(self.variables, self.units, strict=True))
+
+    @property
     def targets(self) -> int:
         """How many fields are to be analysed: the last ones."""
         return len(self.variables)

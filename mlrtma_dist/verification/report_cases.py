@@ -8,7 +8,9 @@ import numpy as np
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.verification.field_scores import FieldScore, around, ratio
 from mlrtma_dist.verification.report_page import Number, bullets, definitions, folded, given, page, paragraph, table
+from mlrtma_dist.verification.report_words import Unit
 
+SHOWN = Unit("", 1.0, 4)  # figures as they are, in the units that captions name
 READING = (
     "Every case was analysed from its observations alone (and its background, if it has one) and then compared with "
     "its truth at every point. The method saw none of these cases before.",
@@ -72,7 +74,7 @@ def _header(scores: Sequence[FieldScore], words: Mapping[str, str]) -> str:
 def _scores(variable: str, unit: str, rows: Sequence[FieldScore], words: Mapping[str, str]) -> str:
     rows = sorted(rows, key=lambda row: row.rmse)
     cells = [[words.get(row.method, row.method), _number(row.rmse), _number(row.standard_error),
-              f"{row.lower:.4f} to {row.upper:.4f}", _number(row.bias)] for row in rows]
+              _interval(row.lower, row.upper), _number(row.bias)] for row in rows]
     caption = f"{variable}, all points of {rows[0].cases} cases" + ("" if unit == "1" else f", {unit}")
     return table(caption, ["method", "rmse", "standard error", "95 % interval", "bias"], cells, best=0)
 
@@ -84,10 +86,14 @@ def _ratios(sums, variables: list[str], judged: str, others: list[str], words: M
             value, spread = ratio(sums, judged, other, index)
             low, high = around(value, spread)
             verdict = "less" if high < 1 else "more" if low > 1 else "not told apart"
-            rows.append([words.get(other, other), variable, _number(value), f"{low:.4f} to {high:.4f}", verdict])
+            rows.append([words.get(other, other), variable, _number(value), _interval(low, high), verdict])
     caption = f"Rmse of {words.get(judged, judged)} over that of each other method, on the same cases"
     return table(caption, ["over", "variable", "ratio", "95 % interval", "it errs"], rows)
 
 
 def _number(value: float) -> Number:
-    return Number(f"{value:.4f}", value)
+    return Number(SHOWN.show(value), value)
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{SHOWN.show(low)} to {SHOWN.show(high)}"

@@ -57,6 +57,15 @@ def test_ratios_say_who_errs_less_and_where_that_cannot_be_told(made):
     assert float(rows[0][2]) == pytest.approx(ratio(made[1], "network", "other", 0)[0], abs=5e-5)
 
 
+def test_intervals_that_one_case_cannot_give_are_dashes(made, tmp_path):
+    sums = {name: each[:1] for name, each in made[1].items()}
+    write_case_report(tmp_path / "report.html", title="t", scores=score_fields(sums, list(UNITS)), sums=sums,
+                      units=UNITS, words=WORDS, judged="network", figures=[], context={})
+    html = (tmp_path / "report.html").read_text()
+    assert {row[3] for row in rows_of(html, "h, all points of 1 cases, m")} == {"– to –"}
+    assert {row[4] for row in rows_of(html, "Rmse of the &lt;network&gt;")} == {"not told apart"}
+
+
 def test_a_browser_opens_it_without_a_console_message_and_nothing_is_loaded_from_elsewhere(made, tmp_path):
     document, console = open_in_chromium(made[0], tmp_path)
     assert console == [] and "40 cases &lt;plane&gt;</h1>" in document
