@@ -55,9 +55,11 @@ def main() -> None:
     if PROTOCOL in asked.data:
         print(reached(rows))
     for name in dict.fromkeys(r.withheld for r in rows if r.data != PROTOCOL):
-        print(f"{name}: rmse 3D-Var over OI {ratio(rows, 'threedvar', 'oi', name):.3f}, over nearest "
-              f"{ratio(rows, 'threedvar', 'nearest', name):.3f}, over the kriging library "
-              f"{ratio(rows, 'threedvar', 'kriging', name):.3f}")
+        print(
+            f"{name}: rmse 3D-Var over OI {ratio(rows, 'threedvar', 'oi', name):.3f}, over nearest "
+            f"{ratio(rows, 'threedvar', 'nearest', name):.3f}, over the kriging library "
+            f"{ratio(rows, 'threedvar', 'kriging', name):.3f}"
+        )
     if cost is not None:
         print(f"3D-Var over kriging library, geometric mean of processor time: ratio {cost:.3f}")
     if rows:

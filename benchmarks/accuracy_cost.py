@@ -55,8 +55,9 @@ def measure_conus(every: int = EVERY) -> Cost:
     made = {m: build_method(m, settings, "t2m", problem.covariance["t2m"]) for m in ("oi", "threedvar")}
     grid = grid_points(conus(), slice(None, None, every), slice(None, None, every))
     error = settings.variables["t2m"].observation_error
-    return _measure({"kriging": Kriging()} | made, problem.points[rows], problem.departure[rows], error, grid,
-                    _blocks(every))
+    return _measure(
+        {"kriging": Kriging()} | made, problem.points[rows], problem.departure[rows], error, grid, _blocks(every)
+    )
 
 
 def measure_mm5() -> Cost:
@@ -66,10 +67,18 @@ def measure_mm5() -> Cost:
     everywhere = Points(*(np.concatenate([getattr(p, f.name) for p in (day.points, grid)]) for f in fields(Points)))
     members = known(everywhere, np.concatenate([day.deviations, deviations], axis=1))
     assumed = settings.variables["t2m"]
-    made = {m: build_method(m, settings, "t2m", Covariance(assumed.covariance), members)
-            for m in ("oi", "threedvar", "letkf", "envar", "hybrid")}
-    return _measure({"kriging": Kriging()} | made, day.points, day.departure, assumed.observation_error, grid,
-                    [np.arange(len(grid))])
+    made = {
+        m: build_method(m, settings, "t2m", Covariance(assumed.covariance), members)
+        for m in ("oi", "threedvar", "letkf", "envar", "hybrid")
+    }
+    return _measure(
+        {"kriging": Kriging()} | made,
+        day.points,
+        day.departure,
+        assumed.observation_error,
+        grid,
+        [np.arange(len(grid))],
+    )
 
 
 def _measure(methods: dict[str, Method], points: Points, departure, error: float, grid: Points, blocks) -> Cost:
@@ -80,7 +89,7 @@ def _measure(methods: dict[str, Method], points: Points, departure, error: float
             begun = time.process_time()
             fit = method.fit(points, departure, np.full(len(departure), error))
             fitted[name] = time.process_time() - begun
-            for block in ([slice(None)] if name == "kriging" else blocks):
+            for block in [slice(None)] if name == "kriging" else blocks:
                 fit.increment(there := grid[block])
                 fit.error(there)
             asked[name] = time.process_time() - begun - fitted[name]
@@ -92,17 +101,27 @@ def _blocks(every: int) -> list[np.ndarray]:
     """Rows of the coarse grid's points that lie in a block together."""
     shape = tuple(-(-size // every) for size in conus().domain.shape)
     number = np.arange(shape[0] * shape[1]).reshape(shape)
-    return [number[i : i + BLOCK, j : j + BLOCK].ravel() for i in range(0, shape[0], BLOCK)
-            for j in range(0, shape[1], BLOCK)]
+    return [
+        number[i : i + BLOCK, j : j + BLOCK].ravel()
+        for i in range(0, shape[0], BLOCK)
+        for j in range(0, shape[1], BLOCK)
+    ]
 
 
 def cost_table(cost: Cost, where: str) -> str:
     """The cost as Markdown."""
-    lines = [f"{where}: {cost.stations:,} stations, {cost.points:,} grid points, increment and error, "
-             "processor seconds on one thread.", "",
-             "| method | fit | grid | together | of the library's |", "|---|---|---|---|---|"]
-    lines += [f"| {NAMES[m]} | {cost.fit[m]:.2f} | {cost.ask[m]:.2f} | {cost.total(m):.2f} | "
-              f"{cost.total(m) / cost.total('kriging'):.3f} |" for m in cost.fit]
+    lines = [
+        f"{where}: {cost.stations:,} stations, {cost.points:,} grid points, increment and error, "
+        "processor seconds on one thread.",
+        "",
+        "| method | fit | grid | together | of the library's |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {NAMES[m]} | {cost.fit[m]:.2f} | {cost.ask[m]:.2f} | {cost.total(m):.2f} | "
+        f"{cost.total(m) / cost.total('kriging'):.3f} |"
+        for m in cost.fit
+    ]
     return "\n".join(lines)
 
 

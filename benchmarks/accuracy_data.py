@@ -44,10 +44,14 @@ def _sao(*hours: int) -> tuple[Hour, ...]:
     return tuple(Hour(f"sao/950318{hour:02d}_sao.cdf", f"1995-03-18T{hour:02d}:00") for hour in hours)
 
 
-METAR_2019, METAR_2015 = (Hour("metar/metar_20190701_1200.txt", "2019-07-01T12:00"),
-                          Hour("metar/metar_20151105_0000.txt.gz", "2015-11-05T00:00"))
-TRAINING = (Hour("metar/metar_20191215_0000.txt", "2019-12-15T00:00"),
-            Hour("metar/metar_20200106_0000.wmo", "2020-01-06T00:00"))
+METAR_2019, METAR_2015 = (
+    Hour("metar/metar_20190701_1200.txt", "2019-07-01T12:00"),
+    Hour("metar/metar_20151105_0000.txt.gz", "2015-11-05T00:00"),
+)
+TRAINING = (
+    Hour("metar/metar_20191215_0000.txt", "2019-12-15T00:00"),
+    Hour("metar/metar_20200106_0000.wmo", "2020-01-06T00:00"),
+)
 HOURS = {
     "rap": (Hour("prepbufr/rap.20220824.t06z.adpsfc.prepbufr", "2022-08-24T06:00"),),
     "madis": (Hour("madis/20050826_0000_metar.nc.gz", "2005-08-26T00:00"),),

@@ -37,8 +37,11 @@ DRESSING_DAYS = 4  # other days that tell the deviation of methods without an er
 def mm5_rows(pool: Executor, blocks: list[float | None]) -> list[Row]:
     """The rmse and CRPS of every method for each way of withholding."""
     days, bias = remove_bias(read_days(conus()))
-    print(f"{DATA}: bias of the mean on {len(days) - 1} other days: {bias[0]:+.2f} K, elevation {bias[1]:+.2f} and "
-          f"relief {bias[2]:+.2f} K/km, land {bias[3]:+.2f} K; {len(days[VERIFYING].station)} stations", flush=True)
+    print(
+        f"{DATA}: bias of the mean on {len(days) - 1} other days: {bias[0]:+.2f} K, elevation {bias[1]:+.2f} and "
+        f"relief {bias[2]:+.2f} K/km, land {bias[3]:+.2f} K; {len(days[VERIFYING].station)} stations",
+        flush=True,
+    )
     few = {date: days[date] for date in (VERIFYING, *mm5_estimate.chosen(days, DRESSING_DAYS))}
     members, rows = days[VERIFYING].members, []
     for km in blocks:
@@ -60,8 +63,11 @@ def predict(method: str, day: Day, settings: Classical, parts: np.ndarray) -> tu
     """
     value, deviation = np.empty(len(day.station)), np.empty(len(day.station))
     r, covariance = settings.variables["t2m"].observation_error, Covariance(settings.variables["t2m"].covariance)
-    made = Kriging() if method == "kriging" else build_method(
-        method, settings, "t2m", covariance, known(day.points, day.deviations))
+    made = (
+        Kriging()
+        if method == "kriging"
+        else build_method(method, settings, "t2m", covariance, known(day.points, day.deviations))
+    )
     for part in np.unique(parts):
         out, kept = parts == part, parts != part
         fit = made.fit(day.points[kept], day.departure[kept], np.full(kept.sum(), r))
@@ -79,23 +85,44 @@ def _matches(days: dict[str, Day], settings: Classical, km: float | None, method
     else:
         value, deviation = predict(method, day, settings, _parts(day, km))
         if np.isnan(deviation).any():
-            wrong = [predict(method, d, settings, _parts(d, km))[0] - d.observation
-                     for date, d in days.items() if date != VERIFYING]
+            wrong = [
+                predict(method, d, settings, _parts(d, km))[0] - d.observation
+                for date, d in days.items()
+                if date != VERIFYING
+            ]
             deviation = np.sqrt(np.mean(np.concatenate(wrong) ** 2))
     return Matches.build(
-        method=method, variable=VARIABLE, station=day.station, latitude=day.points.latitude,
-        longitude=day.points.longitude, elevation=day.points.elevation, fold=_parts(day, km),
-        observation=day.observation, prediction=value, spread=deviation,
+        method=method,
+        variable=VARIABLE,
+        station=day.station,
+        latitude=day.points.latitude,
+        longitude=day.points.longitude,
+        elevation=day.points.elevation,
+        fold=_parts(day, km),
+        observation=day.observation,
+        prediction=value,
+        spread=deviation,
     )
 
 
 def _crps_row(matches: Matches, crps: np.ndarray, km: float | None) -> Row:
     number, size = cluster_numbers(matches.station if km is None else box_of(matches, km))
     drawn = resampled_sums(cluster_sums(number, size, crps, np.ones(len(crps))), seed=0)
-    return Row(DATA, how(km), VARIABLE, "CRPS", matches.methods[0], len(crps), float(crps.mean()),
-               *interval(ratio_of_sums(drawn, 0, 1), size), float("nan"), float("nan"))
+    return Row(
+        DATA,
+        how(km),
+        VARIABLE,
+        "CRPS",
+        matches.methods[0],
+        len(crps),
+        float(crps.mean()),
+        *interval(ratio_of_sums(drawn, 0, 1), size),
+        float("nan"),
+        float("nan"),
+    )
 
 
 def _parts(day: Day, km: float | None) -> np.ndarray:
-    return folds(day.station, count=FOLDS, seed=0, block_km=km, latitude=day.points.latitude,
-                 longitude=day.points.longitude)
+    return folds(
+        day.station, count=FOLDS, seed=0, block_km=km, latitude=day.points.latitude, longitude=day.points.longitude
+    )

@@ -44,8 +44,9 @@ def rap_rows(pool: Executor, methods: tuple[str, ...] = METHODS) -> list[Row]:
 
 
 def _fold(reports: Observations, settings: Classical, methods, parts: np.ndarray, fold: int, **asked) -> Matches:
-    return match_fold(conus(), reports, settings, methods, parts, fold, everything=True, solvers={"kriging": kriging},
-                      **asked)
+    return match_fold(
+        conus(), reports, settings, methods, parts, fold, everything=True, solvers={"kriging": kriging}, **asked
+    )
 
 
 def reached(rows: list[Row]) -> str:

@@ -16,9 +16,16 @@ from mlrtma_dist.verification.scores import paired_difference, score_table
 
 RMSE = "rmse"
 NAMES = {
-    "raw ensemble": "raw ensemble", "first_guess": "first guess", "nearest": "nearest",
-    "gaussian_weights": "Gaussian weights", "kriging": "kriging library", "oi": "OI", "threedvar": "3D-Var",
-    "letkf": "LETKF", "envar": "EnVar", "hybrid": "hybrid",
+    "raw ensemble": "raw ensemble",
+    "first_guess": "first guess",
+    "nearest": "nearest",
+    "gaussian_weights": "Gaussian weights",
+    "kriging": "kriging library",
+    "oi": "OI",
+    "threedvar": "3D-Var",
+    "letkf": "LETKF",
+    "envar": "EnVar",
+    "hybrid": "hybrid",
 }
 LOGARITHM = "ln"
 LIBRARY = ("kriging", "threedvar")  # the pair whose difference stands in the tables
@@ -59,14 +66,30 @@ def how(km: float | None) -> str:
 def rows_of(data: str, withheld: str, matches: Matches, km: float | None) -> list[Row]:
     """The rmse of each variable and method, then differences; boxes are drawn where boxes are withheld."""
     clusters = None if km is None else box_of(matches, km)
-    rows = [Row(data, withheld, s.variable, RMSE, s.method, s.n, s.rmse, s.lower, s.upper, s.rmse98, s.median)
-            for s in score_table(matches, clusters=clusters) if s.region == ALL and s.n]
+    rows = [
+        Row(data, withheld, s.variable, RMSE, s.method, s.n, s.rmse, s.lower, s.upper, s.rmse98, s.median)
+        for s in score_table(matches, clusters=clusters)
+        if s.region == ALL and s.n
+    ]
     for variable, (one, other) in itertools.product(matches.variables, DIFFERENCES):
         if {one, other} <= set(matches.methods):
             mine = matches.variable == variable
             d = paired_difference(matches.select(mine), one, other, clusters=None if km is None else clusters[mine])
-            rows.append(Row(data, withheld, variable, f"{RMSE} minus {other}'s", one, d.n, d.difference, d.lower,
-                            d.upper, np.nan, np.nan))
+            rows.append(
+                Row(
+                    data,
+                    withheld,
+                    variable,
+                    f"{RMSE} minus {other}'s",
+                    one,
+                    d.n,
+                    d.difference,
+                    d.lower,
+                    d.upper,
+                    np.nan,
+                    np.nan,
+                )
+            )
     return rows
 
 
@@ -85,8 +108,12 @@ def markdown(rows: list[Row]) -> str:
     """
     of = {(r.withheld, r.variable, r.measure, r.method): r for r in rows}
     methods = [name for name in NAMES if any(key[2:] == (RMSE, name) for key in of)]
-    lines = ["| withheld | variable | unit | n | " + " | ".join(NAMES[name] for name in methods)
-             + " | library minus 3D-Var |", "|---" * (5 + len(methods)) + "|"]
+    lines = [
+        "| withheld | variable | unit | n | "
+        + " | ".join(NAMES[name] for name in methods)
+        + " | library minus 3D-Var |",
+        "|---" * (5 + len(methods)) + "|",
+    ]
     for key in dict.fromkeys(key[:3] for key in of if "minus" not in key[2]):
         withheld, variable, measure = key
         unit, factor = shown(variable)
@@ -133,8 +160,14 @@ def write_between(page: str | Path, name: str, text: str) -> None:
 
 def ratio(rows: list[Row], above: str, below: str, withheld: str | None = None) -> float:
     """Geometric mean, over sets of data, ways of withholding and variables, of one method's rmse over another's."""
-    value = {(r.data, r.withheld, r.variable, r.method): r.value for r in rows
-             if r.measure == RMSE and withheld in (None, r.withheld)}
-    pairs = [(value[(*key, above)], value[(*key, below)]) for *key, method in value if method == above
-             and (*key, below) in value]
+    value = {
+        (r.data, r.withheld, r.variable, r.method): r.value
+        for r in rows
+        if r.measure == RMSE and withheld in (None, r.withheld)
+    }
+    pairs = [
+        (value[(*key, above)], value[(*key, below)])
+        for *key, method in value
+        if method == above and (*key, below) in value
+    ]
     return float(np.exp(np.mean([np.log(a / b) for a, b in pairs]))) if pairs else np.nan

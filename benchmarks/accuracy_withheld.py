@@ -51,8 +51,9 @@ class Part:
         """Every method at the stations withheld."""
         known = {"kriging": kriging, **solvers(self.members)}
         named = {method: partial(_without_error, known.get(method, partial(_solve, method))) for method in methods}
-        return match_fold(conus(), self.observations, self.settings, methods, self.parts, self.fold, solvers=named,
-                          **self.hour.asked)
+        return match_fold(
+            conus(), self.observations, self.settings, methods, self.parts, self.fold, solvers=named, **self.hour.asked
+        )
 
 
 class WithoutError:
@@ -87,8 +88,16 @@ def workers() -> Iterator[Executor]:
         yield pool
 
 
-def withheld(data: str, settings: Classical, count: int, blocks: list[float | None], pool: Executor, *,
-             methods: tuple[str, ...] = METHODS, say: Callable[[str], None] = print) -> dict[float | None, Matches]:
+def withheld(
+    data: str,
+    settings: Classical,
+    count: int,
+    blocks: list[float | None],
+    pool: Executor,
+    *,
+    methods: tuple[str, ...] = METHODS,
+    say: Callable[[str], None] = print,
+) -> dict[float | None, Matches]:
     """Withhold every station of a set of data once, for each way of withholding.
 
     Args:

@@ -135,8 +135,10 @@ def print_day(found: Errors) -> float:
             low, high = interval(rmse, size)
             ratio = np.sqrt(squares.sum() / columns["alone"].sum())
             ends = interval(np.sqrt(ratio_of_sums(drawn, column, list(WAYS).index("alone"))), size)
-            print(f"{name:<6}{WAYS[way]:<24}{len(squares):7d}{np.sqrt(squares.mean()):9.3f}"
-                  f"{f'{low:.3f} to {high:.3f}':>20}{ratio:12.3f}{f'{ends[0]:.3f} to {ends[1]:.3f}':>18}")
+            print(
+                f"{name:<6}{WAYS[way]:<24}{len(squares):7d}{np.sqrt(squares.mean()):9.3f}"
+                f"{f'{low:.3f} to {high:.3f}':>20}{ratio:12.3f}{f'{ends[0]:.3f} to {ends[1]:.3f}':>18}"
+            )
             if (name, way) == ("t2m", "cycled"):
                 answer = float(ratio)
     return answer

@@ -44,8 +44,9 @@ class KrigingFit:
         place = points.latitude, points.longitude
         model = _variogram(place, value)
         self.nugget = model.nugget * self._scale**2
-        self._made = gstools.krige.Krige(model, place, value, ext_drift=points.elevation / 1e3, exact=False,
-                                         cond_err="nugget", pseudo_inv=False)
+        self._made = gstools.krige.Krige(
+            model, place, value, ext_drift=points.elevation / 1e3, exact=False, cond_err="nugget", pseudo_inv=False
+        )
 
     def increment(self, points: Points) -> np.ndarray:
         """Kriged departure at the points, shape (m,)."""
@@ -73,8 +74,9 @@ def _variogram(place, value: np.ndarray) -> gstools.CovModel:
     """The exponential model fitted to standardised departures."""
     edges = BIN_EDGES.copy()  # the library writes into them
     sample = {"sampling_size": PAIRED, "sampling_seed": 1} if len(value) > PAIRED else {}
-    centre, gamma, count = gstools.vario_estimate(place, value, edges, latlon=True, geo_scale=gstools.KM_SCALE,
-                                                  return_counts=True, **sample)
+    centre, gamma, count = gstools.vario_estimate(
+        place, value, edges, latlon=True, geo_scale=gstools.KM_SCALE, return_counts=True, **sample
+    )
     model = gstools.Exponential(latlon=True, geo_scale=gstools.KM_SCALE, var=0.7, nugget=0.3, len_scale=FIRST_LENGTH)
     model.set_arg_bounds(nugget=[LEAST_NUGGET, np.inf])
     known = count > 0

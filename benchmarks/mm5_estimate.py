@@ -87,8 +87,9 @@ def score(method: str, settings: Classical, values: dict, days: list[Day]) -> fl
         return np.inf
     members = _members(values)
     idle = Members(members.localisation, 1.0)
-    full = EnsembleSettings(**({"letkf": idle, "envar": idle, "hybrid": idle} | {method: members}),
-                            relaxation=values["relaxation"])
+    full = EnsembleSettings(
+        **({"letkf": idle, "envar": idle, "hybrid": idle} | {method: members}), relaxation=values["relaxation"]
+    )
     settings, total = replace(settings, ensemble=full), []
     r, covariance = settings.variables["t2m"].observation_error, Covariance(settings.variables["t2m"].covariance)
     for day in days:
@@ -103,8 +104,9 @@ def score(method: str, settings: Classical, values: dict, days: list[Day]) -> fl
 
 
 def _members(values: dict) -> Members:
-    return Members(Localisation(values["radius"], values["height"]), values["weight"], values["static"],
-                   values["error_factor"])
+    return Members(
+        Localisation(values["radius"], values["height"]), values["weight"], values["static"], values["error_factor"]
+    )
 
 
 def main() -> None:

@@ -36,10 +36,17 @@ from mlrtma_dist.observations.withhold import folds
 # the least tried.
 ENVAR = Members(Localisation(800e3, 2500.0), weight=2.0, static=0.0, error_factor=2.0)
 HYBRID = Members(Localisation(1600e3, 5000.0), weight=0.25, static=0.65, error_factor=1.0)
-START = {"envar": Members(Localisation(800e3, 2500.0), 1.0, 0.0, 1.4),
-         "hybrid": Members(Localisation(800e3, 2500.0), 0.5, 0.65, 1.0)}
-TRIED = {"radius": (400e3, 1600e3), "height": (1200.0, 5000.0), "weight": (0.25, 0.5, 1.0, 2.0, 4.0),
-         "static": (0.5, 0.8, 1.0), "error_factor": (1.0, 1.4, 2.0)}
+START = {
+    "envar": Members(Localisation(800e3, 2500.0), 1.0, 0.0, 1.4),
+    "hybrid": Members(Localisation(800e3, 2500.0), 0.5, 0.65, 1.0),
+}
+TRIED = {
+    "radius": (400e3, 1600e3),
+    "height": (1200.0, 5000.0),
+    "weight": (0.25, 0.5, 1.0, 2.0, 4.0),
+    "static": (0.5, 0.8, 1.0),
+    "error_factor": (1.0, 1.4, 2.0),
+}
 SEARCHED = ("t2m", "d2m", "u10", "psfc")
 SEARCH_FOLDS = 3
 
@@ -77,8 +84,9 @@ def past_increments(fits: list[dict[str, Fit]], observations: Observations) -> P
     return PastIncrements(members)
 
 
-def solve_with(members: PastIncrements, method: str, envar: Members, hybrid: Members,
-               problem: Problem, settings: Classical) -> dict[str, Fit]:
+def solve_with(
+    members: PastIncrements, method: str, envar: Members, hybrid: Members, problem: Problem, settings: Classical
+) -> dict[str, Fit]:
     """Solve a method of ensembles with these members: a ``jobs.withheld.Solver`` once the first four are given."""
     idle = Members(envar.localisation, 1.0)
     settings = replace(settings, ensemble=EnsembleSettings(letkf=idle, envar=envar, hybrid=hybrid))
@@ -125,10 +133,14 @@ def _trials(hour: Hour, settings: Classical, fits):
 
 def _score(trials, method: str, tried: Members, settings: Classical) -> float:
     """Geometric mean over variables of the errors' standard deviation over that of 3D-Var's, at withheld stations."""
-    found = [_errors(problem, solve_with(members, method, tried, tried, problem, settings))
-             for problem, members, _ in trials]
-    ratios = [np.concatenate([errors[name] for errors in found]).std()
-              / np.concatenate([errors[name] for _, _, errors in trials]).std() for name in settings.variables]
+    found = [
+        _errors(problem, solve_with(members, method, tried, tried, problem, settings)) for problem, members, _ in trials
+    ]
+    ratios = [
+        np.concatenate([errors[name] for errors in found]).std()
+        / np.concatenate([errors[name] for _, _, errors in trials]).std()
+        for name in settings.variables
+    ]
     return float(np.exp(np.mean(np.log(ratios))))
 
 
@@ -137,8 +149,9 @@ def _errors(problem: Problem, fits: dict[str, Fit]) -> dict[str, np.ndarray]:
     rows = problem.withheld & np.isfinite(problem.departure) & verifiable(problem.observations, problem.departure)
     rows &= problem.static.domain.contains(problem.points.latitude, problem.points.longitude)
     mine = {name: rows & (problem.observations.variable == name) for name in fits}
-    return {name: problem.departure[mine[name]] - fit.increment(problem.points[mine[name]])
-            for name, fit in fits.items()}
+    return {
+        name: problem.departure[mine[name]] - fit.increment(problem.points[mine[name]]) for name, fit in fits.items()
+    }
 
 
 if __name__ == "__main__":

@@ -75,8 +75,12 @@ def processor(world: World, low: torch.dtype) -> dict[str, float]:
     operations = 3 * 2 * 9 * 64 * 64 * side * side  # forward, and backward for field and weight
     peak = 2 * wide**3 / timed(world, lambda: square @ square)
     rate = operations / timed(world, convolve)
-    return {"peak": max(peak, rate), "rate": rate, "call": timed(world, calls) / 1000,
-            "memory_bandwidth": 2 * large.nbytes / timed(world, lambda: F.silu(large))}
+    return {
+        "peak": max(peak, rate),
+        "rate": rate,
+        "call": timed(world, calls) / 1000,
+        "memory_bandwidth": 2 * large.nbytes / timed(world, lambda: F.silu(large)),
+    }
 
 
 def link(world: World) -> dict[str, float]:
@@ -103,8 +107,11 @@ def measure(size: int, device: str) -> dict | None:
         found = {**processor(world, torch.bfloat16 if bf16 else torch.float32), **link(world)}
         settings = {**SETTINGS, **({"bf16": {"enabled": True}} if bf16 else {})}
         wire = Link(found["latency"], found["bandwidth"])
-        machine = Machine(Processor(found["rate"], found["memory_bandwidth"], found["call"]), float("inf"),
-                          Interconnect(wire, wire, ranks))
+        machine = Machine(
+            Processor(found["rate"], found["memory_bandwidth"], found["call"]),
+            float("inf"),
+            Interconnect(wire, wire, ranks),
+        )
         training = Training(Regression(RegressionSettings()), (size, size), "benchmark", (3, 1), 1, 1, settings)
         predicted = Planner(training, machine).predict(world.mesh, 0, 1)
         method = Regression(RegressionSettings())
@@ -120,17 +127,39 @@ def measure(size: int, device: str) -> dict | None:
 def section(found: dict[str, float]) -> str:
     """The figures as the section of a profile."""
     wire = f"{{latency: {found['latency']:.2e}, bandwidth: {found['bandwidth']:.2e}}}"
-    return "\n".join(["hardware:", f"  peak_bf16: {found['peak']:.2e}", f"  peak_float32: {found['peak']:.2e}",
-                      f"  utilisation: {found['rate'] / found['peak']:.2f}", "  memory: 4.0e+9  # of a rank: yours",
-                      f"  memory_bandwidth: {found['memory_bandwidth']:.2e}", f"  call: {found['call']:.2e}",
-                      f"  within_node: {wire}", f"  between_nodes: {wire}"])
+    return "\n".join(
+        [
+            "hardware:",
+            f"  peak_bf16: {found['peak']:.2e}",
+            f"  peak_float32: {found['peak']:.2e}",
+            f"  utilisation: {found['rate'] / found['peak']:.2f}",
+            "  memory: 4.0e+9  # of a rank: yours",
+            f"  memory_bandwidth: {found['memory_bandwidth']:.2e}",
+            f"  call: {found['call']:.2e}",
+            f"  within_node: {wire}",
+            f"  between_nodes: {wire}",
+        ]
+    )
 
 
 def start(ranks: int, size: int, device: str) -> dict[str, float]:
     """Start ranks of this file; what rank 0 printed."""
     mpiexec = Path(sys.executable).parent / "mpiexec"
-    command = [str(mpiexec) if mpiexec.exists() else "mpiexec", "--oversubscribe", "--bind-to", "none", "-n",
-               str(ranks), sys.executable, __file__, "--here", "--size", str(size), "--device", device]
+    command = [
+        str(mpiexec) if mpiexec.exists() else "mpiexec",
+        "--oversubscribe",
+        "--bind-to",
+        "none",
+        "-n",
+        str(ranks),
+        sys.executable,
+        __file__,
+        "--here",
+        "--size",
+        str(size),
+        "--device",
+        device,
+    ]
     kept = {"MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "2000000000", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env={**kept, **os.environ}, stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(done.stdout.strip().splitlines()[-1])
@@ -160,8 +189,10 @@ def main():
         middle = {key: statistics.median(one[key] for one in each) for key in each[0]}
         ratio = statistics.median(one["predicted"] / one["measured"] for one in each)
         crowded = ", more ranks than cores" if ranks > len(os.sched_getaffinity(0)) else ""
-        print(f"{ranks} rank(s){crowded}: predicted {middle['predicted']:.3f} s ({1e3 * middle['between']:.1f} ms of it"
-              f" between ranks), measured {middle['measured']:.3f} s, ratio {ratio:.3f}")
+        print(
+            f"{ranks} rank(s){crowded}: predicted {middle['predicted']:.3f} s ({1e3 * middle['between']:.1f} ms of it"
+            f" between ranks), measured {middle['measured']:.3f} s, ratio {ratio:.3f}"
+        )
         ratios.append(f"{ratio:.3f} on {ranks}")
     print(f"predicted / measured: {', '.join(ratios)} rank(s)")
 

@@ -35,8 +35,16 @@ from mlrtma_dist.samples.reports import Reporting
 from mlrtma_dist.samples.simulated_world import Simulation, simulate_world
 
 TIME = np.datetime64("2022-08-24T06:00:00")
-KINDS = {"t2m": ("t2m",), "d2m": ("d2m",), "wind": ("u10", "v10"), "psfc": ("psfc",), "gust": ("gust",),
-         "visibility": ("visibility",), "ceiling": ("ceiling",), "sky_cover": ("sky_cover",)}
+KINDS = {
+    "t2m": ("t2m",),
+    "d2m": ("d2m",),
+    "wind": ("u10", "v10"),
+    "psfc": ("psfc",),
+    "gust": ("gust",),
+    "visibility": ("visibility",),
+    "ceiling": ("ceiling",),
+    "sky_cover": ("sky_cover",),
+}
 SHARE, SIZE = 0.05, 5.0
 # What the seeds are judged by; the other flags say nothing of a value.
 JUDGED = Flag.RANGE | Flag.CONSISTENCY | Flag.STUCK | Flag.STEP | Flag.GROSS | Flag.BUDDY
@@ -71,8 +79,10 @@ def measure(judge, observations: Observations, kind: str, seeds: int) -> dict[st
     rows = rows[clean.observations.good[rows].all(axis=1)]
     size = np.linalg.norm(clean.departure[rows], axis=1)
     name = KINDS[kind][0]
-    sigmas = {"departure": max(robust_deviation(size, rows.shape[1]), 1e-6),
-              "error": load_settings("classical").variables[name].observation_error}
+    sigmas = {
+        "departure": max(robust_deviation(size, rows.shape[1]), 1e-6),
+        "error": load_settings("classical").variables[name].observation_error,
+    }
     found = {}
     for meaning, sigma in sigmas.items():
         counts = np.zeros(4)
@@ -133,11 +143,17 @@ def main() -> None:
     for hour in options.hours if (root / "sao").is_dir() else ():
         more = (int(hour), root, options.seeds, options.around)
         cases.append((f"SAO {hour}Z", lambda kind, more=more: real(kind, *more)))
-    rows = ((case, kind, *row) for case, run in reversed(cases) for kind in reversed(options.kinds)
-            for row in reversed(run(kind).items()))
+    rows = (
+        (case, kind, *row)
+        for case, run in reversed(cases)
+        for kind in reversed(options.kinds)
+        for row in reversed(run(kind).items())
+    )
     for case, kind, meaning, (sigma, found, flagged, count) in rows:
-        print(f"{case:<14}{kind:<12}{meaning:<11}{sigma:9.3g}{count:8d}{100 * found:8.1f} %{100 * flagged:12.2f} %",
-              flush=True)
+        print(
+            f"{case:<14}{kind:<12}{meaning:<11}{sigma:9.3g}{count:8d}{100 * found:8.1f} %{100 * flagged:12.2f} %",
+            flush=True,
+        )
         last = found, flagged
     found, flagged = last
     print(f"{options.kinds[0]}, simulated: good flagged {100 * flagged:.2f} %, found {100 * found:.1f} %")

@@ -61,12 +61,17 @@ def ways(path: str, tile: Tile) -> dict:
     rows = [len(store.observations(index, *tile.slab(0))) for index in range(CASES)]
 
     def plain():
-        return sum(file["fields"][index, :, y0:y1, x0:x1].nbytes + sum(
-            file[name][: rows[index]].nbytes for name in COLUMNS) for index in range(CASES))
+        return sum(
+            file["fields"][index, :, y0:y1, x0:x1].nbytes + sum(file[name][: rows[index]].nbytes for name in COLUMNS)
+            for index in range(CASES)
+        )
 
     def stored():
-        return sum(store.fields(index, *tile.slab(0)).nbytes + sum(
-            each.nbytes for each in vars(store.observations(index, *tile.slab(0))).values()) for index in range(CASES))
+        return sum(
+            store.fields(index, *tile.slab(0)).nbytes
+            + sum(each.nbytes for each in vars(store.observations(index, *tile.slab(0))).values())
+            for index in range(CASES)
+        )
 
     def samples():
         seen = sum(len(sample.time) for sample in dataset.stream([[index] for index in range(CASES)]))
@@ -102,8 +107,18 @@ def measure(path: str) -> dict[str, float] | None:
 def start(ranks: int, path: Path) -> dict[str, float]:
     """Start ranks of this file; what rank 0 printed."""
     mpiexec = Path(sys.executable).parent / "mpiexec"
-    command = [str(mpiexec) if mpiexec.exists() else "mpiexec", "--oversubscribe", "--bind-to", "none", "-n",
-               str(ranks), sys.executable, __file__, "--here", str(path)]
+    command = [
+        str(mpiexec) if mpiexec.exists() else "mpiexec",
+        "--oversubscribe",
+        "--bind-to",
+        "none",
+        "-n",
+        str(ranks),
+        sys.executable,
+        __file__,
+        "--here",
+        str(path),
+    ]
     kept = {"MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "2000000000", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env={**kept, **os.environ}, stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(done.stdout.strip().splitlines()[-1])

@@ -49,15 +49,17 @@ def vorticity(model: ShallowWater, state: torch.Tensor) -> torch.Tensor:
 
 def draw(model: ShallowWater, states: list[torch.Tensor], path: Path) -> None:
     """Height of the surface with winds, and vorticity, at each hour."""
-    figure, panels = plt.subplots(len(states), 2, figsize=(10.5, 2.6 * len(states)), sharex=True, sharey=True,
-                                  layout="constrained")
+    figure, panels = plt.subplots(
+        len(states), 2, figsize=(10.5, 2.6 * len(states)), sharex=True, sharey=True, layout="constrained"
+    )
     y, x = (place.flatten().numpy() / 1e6 for place in places(DOMAIN, SPACING, 0.5, 0.5))
     for (left, right), hours, state in zip(panels, HOURS, states, strict=True):
         h, u, v = (part[0].numpy() for part in model.to_centres(state).unbind(1))
         surface = left.pcolormesh(x, y, h + model.terrain.numpy(), vmin=850, vmax=1150, cmap="viridis", rasterized=True)
         left.quiver(x[::8], y[::8], u[::8, ::8], v[::8, ::8], scale=900, width=0.0015)
-        turning = right.pcolormesh(x, y, 1e5 * vorticity(model, state).numpy(), vmin=-15, vmax=15, cmap="RdBu_r",
-                                   rasterized=True)
+        turning = right.pcolormesh(
+            x, y, 1e5 * vorticity(model, state).numpy(), vmin=-15, vmax=15, cmap="RdBu_r", rasterized=True
+        )
         for panel in (left, right):
             panel.contour(x, y, model.terrain.numpy(), levels=[50, 100, 150], colors="k", linewidths=0.7)
             panel.set(aspect="equal")
@@ -84,8 +86,10 @@ def main():
         raise ValueError(f"a step of {seconds} s is longer than the stable {model.stable_seconds(states[0]):.0f} s")
     for before, after in zip(HOURS[:-1], HOURS[1:], strict=True):
         states.append(model.run(states[-1], seconds, 24 * (after - before)))
-        changes = [f"{invariant.__name__} {float(invariant(model, states[-1]) / invariant(model, states[0])) - 1:+.2e}"
-                   for invariant in (mass, energy, potential_enstrophy)]
+        changes = [
+            f"{invariant.__name__} {float(invariant(model, states[-1]) / invariant(model, states[0])) - 1:+.2e}"
+            for invariant in (mass, energy, potential_enstrophy)
+        ]
         print(f"{after} h: change of {', '.join(changes)}", flush=True)
     if given.figure:
         draw(model, states, given.figure)

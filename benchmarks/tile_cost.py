@@ -63,14 +63,29 @@ def start(size: int, ranks: int, steps: int) -> dict[str, float]:
     """Start ranks of this file; their worst figures."""
     mpiexec = Path(sys.executable).parent / "mpiexec"
     launcher = str(mpiexec) if mpiexec.exists() else "mpiexec"
-    command = [launcher, "--oversubscribe", "--bind-to", "none", "-n", str(ranks), sys.executable, __file__,
-               "--child", str(size), str(ranks), str(steps)]
+    command = [
+        launcher,
+        "--oversubscribe",
+        "--bind-to",
+        "none",
+        "-n",
+        str(ranks),
+        sys.executable,
+        __file__,
+        "--child",
+        str(size),
+        str(ranks),
+        str(steps),
+    ]
     # Freed memory handed back and asked for again costs a sixth of a step.
     kept = {"MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "2000000000", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env={**kept, **os.environ}, stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(done.stdout.strip().splitlines()[-1])
-    print(f"{ranks} rank(s), {size} x {size}: {found['seconds']:.3f} s, {found['processor']:.3f} s of processor a step,"
-          f" {found['memory']:.3f} GiB above start-up", flush=True)
+    print(
+        f"{ranks} rank(s), {size} x {size}: {found['seconds']:.3f} s, {found['processor']:.3f} s of processor a step,"
+        f" {found['memory']:.3f} GiB above start-up",
+        flush=True,
+    )
     return found
 
 
@@ -90,8 +105,10 @@ def main():
         runs = [(start(given.size, 1, STEPS), start(given.size, 2, STEPS)) for _ in range(TURNS)]
         best = [{name: min(turn[side][name] for turn in runs) for name in runs[0][0]} for side in (0, 1)]
         by_processor = best[0]["processor"] / 2 / best[1]["processor"]
-        print(f"efficiency 1 -> 2 ranks: {best[0]['seconds'] / 2 / best[1]['seconds']:.3f} of the wall clock,"
-              f" {by_processor:.3f} of processor time")
+        print(
+            f"efficiency 1 -> 2 ranks: {best[0]['seconds'] / 2 / best[1]['seconds']:.3f} of the wall clock,"
+            f" {by_processor:.3f} of processor time"
+        )
 
 
 if __name__ == "__main__":

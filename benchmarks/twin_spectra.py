@@ -53,15 +53,20 @@ class Case:
 def real_cases(root: pathlib.Path) -> list[Case]:
     """The three sources; every sixth hour of HRRR and AROME."""
     cases = []
-    for name, files, every in (("HRRR", sorted((root / "hrrr_swidaho").glob("*.grib2")), 6),
-                               ("AROME-Arctic", sorted((root / "arome_arctic").glob("*.grib")), 2)):
+    for name, files, every in (
+        ("HRRR", sorted((root / "hrrr_swidaho").glob("*.grib2")), 6),
+        ("AROME-Arctic", sorted((root / "arome_arctic").glob("*.grib")), 2),
+    ):
         found = [f for file in files for f in read_gridded(file, ("t2m", "u10", "v10", "terrain", "land"))]
         terrain = next(f for f in found if f.name == "terrain")
         land = next((f.values for f in found if f.name == "land"), terrain.values > 1.0)
         times = sorted({f.valid_time for f in found if f.name == "t2m"})[::every]
         of = {(f.name, f.valid_time): f.values.astype(np.float64) for f in found}
-        fields = {"t2m": [of["t2m", t] for t in times], "u10": [of["u10", t] for t in times],
-                  "v10": [of["v10", t] for t in times]}
+        fields = {
+            "t2m": [of["t2m", t] for t in times],
+            "u10": [of["u10", t] for t in times],
+            "v10": [of["v10", t] for t in times],
+        }
         cases.append(Case(name, make_static(terrain.domain, terrain.values, land), times, fields))
     conus = load_static(load_domain("conus"))
     blend = read_gridded(next((root / "nbm").glob("*.grib2")), ("t2m",))[0]
@@ -119,8 +124,10 @@ def compare_fields(case: Case, seeds: int, axes) -> list[float]:
                 continue
             (one, real), (other, made) = (in_band(*spectra[kind], band) for kind in ("real", "twin"))
             ratios.append(made / real)
-            print(f"{case.name:<14}{name:<6}{band[0] / 1e3:>5.0f} to {band[1] / 1e3:<4.0f} km"
-                  f"{one:>9.2f}{other:>9.2f}{ratios[-1]:>9.2f}")
+            print(
+                f"{case.name:<14}{name:<6}{band[0] / 1e3:>5.0f} to {band[1] / 1e3:<4.0f} km"
+                f"{one:>9.2f}{other:>9.2f}{ratios[-1]:>9.2f}"
+            )
         axis = axes[0 if name == "t2m" else 1]
         colour = axis.loglog(1e-3 / spectra["real"][0], spectra["real"][1], label=case.name)[0].get_color()
         axis.loglog(1e-3 / spectra["twin"][0], spectra["twin"][1], "--", color=colour, label=f"twin of {case.name}")
@@ -184,8 +191,10 @@ def compare_stations(root: pathlib.Path, axes) -> list[float]:
             spread = [0.7413 * float(np.subtract(*np.percentile(v, [75, 25]))) for v in values]
             spread = spread if min(spread) > 0.0 else [float(v.std()) for v in values]
             ratios.append(spread[1] / spread[0])
-            print(f"{name:<12}{hour:>5}{np.median(values[0]):>12.2f}{np.median(values[1]):>9.2f}"
-                  f"{spread[0]:>12.2f}{spread[1]:>9.2f}{ratios[-1]:>8.2f}")
+            print(
+                f"{name:<12}{hour:>5}{np.median(values[0]):>12.2f}{np.median(values[1]):>9.2f}"
+                f"{spread[0]:>12.2f}{spread[1]:>9.2f}{ratios[-1]:>8.2f}"
+            )
     found, deviation = zip(*(correlation(tables) for tables in (real, twin)), strict=True)
     middle = 0.5 * (DISTANCES[1:] + DISTANCES[:-1])
     print(f"\n{'distance km':<14}{'SAO':>9}{'twin':>9}  (deviation {deviation[0]:.2f} and {deviation[1]:.2f} K)")
@@ -207,8 +216,10 @@ def main() -> None:
     print(f"{'fields':<20}{'wavelengths':<14}{'real p':>9}{'twin p':>9}{'variance':>9}")
     ratios = [ratio for case in real_cases(root) for ratio in compare_fields(case, options.seeds, axes)]
     spread = compare_stations(root, axes[2])
-    for axis, title, unit in ((axes[0], "2 m temperature", "K$^2$ m"), (axes[1], "10 m wind, both components",
-                                                                    "m$^3$ s$^{-2}$")):
+    for axis, title, unit in (
+        (axes[0], "2 m temperature", "K$^2$ m"),
+        (axes[1], "10 m wind, both components", "m$^3$ s$^{-2}$"),
+    ):
         axis.set(title=title, xlabel="wavelength (km)", ylabel=f"power ({unit})")
         axis.invert_xaxis()
         axis.legend(fontsize=8)
@@ -218,8 +229,10 @@ def main() -> None:
     axes[2].legend(fontsize=8)
     figure.savefig(options.figure, dpi=110)
     print(f"\nstandard deviation at stations, twin over real, median of {len(spread)}: {np.median(spread):.2f}")
-    print(f"variance in a band, twin over real, median of {len(ratios)} ({min(ratios):.2f} to {max(ratios):.2f}):"
-          f" {np.median(ratios):.2f}")
+    print(
+        f"variance in a band, twin over real, median of {len(ratios)} ({min(ratios):.2f} to {max(ratios):.2f}):"
+        f" {np.median(ratios):.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -150,9 +150,12 @@ def utilisation(name: str, config: VisionTransformerConfig, size: int, switches,
     best = min(plain, step_time(config, shape, helpful, place)) if helpful else plain
     share = count / best / place.peak
     words = ", ".join(f"{switch} {gain:.2f}" for switch, gain in gains.items())
-    print(f"{name}: {config.width} channels, {config.depth} blocks, tile {size} x {size}, {count / 1e12:.4g} x 10^12"
-          f" operations; step {plain:.4g} s, gains: {words}; {best:.4g} s with {' and '.join(helpful) or 'none'},"
-          f" {share:.3f} of the peak", flush=True)
+    print(
+        f"{name}: {config.width} channels, {config.depth} blocks, tile {size} x {size}, {count / 1e12:.4g} x 10^12"
+        f" operations; step {plain:.4g} s, gains: {words}; {best:.4g} s with {' and '.join(helpful) or 'none'},"
+        f" {share:.3f} of the peak",
+        flush=True,
+    )
     return share
 
 

@@ -218,16 +218,24 @@ def _build(cls, data: dict, where: str):
 
 
 KINDS = {
-    str: "text in quotes", str | None: "text in quotes, or null", int: "a whole number", float: "a number",
-    bool: "true or false", tuple[str, ...]: "a list of texts", dict[str, str]: "a section of texts",
-    dict[str, Resources]: "a section with a verb's section each", Link: "a section with keys",
+    str: "text in quotes",
+    str | None: "text in quotes, or null",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    tuple[str, ...]: "a list of texts",
+    dict[str, str]: "a section of texts",
+    dict[str, Resources]: "a section with a verb's section each",
+    Link: "a section with keys",
     Hardware | None: "a section with keys",
 }
 
 
 def _convert(hint, value, where: str):
-    if hint == dict[str, Resources] and isinstance(value, dict) and all(
-        isinstance(wanted, dict | None) for wanted in value.values()
+    if (
+        hint == dict[str, Resources]
+        and isinstance(value, dict)
+        and all(isinstance(wanted, dict | None) for wanted in value.values())
     ):
         return {str(verb): _build(Resources, wanted or {}, f"{where}.{verb}") for verb, wanted in value.items()}
     if hint == dict[str, str] and isinstance(value, dict) and None not in value.values():

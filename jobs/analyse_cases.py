@@ -73,8 +73,14 @@ def make(run: Run) -> Path | None:
         first = world.rank == 0
         with progress(f"analyse {domain.name}") if first else nullcontext(lambda name, share: None) as show:
             product = write_cases(
-                folder / f"{name}.nc", domain, cases, analyse, run.method, provenance(resolved, run.samples, learned),
-                world.communicator, lambda share: show(run.method, share),
+                folder / f"{name}.nc",
+                domain,
+                cases,
+                analyse,
+                run.method,
+                provenance(resolved, run.samples, learned),
+                world.communicator,
+                lambda share: show(run.method, share),
             )
         if first:
             write_text(folder / "config.yaml", resolved)

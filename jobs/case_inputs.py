@@ -97,5 +97,9 @@ def provenance(resolved: str, samples: str, learned: Learned | None) -> dict[str
     if learned is None:
         return said
     manifest = learned.manifest
-    return {**said, "checkpoint": str(learned.folder.resolve()), "checkpoint_step": manifest.state.step,
-            "checkpoint_commit": manifest.run.commit}
+    return {
+        **said,
+        "checkpoint": str(learned.folder.resolve()),
+        "checkpoint_step": manifest.state.step,
+        "checkpoint_commit": manifest.run.commit,
+    }

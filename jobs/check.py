@@ -31,8 +31,10 @@ def main(arguments: list[str]) -> int:
     text, loaded = installation()
     print(text)
     if len(loaded) > 1:
-        raise InputError(f"expected one MPI library in the process, found {len(loaded)}: {', '.join(loaded)}; "
-                         "rebuild mpi4py (and h5py) against the site's MPI: pip install --no-binary=:all: mpi4py")
+        raise InputError(
+            f"expected one MPI library in the process, found {len(loaded)}: {', '.join(loaded)}; "
+            "rebuild mpi4py (and h5py) against the site's MPI: pip install --no-binary=:all: mpi4py"
+        )
     return 0
 
 
@@ -40,8 +42,12 @@ def installation() -> tuple[str, list[str]]:
     """Versions and places of this process, a line each, and the MPI libraries that it has loaded."""
     rows = [("mlrtma", f"{__version__}, commit {commit()}"), ("Python", platform.python_version())]
     rows += [(name, _version(name)) for name in PACKAGES]
-    rows += [("HDF5", _hdf5()), ("GPU", _gpu()), ("configuration", str(configs_root())),
-             ("real data", str(data_root() or "none: set MLRTMA_REAL_DATA"))]
+    rows += [
+        ("HDF5", _hdf5()),
+        ("GPU", _gpu()),
+        ("configuration", str(configs_root())),
+        ("real data", str(data_root() or "none: set MLRTMA_REAL_DATA")),
+    ]
     loaded, described = _mpi()
     rows.append(("MPI", described))
     width = max(len(name) for name, _ in rows)

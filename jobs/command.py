@@ -69,10 +69,16 @@ def _help() -> str:
     width = max(len(verb) for verb in VERBS)
     lines = [f"  {verb:<{width}}  {text}" for verb, text in VERBS.items()]
     return "\n".join(
-        ["usage: mlrtma <verb> [config.yaml] [options]", "", "Verbs (each has --help):", *lines, "",
-         "A run is a configuration file; --set key=value changes a key, --dry-run shows the resolved configuration.",
-         "Exit codes: 0 done, 1 a fault of this software, 2 wrong command line or configuration,",
-         "3 input that cannot be used, 75 stopped with a checkpoint (--resume goes on), 130 interrupted."]
+        [
+            "usage: mlrtma <verb> [config.yaml] [options]",
+            "",
+            "Verbs (each has --help):",
+            *lines,
+            "",
+            "A run is a configuration file; --set key=value changes a key, --dry-run shows the resolved configuration.",
+            "Exit codes: 0 done, 1 a fault of this software, 2 wrong command line or configuration,",
+            "3 input that cannot be used, 75 stopped with a checkpoint (--resume goes on), 130 interrupted.",
+        ]
     )
 
 

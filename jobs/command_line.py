@@ -1,6 +1,6 @@
 """From the command line to a configuration: the same rules for every verb.
 
-    mlrtma <verb> [config.yaml] [--set key=value ...] [--dry-run] [short forms of --set]
+mlrtma <verb> [config.yaml] [--set key=value ...] [--dry-run] [short forms of --set]
 """
 
 import argparse
@@ -87,8 +87,11 @@ def _given(verb: str, description: str, arguments: Sequence[str], options: dict[
 
 def _configuration(given: dict) -> tuple[str | None, list[str]]:
     """The file of a command line, and what it changes in it; short options win over --set."""
-    short = [f"{key}={_one_line(value)}" for key, value in given.items()
-             if key not in ("config", "set", "dry_run") and value is not None]
+    short = [
+        f"{key}={_one_line(value)}"
+        for key, value in given.items()
+        if key not in ("config", "set", "dry_run") and value is not None
+    ]
     return given["config"], [*given["set"], *short]
 
 

@@ -69,8 +69,14 @@ def _simulated(run: Run) -> list[str]:
     observations, background = folder / "observations.csv", folder / "background.nc"
     write_csv(observations, world.observations)
     write_state(background, world.background)
-    inputs = {"domain": run.domain, "observations": (str(observations),), "background": (str(background),),
-              "time": TIME, "output": str(folder), "variables": run.variables}
+    inputs = {
+        "domain": run.domain,
+        "observations": (str(observations),),
+        "background": (str(background),),
+        "time": TIME,
+        "output": str(folder),
+        "variables": run.variables,
+    }
     analysis, (product,) = analyse.make(analyse.Run(**inputs))
     scores = verify.make(verify.Run(**{**inputs, "output": str(folder / "verification")}))
     truth = world.truth.values["t2m"]
@@ -91,8 +97,10 @@ def _real(run: Run, file: Path) -> list[str]:
     inputs["output"] = str(folder / "verification")
     scores = verify.make(verify.Run(**inputs, variables=("t2m",), method=("threedvar",)))
     return [
-        "", "A real hour: CONUS, 2022-08-24 06 UTC, no background (the first guess is a regression on the reports)",
-        *_paths(product, folder / "verification"), _sentence(scores, "threedvar"),
+        "",
+        "A real hour: CONUS, 2022-08-24 06 UTC, no background (the first guess is a regression on the reports)",
+        *_paths(product, folder / "verification"),
+        _sentence(scores, "threedvar"),
     ]
 
 
@@ -105,5 +113,7 @@ def _sentence(scores: list[Score], method: str) -> str:
     """Background and analysis error of temperature at withheld stations, in one line."""
     rows = {s.method: s for s in scores if s.variable == "t2m" and s.region == "all"}
     before, after = rows["first_guess"], rows[method]
-    return (f"  2 m temperature at {after.n} withheld stations: first guess rmse {before.rmse:.2f} K, "
-            f"analysis rmse {after.rmse:.2f} K ({after.lower:.2f} to {after.upper:.2f})")
+    return (
+        f"  2 m temperature at {after.n} withheld stations: first guess rmse {before.rmse:.2f} K, "
+        f"analysis rmse {after.rmse:.2f} K ({after.lower:.2f} to {after.upper:.2f})"
+    )

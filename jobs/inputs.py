@@ -96,9 +96,7 @@ def read_all(
     near = clock.parse_time(time) if time else None
     tables = []
     for file in files:
-        tables.append(
-            read_observations(file, mapping=columns, stations=places, near=near, precedence=precedence)
-        )
+        tables.append(read_observations(file, mapping=columns, stations=places, near=near, precedence=precedence))
         log.info("%s: %d values of %d stations", file, len(tables[-1]), len(set(tables[-1].station)))
     return Observations.concatenate(tables)
 

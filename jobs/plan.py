@@ -28,10 +28,12 @@ FILLED = 0.8  # of a rank's memory: workspaces, messages and fragments need the 
 
 def main(arguments: list[str]) -> None:
     """Run the verb."""
-    options = {"--machine": ("machine", "a profile of configs/machines, or a YAML file, with a section hardware:"),
-               "--config": ("training", "a training configuration, as the first argument"),
-               "--domain": ("domain", "instead of the samples' own"),
-               "--ranks": ("ranks...", "numbers of ranks, 4 to 4096 by default")}
+    options = {
+        "--machine": ("machine", "a profile of configs/machines, or a YAML file, with a section hardware:"),
+        "--config": ("training", "a training configuration, as the first argument"),
+        "--domain": ("domain", "instead of the samples' own"),
+        "--ranks": ("ranks...", "numbers of ranks, 4 to 4096 by default"),
+    }
     given = parse(dict, "plan", __doc__, arguments, options)
     path = given["training"] or given["config"]
     if given["machine"] is None or path is None:
@@ -66,8 +68,17 @@ def training_of(run: Run, domain: str | None) -> Training:
         layout = layout_of(recipe) if recipe else Store(run.samples).layout
         shape, name, periodic = layout.shape, layout.domain, layout.periodic
     channels = method.network.config.channels_in, method.network.config.channels_out
-    return Training(method, shape, name, channels, schedule.batch, schedule.micro_batch or 1, run.engine,
-                    schedule.average_decay > 0, (periodic,) * 2)
+    return Training(
+        method,
+        shape,
+        name,
+        channels,
+        schedule.batch,
+        schedule.micro_batch or 1,
+        run.engine,
+        schedule.average_decay > 0,
+        (periodic,) * 2,
+    )
 
 
 def machine_of(profile: Profile, bf16: bool) -> Machine:
@@ -84,5 +95,8 @@ def machine_of(profile: Profile, bf16: bool) -> Machine:
         )
     links = (Link(each.latency, each.bandwidth) for each in (parts.within_node, parts.between_nodes))
     peak = parts.peak_bf16 if bf16 else parts.peak_float32
-    return Machine(Processor(peak * parts.utilisation, parts.memory_bandwidth, parts.call), FILLED * parts.memory,
-                   Interconnect(*links, profile.gpus_per_node or profile.cores_per_node))
+    return Machine(
+        Processor(peak * parts.utilisation, parts.memory_bandwidth, parts.call),
+        FILLED * parts.memory,
+        Interconnect(*links, profile.gpus_per_node or profile.cores_per_node),
+    )

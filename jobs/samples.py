@@ -105,8 +105,14 @@ def make(run: Run) -> bool:
         first = world.rank == 0
         with progress("samples") if first else nullcontext(lambda name, share: None) as show:
             build_store(
-                run.output, layout, time, make_case, world, at_once=cases_at_once(layout),
-                notes={"made_by": content}, progress=lambda share: show(domain.name, share),
+                run.output,
+                layout,
+                time,
+                make_case,
+                world,
+                at_once=cases_at_once(layout),
+                notes={"made_by": content},
+                progress=lambda share: show(domain.name, share),
             )
         if first:
             write_text(Path(run.output).with_suffix(".yaml"), config.to_yaml(run))

@@ -121,8 +121,9 @@ def _train(run: Run, method, store: Store, since, folder: Path, world: World, st
     statistics = gather_statistics(store, known, tile, everyone, data_rank=data_rank, data_ranks=data_ranks)
     data = Dataset(store, tile, statistics, run.variants, since, run.schedule.seed)
     training, validation = split_by_date(data.time, since, run.gap_hours)
-    origin = Origin(config.to_yaml(run), commit(), run.method, (statistics.start, statistics.end),
-                    dataclasses.asdict(statistics))
+    origin = Origin(
+        config.to_yaml(run), commit(), run.method, (statistics.start, statistics.end), dataclasses.asdict(statistics)
+    )
     plan = Plan(run.schedule, training, validation, data_ranks, data_rank, folder, origin)
     engine = Engine(method, world, world.neighbourhood(tile), run.engine, run.schedule.parts(data_ranks))
     work = Training(engine, data, plan)

@@ -41,8 +41,13 @@ def _bar(first_step: int, steps: int):
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = ("train", BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn(),
-               TextColumn("{task.fields[said]}"))
+    columns = (
+        "train",
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[said]}"),
+    )
     with Progress(*columns, console=Console(stderr=True)) as bars:
         task = bars.add_task("train", total=steps, completed=first_step, said="")
         yield lambda row: bars.update(task, completed=row["step"] + 1, said=_words(row))

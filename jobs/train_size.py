@@ -35,11 +35,16 @@ def describe(run, method) -> str:
     tiles = Tile.split(layout.shape, (mesh.y, mesh.x), align=method.network.alignment, name=layout.domain)
     boxes = [tiles.box_at((y, x)).shape for y in range(mesh.y) for x in range(mesh.x)]
     largest = max(boxes, key=lambda shape: shape[0] * shape[1])
-    need = memory.estimate(method, largest, _channels(layout), max(parts), mesh.size, run.engine,
-                           run.schedule.average_decay > 0)
-    lines = [f"ranks: {mesh} = {mesh.size}", f"tiles of {layout.domain} {layout.shape}: {boxes}",
-             f"micro-batches of a step on a rank: {parts}", f"memory on a rank, estimated: {need}",
-             f"expected output: {expected_bytes(run, method)} bytes"]  # read by `mlrtma submit`
+    need = memory.estimate(
+        method, largest, _channels(layout), max(parts), mesh.size, run.engine, run.schedule.average_decay > 0
+    )
+    lines = [
+        f"ranks: {mesh} = {mesh.size}",
+        f"tiles of {layout.domain} {layout.shape}: {boxes}",
+        f"micro-batches of a step on a rank: {parts}",
+        f"memory on a rank, estimated: {need}",
+        f"expected output: {expected_bytes(run, method)} bytes",
+    ]  # read by `mlrtma submit`
     return "".join(f"# {line}\n" for line in lines)
 
 

@@ -134,8 +134,16 @@ def _write(run: Run, matches: Matches, scores: list[Score], clusters, analysis) 
     time = str(analysis.time.astype("datetime64[m]")).replace("T", " ")
     how = f"in boxes of {run.blocks:g} km" if run.blocks else "by the hash of their names"
     write_report(
-        folder / "report.html", title=f"Verification, {analysis.static.domain.title}, {time} UTC", matches=matches,
-        scores=scores, analysis=analysis, clusters=clusters, outlines=outlines(analysis.static),
-        context={"withheld": f"in {run.folds} parts, stations divided {how}", "first guess": analysis.first_guess_name,
-                 **provenance(resolved, run.observations, run.background + run.ensemble)},
+        folder / "report.html",
+        title=f"Verification, {analysis.static.domain.title}, {time} UTC",
+        matches=matches,
+        scores=scores,
+        analysis=analysis,
+        clusters=clusters,
+        outlines=outlines(analysis.static),
+        context={
+            "withheld": f"in {run.folds} parts, stations divided {how}",
+            "first guess": analysis.first_guess_name,
+            **provenance(resolved, run.observations, run.background + run.ensemble),
+        },
     )

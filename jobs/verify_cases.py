@@ -124,8 +124,14 @@ def _write(run: Run, store: Store, sums: dict[str, np.ndarray], fields: dict[str
     write_text(folder / "config.yaml", resolved)
     write_field_scores(folder / "scores.csv", scores)
     write_case_report(
-        folder / "report.html", title=f"Verification on {len(store.time)} cases, {layout.domain}", scores=scores,
-        sums=sums, units=layout.unit_of, words=CASE_METHODS, judged="regression", figures=_draw(run, store, fields),
+        folder / "report.html",
+        title=f"Verification on {len(store.time)} cases, {layout.domain}",
+        scores=scores,
+        sums=sums,
+        units=layout.unit_of,
+        words=CASE_METHODS,
+        judged="regression",
+        figures=_draw(run, store, fields),
         context={"samples": str(run.samples), **origin(resolved)},
     )
 
@@ -136,11 +142,21 @@ def _draw(run: Run, store: Store, fields: dict[str, np.ndarray]) -> tuple[Path, 
     observed = [table[table.variable == number] for number in range(layout.targets)]
     truth = fields.pop("truth")
     analyses = {SHORT_NAMES[name]: field for name, field in fields.items()}
-    case = CaseShown(layout.variables, layout.units, truth, analyses, tuple(each.place for each in observed),
-                     tuple(each.value for each in observed),
-                     f"{', '.join(layout.variables)} on {layout.domain}, case {run.case} of {len(store.time)}")
+    case = CaseShown(
+        layout.variables,
+        layout.units,
+        truth,
+        analyses,
+        tuple(each.place for each in observed),
+        tuple(each.value for each in observed),
+        f"{', '.join(layout.variables)} on {layout.domain}, case {run.case} of {len(store.time)}",
+    )
     drawn = Path(run.output) / "case.png", Path(run.output) / "errors.png"
-    draw_case(drawn[0], case, "background" if "background" in analyses else None,
-              "network" if "network" in analyses else list(analyses)[-1])
+    draw_case(
+        drawn[0],
+        case,
+        "background" if "background" in analyses else None,
+        "network" if "network" in analyses else list(analyses)[-1],
+    )
     draw_errors(drawn[1], case)
     return drawn

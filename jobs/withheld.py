@@ -41,8 +41,18 @@ def collect(
     methods, count = list(methods), int(parts.max()) + 1 if len(parts) else 0
     tables = []
     for fold in range(count):
-        tables.append(match_fold(static, observations, settings, methods, parts, fold, **asked,
-                                 progress=lambda share, fold=fold: progress("folds", (fold + share) / count)))
+        tables.append(
+            match_fold(
+                static,
+                observations,
+                settings,
+                methods,
+                parts,
+                fold,
+                **asked,
+                progress=lambda share, fold=fold: progress("folds", (fold + share) / count),
+            )
+        )
     return Matches.concatenate(tables)
 
 
@@ -88,9 +98,17 @@ def _match(problem: Problem, method: str, settings: Classical, fits: dict[str, F
     value, error = at_reports(problem, fits, rows)
     assumed = np.array([settings.variables[str(v)].observation_error for v in o.variable[rows]])
     return Matches.build(
-        method=method, variable=o.variable[rows], station=o.station[rows], latitude=o.latitude[rows],
-        longitude=o.longitude[rows], elevation=o.elevation[rows], fold=fold, observation=problem.value[rows],
-        prediction=value[rows], spread=error[rows], observation_error=assumed,
+        method=method,
+        variable=o.variable[rows],
+        station=o.station[rows],
+        latitude=o.latitude[rows],
+        longitude=o.longitude[rows],
+        elevation=o.elevation[rows],
+        fold=fold,
+        observation=problem.value[rows],
+        prediction=value[rows],
+        spread=error[rows],
+        observation_error=assumed,
     )
 
 

@@ -16,9 +16,13 @@ from mlrtma_dist.observations.csv_mapping import check_mapping
 
 SHIPPED = sorted(config.configs_root().rglob("*.yaml"))
 # The run that a folder's files describe; where there are two, the first is of a store, told by the key samples.
-RUNS = {"inference": (analyse_cases.Run, analyse.Run), "verification": (verify_cases.Run, verify.Run),
-        "samples": (samples.Run, samples.Run), "training": (train.Run, train.Run),
-        "estimation": (estimate.Run, estimate.Run)}
+RUNS = {
+    "inference": (analyse_cases.Run, analyse.Run),
+    "verification": (verify_cases.Run, verify.Run),
+    "samples": (samples.Run, samples.Run),
+    "training": (train.Run, train.Run),
+    "estimation": (estimate.Run, estimate.Run),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +46,15 @@ class Plan:
             raise ValueError("name: not this one")
 
 
-FULL = {"name": "a", "schedule": {"steps": 3, "rate": "1e-3"}, "box": [4, 5], "files": ["x", "y"],
-        "parts": {"first": {"steps": 1}}, "limit": None, "quick": True}
+FULL = {
+    "name": "a",
+    "schedule": {"steps": 3, "rate": "1e-3"},
+    "box": [4, 5],
+    "files": ["x", "y"],
+    "parts": {"first": {"steps": 1}},
+    "limit": None,
+    "quick": True,
+}
 
 
 def test_a_nested_mapping_becomes_nested_dataclasses_of_the_declared_types():
@@ -95,8 +106,12 @@ def test_overrides_set_dotted_keys_with_yaml_values_and_later_ones_win(tmp_path)
 
 @pytest.mark.parametrize(
     ("override", "words"),
-    [("name", "expects key=value"), ("=3", "expects key=value"), ("name.first=1", "'name' is a value, not a section"),
-     ("files=[a", "not valid YAML")],
+    [
+        ("name", "expects key=value"),
+        ("=3", "expects key=value"),
+        ("name.first=1", "'name' is a value, not a section"),
+        ("files=[a", "not valid YAML"),
+    ],
 )
 def test_an_override_that_cannot_be_applied_says_why(override, words):
     with pytest.raises(ConfigError, match=words):

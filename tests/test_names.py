@@ -36,8 +36,13 @@ def test_the_ceiling_by_which_prepbufr_says_unlimited_is_the_highest_valid_one()
 
 @pytest.mark.parametrize(
     ("name", "value", "shown", "unit"),
-    [("t2m", 273.15, 0.0, "degC"), ("psfc", 101325.0, 1013.25, "hPa"), ("visibility", 16000.0, 16.0, "km"),
-     ("sky_cover", 0.5, 50.0, "%"), ("u10", -3.0, -3.0, "m s-1")],
+    [
+        ("t2m", 273.15, 0.0, "degC"),
+        ("psfc", 101325.0, 1013.25, "hPa"),
+        ("visibility", 16000.0, 16.0, "km"),
+        ("sky_cover", 0.5, 50.0, "%"),
+        ("u10", -3.0, -3.0, "m s-1"),
+    ],
 )
 def test_people_see_the_units_they_know(name, value, shown, unit):
     text, factor, offset = VARIABLES[name].display
@@ -46,9 +51,16 @@ def test_people_see_the_units_they_know(name, value, shown, unit):
 
 def test_standard_names_are_those_of_the_cf_table_that_fit_the_unit():
     # CF standard name table 93: canonical units of the names used; one cloud base has none that is true.
-    canonical = {"air_temperature": "K", "dew_point_temperature": "K", "eastward_wind": "m s-1",
-                 "northward_wind": "m s-1", "wind_speed_of_gust": "m s-1", "surface_air_pressure": "Pa",
-                 "visibility_in_air": "m", "cloud_area_fraction": "1"}
+    canonical = {
+        "air_temperature": "K",
+        "dew_point_temperature": "K",
+        "eastward_wind": "m s-1",
+        "northward_wind": "m s-1",
+        "wind_speed_of_gust": "m s-1",
+        "surface_air_pressure": "Pa",
+        "visibility_in_air": "m",
+        "cloud_area_fraction": "1",
+    }
     named = {v.standard_name: v.unit for v in VARIABLES.values() if v.standard_name}
     assert named == canonical
     assert [v.name for v in VARIABLES.values() if v.standard_name is None] == ["ceiling"]
@@ -56,8 +68,15 @@ def test_standard_names_are_those_of_the_cf_table_that_fit_the_unit():
 
 def test_grib_numbers_are_those_of_wmo_table_4_2():
     # discipline, category, number; those of ceiling and cover are NCEP's local ones
-    wmo = {"t2m": (0, 0, 0), "d2m": (0, 0, 6), "u10": (0, 2, 2), "v10": (0, 2, 3), "gust": (0, 2, 22),
-           "psfc": (0, 3, 0), "visibility": (0, 19, 0)}
+    wmo = {
+        "t2m": (0, 0, 0),
+        "d2m": (0, 0, 6),
+        "u10": (0, 2, 2),
+        "v10": (0, 2, 3),
+        "gust": (0, 2, 22),
+        "psfc": (0, 3, 0),
+        "visibility": (0, 19, 0),
+    }
     assert {name: VARIABLES[name].grib[:3] for name in wmo} == wmo
     assert len({v.grib for v in VARIABLES.values()}) == len(VARIABLES)
 

@@ -113,8 +113,15 @@ def fit_regression(
     origin = centre.position[0]
     axes = _east_north(float(centre.latitude[0]), float(centre.longitude[0]))
     coefficients = {
-        name: _fit_one(name, basis_functions(points, origin, axes), points, value, error, time,
-                       float(climatology.deviation(name, centre.latitude)[0]))
+        name: _fit_one(
+            name,
+            basis_functions(points, origin, axes),
+            points,
+            value,
+            error,
+            time,
+            float(climatology.deviation(name, centre.latitude)[0]),
+        )
         for name, (points, value, error) in reports.items()
     }
     return Regression(time, origin, axes, coefficients)

@@ -134,8 +134,19 @@ def diagnose(problem: Problem, fits: dict[str, Fit], settings: Classical, method
     for name, fit in fits.items():
         weight[problem.used & (problem.observations.variable == name)] = fit.weight
     return Analysis(
-        problem.static, problem.time, {}, {}, {}, problem.observations, problem.departure, problem.value - analysed,
-        np.where(problem.used, error, np.nan), weight, method, problem.first_guess.name, problem.notes,
+        problem.static,
+        problem.time,
+        {},
+        {},
+        {},
+        problem.observations,
+        problem.departure,
+        problem.value - analysed,
+        np.where(problem.used, error, np.nan),
+        weight,
+        method,
+        problem.first_guess.name,
+        problem.notes,
     )
 
 

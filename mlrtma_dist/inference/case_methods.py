@@ -42,8 +42,10 @@ class Given:
             InputError: there is none, or of another world.
         """
         if self.training is None:
-            raise InputError("training: expected the store that covariances are estimated from, e.g."
-                             " --set training='{samples: output/exercise2/weak/samples.h5}', got none.")
+            raise InputError(
+                "training: expected the store that covariances are estimated from, e.g."
+                " --set training='{samples: output/exercise2/weak/samples.h5}', got none."
+            )
         return estimated.best_linear(self.training, world_of(self.training.store, "shallow_plane").indirect)
 
 
@@ -83,8 +85,10 @@ def _learnt(method, cases: Cases, given: Given) -> Analyse:
     """A classical method that has learnt its covariances of shallow water."""
     plane = world_of(cases.store, "shallow_plane")
     if world_of(given.training.store, "shallow_plane").indirect != plane.indirect:
-        raise InputError(f"{given.training.store.reader.path}: expected the indirect types {plane.indirect} of"
-                         f" {cases.store.reader.path}, got others. Name the training set of that regime.")
+        raise InputError(
+            f"{given.training.store.reader.path}: expected the indirect types {plane.indirect} of"
+            f" {cases.store.reader.path}, got others. Name the training set of that regime."
+        )
     factors = zip(cases.store.layout.observed, method.inflation, strict=True)
     words = ", ".join(f"{name} {factor:g}" for name, factor in factors)
     log.info("%s: factors on R: %s", type(method).__name__, words)
@@ -122,8 +126,13 @@ def _regression(cases: Cases, given: Given) -> Analyse:
     return analyse
 
 
-METHODS = {"background": _background, "interpolation": _interpolation, "threedvar": _threedvar,
-           "regression": _regression, "optimal": _optimal}
+METHODS = {
+    "background": _background,
+    "interpolation": _interpolation,
+    "threedvar": _threedvar,
+    "regression": _regression,
+    "optimal": _optimal,
+}
 LEARNS = ("regression",)  # those that need a checkpoint
 ESTIMATES = ("interpolation", "threedvar")  # those that need a training set, without a background
 WITH_BACKGROUND = ("background", "interpolation", "regression", "optimal")  # what suits a store, in the order of tables

@@ -20,7 +20,13 @@ from mlrtma_dist.names import VARIABLES
 
 
 def write_cases(
-    path, domain: Domain, cases: Cases, analyse: Analyse, method: str, provenance: Mapping[str, object], communicator,
+    path,
+    domain: Domain,
+    cases: Cases,
+    analyse: Analyse,
+    method: str,
+    provenance: Mapping[str, object],
+    communicator,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Path:
     """Analyse every case of a store; write analyses and backgrounds. Collective; a rank holds one block at a time.
@@ -53,8 +59,11 @@ def write_cases(
             start, slabs = (block.start, cases.tile.box.y0, cases.tile.box.x0), []
             for kind in _kinds(cases):
                 values = said_by[kind](block)
-                slabs += [Slab(f"{name}_{kind}", start, values[:, index])
-                          for index, name in enumerate(layout.variables) if len(block)]
+                slabs += [
+                    Slab(f"{name}_{kind}", start, values[:, index])
+                    for index, name in enumerate(layout.variables)
+                    if len(block)
+                ]
             fill(partial, slabs, communicator)
             progress(number / rounds)
     return path

@@ -63,8 +63,11 @@ def best_linear(training: TrainingCases, indirect: IndirectTypes) -> BestLinear:
         training: the cases; indirect: what their indirect types are.
     """
     covariance = CrossCovariance.estimate(indirect.fields(block) for block in training.blocks(BLOCK))
-    return _tuned(BestLinear(covariance, len(VARIABLES), np.ones(len(TYPES))), training,
-                  lambda method, observed: method.analyse(*observed))
+    return _tuned(
+        BestLinear(covariance, len(VARIABLES), np.ones(len(TYPES))),
+        training,
+        lambda method, observed: method.analyse(*observed),
+    )
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,9 @@ def _tuned(method, training: TrainingCases, analyse: Callable):
     """The method with the inflation that suits the training cases best."""
     chosen = training.numbers[np.linspace(0, len(training.numbers) - 1, TUNED_ON).round().astype(int)]
     whole = [range(size) for size in training.store.layout.shape]
-    cases = [(training.truth(number), columns_of(training.store.observations(int(number), *whole)))
-             for number in chosen]
+    cases = [
+        (training.truth(number), columns_of(training.store.observations(int(number), *whole))) for number in chosen
+    ]
     variance = np.diag(method.covariance.rows[:, :, 0, 0])[: len(VARIABLES), None, None]
 
     def error(inflation: np.ndarray) -> float:

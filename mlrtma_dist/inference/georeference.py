@@ -32,9 +32,20 @@ def coordinates(domain: Domain) -> list[NetcdfVariable]:
 def time_coordinate(time: np.ndarray) -> NetcdfVariable:
     """The coordinate variable ``time`` of analyses; ``time``: UTC, datetime64, shape (n,)."""
     seconds = time.astype("datetime64[s]").astype(np.int64).astype(np.float64)
-    return NetcdfVariable("time", ("time",), seconds, {
-        "standard_name": "time", "long_name": "analysis time", "units": "seconds since 1970-01-01 00:00:00",
-        "calendar": "standard", "units_metadata": "leap_seconds: none", "axis": "T"}, dtype="f8")
+    return NetcdfVariable(
+        "time",
+        ("time",),
+        seconds,
+        {
+            "standard_name": "time",
+            "long_name": "analysis time",
+            "units": "seconds since 1970-01-01 00:00:00",
+            "calendar": "standard",
+            "units_metadata": "leap_seconds: none",
+            "axis": "T",
+        },
+        dtype="f8",
+    )
 
 
 def links(domain: Domain, *scalars: str) -> dict[str, str]:
@@ -87,8 +98,11 @@ def _meaning_of_axis(domain: Domain, name: str) -> dict[str, str]:
         return {"standard_name": word, "long_name": word, "units": "degrees_east" if east else "degrees_north"}
     if pyproj.CRS.from_user_input(domain.projection).is_geographic:  # about another pole
         return {"standard_name": f"grid_{word}", "long_name": f"{word} about the rotated pole", "units": "degrees"}
-    return {"standard_name": f"projection_{name}_coordinate", "long_name": f"{name} coordinate of the projection",
-            "units": _length_unit(domain)}
+    return {
+        "standard_name": f"projection_{name}_coordinate",
+        "long_name": f"{name} coordinate of the projection",
+        "units": _length_unit(domain),
+    }
 
 
 def _length_unit(domain: Domain) -> str:
@@ -98,5 +112,10 @@ def _length_unit(domain: Domain) -> str:
 
 
 def _degrees(domain: Domain, name: str, number: int, units: str) -> NetcdfVariable:
-    return NetcdfVariable(name, ("y", "x"), lambda rows: domain.latitude_longitude(rows=rows)[number],
-                          {"standard_name": name, "long_name": name, "units": units}, step=DEGREE_STEP)
+    return NetcdfVariable(
+        name,
+        ("y", "x"),
+        lambda rows: domain.latitude_longitude(rows=rows)[number],
+        {"standard_name": name, "long_name": name, "units": units},
+        step=DEGREE_STEP,
+    )

@@ -77,8 +77,9 @@ class Learned:
         sample = data.batch(cases).to(device)
         said = self.method.analyse(sample, neighbourhood).cpu().numpy()
         targets = slice(-said.shape[1], None)
-        mean, deviation = (np.array(part)[targets, None, None]
-                           for part in (self.statistics.mean, self.statistics.deviation))
+        mean, deviation = (
+            np.array(part)[targets, None, None] for part in (self.statistics.mean, self.statistics.deviation)
+        )
         return (said * deviation + mean).astype(np.float32)
 
     def dataset(self, store: Store, tile: Tile) -> Dataset:

@@ -75,8 +75,10 @@ class Base:
         row, column = domain.index(latitude, longitude)
         with np.errstate(invalid="ignore"):
             inside = (np.abs(row / domain.size.y - 0.5) <= 0.52) & (np.abs(column / domain.size.x - 0.5) <= 0.52)
-        return tuple(np.where(inside, start + domain.spacing * index, np.nan)
-                     for start, index in ((domain.x[0], column), (domain.y[0], row)))
+        return tuple(
+            np.where(inside, start + domain.spacing * index, np.nan)
+            for start, index in ((domain.x[0], column), (domain.y[0], row))
+        )
 
     def _project(self, lines: np.ndarray) -> np.ndarray:
         x, y = self.place(lines[:, 1], lines[:, 0])
@@ -98,8 +100,10 @@ class Sheet:
     def __init__(self, base: Base, title: str, subtitle: str):
         self.base = base
         width, height = base.size
-        self._width, self._height = (inner + sum(MARGIN[s] for s in sides) for inner, sides in
-                                     ((width, ("left", "right")), (height, ("bottom", "top"))))
+        self._width, self._height = (
+            inner + sum(MARGIN[s] for s in sides)
+            for inner, sides in ((width, ("left", "right")), (height, ("bottom", "top")))
+        )
         self._figure = Figure(figsize=(self._width, self._height), dpi=DPI, facecolor="white")
         FigureCanvasAgg(self._figure)
         self.axes = self._place_axes(MARGIN["left"], MARGIN["bottom"], width, height)
@@ -117,8 +121,14 @@ class Sheet:
             values = values[: rows * thin, : columns * thin].reshape(rows, thin, columns, thin).mean(axis=(1, 3))
         west, _, south, _ = self.base.extent
         box = self.base.static.domain.spacing * thin
-        image = self.axes.imshow(values, cmap=colours, norm=norm, origin="lower", zorder=1,
-                                 extent=(west, west + box * values.shape[1], south, south + box * values.shape[0]))
+        image = self.axes.imshow(
+            values,
+            cmap=colours,
+            norm=norm,
+            origin="lower",
+            zorder=1,
+            extent=(west, west + box * values.shape[1], south, south + box * values.shape[0]),
+        )
         self.axes.set(xlim=self.base.extent[:2], ylim=self.base.extent[2:])
         return image
 
@@ -153,9 +163,18 @@ class Sheet:
     def footnote(self, lines: list[str], legend: bool = False) -> None:
         """Small print beneath the map, wrapped to its width; with the legend of what was drawn with a label."""
         if legend:
-            self.axes.legend(loc="upper left", bbox_to_anchor=(0.0, 0.0), bbox_transform=self._below(0.30), ncols=3,
-                             fontsize=8.5, frameon=False, borderaxespad=0.0, borderpad=0.0, handletextpad=0.3,
-                             columnspacing=1.5)
+            self.axes.legend(
+                loc="upper left",
+                bbox_to_anchor=(0.0, 0.0),
+                bbox_transform=self._below(0.30),
+                ncols=3,
+                fontsize=8.5,
+                frameon=False,
+                borderaxespad=0.0,
+                borderpad=0.0,
+                handletextpad=0.3,
+                columnspacing=1.5,
+            )
         characters = int(self.base.size[0] * 16.5)  # of 8-point type
         wrapped = [part for line in lines for part in textwrap.wrap(line, characters)]
         kept = 4 if legend else 5  # what the margin holds; the product has every word
@@ -192,8 +211,17 @@ class Sheet:
         meridians = east, east[0], domain.x[columns], middle, self.axes.xaxis, "EW"
         for values, edge, along, start, axis, letters in (parallels, meridians):
             levels = _levels(values, start)
-            self.axes.contour(domain.x[columns], domain.y[rows], np.ma.masked_invalid(values), levels=levels - start,
-                              colors="#a0a0a0", linewidths=0.5, alpha=0.5, linestyles="solid", zorder=2)
+            self.axes.contour(
+                domain.x[columns],
+                domain.y[rows],
+                np.ma.masked_invalid(values),
+                levels=levels - start,
+                colors="#a0a0a0",
+                linewidths=0.5,
+                alpha=0.5,
+                linestyles="solid",
+                zorder=2,
+            )
             at = _crossings(edge, along, levels - start)
             known = np.isfinite(at)
             axis.set_ticks(at[known], labels=[_degrees(v, letters) for v in levels[known]])

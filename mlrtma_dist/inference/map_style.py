@@ -98,8 +98,11 @@ def increment_norm(variable: Variable, increment: np.ndarray, departure: np.ndar
         increment: shape (y, x), on that scale.
         departure: of the stations used, shape (n,), on that scale.
     """
-    both = [np.percentile(np.abs(a[np.isfinite(a)]), q) for a, q in
-            ((increment, INCREMENTS_SHOWN), (departure, DEPARTURES_SHOWN)) if np.isfinite(a).any()]
+    both = [
+        np.percentile(np.abs(a[np.isfinite(a)]), q)
+        for a, q in ((increment, INCREMENTS_SHOWN), (departure, DEPARTURES_SHOWN))
+        if np.isfinite(a).any()
+    ]
     limit = max([*both, 1e-6])
     limit = np.ceil(limit) if variable.transform == "log" else MaxNLocator(nbins=8).tick_values(0.0, limit)[-1]
     return Normalize(-limit, limit), _arrows(increment[np.isfinite(increment)], -limit, limit)

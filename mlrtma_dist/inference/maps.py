@@ -122,8 +122,19 @@ def _draw_barbs(analysis: Analysis, base: Base, sheet: Sheet) -> None:
         u, v = rotate(u, v, -domain.convergence(latitude, longitude))
         south = latitude < 0  # there barbs point to the other side
     halo = [withStroke(linewidth=1.9, foreground="white", alpha=0.75)]
-    sheet.axes.barbs(domain.x[columns], domain.y[rows], u, v, length=5.4, linewidth=0.6, color=INK, flip_barb=south,
-                     zorder=4, path_effects=halo, sizes={"emptybarb": 0.08, "spacing": 0.16, "height": 0.45})
+    sheet.axes.barbs(
+        domain.x[columns],
+        domain.y[rows],
+        u,
+        v,
+        length=5.4,
+        linewidth=0.6,
+        color=INK,
+        flip_barb=south,
+        zorder=4,
+        path_effects=halo,
+        sizes={"emptybarb": 0.08, "spacing": 0.16, "height": 0.45},
+    )
 
 
 def _increment_map(analysis: Analysis, base: Base, variable: Variable) -> Sheet:
@@ -164,15 +175,41 @@ def _draw_stations(analysis: Analysis, sheet: Sheet, variable: Variable, *, scal
     order = np.flatnonzero(used)[np.argsort(np.nan_to_num(np.abs(departure[used])))]  # the largest on top
     if len(order):
         word = "over" if variable.transform == "log" else "minus"
-        sheet.axes.scatter(x[order], y[order], s=area, c=departure[order], cmap=colours, norm=norm, edgecolors=INK,
-                           linewidths=0.35, zorder=5,
-                           label=f"used ({len(order)}), coloured by observation {word} first guess")
+        sheet.axes.scatter(
+            x[order],
+            y[order],
+            s=area,
+            c=departure[order],
+            cmap=colours,
+            norm=norm,
+            edgecolors=INK,
+            linewidths=0.35,
+            zorder=5,
+            label=f"used ({len(order)}), coloured by observation {word} first guess",
+        )
     if unused.any():
-        sheet.axes.scatter(x[unused], y[unused], s=area + 4, marker="^", facecolors="none", edgecolors=INK,
-                           linewidths=0.7, zorder=5, label=f"withheld or unused ({unused.sum()})")
+        sheet.axes.scatter(
+            x[unused],
+            y[unused],
+            s=area + 4,
+            marker="^",
+            facecolors="none",
+            edgecolors=INK,
+            linewidths=0.7,
+            zorder=5,
+            label=f"withheld or unused ({unused.sum()})",
+        )
     if rejected.any():
-        sheet.axes.scatter(x[rejected], y[rejected], s=0.9 * area + 4, marker="x", c="#c000c0", linewidths=0.9,
-                           zorder=6, label=f"rejected by quality control ({rejected.sum()})")
+        sheet.axes.scatter(
+            x[rejected],
+            y[rejected],
+            s=0.9 * area + 4,
+            marker="x",
+            c="#c000c0",
+            linewidths=0.9,
+            zorder=6,
+            label=f"rejected by quality control ({rejected.sum()})",
+        )
 
 
 def _departures(analysis: Analysis, used: np.ndarray, *, ratio: bool, factor: float, unit: str) -> str:

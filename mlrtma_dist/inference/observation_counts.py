@@ -30,8 +30,15 @@ def count_by_flag(analysis: Analysis) -> str:
     for name in VARIABLES:
         of = table.variable == name
         if of.any():
-            rows.append((name, of.sum(), (of & used).sum(), (of & table.good & ~used).sum(),
-                         *((of & ((table.flags & np.uint32(f)) != 0)).sum() for f in present)))
+            rows.append(
+                (
+                    name,
+                    of.sum(),
+                    (of & used).sum(),
+                    (of & table.good & ~used).sum(),
+                    *((of & ((table.flags & np.uint32(f)) != 0)).sum() for f in present),
+                )
+            )
     return _aligned(rows)
 
 

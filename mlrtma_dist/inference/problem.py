@@ -128,8 +128,21 @@ def pose(
         guess, notes = _first_guess(static, time, reports(used), gridded)
         departure, spread = _departures(guess, observations, points, value)
     covariance = _scaled(natural, observations, points, departure, error, used) if settings.amplitude else natural
-    return Problem(static, time, observations, points, value, departure, spread, used, held, guess, covariance,
-                   tuple(notes), members)
+    return Problem(
+        static,
+        time,
+        observations,
+        points,
+        value,
+        departure,
+        spread,
+        used,
+        held,
+        guess,
+        covariance,
+        tuple(notes),
+        members,
+    )
 
 
 def _judge(static, observations, time, window, held, lists) -> tuple[Observations, Points]:

@@ -80,8 +80,9 @@ def global_attributes(analysis: Analysis, provenance: dict[str, str]) -> dict[st
         made |= {"observations_first": coverage[0], "observations_last": coverage[1]}
     clash = sorted((set(provenance) & set(made)) - OVERRIDABLE)
     if clash:
-        raise InputError(f"provenance of {domain.name}: the product writes the attribute {clash[0]!r} itself: "
-                         "choose another key")
+        raise InputError(
+            f"provenance of {domain.name}: the product writes the attribute {clash[0]!r} itself: choose another key"
+        )
     return made | provenance
 
 
@@ -90,8 +91,10 @@ def _require_shapes(analysis: Analysis) -> None:
     for group in ("values", "first_guess", "error"):
         for name, values in getattr(analysis, group).items():
             if np.shape(values) != domain.shape:
-                raise InputError(f"product of domain {domain.name}: {group} of {name}: expected the shape "
-                                 f"{domain.shape} (y, x), got {np.shape(values)}")
+                raise InputError(
+                    f"product of domain {domain.name}: {group} of {name}: expected the shape "
+                    f"{domain.shape} (y, x), got {np.shape(values)}"
+                )
 
 
 def _height_name(variable: Variable) -> tuple[str, ...]:
@@ -101,20 +104,46 @@ def _height_name(variable: Variable) -> tuple[str, ...]:
 def _heights(analysis: Analysis) -> list[NetcdfVariable]:
     """A scalar coordinate for each height above ground that occurs."""
     heights = {h: VARIABLES[v].height for v in analysis.values for h in _height_name(VARIABLES[v])}
-    return [NetcdfVariable(name, (), np.float64(height), {
-        "standard_name": "height", "long_name": "height above ground", "units": "m", "positive": "up"}, dtype="f8")
-        for name, height in heights.items()]
+    return [
+        NetcdfVariable(
+            name,
+            (),
+            np.float64(height),
+            {"standard_name": "height", "long_name": "height above ground", "units": "m", "positive": "up"},
+            dtype="f8",
+        )
+        for name, height in heights.items()
+    ]
 
 
 def _static(analysis: Analysis) -> list[NetcdfVariable]:
     static, place = analysis.static, links(analysis.static.domain)
     return [
-        NetcdfVariable("elevation", ("y", "x"), static.terrain, {
-            "standard_name": "surface_altitude", "long_name": "terrain height above mean sea level", "units": "m",
-            **place}, step=2.0**-4),
-        NetcdfVariable("land", ("y", "x"), static.land, {
-            "standard_name": "land_area_fraction", "long_name": "land fraction: 1 land, 0 water", "units": "1",
-            **place}, step=2.0**-7, valid=(0.0, 1.0)),
+        NetcdfVariable(
+            "elevation",
+            ("y", "x"),
+            static.terrain,
+            {
+                "standard_name": "surface_altitude",
+                "long_name": "terrain height above mean sea level",
+                "units": "m",
+                **place,
+            },
+            step=2.0**-4,
+        ),
+        NetcdfVariable(
+            "land",
+            ("y", "x"),
+            static.land,
+            {
+                "standard_name": "land_area_fraction",
+                "long_name": "land fraction: 1 land, 0 water",
+                "units": "1",
+                **place,
+            },
+            step=2.0**-7,
+            valid=(0.0, 1.0),
+        ),
     ]
 
 
@@ -126,15 +155,33 @@ def _fields(analysis: Analysis, variable: Variable) -> list[NetcdfVariable]:
     values, first_guess, error = analysis.values[name], analysis.first_guess.get(name), analysis.error.get(name)
     beside = []
     if first_guess is not None:
-        beside.append(NetcdfVariable(f"{name}_increment", dimensions, lambda rows: values[rows] - first_guess[rows], {
-            "long_name": f"{variable.long_name}, analysis minus first guess", "units": variable.unit,
-            **_temperature(variable, "difference"), **place}, **rounding))
+        beside.append(
+            NetcdfVariable(
+                f"{name}_increment",
+                dimensions,
+                lambda rows: values[rows] - first_guess[rows],
+                {
+                    "long_name": f"{variable.long_name}, analysis minus first guess",
+                    "units": variable.unit,
+                    **_temperature(variable, "difference"),
+                    **place,
+                },
+                **rounding,
+            )
+        )
     if error is not None:
         meaning = _meaning_of_error(variable) | place
         beside.append(NetcdfVariable(f"{name}_error", dimensions, error, meaning, bits=ERROR_BITS))
     linked = {"ancillary_variables": " ".join(v.name for v in beside)} if beside else {}
-    meaning = {**_standard_name(variable), "long_name": variable.long_name, "units": variable.unit,
-               **_temperature(variable, "on_scale"), **_method_of_cells(variable), **place, **linked}
+    meaning = {
+        **_standard_name(variable),
+        "long_name": variable.long_name,
+        "units": variable.unit,
+        **_temperature(variable, "on_scale"),
+        **_method_of_cells(variable),
+        **place,
+        **linked,
+    }
     return [NetcdfVariable(name, dimensions, values, meaning, **rounding, valid=variable.valid), *beside]
 
 
@@ -156,8 +203,14 @@ def _temperature(variable: Variable, kind: str) -> dict[str, str]:
 def _meaning_of_error(variable: Variable) -> dict[str, str]:
     """CF's modifier ``standard_error`` keeps the unit of its name, so it does not fit the error of a logarithm."""
     if variable.transform == "log":
-        return {"long_name": f"{variable.long_name}, standard deviation of the analysis error of the natural logarithm",
-                "units": "1", "comment": "0.1 means about 10 % of the value"}
-    return {**_standard_name(variable, " standard_error"),
-            "long_name": f"{variable.long_name}, standard deviation of the analysis error", "units": variable.unit,
-            **_temperature(variable, "difference")}
+        return {
+            "long_name": f"{variable.long_name}, standard deviation of the analysis error of the natural logarithm",
+            "units": "1",
+            "comment": "0.1 means about 10 % of the value",
+        }
+    return {
+        **_standard_name(variable, " standard_error"),
+        "long_name": f"{variable.long_name}, standard deviation of the analysis error",
+        "units": variable.unit,
+        **_temperature(variable, "difference"),
+    }

@@ -19,12 +19,18 @@ def write_state(path, state: State) -> pathlib.Path:
     place = links(state.domain)
     variables = [time_coordinate(np.array([state.time])), *coordinates(state.domain)]
     if state.elevation is not None:
-        variables.append(NetcdfVariable("elevation", ("y", "x"), state.elevation, {
-            "standard_name": "surface_altitude", "units": "m", **place}))
+        variables.append(
+            NetcdfVariable(
+                "elevation", ("y", "x"), state.elevation, {"standard_name": "surface_altitude", "units": "m", **place}
+            )
+        )
     for name, values in state.values.items():
         known = VARIABLES[name]
         named = {"standard_name": known.standard_name} if known.standard_name else {}
-        variables.append(NetcdfVariable(name, ("time", "y", "x"), values, {
-            **named, "long_name": known.long_name, "units": known.unit, **place}))
+        variables.append(
+            NetcdfVariable(
+                name, ("time", "y", "x"), values, {**named, "long_name": known.long_name, "units": known.unit, **place}
+            )
+        )
     sizes = {"time": 1, "y": state.domain.size.y, "x": state.domain.size.x}
     return write_netcdf(path, sizes, variables, {"Conventions": "CF-1.11", "title": state.origin})

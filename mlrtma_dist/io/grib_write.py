@@ -82,8 +82,10 @@ def write_grib2(
 def _require_same_grid(handle, domain: Domain, where: str) -> None:
     """What the message says of its grid, read back, is the domain: PROJ's words say more than GRIB's."""
     if not same_grid(message_domain(handle, where), domain):
-        raise ConfigError(f"domain {domain.name}: expected a grid that GRIB2 can say; {domain.projection!r} lies"
-                          " elsewhere when read back. Write netCDF.")
+        raise ConfigError(
+            f"domain {domain.name}: expected a grid that GRIB2 can say; {domain.projection!r} lies"
+            " elsewhere when read back. Write netCDF."
+        )
 
 
 def grid_keys(domain: Domain) -> dict[str, object]:
@@ -97,28 +99,48 @@ def grid_keys(domain: Domain) -> dict[str, object]:
         said = {} if domain.is_plane else pyproj.CRS.from_user_input(domain.projection).to_dict()
     kind = GRIB_NAMES.get(said.get("proj"))
     if kind is None:
-        raise ConfigError(f"domain {domain.name}: expected a projection that GRIB2 has ({', '.join(GRIB_NAMES)}), got"
-                          f" {domain.projection!r}. Write netCDF.")
+        raise ConfigError(
+            f"domain {domain.name}: expected a projection that GRIB2 has ({', '.join(GRIB_NAMES)}), got"
+            f" {domain.projection!r}. Write netCDF."
+        )
     first, last = (_point(domain, end) for end in (0, -1))
-    keys = {"gridType": kind, "Ni" if kind == "regular_ll" else "Nx": domain.size.x,
-            "Nj" if kind == "regular_ll" else "Ny": domain.size.y, **_earth(domain, said),
-            "latitudeOfFirstGridPointInDegrees": first[0], "longitudeOfFirstGridPointInDegrees": first[1] % 360.0,
-            "resolutionAndComponentFlags": 0x30, "scanningMode": NORTHWARD}  # increments given, winds by the compass
+    keys = {
+        "gridType": kind,
+        "Ni" if kind == "regular_ll" else "Nx": domain.size.x,
+        "Nj" if kind == "regular_ll" else "Ny": domain.size.y,
+        **_earth(domain, said),
+        "latitudeOfFirstGridPointInDegrees": first[0],
+        "longitudeOfFirstGridPointInDegrees": first[1] % 360.0,
+        "resolutionAndComponentFlags": 0x30,
+        "scanningMode": NORTHWARD,
+    }  # increments given, winds by the compass
     ends = {"latitudeOfLastGridPointInDegrees": last[0], "longitudeOfLastGridPointInDegrees": last[1] % 360.0}
     if kind == "regular_ll":
         steps = {f"{axis}DirectionIncrementInDegrees": domain.spacing for axis in "ij"}
         return keys | ends | steps
     true = said.get("lat_ts", said.get("lat_1", said.get("lat_0")))
     if kind == "mercator":
-        return keys | ends | {"LaDInDegrees": said.get("lat_ts", 0.0), "DiInMetres": domain.spacing_metres,
-                              "DjInMetres": domain.spacing_metres}
+        return (
+            keys
+            | ends
+            | {
+                "LaDInDegrees": said.get("lat_ts", 0.0),
+                "DiInMetres": domain.spacing_metres,
+                "DjInMetres": domain.spacing_metres,
+            }
+        )
     keys |= {"DxInMetres": domain.spacing_metres, "DyInMetres": domain.spacing_metres, "LaDInDegrees": true}
     if kind == "polar_stereographic":
         south = said.get("lat_0", 90.0) < 0
-        return keys | {"orientationOfTheGridInDegrees": said.get("lon_0", 0.0) % 360.0,
-                       "projectionCentreFlag": 0x80 if south else 0}
-    return keys | {"LoVInDegrees": said.get("lon_0", 0.0) % 360.0,
-                   "Latin1InDegrees": said["lat_1"], "Latin2InDegrees": said.get("lat_2", said["lat_1"])}
+        return keys | {
+            "orientationOfTheGridInDegrees": said.get("lon_0", 0.0) % 360.0,
+            "projectionCentreFlag": 0x80 if south else 0,
+        }
+    return keys | {
+        "LoVInDegrees": said.get("lon_0", 0.0) % 360.0,
+        "Latin1InDegrees": said["lat_1"],
+        "Latin2InDegrees": said.get("lat_2", said["lat_1"]),
+    }
 
 
 def _point(domain: Domain, end: int) -> tuple[float, float]:
@@ -130,13 +152,18 @@ def _point(domain: Domain, end: int) -> tuple[float, float]:
 def _earth(domain: Domain, said: dict) -> dict[str, object]:
     """The figure of the earth, code table 3.2."""
     if "R" in said:  # in units of 0.01 m
-        return {"shapeOfTheEarth": 1, "scaleFactorOfRadiusOfSphericalEarth": 2,
-                "scaledValueOfRadiusOfSphericalEarth": round(said["R"] * 100)}
+        return {
+            "shapeOfTheEarth": 1,
+            "scaleFactorOfRadiusOfSphericalEarth": 2,
+            "scaledValueOfRadiusOfSphericalEarth": round(said["R"] * 100),
+        }
     name = said.get("ellps", said.get("datum"))
     name = {"NAD83": "GRS80"}.get(name, name)
     if name not in ELLIPSOIDS:
-        raise ConfigError(f"domain {domain.name}: expected a sphere (+R=) or one of {', '.join(ELLIPSOIDS)}, got"
-                          f" {domain.projection!r}. Write netCDF.")
+        raise ConfigError(
+            f"domain {domain.name}: expected a sphere (+R=) or one of {', '.join(ELLIPSOIDS)}, got"
+            f" {domain.projection!r}. Write netCDF."
+        )
     return {"shapeOfTheEarth": ELLIPSOIDS[name]}
 
 
@@ -144,8 +171,14 @@ def _meaning(field: GribField, time: np.datetime64, centre: int) -> dict[str, ob
     clock = np.datetime_as_string(time.astype("datetime64[s]")).translate(str.maketrans("", "", "-:T"))
     keys = {"centre": centre, "subCentre": 0, "tablesVersion": 30, "significanceOfReferenceTime": 0}
     keys |= {"productionStatusOfProcessedData": 0, "typeOfProcessedData": 0}
-    keys |= {"year": int(clock[:4]), "month": int(clock[4:6]), "day": int(clock[6:8]), "hour": int(clock[8:10]),
-             "minute": int(clock[10:12]), "second": int(clock[12:14])}
+    keys |= {
+        "year": int(clock[:4]),
+        "month": int(clock[4:6]),
+        "day": int(clock[6:8]),
+        "hour": int(clock[8:10]),
+        "minute": int(clock[10:12]),
+        "second": int(clock[12:14]),
+    }
     keys |= dict(zip(("discipline", "parameterCategory", "parameterNumber"), field.parameter, strict=True))
     keys |= {"typeOfGeneratingProcess": field.process, "typeOfFirstFixedSurface": field.level[0]}
     if field.level[1] is None:

@@ -109,9 +109,7 @@ def _is_time(axis) -> bool:
     return axis is not None and " since " in units_of(axis)
 
 
-def _fields(
-    dataset, variable, name: str, where: str, chosen: dict[str, int], window: Window | None
-) -> list[GridField]:
+def _fields(dataset, variable, name: str, where: str, chosen: dict[str, int], window: Window | None) -> list[GridField]:
     domain, flip_y, flip_x = variable_domain(dataset, variable, where)
     times = _times(dataset, variable, where)
     leading = variable.dimensions[:-2]

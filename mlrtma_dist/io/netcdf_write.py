@@ -54,8 +54,10 @@ class NetcdfVariable:
         if self.step and np.frexp(self.step)[0] != 0.5:
             raise ValueError(f"variable {self.name}: expected a step that is a power of two, got {self.step}")
         if not 0 <= self.bits <= FLOAT32_BITS or (self.bits and self.step):
-            raise ValueError(f"variable {self.name}: expected bits in 0..{FLOAT32_BITS} or a step, not both; "
-                             f"got bits {self.bits}, step {self.step}")
+            raise ValueError(
+                f"variable {self.name}: expected bits in 0..{FLOAT32_BITS} or a step, not both; "
+                f"got bits {self.bits}, step {self.step}"
+            )
 
 
 def write_netcdf(
@@ -135,8 +137,10 @@ def _write(dataset: netCDF4.Dataset, variable: NetcdfVariable, level: int, path:
 def _checked(values: np.ndarray, shape: tuple[int, ...], variable: NetcdfVariable, path: pathlib.Path) -> np.ndarray:
     left_out = max(0, len(shape) - np.ndim(values))
     if np.shape(values) != shape[left_out:] or any(length != 1 for length in shape[: max(left_out, len(shape) - 2)]):
-        raise ValueError(f"{path}: variable {variable.name} ({', '.join(variable.dimensions)}): expected values of "
-                         f"shape {shape}, of which all but the last two are 1, got {np.shape(values)}")
+        raise ValueError(
+            f"{path}: variable {variable.name} ({', '.join(variable.dimensions)}): expected values of "
+            f"shape {shape}, of which all but the last two are 1, got {np.shape(values)}"
+        )
     return values
 
 

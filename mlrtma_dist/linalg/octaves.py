@@ -66,7 +66,13 @@ class Octaves:
         return np.sqrt(variance / variance.sum())
 
     def draw(
-        self, seed: int, y: np.ndarray, x: np.ndarray, time: float, *, member: int = 0,
+        self,
+        seed: int,
+        y: np.ndarray,
+        x: np.ndarray,
+        time: float,
+        *,
+        member: int = 0,
         gain: Callable[[np.ndarray], np.ndarray] = np.ones_like,
     ) -> np.ndarray:
         """The field at the points of a grid.
@@ -111,8 +117,7 @@ class Octaves:
         age = time / (self.lifetime * (self.spacings[number] / self.longest) ** (2.0 / 3.0))
         frame = int(np.floor(age))
         turn = 0.5 * np.pi * (age - frame)
-        old, new = (normal(seed, *at, member=member, channel=channel, step=(frame + later) % WORD)
-                    for later in (0, 1))
+        old, new = (normal(seed, *at, member=member, channel=channel, step=(frame + later) % WORD) for later in (0, 1))
         return np.cos(turn) * old + np.sin(turn) * new
 
 

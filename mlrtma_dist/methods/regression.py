@@ -73,11 +73,19 @@ class Regression:
         deviation, scales = settings.background_deviation, settings.scales_in
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)  # every rank the same first weights, whatever was drawn before
-            self.network = FoldedUNet(FoldedUNetConfig(
-                channels_in=len(scales), channels_out=settings.variables, fold=settings.fold, widths=settings.widths,
-                groups=settings.groups, recompute=settings.recompute, scale=deviation or 1.0, scales_in=scales,
-                adds=deviation is not None,
-            ))
+            self.network = FoldedUNet(
+                FoldedUNetConfig(
+                    channels_in=len(scales),
+                    channels_out=settings.variables,
+                    fold=settings.fold,
+                    widths=settings.widths,
+                    groups=settings.groups,
+                    recompute=settings.recompute,
+                    scale=deviation or 1.0,
+                    scales_in=scales,
+                    adds=deviation is not None,
+                )
+            )
 
     def weight(self, sample) -> float:
         """Known target points of a `samples.sample.Sample` on this tile, all channels."""

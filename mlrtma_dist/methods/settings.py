@@ -115,8 +115,11 @@ class Classical:
 
 def for_vectors(settings: Classical) -> Classical:
     """The settings with the limit of winds' variational quality control for the length of a vector."""
-    limit = {name: replace(v, huber=v.huber and v.huber * math.sqrt(MEASURED))
-             for name, v in settings.variables.items() if name in WIND}
+    limit = {
+        name: replace(v, huber=v.huber and v.huber * math.sqrt(MEASURED))
+        for name, v in settings.variables.items()
+        if name in WIND
+    }
     return replace(settings, variables={**settings.variables, **limit})
 
 
@@ -126,7 +129,11 @@ Perturbations = Callable[[Points], np.ndarray]  # members' deviations from their
 def _letkf(settings: Classical, name: str, covariance: Covariance, perturbations: Perturbations) -> LETKF:
     how = settings.ensemble.letkf
     return LETKF(
-        perturbations, how.localisation, how.weight, settings.ensemble.relaxation, settings.variables[name].huber,
+        perturbations,
+        how.localisation,
+        how.weight,
+        settings.ensemble.relaxation,
+        settings.variables[name].huber,
         how.error_factor,
     )
 

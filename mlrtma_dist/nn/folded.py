@@ -55,8 +55,11 @@ class FoldedUNet(nn.Module):
         super().__init__()
         self.config = config
         inner = UNetConfig(
-            channels_in=config.channels_in * config.fold**2, channels_out=config.channels_out * config.fold**2,
-            widths=config.widths, groups=config.groups, recompute=config.recompute,
+            channels_in=config.channels_in * config.fold**2,
+            channels_out=config.channels_out * config.fold**2,
+            widths=config.widths,
+            groups=config.groups,
+            recompute=config.recompute,
         )
         self.unet = UNet(inner)
         # Small, so that training starts near the background; not zero, which would hide the rest from the first step.

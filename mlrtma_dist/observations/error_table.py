@@ -89,8 +89,12 @@ def read_error_table(path: Path, lines: list[str]) -> ErrorTable | None:
     if not nonlinear:
         return ErrorTable(types, path.name)
     given = sum(int(np.isfinite(table[:, 1:]).sum()) for table in types.values())
-    log.info("%s: %d report types, %d values of the nonlinear quality control, none of them used here", path,
-             len(types), given)
+    log.info(
+        "%s: %d report types, %d values of the nonlinear quality control, none of them used here",
+        path,
+        len(types),
+        given,
+    )
     return None
 
 

@@ -192,15 +192,25 @@ def _head(reports: Reports, get: _SI, name: str) -> _Head:
     network = np.where(kind > 0, kind.astype(str), "")
     longitude = (longitude + 180) % 360 - 180
     return _Head(
-        station, kind, network[leader], latitude, longitude, elevation[leader], reports.time + seconds, flags, partner,
+        station,
+        kind,
+        network[leader],
+        latitude,
+        longitude,
+        elevation[leader],
+        reports.time + seconds,
+        flags,
+        partner,
         _provider(reports),
     )
 
 
 def _provider(reports: Reports) -> np.ndarray:
     """A mesonet's provider and, after a slash, its part, as in "FL-Meso/FAWN"; "" where none is given."""
-    words = [np.full(len(reports.time), "") if reports.find(key) is None else np.char.strip(reports.first(key))
-             for key in ("PRVSTG", "SPRVSTG")]
+    words = [
+        np.full(len(reports.time), "") if reports.find(key) is None else np.char.strip(reports.first(key))
+        for key in ("PRVSTG", "SPRVSTG")
+    ]
     return np.where(words[1] == "", words[0], np.char.add(np.char.add(words[0], "/"), words[1]))
 
 

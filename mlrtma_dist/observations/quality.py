@@ -219,7 +219,10 @@ def _copies(observations: Observations, held: np.ndarray, same_place: float) -> 
     other = np.where(partner >= 0, observations.value[partner], 0.0)
     # Six decimals: the same report through two unit conversions differs in the last digits of a float.
     alike = group(
-        observations.variable[rows], observations.time[rows], observations.value[rows].round(6), other[rows].round(6),
+        observations.variable[rows],
+        observations.time[rows],
+        observations.value[rows].round(6),
+        other[rows].round(6),
         held[rows],
     )
     place = cartesian(observations.latitude[rows], observations.longitude[rows])

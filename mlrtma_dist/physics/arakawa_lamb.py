@@ -80,12 +80,22 @@ def momentum(fluxes: Fluxes, spacing: float) -> tuple[Tensor, Tensor]:
     rising, falling = 2 * diagonal + other, diagonal + 2 * other
     leaning, turned = north_east - south_west, north_west - south_east
     northward, westward = leaning + turned, turned - leaning
-    u = (_east(rising) * at(fluxes.mass_v, 1, 0) + _west(falling) * at(fluxes.mass_v, 1, -1)
-         + _west(rising) * at(fluxes.mass_v, 0, -1) + _east(falling) * at(fluxes.mass_v, 0, 0)
-         - _east(northward) * at(fluxes.mass_u, 0, 1) + _west(northward) * at(fluxes.mass_u, 0, -1))
-    v = (_south(westward) * at(fluxes.mass_v, -1, 0) - _north(westward) * at(fluxes.mass_v, 1, 0)
-         - _north(rising) * at(fluxes.mass_u, 0, 1) - _north(falling) * at(fluxes.mass_u, 0, 0)
-         - _south(rising) * at(fluxes.mass_u, -1, 0) - _south(falling) * at(fluxes.mass_u, -1, 1))
+    u = (
+        _east(rising) * at(fluxes.mass_v, 1, 0)
+        + _west(falling) * at(fluxes.mass_v, 1, -1)
+        + _west(rising) * at(fluxes.mass_v, 0, -1)
+        + _east(falling) * at(fluxes.mass_v, 0, 0)
+        - _east(northward) * at(fluxes.mass_u, 0, 1)
+        + _west(northward) * at(fluxes.mass_u, 0, -1)
+    )
+    v = (
+        _south(westward) * at(fluxes.mass_v, -1, 0)
+        - _north(westward) * at(fluxes.mass_v, 1, 0)
+        - _north(rising) * at(fluxes.mass_u, 0, 1)
+        - _north(falling) * at(fluxes.mass_u, 0, 0)
+        - _south(rising) * at(fluxes.mass_u, -1, 0)
+        - _south(falling) * at(fluxes.mass_u, -1, 1)
+    )
     return (u - (at(head, 0, 0) - at(head, 0, -1)) / spacing, v - (at(head, 0, 0) - at(head, -1, 0)) / spacing)
 
 

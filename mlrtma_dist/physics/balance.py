@@ -20,8 +20,17 @@ ROUNDS = 50  # a balance that can be had is found in fewer; each round takes its
 ENOUGH = 1e-12  # of the depth: the last digits of a double
 
 
-def random_balanced(model: ShallowWater, neighbourhood: Neighbourhood, *, depth: float, speed: float, length: float,
-                    seed: int, cases: int = 1, dtype: torch.dtype = torch.float64) -> Tensor:
+def random_balanced(
+    model: ShallowWater,
+    neighbourhood: Neighbourhood,
+    *,
+    depth: float,
+    speed: float,
+    length: float,
+    seed: int,
+    cases: int = 1,
+    dtype: torch.dtype = torch.float64,
+) -> Tensor:
     """Random states in balance: a Gaussian stream function with the spectrum exp(-k^2 L^2 / 8).
 
     Args:
@@ -82,8 +91,10 @@ def balanced(model: ShallowWater, stream: Tensor, depth: float, neighbourhood: N
             break
         if not bool(moving.any()):
             return _part(torch.stack((h, u, v), dim=1), neighbourhood)
-    raise InputError(f"no balanced depth was found: the last round changed it by {float(change.abs().max()):.3g} m, the"
-                     f" least depth is {float(h.min()):.3g} m. Use deeper water, slower winds or a longer scale.")
+    raise InputError(
+        f"no balanced depth was found: the last round changed it by {float(change.abs().max()):.3g} m, the"
+        f" least depth is {float(h.min()):.3g} m. Use deeper water, slower winds or a longer scale."
+    )
 
 
 def _on_whole(model: ShallowWater, neighbourhood: Neighbourhood) -> ShallowWater:

@@ -29,8 +29,9 @@ class PoincareWave:
 
     def numbers(self, model: ShallowWater) -> tuple[float, float]:
         """Angular wave numbers l in y and k in x, m-1."""
-        return tuple(2.0 * math.pi * count / (size * model.spacing)
-                     for count, size in zip(self.waves, self.domain, strict=True))
+        return tuple(
+            2.0 * math.pi * count / (size * model.spacing) for count, size in zip(self.waves, self.domain, strict=True)
+        )
 
     def frequency(self, model: ShallowWater) -> float:
         """sqrt(f^2 + g H (k^2 + l^2)), s-1."""
@@ -44,16 +45,20 @@ class PoincareWave:
         """
         in_y, in_x = (number * model.spacing / 2 for number in self.numbers(model))
         turning = model.coriolis * math.cos(in_x) * math.cos(in_y)
-        return math.sqrt(turning**2 + 4 * model.gravity * self.depth / model.spacing**2
-                         * (math.sin(in_x) ** 2 + math.sin(in_y) ** 2))
+        return math.sqrt(
+            turning**2 + 4 * model.gravity * self.depth / model.spacing**2 * (math.sin(in_x) ** 2 + math.sin(in_y) ** 2)
+        )
 
     def state(self, model: ShallowWater, seconds: float) -> Tensor:
         """h, u, v after so many seconds; the crest begins at (0, 0)."""
         (in_y, in_x), omega, f = self.numbers(model), self.frequency(model), model.coriolis
         scale = model.gravity * self.amplitude / (omega**2 - f**2)
         parts = []
-        for y, x, cosine, sine in ((0.5, 0.5, self.amplitude, 0.0), (0.5, 0.0, scale * omega * in_x, -scale * f * in_y),
-                                   (0.0, 0.5, scale * omega * in_y, scale * f * in_x)):
+        for y, x, cosine, sine in (
+            (0.5, 0.5, self.amplitude, 0.0),
+            (0.5, 0.0, scale * omega * in_x, -scale * f * in_y),
+            (0.0, 0.5, scale * omega * in_y, scale * f * in_x),
+        ):
             northward, eastward = places(self.domain, model.spacing, y, x)
             phase = in_x * eastward + in_y * northward - omega * seconds
             parts.append(cosine * torch.cos(phase) + sine * torch.sin(phase))

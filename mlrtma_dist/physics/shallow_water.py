@@ -59,16 +59,22 @@ class ShallowWater:
 
     def __post_init__(self):
         if not (self.spacing > 0.0 and self.gravity > 0.0 and self.viscosity >= 0.0):
-            raise InputError(f"expected spacing and gravity above 0 and a viscosity of at least 0, got {self.spacing},"
-                             f" {self.gravity} and {self.viscosity}.")
+            raise InputError(
+                f"expected spacing and gravity above 0 and a viscosity of at least 0, got {self.spacing},"
+                f" {self.gravity} and {self.viscosity}."
+            )
         if len(self.sides) != 2 or any(side not in SIDES for side in self.sides):
             raise InputError(f"sides: expected two (in y, in x) of {', '.join(SIDES)}; got {self.sides}.")
         if self.beta and self.sides[0] == "periodic":
-            raise InputError(f"beta = {self.beta:g} on a domain that is periodic in y: f would jump where it wraps. Use"
-                             " walls or open sides in y.")
+            raise InputError(
+                f"beta = {self.beta:g} on a domain that is periodic in y: f would jump where it wraps. Use"
+                " walls or open sides in y."
+            )
         if ("open" in self.sides) != (self.surface is not None):
-            raise InputError(f"surface is the height of the water outside open sides: sides are {self.sides}, surface"
-                             f" is {self.surface}. Give both or neither.")
+            raise InputError(
+                f"surface is the height of the water outside open sides: sides are {self.sides}, surface"
+                f" is {self.surface}. Give both or neither."
+            )
 
     @property
     def periodic(self) -> tuple[bool, bool]:
@@ -139,12 +145,16 @@ class ShallowWater:
             raise InputError(f"expected a state (batch, 3, y, x) of h, u, v, got the shape {tuple(state.shape)}.")
         here = Alone(tuple(state.shape[-2:]), self.periodic) if given is None else given
         if tuple(here.periodic) != self.periodic:
-            raise InputError(f"the neighbourhood wraps in (y, x): {tuple(here.periodic)}, but the sides are"
-                             f" {self.sides}. Make both alike.")
+            raise InputError(
+                f"the neighbourhood wraps in (y, x): {tuple(here.periodic)}, but the sides are"
+                f" {self.sides}. Make both alike."
+            )
         here.check(state)
         if self.terrain is not None and tuple(self.terrain.shape) != here.box.shape:
-            raise InputError(f"expected terrain on the points held here, {here.box.shape}, got"
-                             f" {tuple(self.terrain.shape)}. Cut it to the box {here.box}.")
+            raise InputError(
+                f"expected terrain on the points held here, {here.box.shape}, got"
+                f" {tuple(self.terrain.shape)}. Cut it to the box {here.box}."
+            )
         return here
 
     def extend(self, state: Tensor, here: Neighbourhood) -> Extended:

@@ -46,8 +46,10 @@ def close(state: Extended, sides, domain, box: Box, gravity: float, surface: flo
         outside = torch.as_tensor(surface - state.terrain).to(state.h)
         outgoing = 2.0 * ((gravity * state.h).sqrt() - (gravity * outside).sqrt())
     winds = []
-    for dim, wind, begin, kind, size in ((-2, state.v, box.y0, sides[0], domain[0]),
-                                         (-1, state.u, box.x0, sides[1], domain[1])):
+    for dim, wind, begin, kind, size in (
+        (-2, state.v, box.y0, sides[0], domain[0]),
+        (-1, state.u, box.x0, sides[1], domain[1]),
+    ):
         if kind != "periodic":
             wind = _close_axis(wind, dim, begin, size, outgoing if kind == "open" else None)
         winds.append(wind)
@@ -70,5 +72,7 @@ def free_faces(sides, domain, box: Box, like: Tensor) -> tuple[Tensor, Tensor]:
     """1 on the south and west faces whose wind is an unknown, 0 on those on a side: shapes (y, 1) and (1, x)."""
     rows = torch.arange(box.y0, box.y1, device=like.device)[:, None]
     columns = torch.arange(box.x0, box.x1, device=like.device)[None, :]
-    return tuple((torch.ones_like(line) if kind == "periodic" else line > 0).to(like.dtype)
-                 for line, kind in ((rows, sides[0]), (columns, sides[1])))
+    return tuple(
+        (torch.ones_like(line) if kind == "periodic" else line > 0).to(like.dtype)
+        for line, kind in ((rows, sides[0]), (columns, sides[1]))
+    )

@@ -47,8 +47,14 @@ def cases_at_once(layout: Layout) -> int:
 
 
 def build_store(
-    path, layout: Layout, time: np.ndarray, make: Callable[[int, Box], Case], world: World, *,
-    notes: Mapping[str, object] | None = None, at_once: int = ROUND,
+    path,
+    layout: Layout,
+    time: np.ndarray,
+    make: Callable[[int, Box], Case],
+    world: World,
+    *,
+    notes: Mapping[str, object] | None = None,
+    at_once: int = ROUND,
     progress: Callable[[float], None] = lambda share: None,
 ) -> None:
     """Make all cases and write them. Collective; the content is the same on any number of ranks.

@@ -80,8 +80,16 @@ class Fronts:
         step = number % WORD
         when, speed, contrast, heading = uniform(seed, 0, np.arange(4), channel=LOTS, step=step)
         turn = 2.0 * heading * TURN * (-1.0 if northern else 1.0)
-        return Front(self, seed, step, centre, (number + 0.5 * when) * self.interval * HOUR,
-                     self.speed * (0.7 + 0.6 * speed), self.contrast * (0.5 + contrast), (np.sin(turn), np.cos(turn)))
+        return Front(
+            self,
+            seed,
+            step,
+            centre,
+            (number + 0.5 * when) * self.interval * HOUR,
+            self.speed * (0.7 + 0.6 * speed),
+            self.contrast * (0.5 + contrast),
+            (np.sin(turn), np.cos(turn)),
+        )
 
 
 @dataclass(frozen=True)

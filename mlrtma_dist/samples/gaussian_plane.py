@@ -62,8 +62,9 @@ class GaussianPlane:
     @cached_property
     def covariances(self) -> tuple[SpectralCovariance, SpectralCovariance]:
         """Of the truth, and of the background's error."""
-        return tuple(SpectralCovariance.gaussian(self.shape, f.length, f.deviation)
-                     for f in (self.truth, self.background_error))
+        return tuple(
+            SpectralCovariance.gaussian(self.shape, f.length, f.deviation) for f in (self.truth, self.background_error)
+        )
 
     def layout(self, name: str, edge: int) -> Layout:
         """How a store keeps such cases; chunks of ``edge`` points."""

@@ -58,10 +58,18 @@ class Ground:
         step = domain.spacing_metres
         terrain = static.terrain[here].astype(np.float64)
         return cls(
-            np.arange(box.y0, box.y1) * step, np.arange(box.x0, box.x1) * step, step,
-            tuple(0.5 * step * (size - 1) for size in domain.shape), bool(middle >= 0.0), latitude, longitude,
-            domain.convergence(latitude, longitude), terrain, static.land[here].astype(np.float64),
-            static.land_smooth[here].astype(np.float64), terrain - static.terrain_smooth[here],
+            np.arange(box.y0, box.y1) * step,
+            np.arange(box.x0, box.x1) * step,
+            step,
+            tuple(0.5 * step * (size - 1) for size in domain.shape),
+            bool(middle >= 0.0),
+            latitude,
+            longitude,
+            domain.convergence(latitude, longitude),
+            terrain,
+            static.land[here].astype(np.float64),
+            static.land_smooth[here].astype(np.float64),
+            terrain - static.terrain_smooth[here],
         )
 
     @property
@@ -75,8 +83,10 @@ class Ground:
 
     def warmth(self, time: np.datetime64) -> np.ndarray:
         """Sunshine of the last hours minus the day's mean, as shares of that of a sun in the zenith."""
-        felt = sum(weight * np.maximum(self.sunshine(time - np.timedelta64(lag, "h")), 0.0)
-                   for lag, weight in zip(LAGS, WEIGHTS, strict=True))
+        felt = sum(
+            weight * np.maximum(self.sunshine(time - np.timedelta64(lag, "h")), 0.0)
+            for lag, weight in zip(LAGS, WEIGHTS, strict=True)
+        )
         return felt - self.mean_sunshine(time)
 
     def mean_sunshine(self, time: np.datetime64) -> np.ndarray:
@@ -94,8 +104,10 @@ class Ground:
 def require_earth(domain: Domain) -> None:
     """Raise InputError where the domain is a plane: there is neither sun nor season."""
     if domain.is_plane:
-        raise InputError(f"domain {domain.name} is a plane without latitude; the twins' weather needs the earth."
-                         " Choose a domain with a projection.")
+        raise InputError(
+            f"domain {domain.name} is a plane without latitude; the twins' weather needs the earth."
+            " Choose a domain with a projection."
+        )
 
 
 def declination_of(time: np.datetime64) -> float:

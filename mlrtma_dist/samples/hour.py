@@ -75,9 +75,15 @@ class Hour:
         dry = 1.0 / (1.0 + np.exp(-1.2 * (depression - 1.0 - 3.0 * self.cover)))  # half way at 1 K, 4 K below cloud
         visibility = FOGGIEST + (CLEAREST - FOGGIEST) * dry
         made = {
-            "t2m": temperature, "d2m": temperature - depression, "u10": along_earth[0], "v10": along_earth[1],
-            "gust": self._gust(np.hypot(east, north)), "psfc": self._surface_pressure(), "visibility": visibility,
-            "ceiling": self._ceiling(depression), "sky_cover": self.cover,
+            "t2m": temperature,
+            "d2m": temperature - depression,
+            "u10": along_earth[0],
+            "v10": along_earth[1],
+            "gust": self._gust(np.hypot(east, north)),
+            "psfc": self._surface_pressure(),
+            "visibility": visibility,
+            "ceiling": self._ceiling(depression),
+            "sky_cover": self.cover,
         }
         return {name: np.clip(value, *VARIABLES[name].valid) for name, value in made.items()}
 
@@ -89,8 +95,10 @@ class Hour:
     @cached_property
     def wide(self) -> tuple[np.ndarray, np.ndarray]:
         """Places in m, one point wider than the box on each side, as a model sees them."""
-        return tuple(np.concatenate([axis[:1] - self.ground.spacing, axis, axis[-1:] + self.ground.spacing]) - moved
-                     for axis, moved in zip((self.ground.y, self.ground.x), self.view.shift, strict=True))
+        return tuple(
+            np.concatenate([axis[:1] - self.ground.spacing, axis, axis[-1:] + self.ground.spacing]) - moved
+            for axis, moved in zip((self.ground.y, self.ground.x), self.view.shift, strict=True)
+        )
 
     @cached_property
     def fronts(self) -> list[tuple[Front, np.ndarray]]:
@@ -114,7 +122,8 @@ class Hour:
         y, x = self.wide if wide else (axis[1:-1] for axis in self.wide)
         smoothing = self.view.smoothing
         return self.weather.octaves(name, self.ground.spacing).draw(
-            self.seed, y, x, seconds(self.time), gain=lambda spacing: np.exp(-((smoothing / spacing) ** 2)))
+            self.seed, y, x, seconds(self.time), gain=lambda spacing: np.exp(-((smoothing / spacing) ** 2))
+        )
 
     @cached_property
     def pressure(self) -> np.ndarray:

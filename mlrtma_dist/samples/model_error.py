@@ -22,8 +22,15 @@ CHANGES = 86400.0  # s after which a displacement has another direction, and an 
 STATED_LEAD = 6.0  # hours for which the numbers below hold
 # Bias and standard deviation of what is added, in analysis space.
 ADDED = {
-    "t2m": (0.3, 0.9), "d2m": (-0.3, 1.0), "u10": (0.0, 1.3), "v10": (0.0, 1.3), "gust": (0.5, 1.5),
-    "psfc": (15.0, 50.0), "visibility": (0.0, 0.35), "ceiling": (0.0, 0.4), "sky_cover": (0.02, 0.12),
+    "t2m": (0.3, 0.9),
+    "d2m": (-0.3, 1.0),
+    "u10": (0.0, 1.3),
+    "v10": (0.0, 1.3),
+    "gust": (0.5, 1.5),
+    "psfc": (15.0, 50.0),
+    "visibility": (0.0, 0.35),
+    "ceiling": (0.0, 0.4),
+    "sky_cover": (0.02, 0.12),
 }
 SHARED = 0.5  # correlation of the errors of temperature and dew point
 LONGEST, SHORTEST = 200e3, 12e3  # lattices of the error fields, m

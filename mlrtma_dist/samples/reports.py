@@ -35,13 +35,49 @@ ERRORS = {
     "sky_cover": ((0.1, 0.0), (0.1, 0.0), (0.1, 0.0)),
 }
 REPORTED = {  # by which kinds
-    **dict.fromkeys(("t2m", "d2m", "u10", "v10"), tuple(KINDS)), "gust": ("airport", "mesonet"),
-    "psfc": ("airport", "ship"), "visibility": ("airport", "ship"), "ceiling": ("airport",), "sky_cover": ("airport",),
+    **dict.fromkeys(("t2m", "d2m", "u10", "v10"), tuple(KINDS)),
+    "gust": ("airport", "mesonet"),
+    "psfc": ("airport", "ship"),
+    "visibility": ("airport", "ship"),
+    "ceiling": ("airport",),
+    "sky_cover": ("airport",),
 }
 MILE, FOOT, KNOT, INCH_OF_MERCURY = 1609.344, 0.3048, 1852.0 / 3600.0, 3386.39
 # Miles in which airports report visibility (Federal Meteorological Handbook 1, table 6-1, the manual values).
-MILES = np.array([1 / 16, 1 / 8, 3 / 16, 1 / 4, 5 / 16, 3 / 8, 1 / 2, 5 / 8, 3 / 4, 7 / 8, 1, 9 / 8, 5 / 4, 11 / 8,
-                  3 / 2, 13 / 8, 7 / 4, 15 / 8, 2, 9 / 4, 5 / 2, 11 / 4, 3, 4, 5, 6, 7, 8, 9, 10])
+MILES = np.array(
+    [
+        1 / 16,
+        1 / 8,
+        3 / 16,
+        1 / 4,
+        5 / 16,
+        3 / 8,
+        1 / 2,
+        5 / 8,
+        3 / 4,
+        7 / 8,
+        1,
+        9 / 8,
+        5 / 4,
+        11 / 8,
+        3 / 2,
+        13 / 8,
+        7 / 4,
+        15 / 8,
+        2,
+        9 / 4,
+        5 / 2,
+        11 / 4,
+        3,
+        4,
+        5,
+        6,
+        7,
+        8,
+        9,
+        10,
+    ]
+)
 
 
 @dataclass(frozen=True)

@@ -76,8 +76,10 @@ def simulate_world(
     simulation = simulation or Simulation()
     rows, columns = static.domain.shape
     truth, believed = simulation.fields(static, Box(0, rows, 0, columns), time, seed)
-    states = (State(static.domain, time, values, static.terrain, f"simulated {word}")
-              for values, word in ((truth, "truth"), (believed, "background")))
+    states = (
+        State(static.domain, time, values, static.terrain, f"simulated {word}")
+        for values, word in ((truth, "truth"), (believed, "background"))
+    )
     sites = random_sites(static, stations, seed) if isinstance(stations, int) else stations
     return World(*states, report(sites, truth_at(sites, truth, static), time, seed, simulation.reporting))
 
@@ -93,9 +95,17 @@ def report(
     late = (2.0 * uniform(seed, numbers_of(sites.station), 0, channel=MINUTES) - 1.0) * LATEST
     tables = []
     for name, (value, comes) in reporting.values(sites, truth, time, seed).items():
-        tables.append(Observations.build(
-            station=sites.station[comes], network=sites.network[comes], latitude=sites.latitude[comes],
-            longitude=sites.longitude[comes], elevation=sites.elevation[comes],
-            time=time + late[comes].astype("timedelta64[s]"), variable=name, value=value[comes], source="simulated",
-        ))
+        tables.append(
+            Observations.build(
+                station=sites.station[comes],
+                network=sites.network[comes],
+                latitude=sites.latitude[comes],
+                longitude=sites.longitude[comes],
+                elevation=sites.elevation[comes],
+                time=time + late[comes].astype("timedelta64[s]"),
+                variable=name,
+                value=value[comes],
+                source="simulated",
+            )
+        )
     return Observations.concatenate(tables)

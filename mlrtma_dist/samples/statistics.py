@@ -73,8 +73,15 @@ def gather_statistics(
     times, of_fields = store.time[cases], len(layout.fields)
     means, deviations = tuple(total[1].tolist()), tuple(deviation.tolist())
     return Statistics(
-        layout.fields, means[:of_fields], deviations[:of_fields], len(cases), str(times.min()), str(times.max()),
-        observed, means[of_fields:], deviations[of_fields:],
+        layout.fields,
+        means[:of_fields],
+        deviations[:of_fields],
+        len(cases),
+        str(times.min()),
+        str(times.max()),
+        observed,
+        means[of_fields:],
+        deviations[of_fields:],
     )
 
 

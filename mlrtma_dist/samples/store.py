@@ -178,8 +178,10 @@ class Store:
         """The observations that a box of cells owns; places are the store's own, also where the ranges wrap."""
         edge, table = self.layout.edge, self.layout.chunk_table
         first = self.reader.read("first", [range(case, case + 1), range(table[0] * table[1] + 1)])[0]
-        lines = [np.concatenate([np.arange(part.start, part.stop) for part in self._pieces(r, axis)])
-                 for axis, r in enumerate((rows, columns))]
+        lines = [
+            np.concatenate([np.arange(part.start, part.stop) for part in self._pieces(r, axis)])
+            for axis, r in enumerate((rows, columns))
+        ]
         wanted = [np.unique(each // edge).tolist() for each in lines]
         chunks = [y * table[1] + x for y in wanted[0] for x in wanted[1]]
         spans = joined_spans([(int(first[low]), int(first[high])) for low, high in runs(chunks)], ROWS)

@@ -86,5 +86,12 @@ class Weather:
         channel, longest, shortest, slopes = FIELDS[name]
         shortest = shortest if shortest > 1e3 else shortest * spacing  # grid lengths are few, metres thousands
         days = self.lifetime * (longest / LARGEST) ** (2.0 / 3.0)
-        return Octaves(channel, longest, min(shortest, longest), slopes, bend=BEND, velocity=tuple(self.steering),
-                       lifetime=days * DAY)
+        return Octaves(
+            channel,
+            longest,
+            min(shortest, longest),
+            slopes,
+            bend=BEND,
+            velocity=tuple(self.steering),
+            lifetime=days * DAY,
+        )

@@ -77,9 +77,7 @@ class Engine:
         _check_network(method.network)
         self.everyone = world.everyone()
         self._method, self._ranks, self._rank, self._device = method, world.size, world.rank, world.device
-        whole = engine_settings.complete(
-            settings, ranks=world.size, micro_batch=max(parts), passes=len(parts)
-        )
+        whole = engine_settings.complete(settings, ranks=world.size, micro_batch=max(parts), passes=len(parts))
         self.optimizer = whole["optimizer"]["type"]
         self._engine = _initialise(_Forward(method, neighbourhood), whole, world.device.type)
         partition.forget(self._engine.optimizer)

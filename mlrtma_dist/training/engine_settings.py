@@ -21,15 +21,50 @@ REFUSED = {
 }
 # DeepSpeed 0.19 reads these of a training that drives itself, and passes over what it does not know without a word.
 KNOWN = (
-    "optimizer", "scheduler", "zero_optimization", "bf16", "data_types", "gradient_clipping", "torch_autocast",
-    "communication_data_type", "prescale_gradients", "gradient_predivide_factor", "zero_allow_untested_optimizer",
-    "zero_force_ds_cpu_optimizer", "activation_checkpointing", "disable_allgather", "disable_python_gc", "aio",
-    "comms_logger", "flops_profiler", "wall_clock_breakdown", "memory_breakdown", "dump_state", "log_level",
-    "steps_per_print", "timers", "tensorboard", "wandb", "comet", "csv_monitor",
+    "optimizer",
+    "scheduler",
+    "zero_optimization",
+    "bf16",
+    "data_types",
+    "gradient_clipping",
+    "torch_autocast",
+    "communication_data_type",
+    "prescale_gradients",
+    "gradient_predivide_factor",
+    "zero_allow_untested_optimizer",
+    "zero_force_ds_cpu_optimizer",
+    "activation_checkpointing",
+    "disable_allgather",
+    "disable_python_gc",
+    "aio",
+    "comms_logger",
+    "flops_profiler",
+    "wall_clock_breakdown",
+    "memory_breakdown",
+    "dump_state",
+    "log_level",
+    "steps_per_print",
+    "timers",
+    "tensorboard",
+    "wandb",
+    "comet",
+    "csv_monitor",
 )
 # Optimizers of its own; others are those of torch.optim.
-OPTIMIZERS = ("adam", "adamw", "adagrad", "lamb", "lion", "muon", "muadam", "muadamw", "musgd", "onebitadam",
-              "zerooneadam", "onebitlamb")
+OPTIMIZERS = (
+    "adam",
+    "adamw",
+    "adagrad",
+    "lamb",
+    "lion",
+    "muon",
+    "muadam",
+    "muadamw",
+    "musgd",
+    "onebitadam",
+    "zerooneadam",
+    "onebitlamb",
+)
 DEFAULT_OPTIMIZER = {"type": "AdamW", "params": {}}
 
 

@@ -139,8 +139,16 @@ class Planner:
         tiles = sum(times * wires.seconds(once.traffic, tile.rank, mesh.tiles) for times, _, once in passes)
         end = work.of_step(self.training.method.network, mesh.size, sum(times for times, _, _ in passes), settings)
         need = self._need(tile.shape, min(self.training.micro_batch, each), mesh.size, settings)
-        return Layout(mesh, stage, tile.shape, need, self._compute(passes), tiles, wires.seconds(end, 0, mesh.size),
-                      self._compute(self._passes_of((1, 1), batch)) / mesh.size)
+        return Layout(
+            mesh,
+            stage,
+            tile.shape,
+            need,
+            self._compute(passes),
+            tiles,
+            wires.seconds(end, 0, mesh.size),
+            self._compute(self._passes_of((1, 1), batch)) / mesh.size,
+        )
 
     def _compute(self, passes: list[tuple[int, Tile, work.Pass]]) -> float:
         return sum(times * self.machine.processor.seconds(once.operators) for times, _, once in passes)
@@ -155,8 +163,7 @@ class Planner:
         key, training = (table, samples), self.training
         if key not in self._passes:
             tile = largest_tile(training, table)
-            self._passes[key] = tile, work.of_pass(
-                training.method, tile, training.channels, samples, training.settings)
+            self._passes[key] = tile, work.of_pass(training.method, tile, training.channels, samples, training.settings)
         return self._passes[key]
 
     def _need(self, shape, samples: int, ranks: int, settings: dict) -> memory.Memory:
@@ -178,12 +185,15 @@ def largest_tile(training: Training, table: tuple[int, int]) -> Tile:
     Raises:
         TileError: more tiles than the domain can be cut into.
     """
-    tile = Tile.split(training.domain, table, (0, 0), training.method.network.alignment, training.periodic,
-                      training.name)
+    tile = Tile.split(
+        training.domain, table, (0, 0), training.method.network.alignment, training.periodic, training.name
+    )
     places = [replace(tile, position=(y, x)) for y in range(table[0]) for x in range(table[1])]
     steps = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
-    return max(places, key=lambda each: (each.shape[0] * each.shape[1], sum(
-        each.neighbour(*step) is not None for step in steps)))
+    return max(
+        places,
+        key=lambda each: (each.shape[0] * each.shape[1], sum(each.neighbour(*step) is not None for step in steps)),
+    )
 
 
 def meshes(ranks: int, batch: int, domain: tuple[int, int]) -> Iterator[Mesh]:
@@ -191,6 +201,8 @@ def meshes(ranks: int, batch: int, domain: tuple[int, int]) -> Iterator[Mesh]:
     for data in range(1, ranks + 1):
         if ranks % data == 0 and batch % data == 0:
             tiles = ranks // data
-            rows = min((rows for rows in range(1, tiles + 1) if tiles % rows == 0),
-                       key=lambda rows: domain[0] / rows + domain[1] * rows / tiles)
+            rows = min(
+                (rows for rows in range(1, tiles + 1) if tiles % rows == 0),
+                key=lambda rows: domain[0] / rows + domain[1] * rows / tiles,
+            )
             yield Mesh(data, rows, tiles // rows)

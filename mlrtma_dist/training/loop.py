@@ -104,9 +104,7 @@ class Training:
         """
         schedule, first, begin = self.plan.schedule, self.state.step, time.monotonic()
         plan, steps = self.plan, range(first, schedule.steps)
-        batches = order.batches_from(
-            plan.training, steps, schedule.batch, schedule.seed, self.parts, plan.data_rank
-        )
+        batches = order.batches_from(plan.training, steps, schedule.batch, schedule.seed, self.parts, plan.data_rank)
         stopped = False
         with closing(self.data.stream(batches)) as stream:
             for step in steps:
@@ -134,8 +132,13 @@ class Training:
             self.average.update(self.engine.masters())
         self.state = replace(self.state, step=step + 1)
         speed = schedule.batch / (time.monotonic() - begin)
-        return {"step": step, "loss": progress.loss, "learning_rate": rate, "gradient_norm": progress.gradient_norm,
-                "samples_per_second": speed}
+        return {
+            "step": step,
+            "loss": progress.loss,
+            "learning_rate": rate,
+            "gradient_norm": progress.gradient_norm,
+            "samples_per_second": speed,
+        }
 
     def _validate(self) -> tuple[float, bool]:
         """The score of the averaged weights, and whether it is the best so far."""
@@ -159,7 +162,9 @@ class Training:
         engine, folder = self.engine, self.plan.folder
         shards = list(engine.export(tensors))
         state = replace(
-            self.state, counters=engine.counters(), moments=engine.moments(),
+            self.state,
+            counters=engine.counters(),
+            moments=engine.moments(),
             average_updates=None if self.average is None else self.average.updates,
         )
         checkpoint.save(folder, self.plan.run, state, engine.shapes(), shards, engine.everyone)

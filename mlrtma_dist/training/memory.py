@@ -26,8 +26,15 @@ class Memory:
         return f"{_mib(self.total)} = {_mib(self.weights)} weights + {_mib(self.activations)} activations"
 
 
-def estimate(method, tile_shape: tuple[int, int], channels: tuple[int, int], micro_batch: int, ranks: int,
-             settings: dict, averaged: bool) -> Memory:
+def estimate(
+    method,
+    tile_shape: tuple[int, int],
+    channels: tuple[int, int],
+    micro_batch: int,
+    ranks: int,
+    settings: dict,
+    averaged: bool,
+) -> Memory:
     """Estimate from a forward pass without data (PyTorch's meta device), as if the tile were alone.
 
     Args:
@@ -37,8 +44,9 @@ def estimate(method, tile_shape: tuple[int, int], channels: tuple[int, int], mic
         micro_batch: samples at once; ranks: that share what ZeRO divides.
         settings: the ``engine:`` section; averaged: whether a moving average is kept.
     """
-    return Memory(weights(method, ranks, settings, averaged),
-                  activations(method, tile_shape, channels, micro_batch, settings))
+    return Memory(
+        weights(method, ranks, settings, averaged), activations(method, tile_shape, channels, micro_batch, settings)
+    )
 
 
 def weights(method, ranks: int, settings: dict, averaged: bool) -> int:

@@ -34,8 +34,10 @@ class Processor:
 
     def seconds(self, operators: "Counter[tuple[int, int]]") -> float:
         """Time of `Operators.found`."""
-        work = sum(times * max(operations / self.rate, size / self.bandwidth)
-                   for (operations, size), times in operators.items())
+        work = sum(
+            times * max(operations / self.rate, size / self.bandwidth)
+            for (operations, size), times in operators.items()
+        )
         return max(operators.total() * self.call, work)
 
 

@@ -33,8 +33,16 @@ class Schedule:
     seed: int = 0
 
     def __post_init__(self):
-        for name, least in (("steps", 1), ("batch", 1), ("warm_up", 0), ("validate_every", 0), ("checkpoint_every", 0),
-                            ("keep", 1), ("micro_batch", 1), ("seed", 0)):
+        for name, least in (
+            ("steps", 1),
+            ("batch", 1),
+            ("warm_up", 0),
+            ("validate_every", 0),
+            ("checkpoint_every", 0),
+            ("keep", 1),
+            ("micro_batch", 1),
+            ("seed", 0),
+        ):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"schedule.{name}: expected {least} or more, got {value}")

@@ -105,16 +105,32 @@ class _Sheet:
     def observations(self, row: int, column: int, bound: float, title: str) -> None:
         axes, size = self._frame(row, column, title, ""), self.case.truth.shape[1:]
         axes.set(xlim=(-0.5, size[1] - 0.5), ylim=(-0.5, size[0] - 0.5), aspect=1, facecolor="#f3f4f6")
-        axes.scatter(*self.case.places[row].T[::-1], c=self.case.values[row], s=15, cmap=FIELD, vmin=-bound, vmax=bound,
-                     edgecolors=INK, linewidths=0.25)
+        axes.scatter(
+            *self.case.places[row].T[::-1],
+            c=self.case.values[row],
+            s=15,
+            cmap=FIELD,
+            vmin=-bound,
+            vmax=bound,
+            edgecolors=INK,
+            linewidths=0.25,
+        )
 
     def dots(self, row: int, column: int) -> None:
         self.panels[row, column].scatter(*self.case.places[row].T[::-1], s=1.6, c=INK, linewidths=0, alpha=0.75)
 
     def bar(self, shown, row: int, columns: slice, words: str) -> None:
         below = list(self.panels[row, columns])
-        bar = self.figure.colorbar(shown, ax=below, orientation="horizontal", aspect=16 * len(below), pad=0.03,
-                                   shrink=0.9 if len(below) == 1 else 0.5, extend="both", extendfrac=0.02)
+        bar = self.figure.colorbar(
+            shown,
+            ax=below,
+            orientation="horizontal",
+            aspect=16 * len(below),
+            pad=0.03,
+            shrink=0.9 if len(below) == 1 else 0.5,
+            extend="both",
+            extendfrac=0.02,
+        )
         bar.outline.set_visible(False)
         bar.set_label(words, fontsize=9, color=FAINT)
         bar.ax.tick_params(labelsize=8, length=2, color=FAINT, labelcolor=FAINT)

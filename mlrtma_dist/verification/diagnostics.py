@@ -204,10 +204,18 @@ def estimate_errors(
         groups = {ALL: of_variable} | {str(kind): of_variable & (network == kind) for kind in judged}
         for kind, rows in groups.items():
             lower, upper = _interval_of_root(station[rows], product[rows], np.ones(rows.sum()), seed)
-            estimates.append(ErrorEstimate(
-                name, kind, int(rows.sum()), assumed=_root(variance[rows].mean()),
-                estimated=_root(product[rows].mean()), lower=lower, upper=upper,
-                background=_root(explained[rows].mean())))
+            estimates.append(
+                ErrorEstimate(
+                    name,
+                    kind,
+                    int(rows.sum()),
+                    assumed=_root(variance[rows].mean()),
+                    estimated=_root(product[rows].mean()),
+                    lower=lower,
+                    upper=upper,
+                    background=_root(explained[rows].mean()),
+                )
+            )
     return estimates
 
 

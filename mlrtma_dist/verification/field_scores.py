@@ -70,8 +70,18 @@ def score_fields(
             error, square, points = own[:, index].sum(0)
             samples = np.sqrt(ratio_of_sums(drawn[:, number, index], 1, 2))
             rmse, (lower, upper) = float(np.sqrt(square / points)), interval(samples, len(own))
-            rows.append(FieldScore(method, variable, len(own), float(error / points), rmse, lower, upper,
-                                   0.5 * rmse * _spread(own[:, index, 1] / square * len(own))))
+            rows.append(
+                FieldScore(
+                    method,
+                    variable,
+                    len(own),
+                    float(error / points),
+                    rmse,
+                    lower,
+                    upper,
+                    0.5 * rmse * _spread(own[:, index, 1] / square * len(own)),
+                )
+            )
     return rows
 
 
@@ -121,8 +131,10 @@ def describe(
             lines.append(f"{variable} ({(units or {}).get(variable, '1')})")
         for row in (row for row in rows if row.variable == variable):
             share = f"{row.rmse / least[variable]:.3f}" if variable in least else ""
-            lines.append(f"{words.get(row.method, row.method):<50} {row.rmse:.4f} +- {row.standard_error:.4f}  "
-                         f"{row.lower:.4f} to {row.upper:.4f}  {row.bias:7.4f}  {share:>12}".rstrip())
+            lines.append(
+                f"{words.get(row.method, row.method):<50} {row.rmse:.4f} +- {row.standard_error:.4f}  "
+                f"{row.lower:.4f} to {row.upper:.4f}  {row.bias:7.4f}  {share:>12}".rstrip()
+            )
     return "\n".join(lines)
 
 

@@ -147,13 +147,30 @@ def _overview(variables: list[str], total) -> str:
         reference = [total.get((method, name)) for method in REFERENCES]
         guess, nearest = (row.rmse if row is not None else float("nan") for row in reference)
         gain = 100.0 * (1.0 - best.rmse / guess) if guess > 0 else float("nan")
-        rows.append([
-            variable_name(name), unit.text, method_name(best.method), _shown(unit, best.rmse),
-            unit.interval(best.lower, best.upper), _shown(unit, guess), _shown(unit, nearest),
-            Number(f"{gain:.0f} %".replace("-", "−") if np.isfinite(gain) else "–", gain),
-            Number(f"{best.n:,}", best.n)])
-    header = ["variable", "unit", "best analysis", "rmse", "95 % interval", "first guess", "nearest station",
-              "below first guess", "n"]
+        rows.append(
+            [
+                variable_name(name),
+                unit.text,
+                method_name(best.method),
+                _shown(unit, best.rmse),
+                unit.interval(best.lower, best.upper),
+                _shown(unit, guess),
+                _shown(unit, nearest),
+                Number(f"{gain:.0f} %".replace("-", "−") if np.isfinite(gain) else "–", gain),
+                Number(f"{best.n:,}", best.n),
+            ]
+        )
+    header = [
+        "variable",
+        "unit",
+        "best analysis",
+        "rmse",
+        "95 % interval",
+        "first guess",
+        "nearest station",
+        "below first guess",
+        "n",
+    ]
     caption = "Rmse of the best analysis of each variable at withheld stations, beside the two references"
     return table(caption, header, rows) + folded("How to read this report", bullets(READING))
 

@@ -51,30 +51,43 @@ def write_case_report(
         ValueError: a figure that is neither PNG nor SVG.
         OSError: a figure cannot be read, or ``path`` not written.
     """
-    tables = "".join(_scores(name, unit, [row for row in scores if row.variable == name], words)
-                     for name, unit in units.items())
+    tables = "".join(
+        _scores(name, unit, [row for row in scores if row.variable == name], words) for name, unit in units.items()
+    )
     sections = [("scores", "Scores", tables + folded("How to read this report", bullets(READING)))]
     others = [name for name in sums if name != judged]
     if judged in sums and others:
         sections.append(("ratios", "Beside the others", _ratios(sums, list(units), judged, others, words)))
     pictures = "".join(given(figure) for figure in figures)
-    sections += [("case", "One case", f'<div class="figures">{pictures}</div>'),
-                 ("configuration", "Configuration", definitions(dict(context)))]
+    sections += [
+        ("case", "One case", f'<div class="figures">{pictures}</div>'),
+        ("configuration", "Configuration", definitions(dict(context))),
+    ]
     write_text(path, page(title, _header(scores, words), sections, paragraph("Made by mlrtma verify.", "soft")))
 
 
 def _header(scores: Sequence[FieldScore], words: Mapping[str, str]) -> str:
     """The least error of each variable, in a sentence."""
-    best = [min((row for row in scores if row.variable == name), key=lambda row: row.rmse)
-            for name in dict.fromkeys(row.variable for row in scores)]
+    best = [
+        min((row for row in scores if row.variable == name), key=lambda row: row.rmse)
+        for name in dict.fromkeys(row.variable for row in scores)
+    ]
     said = "; ".join(f"{row.variable} {row.rmse:.3f} by {words.get(row.method, row.method)}" for row in best)
     return paragraph(f"Least rmse over {scores[0].cases} cases: {said}.", "headline")
 
 
 def _scores(variable: str, unit: str, rows: Sequence[FieldScore], words: Mapping[str, str]) -> str:
     rows = sorted(rows, key=lambda row: row.rmse)
-    cells = [[words.get(row.method, row.method), _number(row.rmse), _number(row.standard_error),
-              _interval(row.lower, row.upper), _number(row.bias)] for row in rows]
+    cells = [
+        [
+            words.get(row.method, row.method),
+            _number(row.rmse),
+            _number(row.standard_error),
+            _interval(row.lower, row.upper),
+            _number(row.bias),
+        ]
+        for row in rows
+    ]
     caption = f"{variable}, all points of {rows[0].cases} cases" + ("" if unit == "1" else f", {unit}")
     return table(caption, ["method", "rmse", "standard error", "95 % interval", "bias"], cells, best=0)
 

@@ -104,42 +104,82 @@ def _spread(matches: Matches, spreads: dict[tuple[str, str], SpreadSkill], colou
         elif method != NEAREST:
             sentences.append(explain_spread(spread, method, name))
         ends = f"{spread.lower:.2f} to {spread.upper:.2f}" if np.isfinite(spread.lower) else "too few stations"
-        rows.append([
-            f"{name}, {method_name(method)}", unit.text, Number(f"{spread.n:,}", spread.n),
-            Number(unit.show(spread.predicted), spread.predicted), Number(unit.show(spread.actual), spread.actual),
-            Number(f"{spread.ratio:.2f}", spread.ratio), ends, Number(f"{chi.value:.2f}", chi.value),
-            f"{chi.lower:.2f} to {chi.upper:.2f}"])
-    header = ["variable, method", "unit", "n", "predicted", "found", "found / predicted", "95 % interval", "chi-square",
-              "expected"]
+        rows.append(
+            [
+                f"{name}, {method_name(method)}",
+                unit.text,
+                Number(f"{spread.n:,}", spread.n),
+                Number(unit.show(spread.predicted), spread.predicted),
+                Number(unit.show(spread.actual), spread.actual),
+                Number(f"{spread.ratio:.2f}", spread.ratio),
+                ends,
+                Number(f"{chi.value:.2f}", chi.value),
+                f"{chi.lower:.2f} to {chi.upper:.2f}",
+            ]
+        )
+    header = [
+        "variable, method",
+        "unit",
+        "n",
+        "predicted",
+        "found",
+        "found / predicted",
+        "95 % interval",
+        "chi-square",
+        "expected",
+    ]
     pictures = ""
     for name in dict.fromkeys(name for name, _ in spreads):
         svg = reliability(name, {method: spread for (of, method), spread in spreads.items() if of == name}, colours)
         pictures += figure(svg, f"{name}: above the dashed line a method is too sure of itself, below it too modest.")
     caption = "Predicted and actual error at withheld stations"
-    return (paragraph(ABOUT_SPREAD, "note") + bullets(sentences) + table(caption, header, rows)
-            + f'<div class="figures">{pictures}</div>')
+    return (
+        paragraph(ABOUT_SPREAD, "note")
+        + bullets(sentences)
+        + table(caption, header, rows)
+        + f'<div class="figures">{pictures}</div>'
+    )
 
 
 def _estimates(analysis) -> list[ErrorEstimate]:
     used, reports = used_rows(analysis), analysis.observations
     return estimate_errors(
-        analysis.background_departure[used], analysis.analysis_departure[used], analysis.observation_error[used],
-        variable=reports.variable[used], network=reports.network[used], station=reports.station[used],
-        weight=analysis.weight[used])
+        analysis.background_departure[used],
+        analysis.analysis_departure[used],
+        analysis.observation_error[used],
+        variable=reports.variable[used],
+        network=reports.network[used],
+        station=reports.station[used],
+        weight=analysis.weight[used],
+    )
 
 
 def _errors(estimates: list[ErrorEstimate]) -> str:
     rows = []
     for row in estimates:
         unit = error_unit(row.variable)
-        rows.append([
-            f"{row.variable}, {row.network or 'unnamed'}", unit.text, Number(f"{row.n:,}", row.n),
-            Number(unit.show(row.assumed), row.assumed), Number(unit.show(row.estimated), row.estimated),
-            unit.interval(row.lower, row.upper),
-            Number(f"{row.ratio:.2f}" if np.isfinite(row.ratio) else "–", row.ratio),
-            Number(unit.show(row.background), row.background)])
-    header = ["variable, network", "unit", "n", "assumed", "estimated", "95 % interval", "estimated / assumed",
-              "first-guess error"]
+        rows.append(
+            [
+                f"{row.variable}, {row.network or 'unnamed'}",
+                unit.text,
+                Number(f"{row.n:,}", row.n),
+                Number(unit.show(row.assumed), row.assumed),
+                Number(unit.show(row.estimated), row.estimated),
+                unit.interval(row.lower, row.upper),
+                Number(f"{row.ratio:.2f}" if np.isfinite(row.ratio) else "–", row.ratio),
+                Number(unit.show(row.background), row.background),
+            ]
+        )
+    header = [
+        "variable, network",
+        "unit",
+        "n",
+        "assumed",
+        "estimated",
+        "95 % interval",
+        "estimated / assumed",
+        "first-guess error",
+    ]
     sentences = [explain_estimate(row) for row in estimates if row.network == ALL]
     caption = "Observation errors assumed by the analysis and estimated from its departures"
     return paragraph(ABOUT_ESTIMATES, "note") + bullets(sentences) + table(caption, header, rows)

@@ -28,10 +28,23 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
 SIGNED = ListedColormap(matplotlib.colormaps["RdBu_r"](np.linspace(0.1, 0.9, 256)))
 NUMBER = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0.25, 1.0, 256)))
 STYLE = {
-    "svg.fonttype": "none", "svg.hashsalt": "mlrtma", "font.size": 10, "savefig.dpi": 130,
-    "text.color": INK, "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
-    "axes.facecolor": "none", "figure.facecolor": "none", "savefig.facecolor": "none", "legend.facecolor": "none",
-    "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False, "axes.unicode_minus": True,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "mlrtma",
+    "font.size": 10,
+    "savefig.dpi": 130,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+    "legend.facecolor": "none",
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.unicode_minus": True,
 }
 GRID = {"color": "#808080", "alpha": 0.3, "linewidth": 0.6}
 SIZE = (5.2, 3.3)  # inches; on cards 340 to 560 px wide the text is 9 to 15 px high
@@ -63,9 +76,17 @@ def error_map(matches: Matches, outlines: Sequence[np.ndarray] = ()) -> str | No
         figure = Figure(figsize=SIZE)
         axes = figure.add_axes((0.1, 0.3, 0.88, 0.67))
         points = axes.scatter(
-            longitude[order], placed.latitude[order], c=error[order],
-            s=6 + 16 * np.abs(error[order]).clip(max=limit) / limit, cmap=SIGNED, vmin=-limit, vmax=limit,
-            edgecolors="#808080", linewidths=0.25, rasterized=True)
+            longitude[order],
+            placed.latitude[order],
+            c=error[order],
+            s=6 + 16 * np.abs(error[order]).clip(max=limit) / limit,
+            cmap=SIGNED,
+            vmin=-limit,
+            vmax=limit,
+            edgecolors="#808080",
+            linewidths=0.25,
+            rasterized=True,
+        )
         frame_map(axes, longitude, placed.latitude, outlines, middle)
         _bar(figure, points, (0.2, 0.165, 0.68, 0.03), f"analysis minus observation, {unit.text}")
         alternative = f"Map of {len(placed)} withheld stations coloured by the error of {name} analysed by "
@@ -88,9 +109,15 @@ def histogram(matches: Matches, colours: Mapping[str, str]) -> str:
         figure, axes = _axes(f"analysis minus observation, {unit.text}", "observations, %")
         for method, error in errors.items():
             weights = np.full(len(error), 100.0 / len(error))
-            axes.hist(error, bins=np.linspace(-limit, limit, 42), weights=weights, histtype="step",
-                      color=colours[method], linewidth=1.6,
-                      label=f"{method_name(method)} {unit.show(rmse(error) / unit.factor)}")
+            axes.hist(
+                error,
+                bins=np.linspace(-limit, limit, 42),
+                weights=weights,
+                histtype="step",
+                color=colours[method],
+                linewidth=1.6,
+                label=f"{method_name(method)} {unit.show(rmse(error) / unit.factor)}",
+            )
         axes.axvline(0.0, color=INK, linewidth=0.8)
         axes.margins(x=0)
         axes.legend(loc="upper left", title=f"rmse, {unit.text}", fontsize=9, title_fontsize=9)
@@ -112,8 +139,18 @@ def scatter(matches: Matches) -> str:
         figure, axes = _axes(f"observed, {text}", f"analysed, {text}")
         axes.set_position((0.12, 0.15, 0.72, 0.8))
         scale = "log" if about.transform == "log" else "linear"
-        cells = axes.hexbin(x, y, gridsize=45, bins="log", mincnt=1, cmap=NUMBER, xscale=scale, yscale=scale,
-                            rasterized=True, linewidths=0.2)
+        cells = axes.hexbin(
+            x,
+            y,
+            gridsize=45,
+            bins="log",
+            mincnt=1,
+            cmap=NUMBER,
+            xscale=scale,
+            yscale=scale,
+            rasterized=True,
+            linewidths=0.2,
+        )
         ends = [min(x.min(), y.min()), max(x.max(), y.max())]
         axes.plot(ends, ends, color="#d55e00", linewidth=1.2)
         _bar(figure, cells, (0.87, 0.15, 0.025, 0.8), "observations")
@@ -206,8 +243,13 @@ def _axes(horizontal: str, vertical: str) -> tuple[Figure, Axes]:
 def _bar(figure: Figure, drawn, place: tuple[float, float, float, float], label: str) -> None:
     """A colour bar; the map's lies below and has pointed ends, since its colours are clipped."""
     lying = place[2] > place[3]
-    bar = figure.colorbar(drawn, cax=figure.add_axes(place), orientation="horizontal" if lying else "vertical",
-                          extend="both" if lying else "neither", format="%g")
+    bar = figure.colorbar(
+        drawn,
+        cax=figure.add_axes(place),
+        orientation="horizontal" if lying else "vertical",
+        extend="both" if lying else "neither",
+        format="%g",
+    )
     bar.set_label(label)
     bar.outline.set_visible(False)
 

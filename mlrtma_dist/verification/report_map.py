@@ -12,9 +12,7 @@ SIZE = (9.0, 5.2)  # inches: it has a row of its own
 GREY = "#8a93a0"  # what is in order stands back
 
 
-def map_of_groups(
-    groups: Sequence[tuple[str, np.ndarray, np.ndarray]], outlines: Sequence[np.ndarray] = ()
-) -> str:
+def map_of_groups(groups: Sequence[tuple[str, np.ndarray, np.ndarray]], outlines: Sequence[np.ndarray] = ()) -> str:
     """Groups of stations, the first in small grey dots, the others in colours of their own, rarer ones on top.
 
     Args:
@@ -34,9 +32,16 @@ def map_of_groups(
         axes = figure.add_axes((0.06, 0.16, 0.92, 0.82))
         for number, (_, latitude, longitude) in enumerate(groups):
             axes.scatter(
-                near(longitude, middle), latitude, s=4 if number == 0 else 26, label=counted[number],
-                color=GREY if number == 0 else COLOURS[(number - 1) % len(COLOURS)], zorder=2 + number,
-                marker="o" if number <= len(COLOURS) else "X", edgecolors="none", rasterized=True)
+                near(longitude, middle),
+                latitude,
+                s=4 if number == 0 else 26,
+                label=counted[number],
+                color=GREY if number == 0 else COLOURS[(number - 1) % len(COLOURS)],
+                zorder=2 + number,
+                marker="o" if number <= len(COLOURS) else "X",
+                edgecolors="none",
+                rasterized=True,
+            )
         frame_map(axes, near(every, middle), latitudes, outlines, middle)
         figure.legend(*axes.get_legend_handles_labels(), loc="lower center", ncols=4, fontsize=9, markerscale=1.2)
         return as_svg(figure, f"Map of stations by what quality control says of them: {', '.join(counted)}.")

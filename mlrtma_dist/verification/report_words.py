@@ -17,8 +17,13 @@ CASE_METHODS = {  # of cases whose truth is known
     "regression": "the trained network",
     "optimal": "the Bayes-optimal analysis",
 }
-SHORT_NAMES = {"background": "background", "interpolation": "interpolation", "threedvar": "3D-Var",
-               "regression": "network", "optimal": "Bayes"}
+SHORT_NAMES = {
+    "background": "background",
+    "interpolation": "interpolation",
+    "threedvar": "3D-Var",
+    "regression": "network",
+    "optimal": "Bayes",
+}
 MATERIAL = 0.05  # ratios within 5 % of one are called right: no observation error is known better
 
 

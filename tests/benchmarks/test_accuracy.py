@@ -139,9 +139,14 @@ def test_the_command_writes_every_row_and_prints_its_ratio_last(tmp_path):
     from accuracy_withheld import METHODS
 
     asked = "--data madis --variables gust --folds 2 --blocks 100".split()
-    done = subprocess.run([sys.executable, f"{BENCHMARKS}/accuracy.py", *asked, "--output", str(tmp_path)],
-                          env={**os.environ, "PYTHONPATH": str(pathlib.Path(BENCHMARKS).parent)},
-                          capture_output=True, text=True, timeout=600, check=True)
+    done = subprocess.run(
+        [sys.executable, f"{BENCHMARKS}/accuracy.py", *asked, "--output", str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(pathlib.Path(BENCHMARKS).parent)},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=True,
+    )
     with open(tmp_path / "scores.csv", encoding="utf-8") as file:
         table = list(csv.DictReader(file))
     value = {(r["withheld"], r["method"]): float(r["value"]) for r in table if r["measure"] == "rmse"}
@@ -156,8 +161,10 @@ def test_of_the_cost_alone_the_last_line_is_the_ratio_of_its_tables(tmp_path, mo
     import accuracy
     import accuracy_cost
 
-    measured = [accuracy_cost.Cost(5, 9, {"kriging": 1.0, "threedvar": fit}, {"kriging": 3.0, "threedvar": 0.5})
-                for fit in (0.5, 3.5)]  # ratios of 1/4 and 1
+    measured = [
+        accuracy_cost.Cost(5, 9, {"kriging": 1.0, "threedvar": fit}, {"kriging": 3.0, "threedvar": 0.5})
+        for fit in (0.5, 3.5)
+    ]  # ratios of 1/4 and 1
     monkeypatch.setattr(accuracy_cost, "measure_conus", lambda: measured[0])
     monkeypatch.setattr(accuracy_cost, "measure_mm5", lambda: measured[1])
     monkeypatch.setattr(sys, "argv", ["accuracy.py", "--data", "cost", "--output", str(tmp_path)])

@@ -44,11 +44,26 @@ def test_operations_are_those_of_the_layers_counted_by_hand():
 
 def test_a_tiny_run_prints_operations_over_time_and_peak_last():
     peak = 1e9
-    command = [sys.executable, str(FILE), "--tile", "32", "--width", "16", "--depth", "1", "--steps", "1", "--peak",
-               str(peak), "--switches", "fused attention"]
+    command = [
+        sys.executable,
+        str(FILE),
+        "--tile",
+        "32",
+        "--width",
+        "16",
+        "--depth",
+        "1",
+        "--steps",
+        "1",
+        "--peak",
+        str(peak),
+        "--switches",
+        "fused attention",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     *_, wide, last = done.stdout.strip().splitlines()
-    count, seconds = (float(re.search(pattern, wide).group(1)) for pattern in (
-        r"([\d.e+-]+) x 10\^12", r"; ([\d.e+-]+) s with"))
+    count, seconds = (
+        float(re.search(pattern, wide).group(1)) for pattern in (r"([\d.e+-]+) x 10\^12", r"; ([\d.e+-]+) s with")
+    )
     assert float(last.split()[-1]) == pytest.approx(count * 1e12 / seconds / peak, rel=2e-3)

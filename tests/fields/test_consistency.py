@@ -7,8 +7,13 @@ from mlrtma_dist.fields.consistency import make_consistent
 
 def test_dew_points_above_the_temperature_and_gusts_below_the_wind_are_mended_alone():
     t, d = np.array([280.0, 290.0, 300.0]), np.array([281.0, 285.0, 300.0])
-    values = {"t2m": t, "d2m": d, "u10": np.array([3.0, -6.0, 0.0]), "v10": np.array([4.0, 8.0, 0.0]),
-              "gust": np.array([4.0, 12.0, 0.0])}
+    values = {
+        "t2m": t,
+        "d2m": d,
+        "u10": np.array([3.0, -6.0, 0.0]),
+        "v10": np.array([4.0, 8.0, 0.0]),
+        "gust": np.array([4.0, 12.0, 0.0]),
+    }
     make_consistent(values)
     np.testing.assert_array_equal(values["d2m"], [280.0, 285.0, 300.0])
     np.testing.assert_array_equal(values["gust"], [5.0, 12.0, 0.0])

@@ -91,8 +91,10 @@ def test_a_tenth_of_gross_errors_does_not_matter():
     clean = climate("t2m", points) + basis_functions(points, origin, axes) @ truth + generator.normal(0, 1, 1500)
     dirty = clean + 30.0 * (generator.uniform(size=1500) < 0.1)
     field = climate("t2m", NEW) + basis_functions(NEW, origin, axes) @ truth
-    errors = {name: fit("t2m", points, value, 1.0).mean("t2m", NEW) - field for name, value in
-              (("clean", clean), ("dirty", dirty))}
+    errors = {
+        name: fit("t2m", points, value, 1.0).mean("t2m", NEW) - field
+        for name, value in (("clean", clean), ("dirty", dirty))
+    }
     basis, anomaly = basis_functions(points, origin, axes), dirty - climate("t2m", points)
     plain = basis_functions(NEW, origin, axes) @ (np.linalg.lstsq(basis, anomaly, rcond=None)[0] - truth)
     assert np.sqrt((errors["clean"] ** 2).mean()) < 0.3
@@ -136,6 +138,5 @@ def test_pressure_on_a_standard_atmosphere_with_mountains_is_exact():
 
 def test_its_name_counts_the_reports_of_each_variable():
     points = scattered(7)
-    reports = {"t2m": (points, climate("t2m", points), np.ones(7)),
-               "gust": (points[:0], np.empty(0), np.empty(0))}
+    reports = {"t2m": (points, climate("t2m", points), np.ones(7)), "gust": (points[:0], np.empty(0), np.empty(0))}
     assert fit_regression(CENTRE, TIME, reports).name.endswith("(reports: t2m 7, gust 0)")

@@ -25,8 +25,11 @@ def sbatch(*given, options=()):
     Only what it writes beside the output goes to the test's folder.
     """
     here = Path.cwd()
-    variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-                 "MLRTMA_JOURNAL": str(here / "output/journal.jsonl")}
+    variables = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "MLRTMA_JOURNAL": str(here / "output/journal.jsonl"),
+    }
     line = ["sbatch", "--parsable", "--nodes=4", f"--output={here}/train-%j.log", *options, "jobs/train.sbatch", *given]
     done = subprocess.run(line, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -21,8 +21,12 @@ def make_store(folder: Path, environment: dict[str, str]) -> Path:
     store = folder / "samples.h5"
     config = ROOT / "configs" / "samples" / "exercise1_small.yaml"
     changes = ["--set", f"cases={CASES}", "--output", str(store)]
-    subprocess.run([sys.executable, "-m", "jobs.command", "samples", str(config), *changes],
-                   env=environment, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "jobs.command", "samples", str(config), *changes],
+        env=environment,
+        check=True,
+        capture_output=True,
+    )
     return store
 
 

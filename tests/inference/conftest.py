@@ -35,10 +35,19 @@ def make_analysis():
         table = _stations(domain, names, num_stations, generator)
         departure = generator.normal(size=(2, len(table)))
         weight = np.where(table.good, 1.0, np.nan)
-        return Analysis(make_static(domain, terrain, land), TIME, **fields, observations=table,
-                        background_departure=departure[0], analysis_departure=departure[1],
-                        observation_error=np.ones(len(table)), weight=weight, method="oi",
-                        first_guess_name="made of random numbers", notes=("nothing here is weather",))
+        return Analysis(
+            make_static(domain, terrain, land),
+            TIME,
+            **fields,
+            observations=table,
+            background_departure=departure[0],
+            analysis_departure=departure[1],
+            observation_error=np.ones(len(table)),
+            weight=weight,
+            method="oi",
+            first_guess_name="made of random numbers",
+            notes=("nothing here is weather",),
+        )
 
     return make
 
@@ -52,10 +61,19 @@ def _stations(domain, names, num_stations, generator) -> Observations:
         latitude, longitude = (a[row, column] for a in domain.latitude_longitude())
     flags = np.zeros(num_stations, np.uint32)
     flags[:2] = Flag.GROSS, Flag.DUPLICATE
-    return Observations.concatenate([
-        Observations.build(station=[f"S{i}" for i in range(num_stations)], network=["187"] * num_stations,
-                           latitude=latitude, longitude=longitude, time=np.full(num_stations, TIME),
-                           variable=np.full(num_stations, name), value=np.ones(num_stations), flags=flags,
-                           source=["made.csv"] * num_stations)
-        for name in names
-    ])
+    return Observations.concatenate(
+        [
+            Observations.build(
+                station=[f"S{i}" for i in range(num_stations)],
+                network=["187"] * num_stations,
+                latitude=latitude,
+                longitude=longitude,
+                time=np.full(num_stations, TIME),
+                variable=np.full(num_stations, name),
+                value=np.ones(num_stations),
+                flags=flags,
+                source=["made.csv"] * num_stations,
+            )
+            for name in names
+        ]
+    )

@@ -31,9 +31,16 @@ def at_grid_points(toy, names, count=150) -> tuple[Observations, np.ndarray, np.
     latitude, longitude = (a[row, column] for a in toy.static.domain.latitude_longitude())
     tables = [
         Observations.build(
-            station=[f"S{i}" for i in range(count)], network=["exact"] * count, latitude=latitude, longitude=longitude,
-            elevation=toy.static.terrain[row, column], time=np.full(count, toy.time), variable=[name] * count,
-            value=toy.world.truth.values[name][row, column], source=["made"] * count)
+            station=[f"S{i}" for i in range(count)],
+            network=["exact"] * count,
+            latitude=latitude,
+            longitude=longitude,
+            elevation=toy.static.terrain[row, column],
+            time=np.full(count, toy.time),
+            variable=[name] * count,
+            value=toy.world.truth.values[name][row, column],
+            source=["made"] * count,
+        )
         for name in names
     ]
     return Observations.concatenate(tables), row, column
@@ -83,7 +90,8 @@ def test_the_analysis_is_nearer_to_the_truth_than_the_background_for_every_varia
     for name, known in VARIABLES.items():
         truth, background, analysis = (
             np.asarray(known.to_analysis(v[name]), float)
-            for v in (toy.world.truth.values, toy.world.background.values, made.values))
+            for v in (toy.world.truth.values, toy.world.background.values, made.values)
+        )
         before, after = (np.sqrt(np.mean((field - truth) ** 2)) for field in (background, analysis))
         print(f"{name}: background {before:.3g}, analysis {after:.3g}")
         assert after < before, name

@@ -71,12 +71,15 @@ def test_a_west_wind_is_drawn_along_the_parallel_not_along_the_grid(make_domain,
     np.testing.assert_allclose(np.hypot(drawn["u"], drawn["v"]), 10.0 * 3600 / 1852)
 
 
-@pytest.mark.parametrize(("kind", "place", "what"), [
-    ("states", (-109.05, 37.0), "Four Corners"),
-    ("countries", (-123.03, 49.0), "the 49th parallel at the Pacific"),
-    ("coast", (-81.8, 24.55), "Key West"),
-    ("coast", (-87.6, 41.88), "Lake Michigan at Chicago"),
-])
+@pytest.mark.parametrize(
+    ("kind", "place", "what"),
+    [
+        ("states", (-109.05, 37.0), "Four Corners"),
+        ("countries", (-123.03, 49.0), "the 49th parallel at the Pacific"),
+        ("coast", (-81.8, 24.55), "Key West"),
+        ("coast", (-87.6, 41.88), "Lake Michigan at Chicago"),
+    ],
+)
 def test_lines_pass_where_geography_has_them(kind, place, what):
     lines = read_lines(kind, "i", Extent(place[1] - 5, place[1] + 5))
     distance = np.nanmin(np.hypot((lines[:, 0] - place[0]) * np.cos(np.deg2rad(place[1])), lines[:, 1] - place[1]))
@@ -87,8 +90,11 @@ def test_shores_are_rings_and_no_shore_runs_along_the_date_line():
     lines = read_lines("coast", "l", Extent(15.0, 75.0))
     rings = [ring for ring in np.split(lines, np.flatnonzero(np.isnan(lines[:, 0]))) if len(ring) > 4]
     box = [(np.nanmin(r, axis=0), np.nanmax(r, axis=0)) for r in rings]
-    hawaii = [r[1:] for r, (least, most) in zip(rings, box, strict=True)
-              if (least > [-156.2, 18.8]).all() and (most < [-154.7, 20.4]).all()]
+    hawaii = [
+        r[1:]
+        for r, (least, most) in zip(rings, box, strict=True)
+        if (least > [-156.2, 18.8]).all() and (most < [-154.7, 20.4]).all()
+    ]
     assert len(hawaii) == 1 and np.array_equal(hawaii[0][0], hawaii[0][-1])
     along = (np.abs(lines[:-1, 0]) == 180.0) & (np.abs(lines[1:, 0]) == 180.0)
     assert not along.any()

@@ -44,8 +44,10 @@ def test_withheld_stations_influence_nothing(toy, background):
         np.testing.assert_array_equal(first[name].increment(points), second[name].increment(points))
     # and the shaking is felt where it may be
     assert not np.array_equal(one.departure[~stay], other.departure[~stay])
-    assert toy.pose(settings, shaken(o, held), background=background).covariance != toy.pose(
-        settings, background=background).covariance
+    assert (
+        toy.pose(settings, shaken(o, held), background=background).covariance
+        != toy.pose(settings, background=background).covariance
+    )
 
 
 def test_withheld_stations_are_judged_and_have_departures(toy):

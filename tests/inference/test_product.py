@@ -23,8 +23,10 @@ DOMAINS = {
     "lambert": (LAMBERT, {}),
     "polar stereographic": (f"+proj=stere +lat_0=90 +lat_ts=60 +lon_0=210 {SPHERE}", {"corner": (60.0, -150.0)}),
     "mercator": (f"+proj=merc +lat_ts=20 +lon_0=295 {SPHERE}", {"corner": (17.0, -68.0)}),
-    "rotated pole": (f"+proj=ob_tran +o_proj=longlat +o_lat_p=40 +o_lon_p=0 +lon_0=18 {SPHERE}",
-                     {"spacing": 0.25, "corner": (50.0, 10.0)}),
+    "rotated pole": (
+        f"+proj=ob_tran +o_proj=longlat +o_lat_p=40 +o_lon_p=0 +lon_0=18 {SPHERE}",
+        {"spacing": 0.25, "corner": (50.0, 10.0)},
+    ),
     "feet": ("EPSG:2263", {"spacing": 32808.0, "corner": (40.0, -75.0)}),
     "not listed by CF": ("+proj=robin", {}),
 }
@@ -49,7 +51,8 @@ def check_cf():
 
     def check(path, report):
         passed, crashed = runner.ComplianceChecker.run_checker(
-            str(path), ["cf:1.11"], 0, "normal", output_filename=str(report), output_format="text")
+            str(path), ["cf:1.11"], 0, "normal", output_filename=str(report), output_format="text"
+        )
         assert not crashed
         return passed, report.read_text()
 
@@ -57,7 +60,8 @@ def check_cf():
 
 
 def test_compliance_checker_finds_no_fault_on_any_kind_of_domain_and_asks_nothing_of_the_network(
-        domain, make_analysis, check_cf, tmp_path, monkeypatch):
+    domain, make_analysis, check_cf, tmp_path, monkeypatch
+):
     def refuse(*_):
         raise AssertionError("the checker tried to reach the network")
 

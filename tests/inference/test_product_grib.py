@@ -35,10 +35,21 @@ def messages(path):
     found = []
     with open(path, "rb") as file:
         while handle := eccodes.codes_grib_new_from_file(file):
-            keys = ("parameterCategory", "parameterNumber", "typeOfFirstFixedSurface", "typeOfGeneratingProcess",
-                    "resolutionAndComponentFlags", "dataDate", "dataTime")
-            found.append(({key: eccodes.codes_get(handle, key, int) for key in keys},
-                          {key: eccodes.codes_get_array(handle, key) for key in ("values", "latitudes", "longitudes")}))
+            keys = (
+                "parameterCategory",
+                "parameterNumber",
+                "typeOfFirstFixedSurface",
+                "typeOfGeneratingProcess",
+                "resolutionAndComponentFlags",
+                "dataDate",
+                "dataTime",
+            )
+            found.append(
+                (
+                    {key: eccodes.codes_get(handle, key, int) for key in keys},
+                    {key: eccodes.codes_get_array(handle, key) for key in ("values", "latitudes", "longitudes")},
+                )
+            )
             eccodes.codes_release(handle)
     return found
 
@@ -51,9 +62,11 @@ def test_eccodes_reads_every_field_back_within_packing_at_the_places_it_was_made
     assert len(read) == len(VARIABLES) + len(identity)
     latitude, longitude = domain.latitude_longitude()
     for keys, arrays in read:
-        (name,) = [n for n, v in VARIABLES.items()
-                   if v.grib[1:] == tuple(keys[k] for k in ("parameterCategory", "parameterNumber",
-                                                            "typeOfFirstFixedSurface"))]
+        (name,) = [
+            n
+            for n, v in VARIABLES.items()
+            if v.grib[1:] == tuple(keys[k] for k in ("parameterCategory", "parameterNumber", "typeOfFirstFixedSurface"))
+        ]
         error = keys["typeOfGeneratingProcess"] == 7
         truth = (analysis.error if error else analysis.values)[name]
         unit = VARIABLES[name].unit
@@ -107,14 +120,20 @@ def test_what_grib_cannot_say_is_refused_and_nothing_is_left(projection, make_do
 
 
 @pytest.mark.parametrize(("name", "real"), [("hawaii", "hawaii_tmax"), ("alaska", "alaska_tmax")])
-def test_the_grid_of_an_operational_analysis_is_said_in_the_same_words(
-        name, real, make_analysis, real_data, tmp_path):
+def test_the_grid_of_an_operational_analysis_is_said_in_the_same_words(name, real, make_analysis, real_data, tmp_path):
     domain = dataclasses.replace(load_domain(name), terrain=None, land=None)
     (operational,) = (real_data / "urma").glob(f"{real}*.grib2")
     # the operational corner differs in the fifth decimal
     near = Corner(round(domain.corner.latitude, 4), round(domain.corner.longitude, 4))
-    keys = ("gridType", "Nx", "Ny", "shapeOfTheEarth", "scanningMode", "LaDInDegrees",
-            "orientationOfTheGridInDegrees" if name == "alaska" else "DiInMetres")
+    keys = (
+        "gridType",
+        "Nx",
+        "Ny",
+        "shapeOfTheEarth",
+        "scanningMode",
+        "LaDInDegrees",
+        "orientationOfTheGridInDegrees" if name == "alaska" else "DiInMetres",
+    )
     said = []
     for path in (operational, write_product_grib(make_analysis(domain, ("t2m",)), tmp_path)):
         with open(path, "rb") as file:

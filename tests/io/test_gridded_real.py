@@ -1,6 +1,5 @@
 """Every real gridded file: each field's values at their places as eccodes' own iterator gives them."""
 
-
 import eccodes
 import numpy as np
 import pytest

@@ -28,8 +28,10 @@ def make_region(folder: Path, name: str) -> Path:
     """The YAML file of a domain with simulated terrain."""
     projection, spacing, corner = REGIONS[name]
     path = folder / f"{name}.yaml"
-    path.write_text(f"name: {name}\ntitle: made\nprojection: {projection}\nspacing: {spacing}\ncorner: {corner}\n"
-                    "size: {x: 60, y: 50}\nterrain: simulated\nland: simulated\n")
+    path.write_text(
+        f"name: {name}\ntitle: made\nprojection: {projection}\nspacing: {spacing}\ncorner: {corner}\n"
+        "size: {x: 60, y: 50}\nterrain: simulated\nland: simulated\n"
+    )
     return path
 
 
@@ -120,13 +122,17 @@ def test_cycling_improves_on_the_previous_analysis(made, tmp_path):
 def test_tables_and_prepbufr_are_read_together(real_data, tmp_path):
     prepbufr = real_data / "prepbufr" / "rap.20220824.t06z.adpsfc.prepbufr"
     region = tmp_path / "denver.yaml"
-    region.write_text('name: denver\ntitle: made\nprojection: "+proj=longlat +R=6371200"\nspacing: 0.1\n'
-                      "corner: {latitude: 38.5, longitude: -106.0}\nsize: {x: 30, y: 25}\nterrain: simulated\n")
+    region.write_text(
+        'name: denver\ntitle: made\nprojection: "+proj=longlat +R=6371200"\nspacing: 0.1\n'
+        "corner: {latitude: 38.5, longitude: -106.0}\nsize: {x: 30, y: 25}\nterrain: simulated\n"
+    )
     (tmp_path / "own.csv").write_text(
-        "network,station,time,latitude,longitude,elevation,t2m\nmine,OWN1,2022-08-24T06:05Z,39.7,-104.9,,291.15\n")
+        "network,station,time,latitude,longitude,elevation,t2m\nmine,OWN1,2022-08-24T06:05Z,39.7,-104.9,,291.15\n"
+    )
     files = (str(prepbufr), str(tmp_path / "own.csv"))
-    analysis, (product,) = analyse.make(analyse.Run(
-        str(region), files, str(tmp_path), variables=("t2m",), maps=False, method="nearest"))
+    analysis, (product,) = analyse.make(
+        analyse.Run(str(region), files, str(tmp_path), variables=("t2m",), maps=False, method="nearest")
+    )
     used = analysis.observations[np.isfinite(analysis.analysis_departure)]
     assert set(used.source) == {prepbufr.name, "own.csv"}
     assert used.value[used.station == "OWN1"] == [291.15]
@@ -134,8 +140,13 @@ def test_tables_and_prepbufr_are_read_together(real_data, tmp_path):
 
 
 def test_maps_are_drawn_for_each_variable_and_can_be_left_out(toy, tmp_path):
-    run = {"domain": "toy", "observations": (str(toy.observations),), "background": (str(toy.background),),
-           "variables": ("t2m",), "method": "nearest"}
+    run = {
+        "domain": "toy",
+        "observations": (str(toy.observations),),
+        "background": (str(toy.background),),
+        "variables": ("t2m",),
+        "method": "nearest",
+    }
     _, (drawn,) = analyse.make(analyse.Run(**run, output=str(tmp_path / "with")))
     _, (bare,) = analyse.make(analyse.Run(**run, output=str(tmp_path / "without"), maps=False))
     assert (drawn.parent / "maps" / f"{drawn.stem}_t2m_analysis.png").read_bytes().startswith(b"\x89PNG")
@@ -144,9 +155,18 @@ def test_maps_are_drawn_for_each_variable_and_can_be_left_out(toy, tmp_path):
 
 
 def test_the_product_comes_in_every_format_that_is_asked_for_and_they_agree(toy, tmp_path):
-    _, (netcdf, grib) = analyse.make(analyse.Run(
-        "toy", (str(toy.observations),), str(tmp_path), background=(str(toy.background),), variables=("t2m",),
-        method="nearest", maps=False, formats=("netcdf", "grib2")))
+    _, (netcdf, grib) = analyse.make(
+        analyse.Run(
+            "toy",
+            (str(toy.observations),),
+            str(tmp_path),
+            background=(str(toy.background),),
+            variables=("t2m",),
+            method="nearest",
+            maps=False,
+            formats=("netcdf", "grib2"),
+        )
+    )
     (one,), (other,) = (read_gridded(path, names=("t2m",)) for path in (netcdf, grib))
     np.testing.assert_allclose(one.values, other.values, atol=2.0**-7)  # both are rounded to 1/128 K
     with pytest.raises(ValueError, match="formats: expected some of netcdf, grib2, got grib1"):
@@ -156,10 +176,20 @@ def test_the_product_comes_in_every_format_that_is_asked_for_and_they_agree(toy,
 def test_a_table_without_one_report_in_the_window_gives_climatology_and_says_so(tmp_path, caplog):
     region = make_region(tmp_path, "geographic")
     (tmp_path / "late.csv").write_text(
-        "network,station,time,latitude,longitude,elevation,t2m\nmine,A,2022-08-24T09:00Z,46,7,500,290\n")
-    analysis, _ = analyse.make(analyse.Run(str(region), (str(tmp_path / "late.csv"),), str(tmp_path), time="2022082406",
-                                           variables=("t2m", "gust"), maps=False))
-    assert analysis.notes == tuple(f"no usable report of {name}: first guess and analysis are climatology"
-                                   for name in ("t2m", "gust"))
+        "network,station,time,latitude,longitude,elevation,t2m\nmine,A,2022-08-24T09:00Z,46,7,500,290\n"
+    )
+    analysis, _ = analyse.make(
+        analyse.Run(
+            str(region),
+            (str(tmp_path / "late.csv"),),
+            str(tmp_path),
+            time="2022082406",
+            variables=("t2m", "gust"),
+            maps=False,
+        )
+    )
+    assert analysis.notes == tuple(
+        f"no usable report of {name}: first guess and analysis are climatology" for name in ("t2m", "gust")
+    )
     np.testing.assert_array_equal(analysis.values["t2m"], analysis.first_guess["t2m"])
     assert "none of 1 values is used: 1 TIME" in caplog.text and "no usable report of gust" in caplog.text

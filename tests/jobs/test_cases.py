@@ -68,8 +68,12 @@ def on_ranks(ranks: int, *arguments: str) -> str:
     mpiexec = Path(sys.executable).parent / "mpiexec"
     launcher = str(mpiexec) if mpiexec.exists() else "mpiexec"
     line = [launcher, "--oversubscribe", "--bind-to", "none", "-n", str(ranks), sys.executable, "-c", START, *arguments]
-    root = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "PRTE_ALLOW_RUN_AS_ROOT",
-            "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM")
+    root = (
+        "OMPI_ALLOW_RUN_AS_ROOT",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM",
+        "PRTE_ALLOW_RUN_AS_ROOT",
+        "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM",
+    )
     settings = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | dict.fromkeys(root, "1")
     done = subprocess.run(line, capture_output=True, text=True, timeout=300, env=settings)
     assert done.returncode == 0, done.stderr
@@ -83,8 +87,19 @@ def on_ranks(ranks: int, *arguments: str) -> str:
 def test_many_ranks_write_the_analyses_of_one(made, tmp_path, ranks, mesh, method, apart):
     folder, saved, _ = made
     learned = ["--checkpoint", str(saved)] if method == "regression" else []
-    said = on_ranks(ranks, "analyse", "--samples", str(folder / "samples.h5"), "--output", str(tmp_path),
-                    "--method", method, "--set", f"mesh={mesh}", *learned)
+    said = on_ranks(
+        ranks,
+        "analyse",
+        "--samples",
+        str(folder / "samples.h5"),
+        "--output",
+        str(tmp_path),
+        "--method",
+        method,
+        "--set",
+        f"mesh={mesh}",
+        *learned,
+    )
     assert said.strip() == str(tmp_path / f"plane_{method}" / f"plane_{method}.nc")  # said once, by rank 0
     (truth, believed), (found, carried) = fields_of(folder / "one", method), fields_of(tmp_path, method)
     assert np.ptp(truth - believed) > 0.1, "the method must have something to say"
@@ -94,8 +109,18 @@ def test_many_ranks_write_the_analyses_of_one(made, tmp_path, ranks, mesh, metho
 
 def test_four_ranks_verify_as_one_does(made, tmp_path):
     folder, saved, _ = made
-    said = on_ranks(4, "verify", "--samples", str(folder / "samples.h5"), "--output", str(tmp_path), "--checkpoint",
-                    str(saved), "--set", "mesh={data: 2, y: 2}")
+    said = on_ranks(
+        4,
+        "verify",
+        "--samples",
+        str(folder / "samples.h5"),
+        "--output",
+        str(tmp_path),
+        "--checkpoint",
+        str(saved),
+        "--set",
+        "mesh={data: 2, y: 2}",
+    )
     one, four = ((where / "scores.csv").read_text().splitlines() for where in (folder / "one", tmp_path))
     assert len(one) == len(four) == 1 + len(METHODS) and one[0] == four[0]
     for line, expected in zip(four[1:], one[1:], strict=True):
@@ -163,7 +188,10 @@ def refusals(folder: Path, saved: Path) -> dict[str, tuple[list[str], int, list[
         "no such checkpoint": (["analyse", "--samples", here, "--checkpoint", str(folder)], 3, ["manifest.json"]),
         "another domain": (["analyse", "--samples", here, *given, "--domain", "toy"], 2, ["toy has (120, 160) points"]),
         "a mesh of ranks that are not there": (
-            ["analyse", "--samples", here, *given, "--set", "mesh={y: 2}"], 2, ["= 2 != 1 ranks. Start 2 ranks"]),
+            ["analyse", "--samples", here, *given, "--set", "mesh={y: 2}"],
+            2,
+            ["= 2 != 1 ranks. Start 2 ranks"],
+        ),
         "no such case": (["verify", "--samples", here, *given, "--set", "case=40"], 2, ["case: expected 0 to 39"]),
     }
 

@@ -25,8 +25,15 @@ def make_maps(tmp_path, *paths) -> pathlib.Path:
 
 
 def test_two_libraries_in_one_process_are_both_named(tmp_path):
-    maps = make_maps(tmp_path, "/opt/a/libmpi.so.40.30.1", "/usr/lib/libc.so.6", "/usr/lib/libmpich.so.12",
-                     "/opt/a/libmpi.so.40.30.1", "/opt/a/libmpi_cxx.so.40", "/opt/b/mylibmpi.so")
+    maps = make_maps(
+        tmp_path,
+        "/opt/a/libmpi.so.40.30.1",
+        "/usr/lib/libc.so.6",
+        "/usr/lib/libmpich.so.12",
+        "/opt/a/libmpi.so.40.30.1",
+        "/opt/a/libmpi_cxx.so.40",
+        "/opt/b/mylibmpi.so",
+    )
     assert check.mapped_libraries(maps, NAMES) == ["/opt/a/libmpi.so.40.30.1", "/usr/lib/libmpich.so.12"]
 
 
@@ -54,8 +61,13 @@ def test_two_mpi_libraries_end_with_3_and_the_way_out(monkeypatch, capsys):
 
 def test_this_installation_loads_one_mpi_and_says_its_versions():
     code = "import sys; from jobs.command import main; sys.exit(main(['check']))"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120,
-                           env=os.environ | {"PYTHONPATH": str(ROOT)})
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
     assert ended.returncode == 0, ended.stderr
     rows = dict(line.split(None, 1) for line in ended.stdout.splitlines())
     for name in ("numpy", "torch", "h5py", "netCDF4", "pyproj"):

@@ -19,16 +19,20 @@ HEADER = "station,network,time,latitude,longitude,elevation,t2m\n"
 def run(*arguments, code: str = CALL, **environment) -> subprocess.CompletedProcess:
     """The command in a process of its own."""
     variables = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | environment
-    return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True,
-                          env=variables, timeout=120)
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, env=variables, timeout=120
+    )
 
 
 def cpu_seconds(code: str, *arguments) -> float:
     """The least CPU time of three runs."""
     used = []
     for _ in range(3):
-        process = subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.DEVNULL,
-                                   env=os.environ | {"PYTHONPATH": str(ROOT)})
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            stdout=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         assert process.returncode == 0
@@ -163,9 +167,25 @@ def test_an_interrupt_ends_with_130(monkeypatch, capsys):
 
 
 def test_results_go_to_stdout_and_messages_to_stderr(toy, tmp_path):
-    ended = run("analyse", "--domain", "toy", "--observations", toy.observations, "--background", toy.background,
-                "--time", "2022082406", "--method", "nearest", "--set", "variables=[t2m]", "--set", "maps=false",
-                "--output", tmp_path)
+    ended = run(
+        "analyse",
+        "--domain",
+        "toy",
+        "--observations",
+        toy.observations,
+        "--background",
+        toy.background,
+        "--time",
+        "2022082406",
+        "--method",
+        "nearest",
+        "--set",
+        "variables=[t2m]",
+        "--set",
+        "maps=false",
+        "--output",
+        tmp_path,
+    )
     assert ended.returncode == 0, ended.stderr
     product = tmp_path / "toy_20220824T0600Z" / "toy_20220824T0600Z.nc"
     assert ended.stdout == f"{product}\n" and product.is_file()
@@ -180,14 +200,29 @@ def test_more_ranks_than_the_domain_can_be_cut_into_end_with_3_and_say_how_many_
 
 
 def test_a_dry_run_prints_yaml_that_loads_to_the_same_run(tmp_path, capsys):
-    arguments = ["--domain", "guam", "--observations", "a, b.csv", "1e3", "--output", str(tmp_path / "o"), "--time",
-                 "2022-08-24T06:00:00", "--set", "variables=[t2m]", "--method", "oi", "--dry-run"]
+    arguments = [
+        "--domain",
+        "guam",
+        "--observations",
+        "a, b.csv",
+        "1e3",
+        "--output",
+        str(tmp_path / "o"),
+        "--time",
+        "2022-08-24T06:00:00",
+        "--set",
+        "variables=[t2m]",
+        "--method",
+        "oi",
+        "--dry-run",
+    ]
     assert command.main(["analyse", *arguments]) == 0
     printed = capsys.readouterr().out
     (tmp_path / "run.yaml").write_text(printed)
     run = config.load(analyse.Run, tmp_path / "run.yaml")
-    assert run == analyse.Run("guam", ("a, b.csv", "1e3"), str(tmp_path / "o"), time="2022-08-24T06:00:00",
-                              method="oi", variables=("t2m",))
+    assert run == analyse.Run(
+        "guam", ("a, b.csv", "1e3"), str(tmp_path / "o"), time="2022-08-24T06:00:00", method="oi", variables=("t2m",)
+    )
     said = f"# expected output: {run.expected_bytes():.0f} bytes\n"  # a comment of YAML, read by `mlrtma submit`
     assert config.to_yaml(run) + said == printed and not (tmp_path / "o").exists()
 

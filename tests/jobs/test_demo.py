@@ -19,7 +19,8 @@ def demonstrated(tmp_path_factory):
         "name: small\ntitle: small, 40 x 30 points of 10 km\n"
         'projection: "+proj=lcc +lat_1=40 +lat_2=40 +lat_0=40 +lon_0=255 +R=6371200"\n'
         "corner: {latitude: 38.0, longitude: 252.0}\nspacing: 10000\nsize: {x: 40, y: 30}\n"
-        "terrain: simulated\nland: simulated\n")
+        "terrain: simulated\nland: simulated\n"
+    )
     keys = {"domain": folder / "small.yaml", "stations": 60, "variables": "[t2m]", "real": "false"}
     printed, sets = io.StringIO(), [word for key, value in keys.items() for word in ("--set", f"{key}={value}")]
     with contextlib.redirect_stdout(printed):
@@ -55,7 +56,8 @@ def test_the_analysis_is_nearer_to_the_simulated_truth_on_the_whole_grid(demonst
 def test_its_inputs_are_files_that_the_other_verbs_read(demonstrated, capsys):
     folder = demonstrated[0]
     saved = folder / "demo" / "small_20220824T0600Z" / "config.yaml"
-    code = command.main(["analyse", str(saved), "--method", "nearest", "--set", "maps=false",
-                         "--output", str(folder / "again")])
+    code = command.main(
+        ["analyse", str(saved), "--method", "nearest", "--set", "maps=false", "--output", str(folder / "again")]
+    )
     assert code == 0
     assert Path(capsys.readouterr().out.strip()).is_file()

@@ -22,8 +22,10 @@ def members(toy, tmp_path_factory):
 
     def wave():
         length, phase = generator.uniform(200e3, 500e3, 2), generator.uniform(0.0, 6.3, 2)
-        along_y, along_x = (np.sin(2 * np.pi * place / scale + shift)
-                            for place, scale, shift in zip((rows, columns), length, phase, strict=True))
+        along_y, along_x = (
+            np.sin(2 * np.pi * place / scale + shift)
+            for place, scale, shift in zip((rows, columns), length, phase, strict=True)
+        )
         return 1.5 * along_y * along_x
 
     waves = [wave() for _ in range(7)]
@@ -35,8 +37,13 @@ def members(toy, tmp_path_factory):
 
 
 def asked(toy, output, **more):
-    return {"domain": "toy", "observations": (str(toy.observations),), "time": TIME, "output": str(output),
-            "variables": ("t2m",)} | more
+    return {
+        "domain": "toy",
+        "observations": (str(toy.observations),),
+        "time": TIME,
+        "output": str(output),
+        "variables": ("t2m",),
+    } | more
 
 
 @pytest.mark.parametrize("method", OF_ENSEMBLES)
@@ -69,8 +76,17 @@ def test_a_method_of_ensembles_without_files_is_refused_before_anything_is_read(
 
 
 def test_the_command_says_how_to_give_an_ensemble(toy, tmp_path, capsys):
-    arguments = ["analyse", "--domain", "toy", "--observations", str(toy.observations), "--method", "envar",
-                 "--output", str(tmp_path)]
+    arguments = [
+        "analyse",
+        "--domain",
+        "toy",
+        "--observations",
+        str(toy.observations),
+        "--method",
+        "envar",
+        "--output",
+        str(tmp_path),
+    ]
     assert command.main(arguments) == 2
     assert "envar needs an ensemble" in capsys.readouterr().err
     assert command.main([*arguments, "--ensemble", str(toy.background)]) == 3

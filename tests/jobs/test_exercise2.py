@@ -40,8 +40,18 @@ def few(passed):
     for name, said in {"known": "cases: 64", "few": "cases: 12\nfirst: 1000"}.items():
         (folder / f"{name}.yaml").write_text(FEW.format(folder=folder) + said, encoding="utf-8")
         mlrtma(folder, "samples", str(folder / f"{name}.yaml"), "--output", f"{name}.h5")
-    return ("--samples", "few.h5", "--method", "interpolation", "threedvar", "regression", "--domain",
-            str(folder / "plane.yaml"), "--set", "training={samples: known.h5}")
+    return (
+        "--samples",
+        "few.h5",
+        "--method",
+        "interpolation",
+        "threedvar",
+        "regression",
+        "--domain",
+        str(folder / "plane.yaml"),
+        "--set",
+        "training={samples: known.h5}",
+    )
 
 
 def scores_of(folder: Path) -> dict[tuple[str, str], dict[str, float]]:
@@ -84,8 +94,17 @@ def test_verify_draws_the_true_the_predicted_and_the_error_of_all_three_and_repo
 def test_four_ranks_score_all_methods_as_one_does_and_their_ratios_come_last(passed, few):
     folder = passed[0]
     said = mlrtma(folder, "verify", "verification/exercise2_small.yaml", *few, "--output", "one")
-    mlrtma(folder, "verify", "verification/exercise2_small.yaml", *few, "--output", "four", "--set",
-           "mesh={data: 1, y: 2, x: 2}", ranks=4)
+    mlrtma(
+        folder,
+        "verify",
+        "verification/exercise2_small.yaml",
+        *few,
+        "--output",
+        "four",
+        "--set",
+        "mesh={data: 1, y: 2, x: 2}",
+        ranks=4,
+    )
     one, four = scores_of(folder / "one"), scores_of(folder / "four")
     assert len(one) == len(four) == 9
     for key, row in four.items():
@@ -104,5 +123,6 @@ def test_classical_methods_without_a_training_set_or_with_one_of_another_regime_
     (folder / "other.yaml").write_text(other, encoding="utf-8")
     mlrtma(folder, "samples", str(folder / "other.yaml"), "--output", "other.h5")
     with pytest.raises(AssertionError, match="other.h5: expected the indirect types"):
-        mlrtma(folder, "verify", "verification/exercise2_small.yaml", *arguments, "--set",
-               "training={samples: other.h5}")
+        mlrtma(
+            folder, "verify", "verification/exercise2_small.yaml", *arguments, "--set", "training={samples: other.h5}"
+        )

@@ -8,8 +8,16 @@ from mlrtma_dist.config import configs_root
 
 TRAINING = str(configs_root() / "training" / "unet_exercise1_ci.yaml")
 LINK = {"latency": 1e-5, "bandwidth": 1e10}
-HARDWARE = {"peak_bf16": "9e14", "peak_float32": 4e14, "utilisation": 0.5, "memory": "80e9", "memory_bandwidth": 3e12,
-            "call": 1e-6, "within_node": LINK, "between_nodes": LINK}
+HARDWARE = {
+    "peak_bf16": "9e14",
+    "peak_float32": 4e14,
+    "utilisation": 0.5,
+    "memory": "80e9",
+    "memory_bandwidth": 3e12,
+    "call": 1e-6,
+    "within_node": LINK,
+    "between_nodes": LINK,
+}
 
 
 @pytest.fixture
@@ -40,15 +48,18 @@ def test_the_domain_is_that_of_the_samples_recipe_where_none_is_named(machine, c
     assert "plane 64 x 64" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"memory": None}, "missing: memory"),
-    ({"within_node": {"latency": 1e-5}}, "within_node: expected the keys latency, bandwidth; missing: bandwidth"),
-    ({"utilisation": 1.5}, "utilisation: expected a share of the peak up to 1, got 1.5"),
-    ({"cal": 1.0}, r"unknown key 'cal' (did you mean 'call'?)"),
-    ({"memory": "much"}, "hardware: memory: expected a number, got 'much'"),
-    ({"call": 0.0}, "call: expected a finite number above 0, got 0"),
-    ({"memory_bandwidth": float("inf")}, "memory_bandwidth: expected a finite number above 0, got inf"),
-])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"memory": None}, "missing: memory"),
+        ({"within_node": {"latency": 1e-5}}, "within_node: expected the keys latency, bandwidth; missing: bandwidth"),
+        ({"utilisation": 1.5}, "utilisation: expected a share of the peak up to 1, got 1.5"),
+        ({"cal": 1.0}, r"unknown key 'cal' (did you mean 'call'?)"),
+        ({"memory": "much"}, "hardware: memory: expected a number, got 'much'"),
+        ({"call": 0.0}, "call: expected a finite number above 0, got 0"),
+        ({"memory_bandwidth": float("inf")}, "memory_bandwidth: expected a finite number above 0, got inf"),
+    ],
+)
 def test_a_wrong_section_is_refused_with_file_and_key(machine, capsys, changes, message):
     path = machine(**changes)
     assert main(["plan", "--machine", path, "--config", TRAINING, "--domain", "guam"]) == 2
@@ -56,12 +67,15 @@ def test_a_wrong_section_is_refused_with_file_and_key(machine, capsys, changes, 
     assert path in said and message in said
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["--machine", "local", "--config", TRAINING], "the section hardware: is missing"),
-    (["--config", TRAINING], "expected --machine NAME and --config TRAINING"),
-    (["--machine", "gpu_cluster", "--config", TRAINING, "--ranks", "many"], "--ranks: expected whole numbers"),
-    (["--machine", "gpu_clutser", "--config", TRAINING], "shipped are gpu_cluster"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--machine", "local", "--config", TRAINING], "the section hardware: is missing"),
+        (["--config", TRAINING], "expected --machine NAME and --config TRAINING"),
+        (["--machine", "gpu_cluster", "--config", TRAINING, "--ranks", "many"], "--ranks: expected whole numbers"),
+        (["--machine", "gpu_clutser", "--config", TRAINING], "shipped are gpu_cluster"),
+    ],
+)
 def test_wrong_command_lines_are_refused_by_name(capsys, arguments, message):
     assert main(["plan", *arguments]) == 2
     assert message in capsys.readouterr().err

@@ -21,9 +21,16 @@ COLUMNS = ["method", "variable", "region", "n", "bias", "rmse", "rmse98", "mae",
 
 
 def make_run(toy, output, **changes) -> verify.Run:
-    given = {"domain": "toy", "observations": (str(toy.observations),), "background": (str(toy.background),),
-             "time": TIME, "output": str(output), "method": ("threedvar",), "folds": FOLDS,
-             "variables": ("t2m", "visibility")}
+    given = {
+        "domain": "toy",
+        "observations": (str(toy.observations),),
+        "background": (str(toy.background),),
+        "time": TIME,
+        "output": str(output),
+        "method": ("threedvar",),
+        "folds": FOLDS,
+        "variables": ("t2m", "visibility"),
+    }
     return verify.Run(**(given | changes))
 
 
@@ -123,8 +130,14 @@ def test_a_single_station_is_compared_with_climatology_and_has_no_interval(toy, 
 
 
 def test_nothing_to_verify_ends_with_3_and_says_what_to_check(toy, tmp_path, capsys):
-    short = {"domain": "toy", "observations": toy.observations, "time": "2022-08-25T06:00", "method": "nearest",
-             "folds": 2, "output": tmp_path / "output"}
+    short = {
+        "domain": "toy",
+        "observations": toy.observations,
+        "time": "2022-08-25T06:00",
+        "method": "nearest",
+        "folds": 2,
+        "output": tmp_path / "output",
+    }
     words = [word for key, value in short.items() for word in (f"--{key}", str(value))]
     assert command.main(["verify", *words, "--set", "variables=[t2m]"]) == 3
     assert not (tmp_path / "output").exists()
@@ -134,8 +147,10 @@ def test_nothing_to_verify_ends_with_3_and_says_what_to_check(toy, tmp_path, cap
 
 
 @pytest.mark.parametrize(
-    ("corner", "size"), [((12.3, 143.7), 193), ((51.0, 175.0), 400), ((39.0, -80.0), 300)],
-    ids=["Guam", "Aleutians across the date line", "Chesapeake"])
+    ("corner", "size"),
+    [((12.3, 143.7), 193), ((51.0, 175.0), 400), ((39.0, -80.0), 300)],
+    ids=["Guam", "Aleutians across the date line", "Chesapeake"],
+)
 def test_coasts_are_cut_to_the_domain_and_jump_nowhere(corner, size):
     domain = Domain("d", "d", "+proj=longlat +R=6371200", Size(size, 100), 0.03, Corner(*corner))
     lines = outlines(make_static(domain, np.zeros(domain.shape), np.ones(domain.shape)))
@@ -157,13 +172,21 @@ def test_the_coasts_of_a_real_domain_stand_in_the_report(tmp_path, monkeypatch):
     folder = tmp_path
     (folder / "region.yaml").write_text(
         'name: bay\ntitle: bay\nprojection: "+proj=longlat +R=6371200"\nspacing: 0.1\n'
-        "corner: {latitude: 36.0, longitude: -78.0}\nsize: {x: 40, y: 40}\n")
+        "corner: {latitude: 36.0, longitude: -78.0}\nsize: {x: 40, y: 40}\n"
+    )
     generator = np.random.default_rng(7)
-    lines = [f"m,S{i},{TIME}Z,{36 + 4 * a:.4f},{-78 + 4 * b:.4f},10,{290 + c:.2f}" for i, (a, b, c) in
-             enumerate(generator.uniform(0, 1, (30, 3)))]
+    lines = [
+        f"m,S{i},{TIME}Z,{36 + 4 * a:.4f},{-78 + 4 * b:.4f},10,{290 + c:.2f}"
+        for i, (a, b, c) in enumerate(generator.uniform(0, 1, (30, 3)))
+    ]
     (folder / "o.csv").write_text("network,station,time,latitude,longitude,elevation,t2m\n" + "\n".join(lines))
-    run = {"domain": str(folder / "region.yaml"), "observations": (str(folder / "o.csv"),), "folds": 2,
-           "variables": ("t2m",), "method": ("nearest",)}
+    run = {
+        "domain": str(folder / "region.yaml"),
+        "observations": (str(folder / "o.csv"),),
+        "folds": 2,
+        "variables": ("t2m",),
+        "method": ("nearest",),
+    }
     coasts = outlines(load_static(load_domain(run["domain"])))
     pages = []
     for lines in (coasts, []):

@@ -14,8 +14,12 @@ def places():
         longitude = (middle[1] + width * generator.uniform(-0.5, 0.5, n) + 180.0) % 360.0 - 180.0
         elevation = generator.uniform(0.0, top, n)
         return Points(
-            latitude, longitude, cartesian(latitude, longitude), elevation,
-            generator.uniform(0.0, 1.0, n), elevation * generator.uniform(-0.3, 0.3, n),
+            latitude,
+            longitude,
+            cartesian(latitude, longitude),
+            elevation,
+            generator.uniform(0.0, 1.0, n),
+            elevation * generator.uniform(-0.3, 0.3, n),
         )
 
     return make

@@ -12,8 +12,11 @@ AXIS = np.arange(400) * STEP
 def test_a_tile_is_the_cut_of_the_whole_to_the_last_bit():
     field = Octaves(3, 800e3, 5e3, velocity=(3.0, 8.0), lifetime=86400.0)
     whole = field.draw(7, AXIS, AXIS[:300], 1.66e9)
-    for rows, columns in ((slice(0, 40), slice(0, 300)), (slice(37, 120), slice(201, 202)),
-                          (slice(399, 400), slice(299, 300))):
+    for rows, columns in (
+        (slice(0, 40), slice(0, 300)),
+        (slice(37, 120), slice(201, 202)),
+        (slice(399, 400), slice(299, 300)),
+    ):
         part = field.draw(7, AXIS[rows], AXIS[:300][columns], 1.66e9)
         np.testing.assert_array_equal(part, whole[rows, columns])
 
@@ -35,8 +38,9 @@ def test_a_line_through_it_has_the_stated_slope(slope):
     power = np.mean(np.abs(np.fft.rfft(np.concatenate(lines), axis=1)) ** 2, 0)
     k = np.fft.rfftfreq(len(x), STEP)
     inside = (k > 1 / 1500e3) & (k < 1 / 30e3)
-    even = np.interp(np.linspace(np.log(k[inside][0]), np.log(k[inside][-1]), 60), np.log(k[inside]),
-                     np.log(power[inside]))
+    even = np.interp(
+        np.linspace(np.log(k[inside][0]), np.log(k[inside][-1]), 60), np.log(k[inside]), np.log(power[inside])
+    )
     found = -np.polyfit(np.linspace(np.log(k[inside][0]), np.log(k[inside][-1]), 60), even, 1)[0]
     assert found == pytest.approx(slope, abs=0.15)
 
@@ -60,8 +64,10 @@ def test_it_fades_from_one_draw_into_the_next_as_a_cosine():
 
 
 def test_another_channel_member_or_seed_is_another_field():
-    draws = [Octaves(c, 50e3, 10e3).draw(s, AXIS, AXIS, 0.0, member=m) for c, s, m in
-             ((1, 1, 0), (2, 1, 0), (1, 2, 0), (1, 1, 1))]
+    draws = [
+        Octaves(c, 50e3, 10e3).draw(s, AXIS, AXIS, 0.0, member=m)
+        for c, s, m in ((1, 1, 0), (2, 1, 0), (1, 2, 0), (1, 1, 1))
+    ]
     for number, one in enumerate(draws):
         for other in draws[:number]:
             assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.15

@@ -16,8 +16,12 @@ def places():
         longitude = -105.0 + width * generator.uniform(-0.5, 0.5, n)
         elevation = generator.uniform(0.0, 3000.0, n)
         return Points(
-            latitude, longitude, cartesian(latitude, longitude), elevation,
-            generator.uniform(0.0, 1.0, n), elevation * generator.uniform(-0.3, 0.3, n),
+            latitude,
+            longitude,
+            cartesian(latitude, longitude),
+            elevation,
+            generator.uniform(0.0, 1.0, n),
+            elevation * generator.uniform(-0.3, 0.3, n),
         )
 
     return make
@@ -37,11 +41,13 @@ def line():
 @pytest.fixture
 def covariance() -> Covariance:
     """Of temperature: two scales of every feature and one of neighbours."""
-    return Covariance((
-        Component(4.0, "rounded", 900e3, 2000.0),
-        Component(1.75, "askey", 800e3, 1580.0, 2.9, 1150.0),
-        Component(0.5, "askey", 91e3),
-    ))
+    return Covariance(
+        (
+            Component(4.0, "rounded", 900e3, 2000.0),
+            Component(1.75, "askey", 800e3, 1580.0, 2.9, 1150.0),
+            Component(0.5, "askey", 91e3),
+        )
+    )
 
 
 @pytest.fixture

@@ -45,8 +45,12 @@ def test_the_local_filter_agrees_to_a_millionth_with_its_own_taper(problem):
         return np.flatnonzero(coefficients > 0), coefficients[coefficients > 0]
 
     theirs, _ = dapper.local_analyses(
-        background + perturbations(targets), observed + perturbations(stations), randvars.GaussRV(C=r**2, M=80).C,
-        observed + d, [np.array([i]) for i in range(60)], taper,
+        background + perturbations(targets),
+        observed + perturbations(stations),
+        randvars.GaussRV(C=r**2, M=80).C,
+        observed + d,
+        [np.array([i]) for i in range(60)],
+        taper,
     )
     fit = LETKF(perturbations, Localisation(radius)).fit(stations, d, r)
     ours = background + fit.increment(targets) + fit.members(targets)

@@ -50,8 +50,10 @@ def test_hybrid_and_localised_it_is_the_formula_of_the_textbook(problem, covaria
     expected = b(targets, stations) @ np.linalg.solve(a, d)
     assert fit.increment(targets) == pytest.approx(expected, abs=2e-3 * np.abs(expected).max())  # static: single
     pure = EnVar(HybridCovariance(None, perturbations, localisation, 0.0, 0.8), None).fit(stations, d, r)
-    hbh, bh = (localisation.matrix(p, stations) * (perturbations(p).T @ perturbations(stations)) * 0.8 / (N - 1)
-               for p in (stations, targets))
+    hbh, bh = (
+        localisation.matrix(p, stations) * (perturbations(p).T @ perturbations(stations)) * 0.8 / (N - 1)
+        for p in (stations, targets)
+    )
     expected = bh @ np.linalg.solve(hbh + np.diag(r**2), d)
     assert pure.increment(targets) == pytest.approx(expected, abs=1e-9 * np.abs(expected).max())
 
@@ -95,9 +97,14 @@ def test_no_spread_and_no_station_leave_the_background(problem):
     assert alone.error(targets) == pytest.approx(perturbations(targets).std(axis=0, ddof=1))
 
 
-@pytest.mark.parametrize("static, ensemble, message", [
-    (-0.1, 1.0, "expected weights >= 0"), (0.0, 0.0, "not both 0"), (1.0, 1.0, "needs a static covariance, got none"),
-])
+@pytest.mark.parametrize(
+    "static, ensemble, message",
+    [
+        (-0.1, 1.0, "expected weights >= 0"),
+        (0.0, 0.0, "not both 0"),
+        (1.0, 1.0, "needs a static covariance, got none"),
+    ],
+)
 def test_weights_that_make_no_covariance_are_refused(static, ensemble, message):
     with pytest.raises(ValueError, match=message):
         HybridCovariance(None, lambda points: None, None, static, ensemble)

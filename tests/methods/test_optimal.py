@@ -39,8 +39,10 @@ def errors():
     for number in range(CASES):
         (background, true), table = plane.draw(number)
         said = {"background": background}
-        said |= {name: method.analyse(background, table.place, table.value)
-                 for name, method in (("interpolation", interpolation), ("bayes", bayes))}
+        said |= {
+            name: method.analyse(background, table.place, table.value)
+            for name, method in (("interpolation", interpolation), ("bayes", bayes))
+        }
         for name, field in said.items():
             found[name].append(np.mean((field - true) ** 2))
         if number < 8:

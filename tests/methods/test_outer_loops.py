@@ -66,7 +66,11 @@ def test_accurate_speeds_and_a_direction_are_believed():
     known, places = covariance(), np.array([[2, 3], [2, 3], [2, 3]])
     given = places, np.array([0, 1, 2]), np.array([0.0, 1.5, 0.4]), np.full(3, 0.01)
     speed = STRONG.values(np.array([[0.0, 1.5, 0.4]]), np.array([3]))
-    told = (np.concatenate([places[:1], places]), np.array([3, 0, 1, 2]), np.concatenate([speed, given[2]]),
-            np.array([0.01, 0.01, 2.0, 2.0]))
+    told = (
+        np.concatenate([places[:1], places]),
+        np.array([3, 0, 1, 2]),
+        np.concatenate([speed, given[2]]),
+        np.array([0.01, 0.01, 2.0, 2.0]),
+    )
     found = OuterLoops(known, STRONG, np.ones(5)).analyse(*told)[:, 2, 3]
     assert STRONG.values(found[None], np.array([3]))[0] == pytest.approx(speed[0], abs=0.02)

@@ -66,13 +66,16 @@ def test_a_method_of_ensembles_without_one_says_how_to_give_it(name):
         build_method(name, bare, "t2m", Covariance((COMPONENT,)), waves(np.random.default_rng(0), 8))
 
 
-@pytest.mark.parametrize("make, message", [
-    (lambda: Members(NEAR, -1.0), "weight and static: expected >= 0"),
-    (lambda: Members(NEAR, 0.0), "not both 0"),
-    (lambda: Members(NEAR, 1.0, error_factor=0.0), "error_factor: expected a positive"),
-    (lambda: EnsembleSettings(Members(NEAR, 1.0, 0.5), *[Members(NEAR, 1.0)] * 2), "letkf: static"),
-    (lambda: EnsembleSettings(*[Members(NEAR, 1.0)] * 3, 2.0), "relaxation: expected 0 to 1"),
-])
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: Members(NEAR, -1.0), "weight and static: expected >= 0"),
+        (lambda: Members(NEAR, 0.0), "not both 0"),
+        (lambda: Members(NEAR, 1.0, error_factor=0.0), "error_factor: expected a positive"),
+        (lambda: EnsembleSettings(Members(NEAR, 1.0, 0.5), *[Members(NEAR, 1.0)] * 2), "letkf: static"),
+        (lambda: EnsembleSettings(*[Members(NEAR, 1.0)] * 3, 2.0), "relaxation: expected 0 to 1"),
+    ],
+)
 def test_settings_of_members_that_no_analysis_can_use_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
@@ -90,12 +93,15 @@ def test_the_shipped_settings_know_every_variable():
     assert shipped.variables["u10"] == shipped.variables["v10"]
 
 
-@pytest.mark.parametrize("bad, message", [
-    ({"observation_error": 0.0}, "observation_error: expected a positive"),
-    ({"observation_error": float("nan")}, "observation_error: expected a positive"),
-    ({"huber": 0.0}, "huber: expected a positive limit, or null"),
-    ({"covariance": ()}, "covariance: expected at least one component"),
-])
+@pytest.mark.parametrize(
+    "bad, message",
+    [
+        ({"observation_error": 0.0}, "observation_error: expected a positive"),
+        ({"observation_error": float("nan")}, "observation_error: expected a positive"),
+        ({"huber": 0.0}, "huber: expected a positive limit, or null"),
+        ({"covariance": ()}, "covariance: expected at least one component"),
+    ],
+)
 def test_settings_that_no_analysis_can_use_are_refused(bad, message):
     with pytest.raises(ValueError, match=message):
         VariableSettings(**{"observation_error": 1.0, "huber": 1.5, "covariance": (COMPONENT,), **bad})

@@ -19,8 +19,14 @@ def series(values, *, variable="t2m", hours=None, station="A", network="metar", 
     time = MIDNIGHT + np.round(hours * 3600).astype("timedelta64[s]")
     size = len(values)
     return Observations.build(
-        station=[station] * size, network=network, latitude=40.0, longitude=-100.0, time=time,
-        variable=[variable] * size, value=values, **more,
+        station=[station] * size,
+        network=network,
+        latitude=40.0,
+        longitude=-100.0,
+        time=time,
+        variable=[variable] * size,
+        value=values,
+        **more,
     )
 
 
@@ -47,8 +53,9 @@ def test_few_reports_and_gaps_show_no_stuck_sensor():
 
 def test_a_wind_that_never_turns_is_stuck_in_both_components_and_a_calm_is_not():
     def wind(east, north, size=8):
-        return Observations.concatenate([
-            series(np.full(size, east), variable="u10"), series(np.full(size, north), variable="v10")])
+        return Observations.concatenate(
+            [series(np.full(size, east), variable="u10"), series(np.full(size, north), variable="v10")]
+        )
 
     assert found(wind(3.0, 4.0), Flag.STUCK) == list(range(16))
     assert found(wind(0.0, 0.0), Flag.STUCK) == []
@@ -87,9 +94,13 @@ def test_where_many_report_a_spike_is_told_by_what_is_usual_among_them():
 
 
 def test_stations_networks_and_flagged_reports_are_kept_apart():
-    mixed = Observations.concatenate([
-        series([288.0, 289.0]), series([250.0, 251.0], station="B", hours=[0.5, 1.5]),
-        series([240.0], network="other", hours=[0.7])])
+    mixed = Observations.concatenate(
+        [
+            series([288.0, 289.0]),
+            series([250.0, 251.0], station="B", hours=[0.5, 1.5]),
+            series([240.0], network="other", hours=[0.7]),
+        ]
+    )
     assert found(mixed, Flag.STEP | Flag.STUCK) == []
     rejected = series([288.0, 250.0, 288.0, 289.0], flags=[0, int(Flag.RANGE), 0, 0])
     assert found(rejected, Flag.STEP) == []
@@ -106,8 +117,9 @@ def test_copies_share_what_is_found_and_corrections_count_for_what_they_correct(
 
 def test_the_order_of_rows_changes_nothing():
     random = np.random.default_rng(3)
-    table = Observations.concatenate([
-        series(np.where(random.random(40) < 0.1, 250.0, 288.0 + np.arange(40) % 3), station=str(k)) for k in range(20)])
+    table = Observations.concatenate(
+        [series(np.where(random.random(40) < 0.1, 250.0, 288.0 + np.arange(40) % 3), station=str(k)) for k in range(20)]
+    )
     order = random.permutation(len(table))
     whole, mixed = check_history(table), check_history(table[order])
     np.testing.assert_array_equal(whole.flags[order], mixed.flags)

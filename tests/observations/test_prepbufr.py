@@ -150,7 +150,9 @@ def test_mass_and_wind_become_one_report_and_pressure_comes_once(one_message, ta
     assert set(table.network[table.station == "KDEN"]) == {"187"}
     assert table.of("u10").elevation.tolist() == [1656.0]
     assert dict(zip(table.of("psfc").station, table.of("psfc").value, strict=True)) == {
-        "KDEN": 83000.0, "KMSY": 100100.0}
+        "KDEN": 83000.0,
+        "KMSY": 100100.0,
+    }
     assert (table.of("gust").value.tolist(), table.of("gust").flags.tolist()) == ([9.8], [Flag.PROVIDER])
     assert (only(table, "u10"), only(table, "v10"), only(table, "sky_cover")) == (-3.4, 5.6, 1.0)
     assert set(table.time.astype(str)) == {"2022-08-24T05:45:00"}

@@ -140,8 +140,11 @@ def test_errors_fill_what_the_source_left_open_by_type_and_height(lists_of):
     text = f" 187 OBSERVATION TYPE\n{falling}\n{errors('287')}"
     lists = lists_of(errtable=text)
     report = table(
-        variable=["t2m", "d2m", "u10", "psfc", "gust", "t2m", "t2m"], network=["187"] * 5 + ["187", "metar"],
-        value=[290.0, 280.0, 3.0, 9e4, 9.0, 290.0, 290.0], elevation=0.0, error=[np.nan] * 5 + [0.7, np.nan],
+        variable=["t2m", "d2m", "u10", "psfc", "gust", "t2m", "t2m"],
+        network=["187"] * 5 + ["187", "metar"],
+        value=[290.0, 280.0, 3.0, 9e4, 9.0, 290.0, 290.0],
+        elevation=0.0,
+        error=[np.nan] * 5 + [0.7, np.nan],
         station=["A"] * 5 + ["B", "C"],
     )
     filled = fill_errors(report, lists.errors).error
@@ -152,17 +155,24 @@ def test_errors_fill_what_the_source_left_open_by_type_and_height(lists_of):
     assert lists_of(nlqc=errors(subtype=" subtype    0    999    999    999    999")).errors is None
 
 
-@pytest.mark.parametrize(("name", "text", "message"), [
-    ("t_list", reject("temperature obs", "A") + "B | itype\n", r"t_list: line 5: expected a quote, a station's name"),
-    ("x_list", reject("happiness obs", "A"), r"x_list: line 2: expected 'reject list for' temperature"),
-    ("prov", f"{STARS}\nUse list for mesonet data\n{STARS}\nRAWS\n", r"prov: line 4: expected a provider in eight"),
-    ("bins", "number of bins = 8\nTURN       APRSWXNE   42.9858  -113.1770    9\n", r"bins: line 2: .* 1 to 8"),
-    ("vis", "ABC\ntwo words\n", r"vis: line 2: expected a reject list, a use list"),
-    ("plain", "ABC\n", r"plain: a plain list of stations does not say of what; .*rename it"),
-    ("err", errors().rsplit("\n", 2)[0] + "\n", r"err: line 34: expected 6 numbers.*got the end"),
-    ("err", errors() + errors(), r"err: line 35: expected the heading of a report type, each once"),
-    ("err", errors(values="1.0 x 1.0 1.0 1.0"), r"err: line 2: expected 6 numbers"),
-])
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "t_list",
+            reject("temperature obs", "A") + "B | itype\n",
+            r"t_list: line 5: expected a quote, a station's name",
+        ),
+        ("x_list", reject("happiness obs", "A"), r"x_list: line 2: expected 'reject list for' temperature"),
+        ("prov", f"{STARS}\nUse list for mesonet data\n{STARS}\nRAWS\n", r"prov: line 4: expected a provider in eight"),
+        ("bins", "number of bins = 8\nTURN       APRSWXNE   42.9858  -113.1770    9\n", r"bins: line 2: .* 1 to 8"),
+        ("vis", "ABC\ntwo words\n", r"vis: line 2: expected a reject list, a use list"),
+        ("plain", "ABC\n", r"plain: a plain list of stations does not say of what; .*rename it"),
+        ("err", errors().rsplit("\n", 2)[0] + "\n", r"err: line 34: expected 6 numbers.*got the end"),
+        ("err", errors() + errors(), r"err: line 35: expected the heading of a report type, each once"),
+        ("err", errors(values="1.0 x 1.0 1.0 1.0"), r"err: line 2: expected 6 numbers"),
+    ],
+)
 def test_a_damaged_list_is_an_error_that_names_file_and_line(lists_of, name, text, message):
     with pytest.raises(InputError, match=message):
         lists_of(**{name: text})

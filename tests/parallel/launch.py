@@ -61,8 +61,12 @@ def mlrtma(folder: Path, verb: str, config: str, *more: str, ranks: int = 1) -> 
         mpiexec = Path(sys.executable).parent / "mpiexec"
         launcher = str(mpiexec) if mpiexec.exists() else "mpiexec"
         command = [launcher, "--oversubscribe", "--bind-to", "none", "-n", str(ranks), *command]
-    root = ("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "PRTE_ALLOW_RUN_AS_ROOT",
-            "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM")
+    root = (
+        "OMPI_ALLOW_RUN_AS_ROOT",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM",
+        "PRTE_ALLOW_RUN_AS_ROOT",
+        "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM",
+    )
     settings = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | dict.fromkeys(root, "1")
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1800, env=settings)
     assert done.returncode == 0, done.stderr

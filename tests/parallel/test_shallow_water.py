@@ -35,6 +35,11 @@ def test_invariants_and_stable_steps_on_tiles_are_those_of_the_undivided_domain(
 
 
 def test_periodic_closed_and_open_sides_were_checked_on_two_three_and_four_tiles(found):
-    for case in ("u ('periodic', 'periodic') (1, 2)", "v ('wall', 'periodic') (4, 1)", "h ('open', 'open') (2, 2)",
-                 "u ('periodic', 'open') (1, 3)", "balanced (2, 2)"):
+    for case in (
+        "u ('periodic', 'periodic') (1, 2)",
+        "v ('wall', 'periodic') (4, 1)",
+        "h ('open', 'open') (2, 2)",
+        "u ('periodic', 'open') (1, 3)",
+        "balanced (2, 2)",
+    ):
         assert case in found["equality"]

@@ -70,8 +70,12 @@ def truncation(points: int) -> list[float]:
 def flow(y, x, width):
     """Smooth h, u, v and terrain on a periodic square."""
     y, x = torch.broadcast_tensors(2 * math.pi * y / width, 2 * math.pi * x / width)
-    return (300 + 60 * torch.sin(x + 0.3) * torch.cos(y) - 20 * torch.cos(2 * y), 20 * torch.sin(y + x) + 5 * torch.cos(
-        2 * x), 15 * torch.cos(x - 0.5) * torch.sin(y) + 4, 40 * torch.cos(x) * torch.cos(y + 1))
+    return (
+        300 + 60 * torch.sin(x + 0.3) * torch.cos(y) - 20 * torch.cos(2 * y),
+        20 * torch.sin(y + x) + 5 * torch.cos(2 * x),
+        15 * torch.cos(x - 0.5) * torch.sin(y) + 4,
+        40 * torch.cos(x) * torch.cos(y + 1),
+    )
 
 
 def equations(y, x, width, model):
@@ -84,9 +88,11 @@ def equations(y, x, width, model):
 
     (u_y, u_x), (v_y, v_x), (s_y, s_x) = slope(u), slope(v), slope(h + ground)
     f, g = model.coriolis, model.gravity
-    right = (-slope(h * u)[1] - slope(h * v)[0],
-             f * v - u * u_x - v * u_y - g * s_x,
-             -f * u - u * v_x - v * v_y - g * s_y)
+    right = (
+        -slope(h * u)[1] - slope(h * v)[0],
+        f * v - u * u_x - v * u_y - g * s_x,
+        -f * u - u * v_x - v * v_y - g * s_y,
+    )
     return [field.detach() for field in right]
 
 
@@ -139,14 +145,20 @@ def fastest(model, profile, depth, wave):
     carried = -ik * np.diag(profile)
     shear = np.diag(difference @ profile)
     zero = np.zeros((count, count))
-    matrix = np.block([[carried, -mean.T @ shear, -ik * model.gravity * np.eye(count)],
-                       [np.zeros((count - 1, count)), -ik * at_v, -model.gravity * difference],
-                       [-ik * depth * np.eye(count) + zero, depth * difference.T, carried]])
+    matrix = np.block(
+        [
+            [carried, -mean.T @ shear, -ik * model.gravity * np.eye(count)],
+            [np.zeros((count - 1, count)), -ik * at_v, -model.gravity * difference],
+            [-ik * depth * np.eye(count) + zero, depth * difference.T, carried],
+        ]
+    )
     values, vectors = np.linalg.eig(matrix)
     best = int(values.real.argmax())
     u, v, h = np.split(vectors[:, best], [count, 2 * count - 1])
     v, columns = np.concatenate(([0.0], v)), round(2 * math.pi / wave / d)
     eastward = np.arange(columns) * d
-    parts = [(part[:, None] * np.exp(1j * wave * (eastward + shift))).real
-             for part, shift in ((h, d / 2), (u, 0.0), (v, d / 2))]
+    parts = [
+        (part[:, None] * np.exp(1j * wave * (eastward + shift))).real
+        for part, shift in ((h, d / 2), (u, 0.0), (v, d / 2))
+    ]
     return float(values[best].real), torch.from_numpy(np.stack(parts) / np.abs(v).max())

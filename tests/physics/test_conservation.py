@@ -18,8 +18,10 @@ def noise(seed: int, *shape: int) -> torch.Tensor:
 
 def random_state(seed: int, cases: int = 2) -> torch.Tensor:
     """White noise: depth 2000 +- 100 m, wind +- 20 m/s; nothing is smooth, nothing in balance."""
-    return noise(seed, cases, 3, *DOMAIN) * torch.tensor([100.0, 20.0, 20.0])[:, None, None] + torch.tensor(
-        [2000.0, 0.0, 0.0])[:, None, None]
+    return (
+        noise(seed, cases, 3, *DOMAIN) * torch.tensor([100.0, 20.0, 20.0])[:, None, None]
+        + torch.tensor([2000.0, 0.0, 0.0])[:, None, None]
+    )
 
 
 def rough_model(sides, **more) -> ShallowWater:
@@ -83,8 +85,10 @@ def dissipation(model: ShallowWater, state: torch.Tensor) -> float:
 @pytest.mark.parametrize("sides", CLOSED)
 @pytest.mark.parametrize("dtype, bound", [(torch.float64, 1e-14), (torch.float32, 1e-6)])
 def test_mass_is_kept_over_a_run_to_the_last_digits(sides, dtype, bound):
-    model, state = rough_model(sides, viscosity=1e5), (random_state(4) * 0.2 + 1500.0 * (torch.arange(3) == 0)[
-        :, None, None]).to(dtype)
+    model, state = (
+        rough_model(sides, viscosity=1e5),
+        (random_state(4) * 0.2 + 1500.0 * (torch.arange(3) == 0)[:, None, None]).to(dtype),
+    )
     end = model.run(state, 15.0, 40)
     before, after = mass(model, state), mass(model, end)
     assert float((end - state).abs().max()) > 1.0

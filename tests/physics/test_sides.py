@@ -83,37 +83,51 @@ def test_a_flow_between_walls_is_half_of_its_mirror_image_on_a_periodic_plane(si
     """Without rotation a free-slip wall is a mirror."""
     dim = 2 if sides[0] == "wall" else 3
     generator = torch.Generator().manual_seed(5)
-    half = torch.randn(1, 3, 8, 8, generator=generator, dtype=torch.float64) + DEPTH * (
-        torch.arange(3) == 0)[:, None, None]
+    half = (
+        torch.randn(1, 3, 8, 8, generator=generator, dtype=torch.float64)
+        + DEPTH * (torch.arange(3) == 0)[:, None, None]
+    )
     across = 2 if dim == 2 else 1
     half.select(dim, 0)[:, across] = 0.0
     mirrored = half.flip(dim)
-    mirrored[:, across] = -torch.cat((torch.zeros_like(half[:, across].narrow(dim - 1, 0, 1)),
-                                      half[:, across].narrow(dim - 1, 1, 7).flip(dim - 1)), dim - 1)
+    mirrored[:, across] = -torch.cat(
+        (torch.zeros_like(half[:, across].narrow(dim - 1, 0, 1)), half[:, across].narrow(dim - 1, 1, 7).flip(dim - 1)),
+        dim - 1,
+    )
     whole = ShallowWater(SPACING).run(torch.cat((half, mirrored), dim), 50.0, 20)
     walled = ShallowWater(SPACING, sides=sides).run(half, 50.0, 20)
     assert float((walled - half).abs().max()) > 0.1
     assert torch.allclose(walled, whole.narrow(dim, 0, 8), rtol=0.0, atol=1e-11)
 
 
-@pytest.mark.parametrize("given, expected", [
-    ({"sides": ("wall", "cliff")}, "sides: expected two (in y, in x) of periodic, wall, open"),
-    ({"beta": 1e-11}, "f would jump where it wraps"),
-    ({"sides": ("open", "wall")}, "surface is the height of the water outside open sides"),
-    ({"surface": 3.0}, "surface is the height of the water outside open sides"),
-    ({"viscosity": -1.0}, "a viscosity of at least 0"),
-])
+@pytest.mark.parametrize(
+    "given, expected",
+    [
+        ({"sides": ("wall", "cliff")}, "sides: expected two (in y, in x) of periodic, wall, open"),
+        ({"beta": 1e-11}, "f would jump where it wraps"),
+        ({"sides": ("open", "wall")}, "surface is the height of the water outside open sides"),
+        ({"surface": 3.0}, "surface is the height of the water outside open sides"),
+        ({"viscosity": -1.0}, "a viscosity of at least 0"),
+    ],
+)
 def test_a_domain_that_cannot_be_is_refused_with_the_reason(given, expected):
     with pytest.raises(InputError) as refused:
         ShallowWater(SPACING, **given)
     assert expected in str(refused.value)
 
 
-@pytest.mark.parametrize("model, shape, expected", [
-    (ShallowWater(1.0), (3, 4, 4), "expected a state (batch, 3, y, x)"),
-    (ShallowWater(1.0, terrain=torch.zeros(4, 5)), (1, 3, 4, 4), "expected terrain on the points held here, (4, 4)"),
-    (ShallowWater(1.0, sides=("wall", "wall")), (1, 3, 4, 4), "but the sides are ('wall', 'wall')"),
-])
+@pytest.mark.parametrize(
+    "model, shape, expected",
+    [
+        (ShallowWater(1.0), (3, 4, 4), "expected a state (batch, 3, y, x)"),
+        (
+            ShallowWater(1.0, terrain=torch.zeros(4, 5)),
+            (1, 3, 4, 4),
+            "expected terrain on the points held here, (4, 4)",
+        ),
+        (ShallowWater(1.0, sides=("wall", "wall")), (1, 3, 4, 4), "but the sides are ('wall', 'wall')"),
+    ],
+)
 def test_a_state_that_does_not_suit_the_domain_is_refused_with_the_reason(model, shape, expected):
     with pytest.raises(InputError) as refused:
         model.tendency(torch.ones(shape), Alone((4, 4), (True, True)))

@@ -15,8 +15,9 @@ MODEL = ShallowWater(2e4, coriolis=1e-4)
 
 
 def states(cases: int, **changes) -> torch.Tensor:
-    return random_balanced(MODEL, PLANE, **{"depth": 1000.0, "speed": 15.0, "length": 2e5, "seed": 3, "cases": cases,
-                                            **changes})
+    return random_balanced(
+        MODEL, PLANE, **{"depth": 1000.0, "speed": 15.0, "length": 2e5, "seed": 3, "cases": cases, **changes}
+    )
 
 
 def spreading(state: torch.Tensor) -> float:
@@ -97,8 +98,9 @@ def test_the_gradient_of_a_step_is_that_of_finite_differences(sides):
     state = (state + 10.0 * (torch.arange(3) == 0)[:, None, None]).requires_grad_()
 
     def stepped(state, terrain):
-        model = ShallowWater(1.0, gravity=2.0, coriolis=0.3, viscosity=0.1, terrain=terrain, sides=sides,
-                             surface=surface)
+        model = ShallowWater(
+            1.0, gravity=2.0, coriolis=0.3, viscosity=0.1, terrain=terrain, sides=sides, surface=surface
+        )
         return model.to_centres(model.step(state, 0.1))
 
     assert torch.autograd.gradcheck(stepped, (state, terrain), atol=1e-7)
@@ -136,8 +138,9 @@ def test_strong_friction_shortens_the_stable_step_as_it_must():
 def test_nothing_of_a_run_is_made_on_another_device_than_that_of_the_state(sides):
     """PyTorch's meta device has shapes and no numbers, and refuses to meet tensors of the processor."""
     terrain, state = torch.zeros(4, 5, device="meta"), torch.ones(2, 3, 4, 5, device="meta")
-    model = ShallowWater(1.0, coriolis=0.3, viscosity=0.1, terrain=terrain, sides=sides,
-                         surface=10.0 if "open" in sides else None)
+    model = ShallowWater(
+        1.0, coriolis=0.3, viscosity=0.1, terrain=terrain, sides=sides, surface=10.0 if "open" in sides else None
+    )
     end = model.to_centres(model.run(state, 0.1, 2))
     assert end.device.type == "meta" and end.shape == state.shape
     for invariant in (mass, energy, potential_enstrophy):

@@ -74,8 +74,7 @@ def test_no_front_appears_or_vanishes_while_it_is_felt():
 
 def test_fronts_follow_each_other_at_the_interval():
     kind = Fronts(interval=48.0)
-    times = sorted({f.passage for day in range(60)
-                    for f in kind.near(3, 1.6e9 + day * 86400.0, CENTRE, northern=True)})
+    times = sorted({f.passage for day in range(60) for f in kind.near(3, 1.6e9 + day * 86400.0, CENTRE, northern=True)})
     assert np.mean(np.diff(times)) == pytest.approx(48.0 * HOUR, rel=0.05)
     heading = [f.heading[0] for f in kind.near(3, 1.6e9, CENTRE, northern=True)]
     assert heading and max(heading) <= 0.0  # towards the equator

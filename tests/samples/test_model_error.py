@@ -75,7 +75,8 @@ def test_bias_and_random_error_are_as_stated_and_grow_with_the_forecast(ground):
         truth = Hour(Weather(), 1, ground, time).fields()
         for lead, drawn in errors.items():
             told = ModelError(lead=lead, displacement=0.0, **{**ONLY, "bias": 1.0, "error": 1.0}).fields(
-                Weather(), 1, ground, time)
+                Weather(), 1, ground, time
+            )
             drawn.append({name: told[name] - truth[name] for name in ("t2m", "u10", "psfc")})
     for name in ("t2m", "u10", "psfc"):
         bias, deviation = ADDED[name]

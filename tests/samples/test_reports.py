@@ -79,9 +79,14 @@ def test_a_station_says_the_same_whoever_else_reports(sites):
 
 def test_values_are_rounded_as_networks_do():
     generator, finely = np.random.default_rng(1), np.array([False, True] * 500)
-    said = {"t2m": generator.uniform(250, 310, 1000), "u10": generator.normal(0, 6, 1000),
-            "v10": generator.normal(0, 6, 1000), "visibility": generator.uniform(100, 16000, 1000),
-            "ceiling": generator.uniform(30, 3000, 1000), "sky_cover": generator.uniform(0, 1, 1000)}
+    said = {
+        "t2m": generator.uniform(250, 310, 1000),
+        "u10": generator.normal(0, 6, 1000),
+        "v10": generator.normal(0, 6, 1000),
+        "visibility": generator.uniform(100, 16000, 1000),
+        "ceiling": generator.uniform(30, 3000, 1000),
+        "sky_cover": generator.uniform(0, 1, 1000),
+    }
     made = round_reports(said, finely)
     tenths = (made["t2m"] - 273.15) * 10
     np.testing.assert_allclose(tenths, np.round(tenths), atol=1e-6)

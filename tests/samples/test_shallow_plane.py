@@ -23,8 +23,9 @@ from mlrtma_dist.samples.store import Layout, Store, StoreError
 from mlrtma_dist.samples.symmetry import Symmetry
 from mlrtma_dist.samples.worlds import world_of
 
-PLANE = ShallowPlane(size=32, steps=6, length=(8.0, 14.0), observations=(9, 10, 11, 30, 40), seed=3,
-                     indirect=IndirectTypes(3.0))
+PLANE = ShallowPlane(
+    size=32, steps=6, length=(8.0, 14.0), observations=(9, 10, 11, 30, 40), seed=3, indirect=IndirectTypes(3.0)
+)
 CASES = 5
 
 

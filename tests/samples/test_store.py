@@ -105,9 +105,11 @@ def test_fields_wrap_on_a_periodic_domain(built, tmp_path):
     values = np.arange(48.0).reshape(6, 8)
     with World.start(device="cpu") as world:
         build_store(
-            tmp_path / "wrapped.h5", Layout("plane", (6, 8), True, ("a",), ("a",), edge=4),
+            tmp_path / "wrapped.h5",
+            Layout("plane", (6, 8), True, ("a",), ("a",), edge=4),
             np.zeros(1, "datetime64[s]"),
-            lambda number, box: Case(values[None], Table(np.empty((0, 2)), *np.empty((3, 0)))), world,
+            lambda number, box: Case(values[None], Table(np.empty((0, 2)), *np.empty((3, 0)))),
+            world,
         )
     store = Store(tmp_path / "wrapped.h5")
     expected = np.take(np.take(values, range(-3, 8), 0, mode="wrap"), range(5, 14), 1, mode="wrap")

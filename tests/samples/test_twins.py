@@ -68,8 +68,9 @@ def test_cases_are_hours_of_one_world(cases):
     np.testing.assert_array_equal(again.fields, cases.make(2, Box(0, 8, 0, 8)).fields)
     other = Twins(VARIABLES, stations=Stations(random=400), seed=2).on(load_domain("toy")).make(2, Box(0, 8, 0, 8))
     assert not np.array_equal(again.fields, other.fields)
-    one, next_one = (Twins(("t2m",), every=1).on(load_domain("toy")).make(n, Box(0, 120, 0, 160)).fields[1]
-                     for n in (3, 4))
+    one, next_one = (
+        Twins(("t2m",), every=1).on(load_domain("toy")).make(n, Box(0, 120, 0, 160)).fields[1] for n in (3, 4)
+    )
     assert np.corrcoef(one.ravel(), next_one.ravel())[0, 1] > 0.97
 
 
@@ -81,14 +82,17 @@ def test_stations_of_files_and_lists_add_up(tmp_path):
     assert len(sites) == 51 and list(sites.kind[sites.station == "HERE"]) == ["mesonet"]
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("variables: [t2m, rain]", "expected some of t2m"),
-    ("every: 0", "expected whole hours"),
-    ("stations: {random: 0}", "expected some"),
-    ("stations: {kind: balloon}", "expected one of airport"),
-    ("reporting: {gross: 2.0}", "expected a share"),
-    ("weather: {fronts: {speed: 0.0}}", "expected more than 0"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("variables: [t2m, rain]", "expected some of t2m"),
+        ("every: 0", "expected whole hours"),
+        ("stations: {random: 0}", "expected some"),
+        ("stations: {kind: balloon}", "expected one of airport"),
+        ("reporting: {gross: 2.0}", "expected a share"),
+        ("weather: {fronts: {speed: 0.0}}", "expected more than 0"),
+    ],
+)
 def test_what_cannot_be_is_refused(text, message):
     with pytest.raises(ValueError, match=message):
         config.build(Twins, config.parse_yaml(text, "given"), "given")

@@ -81,8 +81,13 @@ def test_imports_go_down_the_staircase():
 def test_ruff_finds_nothing_to_say():
     program = shutil.which("ruff", path=str(pathlib.Path(sys.executable).parent)) or shutil.which("ruff")
     assert program, "ruff is missing: pip install ruff"
-    done = subprocess.run([program, "check", "--no-cache", "--output-format", "concise", "."], cwd=ROOT,
-                          capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [program, "check", "--no-cache", "--output-format", "concise", "."],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -93,8 +98,12 @@ def test_no_file_is_longer_than_300_lines(path):
 
 
 def test_no_function_is_longer_than_60_lines():
-    long = {f"{name_of(path)}:{f.lineno} {f.name}": f.end_lineno - f.lineno + 1 for path in EVERY
-            for f in functions_of(tree_of(path)) if f.end_lineno - f.lineno + 1 > LONGEST_FUNCTION}
+    long = {
+        f"{name_of(path)}:{f.lineno} {f.name}": f.end_lineno - f.lineno + 1
+        for path in EVERY
+        for f in functions_of(tree_of(path))
+        if f.end_lineno - f.lineno + 1 > LONGEST_FUNCTION
+    }
     assert not long
 
 
@@ -149,15 +158,24 @@ def test_each_library_comes_in_by_its_door(module):
 
 
 def test_rooms_that_do_without_a_library_do():
-    wrong = [f"{name_of(p)}: {module}" for p in SOURCES for room, modules in CLOSED.items()
-             for module in modules if name_of(p).startswith(room) and imports(p, module)]
+    wrong = [
+        f"{name_of(p)}: {module}"
+        for p in SOURCES
+        for room, modules in CLOSED.items()
+        for module in modules
+        if name_of(p).startswith(room) and imports(p, module)
+    ]
     assert not wrong
 
 
 def test_methods_and_mathematics_know_no_ranks():
     rooms = tuple(f"mlrtma_dist/{room}/" for room in ("methods", "nn", "physics", "linalg", "verification"))
-    wrong = [f"{name_of(p)}: {module}" for p in SOURCES for module in ("torch.distributed", "mpi4py", "deepspeed")
-             if name_of(p).startswith(rooms) and imports(p, module)]
+    wrong = [
+        f"{name_of(p)}: {module}"
+        for p in SOURCES
+        for module in ("torch.distributed", "mpi4py", "deepspeed")
+        if name_of(p).startswith(rooms) and imports(p, module)
+    ]
     assert not wrong
 
 

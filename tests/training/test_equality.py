@@ -6,8 +6,12 @@ import pytest
 from launch import launch
 
 KERNEL = "../../training/kernels/equality"
-CASES = [(name, stage, mesh) for mesh in ("1, (1, 1, 1)", "2, (2, 1, 1)", "2, (1, 2, 1)", "4, (1, 2, 2)")
-         for stage in range(4) for name in ("SGD", "AdamW", "bf16")]
+CASES = [
+    (name, stage, mesh)
+    for mesh in ("1, (1, 1, 1)", "2, (2, 1, 1)", "2, (1, 2, 1)", "4, (1, 2, 2)")
+    for stage in range(4)
+    for name in ("SGD", "AdamW", "bf16")
+]
 
 
 @pytest.fixture(scope="module")

@@ -42,22 +42,37 @@ def store(tmp_path_factory):
 
 
 def command(store, output, *more, ranks=0):
-    start = [sys.executable, "-c", START, "train", str(store / "run.yaml"), "--samples", str(store / "samples.h5"),
-             "--output", str(output), *more]
+    start = [
+        sys.executable,
+        "-c",
+        START,
+        "train",
+        str(store / "run.yaml"),
+        "--samples",
+        str(store / "samples.h5"),
+        "--output",
+        str(output),
+        *more,
+    ]
     mpiexec = Path(sys.executable).parent / "mpiexec"
     launcher = str(mpiexec) if mpiexec.exists() else "mpiexec"
     return [launcher, "--oversubscribe", "--bind-to", "none", "-n", str(ranks), *start] if ranks else start
 
 
 def environment():
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1",
-            **dict.fromkeys(("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"), "1"),
-            **dict.fromkeys(("PRTE_ALLOW_RUN_AS_ROOT", "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM"), "1")}
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        **dict.fromkeys(("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"), "1"),
+        **dict.fromkeys(("PRTE_ALLOW_RUN_AS_ROOT", "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM"), "1"),
+    }
 
 
 def run(store, output, *more, ranks=0):
-    done = subprocess.run(command(store, output, *more, ranks=ranks), capture_output=True, text=True, timeout=300,
-                          env=environment())
+    done = subprocess.run(
+        command(store, output, *more, ranks=ranks), capture_output=True, text=True, timeout=300, env=environment()
+    )
     assert done.returncode == 0, done.stderr
     return done
 
@@ -126,8 +141,20 @@ def test_a_new_run_does_not_write_over_the_checkpoints_of_another(store, uninter
 
 
 def test_a_dry_run_prints_the_configuration_the_tiles_and_a_memory_estimate(store, capsys):
-    train.main([str(store / "run.yaml"), "--samples", str(store / "samples.h5"), "--output", str(store / "never"),
-                "--set", "schedule.steps=5", "--set", "mesh={data: 2, y: 2, x: 2}", "--dry-run"])
+    train.main(
+        [
+            str(store / "run.yaml"),
+            "--samples",
+            str(store / "samples.h5"),
+            "--output",
+            str(store / "never"),
+            "--set",
+            "schedule.steps=5",
+            "--set",
+            "mesh={data: 2, y: 2, x: 2}",
+            "--dry-run",
+        ]
+    )
     said = capsys.readouterr().out
     assert "steps: 5" in said and "# ranks: data(2) * y(2) * x(2) = 8" in said
     assert "[(32, 32), (32, 32), (32, 32), (32, 32)]" in said and "MiB activations" in said
@@ -148,14 +175,17 @@ def test_a_batch_key_is_refused_before_anything_starts(store):
         train.main([str(store / "run.yaml"), *given])
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ("device=tpu", "device: expected one of auto, cpu, cuda, got 'tpu'"),
-    ("variants=0", "expected variants from 1 and gap_hours from 0 on, got 0 and 0"),
-    ("schedule.seed=-1", "schedule.seed: expected 0 or more, got -1"),
-    ("settings.fold=0", "settings: expected a fold from 1 on"),
-    ("settings.widths=[]", "settings: expected widths from 1 on, one a level"),
-    ("settings.variables=3", "takes 9 channels and gives 3, the cases of plane have 3 and 1: variables: 1"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("device=tpu", "device: expected one of auto, cpu, cuda, got 'tpu'"),
+        ("variants=0", "expected variants from 1 and gap_hours from 0 on, got 0 and 0"),
+        ("schedule.seed=-1", "schedule.seed: expected 0 or more, got -1"),
+        ("settings.fold=0", "settings: expected a fold from 1 on"),
+        ("settings.widths=[]", "settings: expected widths from 1 on, one a level"),
+        ("settings.variables=3", "takes 9 channels and gives 3, the cases of plane have 3 and 1: variables: 1"),
+    ],
+)
 def test_a_setting_that_would_fail_later_is_refused_by_the_dry_run(store, change, message):
     given = ["--samples", str(store / "samples.h5"), "--output", "o", "--dry-run", "--set", change]
     with pytest.raises(ConfigError, match=message):

@@ -121,11 +121,20 @@ def test_a_batch_key_in_the_engine_section_is_refused_by_name(key):
         engine_settings.check({key: 4})
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ({"zero_optimisation": {"stage": 2}}, r"unknown key 'zero_optimisation' \(did you mean 'zero_optimization'\?\)"),
-    ({"optimizer": {"type": "Adamm"}}, "optimizer.type: expected AdamW, SGD or another of torch.optim, got 'Adamm'"),
-    ({"optimizer": {"params": {"betas": [0.9, 0.99]}}}, "optimizer.type: expected .*, got 'None'"),
-])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"zero_optimisation": {"stage": 2}},
+            r"unknown key 'zero_optimisation' \(did you mean 'zero_optimization'\?\)",
+        ),
+        (
+            {"optimizer": {"type": "Adamm"}},
+            "optimizer.type: expected AdamW, SGD or another of torch.optim, got 'Adamm'",
+        ),
+        ({"optimizer": {"params": {"betas": [0.9, 0.99]}}}, "optimizer.type: expected .*, got 'None'"),
+    ],
+)
 def test_an_engine_section_that_deepspeed_would_pass_over_or_trip_on_is_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         engine_settings.check(settings)
@@ -150,7 +159,9 @@ def test_single_numbers_lie_beside_the_weights_only_for_optimizers_that_want_the
 def test_settings_without_effect_warn(caplog):
     engine_settings.check({"scheduler": {"type": "WarmupLR"}, "optimizer": {"type": "Adam", "params": {"lr": 1.0}}})
     assert [record.message.split(" has no effect")[0] for record in caplog.records] == [
-        "engine.scheduler", "engine.optimizer.params.lr"]
+        "engine.scheduler",
+        "engine.optimizer.params.lr",
+    ]
 
 
 def test_metrics_of_steps_that_are_done_again_are_dropped(tmp_path):

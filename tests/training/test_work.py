@@ -36,8 +36,14 @@ def traffic(pytestconfig):
 @pytest.mark.parametrize("stage", [0, 1, 2, 3])
 def test_gradients_and_weights_counted_are_what_deepspeed_hands_to_torch(traffic, stage, bf16):
     """Sums of single numbers aside: DeepSpeed's own are a few bytes and differ by stage."""
-    real, counted = (Counter((kind, size) for kind, size in traffic[side][f"{stage} {bf16}"] if stage == 3 and (
-        kind != "sum") or size > 8) for side in ("real", "counted"))
+    real, counted = (
+        Counter(
+            (kind, size)
+            for kind, size in traffic[side][f"{stage} {bf16}"]
+            if stage == 3 and (kind != "sum") or size > 8
+        )
+        for side in ("real", "counted")
+    )
     assert real.total() >= 1 and counted == real
 
 
@@ -68,8 +74,12 @@ def test_an_operator_takes_the_longer_of_arithmetic_and_memory_and_calls_bound_a
 
 def test_operations_of_all_tiles_are_those_of_the_whole_where_nothing_is_computed_twice():
     method = Regression(RegressionSettings(widths=(8, 8), groups=2))
-    count = lambda table, at: sum(times * done for (done, _), times in work.of_pass(  # noqa: E731
-        method, Tile.split((64, 96), table, at, 4), (3, 1), 1, {}).operators.items())
+    count = lambda table, at: sum(
+        times * done
+        for (done, _), times in work.of_pass(  # noqa: E731
+            method, Tile.split((64, 96), table, at, 4), (3, 1), 1, {}
+        ).operators.items()
+    )
     tiles = sum(count((2, 2), (y, x)) for y in (0, 1) for x in (0, 1))
     assert tiles == count((1, 1), (0, 0)) > 0
 
@@ -104,11 +114,14 @@ def test_layouts_that_do_not_fit_are_refused_with_what_they_need():
     assert all(layout.mesh.tiles > 1 for layout in planner.layouts(16))
 
 
-@pytest.mark.parametrize(("bf16", "each"), [
-    # Weights, gradients, their sums in float32, and float32 masters with two moments; 4 ranks divide from a stage on.
-    (False, (4 + 4 + 8, 4 + 4 + 12 / 4, 4 + 4 / 4 + 12 / 4, 4 / 4 + 4 / 4 + 12 / 4)),
-    (True, (2 + 2 + 12, 2 + (2 + 4) + 12 / 4, 2 + (2 + 4) / 4 + 12 / 4, 2 / 4 + (2 + 4) / 4 + 12 / 4)),
-])
+@pytest.mark.parametrize(
+    ("bf16", "each"),
+    [
+        # Weights, gradients, their sums in float32, and float32 masters with two moments; 4 ranks divide from a stage on.
+        (False, (4 + 4 + 8, 4 + 4 + 12 / 4, 4 + 4 / 4 + 12 / 4, 4 / 4 + 4 / 4 + 12 / 4)),
+        (True, (2 + 2 + 12, 2 + (2 + 4) + 12 / 4, 2 + (2 + 4) / 4 + 12 / 4, 2 / 4 + (2 + 4) / 4 + 12 / 4)),
+    ],
+)
 def test_zero_divides_bytes_of_a_weight_as_rajbhandari_et_al_say(bf16, each):
     method = Regression(RegressionSettings(widths=(8, 8), groups=2))
     numbers = sum(weight.numel() for weight in method.network.parameters())

@@ -36,9 +36,13 @@ def estimated(assumed: float, seed: int = 21):
     departure, residual, covariance = analysed(assumed**2, seed)
     rows = TIMES * SIZE
     found = estimate_errors(
-        departure.ravel(), residual.ravel(), np.full(rows, assumed),
-        variable=np.full(rows, "t2m"), network=np.full(rows, "187"),
-        station=np.tile([f"S{index}" for index in range(SIZE)], TIMES))
+        departure.ravel(),
+        residual.ravel(),
+        np.full(rows, assumed),
+        variable=np.full(rows, "t2m"),
+        network=np.full(rows, "187"),
+        station=np.tile([f"S{index}" for index in range(SIZE)], TIMES),
+    )
     return found[0], covariance
 
 
@@ -75,15 +79,27 @@ def test_networks_with_too_few_reports_count_in_the_total_alone():
     network = np.where(np.arange(size) < LEAST_ROWS - 1, "few", "many")
     departure = np.random.default_rng(23).normal(size=size)
     departure[-1] = np.nan
-    rows = estimate_errors(departure, 0.5 * departure, np.ones(size), variable=np.full(size, "t2m"), network=network,
-                           station=np.arange(size).astype(str))
+    rows = estimate_errors(
+        departure,
+        0.5 * departure,
+        np.ones(size),
+        variable=np.full(size, "t2m"),
+        network=network,
+        station=np.arange(size).astype(str),
+    )
     assert [(row.network, row.n) for row in rows] == [("all", size - 1), ("many", size - LEAST_ROWS)]
 
 
 def test_departures_that_contradict_a_positive_variance_give_no_estimate():
     departure = np.ones(40)
-    rows = estimate_errors(departure, -departure, departure, variable=np.full(40, "t2m"), network=np.full(40, ""),
-                           station=np.arange(40).astype(str))
+    rows = estimate_errors(
+        departure,
+        -departure,
+        departure,
+        variable=np.full(40, "t2m"),
+        network=np.full(40, ""),
+        station=np.arange(40).astype(str),
+    )
     assert np.isnan(rows[0].estimated) and rows[0].background == pytest.approx(np.sqrt(2.0))
 
 
@@ -111,11 +127,14 @@ def test_chi_square_of_nothing_is_not_a_number_and_never_consistent():
     assert np.isnan(found.value) and found.n == 0 and not found.consistent
 
 
-@pytest.mark.parametrize(("departure", "covariance", "message"), [
-    (np.ones(2), np.eye(3), "2 departures need a covariance of shape \\(2, 2\\)"),
-    (np.array([1.0, np.nan]), np.eye(2), "1 of 2 departures are not finite"),
-    (np.ones(2), -np.eye(2), "not positive definite"),
-])
+@pytest.mark.parametrize(
+    ("departure", "covariance", "message"),
+    [
+        (np.ones(2), np.eye(3), "2 departures need a covariance of shape \\(2, 2\\)"),
+        (np.array([1.0, np.nan]), np.eye(2), "1 of 2 departures are not finite"),
+        (np.ones(2), -np.eye(2), "not positive definite"),
+    ],
+)
 def test_departures_and_covariances_that_do_not_fit_are_errors(departure, covariance, message):
     with pytest.raises(DiagnosticError, match=message):
         innovation_chi_square(departure, covariance)
@@ -126,8 +145,15 @@ def withheld(factor: float) -> Matches:
     generator = np.random.default_rng(25)
     spread = generator.uniform(0.5, 2.5, 4000)
     error = generator.normal(size=4000) * spread - generator.normal(size=4000)
-    return Matches.build(method="oi", variable="t2m", station=np.arange(4000).astype(str), observation=np.zeros(4000),
-                         prediction=error, spread=factor * spread, observation_error=1.0)
+    return Matches.build(
+        method="oi",
+        variable="t2m",
+        station=np.arange(4000).astype(str),
+        observation=np.zeros(4000),
+        prediction=error,
+        spread=factor * spread,
+        observation_error=1.0,
+    )
 
 
 def test_a_spread_that_is_right_is_found_right_in_every_bin():

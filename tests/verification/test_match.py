@@ -8,11 +8,21 @@ from mlrtma_dist.verification.match import COLUMNS, MatchError, Matches, read_ma
 
 def two_methods() -> Matches:
     oi = Matches.build(
-        method="oi", variable=["t2m", "psfc"], station=["KDEN", 'A "b", c'], latitude=[39.8, np.nan],
-        longitude=[-104.7, -1 / 3], elevation=[1655.0, np.nan], fold=[3, 9], observation=[290.1, 84000.0],
-        prediction=[291.2, 84010.25], spread=[0.7, np.nan], observation_error=1.0)
+        method="oi",
+        variable=["t2m", "psfc"],
+        station=["KDEN", 'A "b", c'],
+        latitude=[39.8, np.nan],
+        longitude=[-104.7, -1 / 3],
+        elevation=[1655.0, np.nan],
+        fold=[3, 9],
+        observation=[290.1, 84000.0],
+        prediction=[291.2, 84010.25],
+        spread=[0.7, np.nan],
+        observation_error=1.0,
+    )
     nearest = Matches.build(
-        method="nearest", variable="t2m", station=["KDEN"], observation=[290.1], prediction=[np.nan])
+        method="nearest", variable="t2m", station=["KDEN"], observation=[290.1], prediction=[np.nan]
+    )
     return Matches.concatenate([oi, nearest])
 
 
@@ -33,7 +43,8 @@ def test_an_empty_table_written_as_csv_reads_back_empty(tmp_path):
 
 def test_columns_left_out_are_not_known_and_scalars_are_repeated():
     matches = Matches.build(
-        method="oi", variable="t2m", station=["a", "b"], observation=[1.0, 2.0], prediction=[3.0, 1.5])
+        method="oi", variable="t2m", station=["a", "b"], observation=[1.0, 2.0], prediction=[3.0, 1.5]
+    )
     assert matches.method.tolist() == ["oi", "oi"] and matches.fold.tolist() == [0, 0]
     assert np.isnan([matches.latitude, matches.longitude, matches.elevation, matches.spread]).all()
     np.testing.assert_array_equal(matches.error, [2.0, -0.5])  # prediction minus observation: too high is positive
@@ -47,22 +58,28 @@ def test_selecting_by_method_and_variable_keeps_just_those_rows():
     assert len(matches.select(matches.scored, method="nearest")) == 0
 
 
-@pytest.mark.parametrize(("columns", "message"), [
-    ({"speed": [1.0]}, "unknown columns \\['speed'\\]"),
-    ({"prediction": None}, "missing columns \\['prediction'\\]"),
-    ({"prediction": [1.0, 2.0]}, "one length"),
-])
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"speed": [1.0]}, "unknown columns \\['speed'\\]"),
+        ({"prediction": None}, "missing columns \\['prediction'\\]"),
+        ({"prediction": [1.0, 2.0]}, "one length"),
+    ],
+)
 def test_a_wrong_column_is_an_error_that_names_it(columns, message):
     given = {"method": "oi", "variable": "t2m", "station": ["a"], "observation": [1.0], "prediction": [1.0]} | columns
     with pytest.raises(MatchError, match=message):
         Matches.build(**{name: value for name, value in given.items() if value is not None})
 
 
-@pytest.mark.parametrize(("row", "message"), [
-    ("oi,t2m,a,1,2,3,0,4,5,6", "row 2: 10 cells"),
-    ("oi,t2m,a,1,2,3,0,4,warm,6,1", "column 'prediction': expected numbers"),
-    ("oi,t2m,a,1,2,3,0.5,4,5,6,1", "column 'fold': expected whole numbers"),
-])
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("oi,t2m,a,1,2,3,0,4,5,6", "row 2: 10 cells"),
+        ("oi,t2m,a,1,2,3,0,4,warm,6,1", "column 'prediction': expected numbers"),
+        ("oi,t2m,a,1,2,3,0.5,4,5,6,1", "column 'fold': expected whole numbers"),
+    ],
+)
 def test_a_damaged_file_is_an_error_that_names_file_and_place(tmp_path, row, message):
     path = tmp_path / "matches.csv"
     path.write_text(",".join(COLUMNS) + "\n" + row + "\n")

@@ -23,16 +23,28 @@ STATIONS = 80
 def simulated_matches() -> Matches:
     """Errors of OI, nearest station and first guess, multiples of the same; visibility without a nearest station."""
     generator = np.random.default_rng(31)
-    place = {"station": [f"K<{index}>" for index in range(STATIONS)], "latitude": generator.uniform(25, 49, STATIONS),
-             "longitude": generator.uniform(-124, -70, STATIONS), "elevation": generator.uniform(0, 2500, STATIONS)}
+    place = {
+        "station": [f"K<{index}>" for index in range(STATIONS)],
+        "latitude": generator.uniform(25, 49, STATIONS),
+        "longitude": generator.uniform(-124, -70, STATIONS),
+        "elevation": generator.uniform(0, 2500, STATIONS),
+    }
     tables = []
     for variable, mean in (("t2m", 290.0), ("visibility", 9.0)):
         observation, error = mean + generator.normal(size=STATIONS), generator.normal(size=STATIONS)
         for method, factor in (("oi", 1.0), (FIRST_GUESS, 2.0), (NEAREST, 1.5)):
             if (variable, method) != ("visibility", NEAREST):
-                tables.append(Matches.build(
-                    method=method, variable=variable, observation=observation, prediction=observation + factor * error,
-                    spread=np.nan if method == NEAREST else factor, observation_error=0.3, **place))
+                tables.append(
+                    Matches.build(
+                        method=method,
+                        variable=variable,
+                        observation=observation,
+                        prediction=observation + factor * error,
+                        spread=np.nan if method == NEAREST else factor,
+                        observation_error=0.3,
+                        **place,
+                    )
+                )
     return Matches.concatenate(tables)
 
 
@@ -44,14 +56,26 @@ def simulated_analysis() -> SimpleNamespace:
     flags = np.where(index >= 60, int(Flag.BUDDY), np.where(index % 40 == 0, int(Flag.PROVIDER), 0))
     flags[-1] = int(Flag.STUCK)
     observations = Observations.build(
-        station=[f"S{number}" for number in index], latitude=30.0 + 0.1 * index, longitude=-100.0, value=290.0,
-        time=np.datetime64("2022-08-24T06:00"), variable=["t2m"] * STATIONS + ["gust"], network="187", flags=flags,
-        source=np.where(index >= 60, "b.csv", "a.csv"))
+        station=[f"S{number}" for number in index],
+        latitude=30.0 + 0.1 * index,
+        longitude=-100.0,
+        value=290.0,
+        time=np.datetime64("2022-08-24T06:00"),
+        variable=["t2m"] * STATIONS + ["gust"],
+        network="187",
+        flags=flags,
+        source=np.where(index >= 60, "b.csv", "a.csv"),
+    )
     return SimpleNamespace(
-        observations=observations, background_departure=departure, analysis_departure=departure / 1.5,
-        observation_error=np.ones(STATIONS + 1), weight=np.ones(STATIONS + 1), method="oi",
+        observations=observations,
+        background_departure=departure,
+        analysis_departure=departure / 1.5,
+        observation_error=np.ones(STATIONS + 1),
+        weight=np.ones(STATIONS + 1),
+        method="oi",
         first_guess_name="regression",
-        notes=("No report of gust: its first guess is climatology.",))
+        notes=("No report of gust: its first guess is climatology.",),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +85,14 @@ def report(tmp_path_factory):
     picture = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 3"><path d="M0 0h4v3z"/></svg>'
     (folder / "t2m_analysis.svg").write_text(picture)
     write_report(
-        folder / "report.html", title="Verification <CONUS> & more", matches=matches,
-        scores=score_table(matches, domain="conus"), analysis=simulated_analysis(),
+        folder / "report.html",
+        title="Verification <CONUS> & more",
+        matches=matches,
+        scores=score_table(matches, domain="conus"),
+        analysis=simulated_analysis(),
         context={"commit": "0123abc", "configuration": "domain: conus\nseed: 1"},
-        figures=[folder / "t2m_analysis.svg"])
+        figures=[folder / "t2m_analysis.svg"],
+    )
     return folder / "report.html"
 
 
@@ -80,8 +108,11 @@ def test_the_report_opens_in_a_browser_without_a_console_message(report, tmp_pat
 def test_a_click_on_a_heading_sorts_numbers_and_the_console_would_tell_of_an_error(report, tmp_path):
     clicked = tmp_path / "clicked.html"
     click = "document.querySelectorAll('#t2m table')[0].querySelectorAll('th button')[3].click();"
-    clicked.write_text(report.read_text().replace(
-        "</body>", f"<script>{click}{click} throw new Error('told on purpose');</script></body>"))
+    clicked.write_text(
+        report.read_text().replace(
+            "</body>", f"<script>{click}{click} throw new Error('told on purpose');</script></body>"
+        )
+    )
     document, console = open_in_chromium(clicked, tmp_path / "profile")
     assert len(console) == 1 and "told on purpose" in console[0]
     table = document[document.index('id="t2m"') :]
@@ -113,7 +144,8 @@ def test_the_headline_states_the_scores_of_the_first_variable(report):
     expected = (
         f"2 m temperature analysed by oi: rmse {oi.rmse:.2f} K (95 % interval {oi.lower:.2f} to {oi.upper:.2f}) "
         f"at 80 observations it never saw, against {guess.rmse:.2f} K by the first guess and {nearest.rmse:.2f} K "
-        "by the nearest station.")
+        "by the nearest station."
+    )
     assert expected in report.read_text()
 
 
@@ -149,24 +181,35 @@ def test_the_map_of_quality_control_counts_the_stations_of_each_reason(report):
     assert "S7: 1 (gust: stuck)" in quality
 
 
-@pytest.mark.parametrize(("estimated", "lower", "upper", "words"), [
-    (1.25, 1.2, 1.3, "is 20 % too small"),
-    (0.8, 0.7, 0.9, "is 25 % too large"),
-    (1.03, 1.01, 1.05, "agrees"),  # clear but immaterial
-    (1.3, 0.9, 1.7, "agrees"),  # not clear
-    (np.nan, 0.0, 0.4, "cannot be judged: the departures imply a negative variance"),
-    (1.3, np.nan, np.nan, "cannot be judged by so few stations"),
-])
+@pytest.mark.parametrize(
+    ("estimated", "lower", "upper", "words"),
+    [
+        (1.25, 1.2, 1.3, "is 20 % too small"),
+        (0.8, 0.7, 0.9, "is 25 % too large"),
+        (1.03, 1.01, 1.05, "agrees"),  # clear but immaterial
+        (1.3, 0.9, 1.7, "agrees"),  # not clear
+        (np.nan, 0.0, 0.4, "cannot be judged: the departures imply a negative variance"),
+        (1.3, np.nan, np.nan, "cannot be judged by so few stations"),
+    ],
+)
 def test_an_assumed_error_is_called_wrong_only_beyond_doubt(estimated, lower, upper, words):
     row = ErrorEstimate("t2m", "all", 100, 1.0, estimated, lower, upper, 2.0)
     assert words in explain_estimate(row)
 
 
 def test_pressure_is_shown_in_hectopascal_and_visibility_as_a_logarithm(tmp_path):
-    matches = Matches.concatenate([
-        Matches.build(method="oi", variable=variable, station=np.arange(8).astype(str), observation=np.full(8, base),
-                      prediction=np.full(8, base + error))
-        for variable, base, error in (("psfc", 90000.0, 123.0), ("visibility", 8.0, 0.5))])
+    matches = Matches.concatenate(
+        [
+            Matches.build(
+                method="oi",
+                variable=variable,
+                station=np.arange(8).astype(str),
+                observation=np.full(8, base),
+                prediction=np.full(8, base + error),
+            )
+            for variable, base, error in (("psfc", 90000.0, 123.0), ("visibility", 8.0, 0.5))
+        ]
+    )
     write_report(tmp_path / "report.html", title="T", matches=matches, scores=score_table(matches), context={})
     source = (tmp_path / "report.html").read_text()
     assert "Surface pressure analysed by oi: rmse 1.23 hPa" in source

@@ -25,8 +25,16 @@ def made(tmp_path_factory):
     sums["twin"] = sums_of(turns * np.reshape((1.0, 2.0), (2, 1, 1)) * error, 0 * error)
     Figure().savefig(folder / "case.png")
     write_case_report(
-        folder / "report.html", title="40 cases <plane>", scores=score_fields(sums, list(UNITS)), sums=sums,
-        units=UNITS, words=WORDS, judged="network", figures=[folder / "case.png"], context={"commit": "abc"})
+        folder / "report.html",
+        title="40 cases <plane>",
+        scores=score_fields(sums, list(UNITS)),
+        sums=sums,
+        units=UNITS,
+        words=WORDS,
+        judged="network",
+        figures=[folder / "case.png"],
+        context={"commit": "abc"},
+    )
     return folder / "report.html", sums
 
 
@@ -52,15 +60,27 @@ def test_every_variable_has_its_methods_the_best_first(made):
 def test_ratios_say_who_errs_less_and_where_that_cannot_be_told(made):
     rows = rows_of(made[0].read_text(), "Rmse of the &lt;network&gt; over that of each other method")
     assert [(row[0], row[1], row[4]) for row in rows] == [
-        ("the other one", "h", "less"), ("the other one", "u", "more"),
-        ("its twin", "h", "not told apart"), ("its twin", "u", "not told apart")]
+        ("the other one", "h", "less"),
+        ("the other one", "u", "more"),
+        ("its twin", "h", "not told apart"),
+        ("its twin", "u", "not told apart"),
+    ]
     assert float(rows[0][2]) == pytest.approx(ratio(made[1], "network", "other", 0)[0], abs=5e-5)
 
 
 def test_intervals_that_one_case_cannot_give_are_dashes(made, tmp_path):
     sums = {name: each[:1] for name, each in made[1].items()}
-    write_case_report(tmp_path / "report.html", title="t", scores=score_fields(sums, list(UNITS)), sums=sums,
-                      units=UNITS, words=WORDS, judged="network", figures=[], context={})
+    write_case_report(
+        tmp_path / "report.html",
+        title="t",
+        scores=score_fields(sums, list(UNITS)),
+        sums=sums,
+        units=UNITS,
+        words=WORDS,
+        judged="network",
+        figures=[],
+        context={},
+    )
     html = (tmp_path / "report.html").read_text()
     assert {row[3] for row in rows_of(html, "h, all points of 1 cases, m")} == {"– to –"}
     assert {row[4] for row in rows_of(html, "Rmse of the &lt;network&gt;")} == {"not told apart"}
@@ -75,6 +95,15 @@ def test_a_browser_opens_it_without_a_console_message_and_nothing_is_loaded_from
 
 def test_without_a_judged_method_there_are_no_ratios(made, tmp_path):
     sums = {"other": made[1]["other"]}
-    write_case_report(tmp_path / "report.html", title="t", scores=score_fields(sums, list(UNITS)), sums=sums,
-                      units=UNITS, words=WORDS, judged="network", figures=[], context={})
+    write_case_report(
+        tmp_path / "report.html",
+        title="t",
+        scores=score_fields(sums, list(UNITS)),
+        sums=sums,
+        units=UNITS,
+        words=WORDS,
+        judged="network",
+        figures=[],
+        context={},
+    )
     assert 'id="ratios"' not in (tmp_path / "report.html").read_text()

@@ -24,8 +24,14 @@ from mlrtma_dist.verification.scores import (
 def of_errors(error, *, method="oi", variable="t2m", station=None, **columns) -> Matches:
     station = [f"S{index}" for index in range(len(error))] if station is None else station
     observation = np.linspace(270.0, 300.0, len(error))
-    return Matches.build(method=method, variable=variable, station=station, observation=observation,
-                         prediction=observation + error, **columns)
+    return Matches.build(
+        method=method,
+        variable=variable,
+        station=station,
+        observation=observation,
+        prediction=observation + error,
+        **columns,
+    )
 
 
 def test_scores_of_three_and_four_are_those_by_hand():
@@ -52,8 +58,13 @@ def test_scores_of_no_errors_are_not_numbers():
 def test_the_interval_of_independent_errors_is_that_of_scipy():
     error = np.random.default_rng(5).standard_t(4, size=400)
     row = score_table(of_errors(error), draws=4000)[0]
-    peer = stats.bootstrap((error,), lambda e, axis: np.sqrt(np.mean(e**2, axis=axis)), method="percentile",
-                           n_resamples=4000, rng=np.random.default_rng(6)).confidence_interval
+    peer = stats.bootstrap(
+        (error,),
+        lambda e, axis: np.sqrt(np.mean(e**2, axis=axis)),
+        method="percentile",
+        n_resamples=4000,
+        rng=np.random.default_rng(6),
+    ).confidence_interval
     width = peer.high - peer.low
     assert row.lower == pytest.approx(peer.low, abs=0.06 * width)
     assert row.upper == pytest.approx(peer.high, abs=0.06 * width)
@@ -144,7 +155,8 @@ def test_a_paired_difference_sees_what_two_intervals_hide():
     assert found.significant and found.upper < 0.0
     reverse = paired_difference(matches, "b", "a")
     assert (reverse.difference, reverse.lower, reverse.upper) == pytest.approx(
-        (-found.difference, -found.upper, -found.lower))
+        (-found.difference, -found.upper, -found.lower)
+    )
 
 
 def test_a_method_does_not_differ_from_itself_and_noise_is_not_significant():

@@ -25,7 +25,11 @@ def test_a_promoted_candidate_is_the_incumbent_until_another_is(tmp_path):
     assert registry.incumbent().read("weight", "w").tolist() == [2.0, 2.0]
     assert registry.candidates() == ["unet-1", "unet-2"]
     assert [(line["what"], line["name"]) for line in registry.history()] == [
-        ("propose", "unet-1"), ("propose", "unet-2"), ("promote", "unet-1"), ("promote", "unet-2")]
+        ("propose", "unet-1"),
+        ("propose", "unet-2"),
+        ("promote", "unet-1"),
+        ("promote", "unet-2"),
+    ]
 
 
 def test_a_candidate_outlives_the_run_that_it_came_from(tmp_path):

@@ -17,7 +17,8 @@ from mlrtma_dist.samples.sample import Sample
 SMALL = RegressionSettings(widths=(8, 16, 16), groups=4)
 NO_BACKGROUND = RegressionSettings(variables=3, observed=5, background_deviation=None, widths=(8, 16, 16), groups=4)
 DOMAINS = {
-    "periodic": ((48, 64), (True, True), SMALL), "odd": ((45, 61), (False, False), SMALL),
+    "periodic": ((48, 64), (True, True), SMALL),
+    "odd": ((45, 61), (False, False), SMALL),
     "no background": ((64, 64), (True, True), NO_BACKGROUND),
 }
 
@@ -39,7 +40,8 @@ def run(domain, wraps, settings, world) -> dict:
     totals = transport.sum(torch.tensor([own["loss"], own["weight"]], dtype=torch.float64))
     found = {
         "output": spread(own["output"], whole["output"][cut]),
-        "loss": abs(float(totals[0]) / whole["loss"] - 1), "weight": abs(float(totals[1]) - whole["weight"]),
+        "loss": abs(float(totals[0]) / whole["loss"] - 1),
+        "weight": abs(float(totals[1]) - whole["weight"]),
         "gradient": max(spread(a, b) for a, b in zip(own["gradients"], whole["gradients"], strict=True)),
     }
     everywhere = torch.tensor(list(found.values()), dtype=torch.float64)

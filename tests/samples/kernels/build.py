@@ -35,8 +35,11 @@ def main(path, tiles_y, tiles_x, ranks):
         sample = next(dataset.stream([SHOWN]))
         box = tile.box
         np.savez(
-            f"{path}.{world.rank}.npz", inputs=sample.inputs.numpy(), target=sample.target.numpy(),
-            box=[box.y0, box.y1, box.x0, box.x1], time=sample.time.astype(str),
+            f"{path}.{world.rank}.npz",
+            inputs=sample.inputs.numpy(),
+            target=sample.target.numpy(),
+            box=[box.y0, box.y1, box.x0, box.x1],
+            time=sample.time.astype(str),
         )
         if world.rank == 0:
             numbers = [*statistics.mean, *statistics.deviation, statistics.cases]

@@ -154,16 +154,20 @@ def best(world, folder):
     schedule = replace(SCHEDULE, steps=6, validate_every=2, keep=1, average_decay=0.5)
     root = folder / f"best_{world.size}"
     scores = iter((3.0, 1.0, 2.0))
-    training = training_of(on(world, MESHES[world.size][0]), ADAMW, schedule, root, validation=(2, 5, 7),
-                           score=lambda engine: next(scores))
+    training = training_of(
+        on(world, MESHES[world.size][0]), ADAMW, schedule, root, validation=(2, 5, 7), score=lambda engine: next(scores)
+    )
     losses_of(training)
     plain = training_of(on(world, MESHES[world.size][0]), ADAMW, schedule, None, validation=(2, 5, 7))
     rows = []
     Forgetful(plain)
     with StopSignal.watched() as stop:
         plain.run(stop, rows.append)
-    return {"steps": checkpoint.steps(root), "best": (root / "best").resolve().name,
-            "validation": [row["validation"] for row in rows if "validation" in row]}
+    return {
+        "steps": checkpoint.steps(root),
+        "best": (root / "best").resolve().name,
+        "validation": [row["validation"] for row in rows if "validation" in row],
+    }
 
 
 def main(folder):

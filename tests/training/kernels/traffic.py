@@ -14,8 +14,14 @@ from mlrtma_dist.parallel.world import World
 from mlrtma_dist.training import work
 
 # Their names in the count, and which argument is handed in.
-CALLS = {"all_reduce": ("sum", 0), "all_gather_into_tensor": ("collect", 1), "reduce_scatter_tensor": ("divide", 1),
-         "all_gather": ("collect", 1), "reduce": ("reduce", 0), "broadcast": ("broadcast", 0)}
+CALLS = {
+    "all_reduce": ("sum", 0),
+    "all_gather_into_tensor": ("collect", 1),
+    "reduce_scatter_tensor": ("divide", 1),
+    "all_gather": ("collect", 1),
+    "reduce": ("reduce", 0),
+    "broadcast": ("broadcast", 0),
+}
 PASSES = 2
 
 
@@ -45,8 +51,12 @@ def main():
     with World.start(Mesh(data=4), device="cpu", always_group=True) as world:
         for stage in (0, 1, 2, 3):
             for bf16 in (False, True):
-                settings = {"optimizer": {"type": "AdamW", "params": {}}, "zero_optimization": {"stage": stage},
-                            "bf16": {"enabled": bf16}, "gradient_clipping": 1.0}
+                settings = {
+                    "optimizer": {"type": "AdamW", "params": {}},
+                    "zero_optimization": {"stage": stage},
+                    "bf16": {"enabled": bf16},
+                    "gradient_clipping": 1.0,
+                }
                 engine, data = engine_of(world, settings, [1] * PASSES)
                 for step in range(2):
                     log.clear()
@@ -58,9 +68,16 @@ def main():
 
 def counted():
     """The same by the count."""
-    return {f"{stage} {bf16}": [[item.kind, item.size] for item in work.of_step(
-        Method().network, 4, PASSES, {"zero_optimization": {"stage": stage}, "bf16": {"enabled": bf16}})]
-        for stage in (0, 1, 2, 3) for bf16 in (False, True)}
+    return {
+        f"{stage} {bf16}": [
+            [item.kind, item.size]
+            for item in work.of_step(
+                Method().network, 4, PASSES, {"zero_optimization": {"stage": stage}, "bf16": {"enabled": bf16}}
+            )
+        ]
+        for stage in (0, 1, 2, 3)
+        for bf16 in (False, True)
+    }
 
 
 if __name__ == "__main__":
