@@ -18,7 +18,7 @@ import torch.nn.functional as F
 
 from mlrtma_dist.nn.neighbourhood import Rim
 from mlrtma_dist.parallel.mesh import Mesh
-from mlrtma_dist.parallel.world import World
+from mlrtma_dist.parallel.ranks import Ranks
 
 CHANNELS, REPEATS = 32, 10
 
@@ -62,7 +62,7 @@ def main():
     ranks = int(os.environ.get("OMPI_COMM_WORLD_SIZE", os.environ.get("SLURM_STEP_NUM_TASKS", "1")))
     if ranks < 2:
         parser.error("one rank has no neighbour: start two or more, mpiexec -n 2 python benchmarks/halo_overlap.py")
-    with World.start(Mesh(y=ranks), device=device) as world:
+    with Ranks.start(Mesh(y=ranks), device=device) as world:
         total = torch.zeros(2, 2)
         for size in (24, 48, 96, 192, 384):
             times = measure(world, size * world.size, size)

@@ -23,10 +23,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from mlrtma_dist.methods.regression import Regression, RegressionSettings
+from mlrtma_dist.methods.unet import UNetMethod, UNetSettings
 from mlrtma_dist.parallel.interconnect import Interconnect, Link
 from mlrtma_dist.parallel.mesh import Mesh
-from mlrtma_dist.parallel.world import World
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.samples.sample import Sample
 from mlrtma_dist.training.engine import Engine
 from mlrtma_dist.training.layouts import Machine, Planner, Training
@@ -43,7 +43,7 @@ def world_size() -> int:
     return int(os.environ.get("OMPI_COMM_WORLD_SIZE", os.environ.get("SLURM_STEP_NUM_TASKS", "1")))
 
 
-def timed(world: World, action, repeats: int = REPEATS) -> float:
+def timed(world: Ranks, action, repeats: int = REPEATS) -> float:
     """Median time of an action that all ranks begin together, s."""
     times = []
     for _ in range(repeats + 1):
@@ -56,7 +56,7 @@ def timed(world: World, action, repeats: int = REPEATS) -> float:
     return statistics.median(times[1:])
 
 
-def processor(world: World, low: torch.dtype) -> dict[str, float]:
+def processor(world: Ranks, low: torch.dtype) -> dict[str, float]:
     """Rates of this rank's processor, while all ranks work."""
     kind = {"device": world.device, "dtype": low}
     # On a GPU so large that a launch is short against the work, and that its cache (50 MB on an H100) holds none of it.
@@ -83,7 +83,7 @@ def processor(world: World, low: torch.dtype) -> dict[str, float]:
     }
 
 
-def link(world: World) -> dict[str, float]:
+def link(world: Ranks) -> dict[str, float]:
     """Latency and bandwidth between pairs of ranks that write to each other, all pairs at once."""
     transport, partner = world.everyone(), world.rank ^ 1
     if world.size == 1:
@@ -102,7 +102,7 @@ def measure(size: int, device: str) -> dict | None:
     """On every rank: figures, and the time of a step predicted from them and measured; rank 0 returns them."""
     torch.set_num_threads(1)
     ranks = world_size()
-    with World.start(Mesh(1, *TABLES[ranks]), device=device, always_group=True) as world:
+    with Ranks.start(Mesh(1, *TABLES[ranks]), device=device, always_group=True) as world:
         bf16 = world.device.type == "cuda"
         found = {**processor(world, torch.bfloat16 if bf16 else torch.float32), **link(world)}
         settings = {**SETTINGS, **({"bf16": {"enabled": True}} if bf16 else {})}
@@ -112,9 +112,9 @@ def measure(size: int, device: str) -> dict | None:
             float("inf"),
             Interconnect(wire, wire, ranks),
         )
-        training = Training(Regression(RegressionSettings()), (size, size), "benchmark", (3, 1), 1, 1, settings)
+        training = Training(UNetMethod(UNetSettings()), (size, size), "benchmark", (3, 1), 1, 1, settings)
         predicted = Planner(training, machine).predict(world.mesh, 0, 1)
-        method = Regression(RegressionSettings())
+        method = UNetMethod(UNetSettings())
         tile = world.tile((size, size), align=method.network.alignment)
         engine = Engine(method, world, world.neighbourhood(tile), settings, [1])
         fields = torch.randn(1, 4, *tile.shape)

@@ -31,8 +31,8 @@ from mlrtma_dist.observations.departures import robust_deviation
 from mlrtma_dist.observations.readers import read_observations
 from mlrtma_dist.observations.reports import measurements
 from mlrtma_dist.observations.table import Flag, Observations
-from mlrtma_dist.samples.reports import Reporting
-from mlrtma_dist.samples.simulated_world import Simulation, simulate_world
+from mlrtma_dist.simulation.reporting import Reporting
+from mlrtma_dist.simulation.simulated_hour import Simulation, simulate_hour
 
 TIME = np.datetime64("2022-08-24T06:00:00")
 KINDS = {
@@ -100,7 +100,7 @@ def simulated(kind: str, stations: int, seeds: int) -> dict[str, tuple[float, fl
     """The table's row of the simulated world."""
     static = load_static(load_domain("toy"))
     clean = Simulation(reporting=Reporting(gross=0.0))
-    world = simulate_world(static, TIME, stations=stations, seed=1, simulation=clean)
+    world = simulate_hour(static, TIME, stations=stations, seed=1, simulation=clean)
     settings, window = load_settings("classical", KINDS[kind]), np.timedelta64(30, "m")
     table = world.observations[np.isin(world.observations.variable, KINDS[kind])]
     with tempfile.TemporaryDirectory() as folder:

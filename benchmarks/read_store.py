@@ -30,8 +30,8 @@ import torch
 
 from mlrtma_dist.nn.neighbourhood import Box
 from mlrtma_dist.parallel.mesh import Mesh
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
-from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.build import Case, build_store
 from mlrtma_dist.samples.dataset import Dataset
 from mlrtma_dist.samples.statistics import Statistics
@@ -87,7 +87,7 @@ def measure(path: str) -> dict[str, float] | None:
     """On every rank: GB/s of each way, the ways in turn, all ranks at once; rank 0 returns the slowest rank's."""
     torch.set_num_threads(1)
     ranks = int(os.environ.get("OMPI_COMM_WORLD_SIZE", "1"))
-    with World.start(Mesh(ranks), device="cpu", always_group=True) as world:
+    with Ranks.start(Mesh(ranks), device="cpu", always_group=True) as world:
         found = ways(path, Tile.split(LAYOUT.shape, TILES, divmod(world.rank % 4, 2), LAYOUT.edge))
         speeds = {name: [] for name in found}
         for _ in range(ROUNDS):
@@ -135,7 +135,7 @@ def main():
         if found := measure(given.here):
             print(json.dumps(found))
         return
-    with tempfile.TemporaryDirectory() as folder, World.start(device="cpu") as world:
+    with tempfile.TemporaryDirectory() as folder, Ranks.start(device="cpu") as world:
         path = Path(folder) / "store.h5"
         times = np.datetime64("2026-01-01", "s") + np.arange(CASES) * np.timedelta64(1, "h")
         build_store(path, LAYOUT, times, case, world, at_once=1)

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.nn.unet import UNet, UNetConfig
-from mlrtma_dist.parallel.world import World
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.samples.sample import Sample
 from mlrtma_dist.training.engine import Engine
 
@@ -90,7 +90,7 @@ def main():
         return loss.item()
 
     settings = {"optimizer": {"type": "AdamW", "params": {"weight_decay": 0.01}}}
-    with World.start(device="cpu", always_group=True) as world:
+    with Ranks.start(device="cpu", always_group=True) as world:
         engine = Engine(Method(), world, Alone((SIZE, SIZE)), settings, [BATCH])
         ways = {"engine": lambda number: engine.step([sample], RATE, number).loss, "plain": by_pytorch}
         fastest = dict.fromkeys(ways, float("inf"))

@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mlrtma_dist.methods.regression import Regression, RegressionSettings
+from mlrtma_dist.methods.unet import UNetMethod, UNetSettings
 from mlrtma_dist.parallel.mesh import Mesh
-from mlrtma_dist.parallel.world import World
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.samples.sample import Sample
 from mlrtma_dist.training.engine import Engine
 
@@ -41,8 +41,8 @@ def peak() -> float:
 def measure(size: int, ranks: int, steps: int) -> None:
     """On every rank: some steps; rank 0 prints the worst rank's figures as JSON."""
     torch.set_num_threads(1)
-    with World.start(Mesh(1, *TABLES[ranks]), device="cpu", always_group=True) as world:
-        method = Regression(RegressionSettings())
+    with Ranks.start(Mesh(1, *TABLES[ranks]), device="cpu", always_group=True) as world:
+        method = UNetMethod(UNetSettings())
         tile = world.tile((size, size), align=method.network.alignment)
         engine = Engine(method, world, world.neighbourhood(tile), SETTINGS, [1])
         fields = torch.randn(1, 4, *tile.shape)

@@ -33,7 +33,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.nn.vit import VisionTransformer, VisionTransformerConfig
-from mlrtma_dist.parallel.world import World
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.samples.sample import Sample
 from mlrtma_dist.training.engine import Engine
 
@@ -48,7 +48,7 @@ OPTIMIZER = {"optimizer": {"type": "AdamW", "params": {}}, "gradient_clipping": 
 class Place:
     """Where it runs: the ranks (one), steps that are timed, and the processor's peak, 1/s."""
 
-    world: World
+    world: Ranks
     steps: int
     peak: float
 
@@ -224,7 +224,7 @@ def main():
         given.switches = SWITCHES if given.device == "cuda" else SWITCHES[:-1]
     wide = replace(WIDE, width=given.width, depth=given.depth)
     torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)  # else plain attention computes in float32
-    with World.start(device=given.device, always_group=True) as world:
+    with Ranks.start(device=given.device, always_group=True) as world:
         place = Place(world, given.steps, given.peak or matrix_peak(world.device))
         print(f"peak {place.peak / 1e12:.4g} x 10^12 1/s, {'stated' if given.peak else 'of a product of matrices'}")
         for name, config in (("shipped", SHIPPED), ("wide", wide)):

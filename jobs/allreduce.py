@@ -11,7 +11,7 @@ import sys
 
 from jobs.check import installation
 from mlrtma_dist.parallel.bandwidth import fastest_sum
-from mlrtma_dist.parallel.world import World
+from mlrtma_dist.parallel.ranks import Ranks
 
 SMALLEST = 1024  # bytes: the time of such a sum is latency
 
@@ -22,7 +22,7 @@ def main(megabytes: float = 64.0) -> None:
     Raises:
         ArithmeticError: a sum is wrong.
     """
-    with World.start(always_group=True) as world:
+    with Ranks.start(always_group=True) as world:
         largest = int(megabytes * 1e6)
         sizes = [size for size in (SMALLEST, largest // 64, largest) if size >= SMALLEST]
         rows = [(size, fastest_sum(world, size)) for size in sizes]
@@ -31,7 +31,7 @@ def main(megabytes: float = 64.0) -> None:
             _report(world, rows, places)
 
 
-def _gather(world: World, text: str) -> list[str]:
+def _gather(world: Ranks, text: str) -> list[str]:
     return [text] if world.communicator is None else world.communicator.allgather(text)
 
 
@@ -39,7 +39,7 @@ def _node() -> str:
     return os.environ.get("SLURMD_NODENAME") or os.uname().nodename
 
 
-def _report(world: World, rows: list[tuple[int, float]], places: list[str]) -> None:
+def _report(world: Ranks, rows: list[tuple[int, float]], places: list[str]) -> None:
     lines, _ = installation()
     print(lines)
     for rank, place in enumerate(places):

@@ -34,7 +34,7 @@ OPTIONS = {
     **station_inputs.OPTIONS,
     "--samples": ("samples", "instead of observations: a store of cases, all of which are analysed"),
     "--checkpoint": ("checkpoint", "of a store: the trained method"),
-    "--method": ("method", f"one of {', '.join(METHODS)}; of a store: regression, or what `verify` compares it with"),
+    "--method": ("method", f"one of {', '.join(METHODS)}; of a store: unet, or what `verify` compares it with"),
     "--format": ("formats...", "of the product: netcdf, grib2"),
     "--output": ("output", "folder to write to"),
 }

@@ -20,7 +20,7 @@ from mlrtma_dist.inference.case_product import write_cases
 from mlrtma_dist.inference.cases import Cases
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.parallel.mesh import Mesh
-from mlrtma_dist.parallel.world import World
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.samples.store import Store
 
 
@@ -41,7 +41,7 @@ class Run:
 
     samples: str
     output: str
-    method: str = "regression"
+    method: str = "unet"
     checkpoint: str | None = None
     training: TrainingSet | None = None
     domain: str | None = None
@@ -67,7 +67,7 @@ def make(run: Run) -> Path | None:
     domain, learned = region_of(store, run.domain), load_learned((run.method,), run.checkpoint, store)
     training, name = to_learn_from((run.method,), run.training, store), f"{domain.name}_{run.method}"
     folder, resolved = Path(run.output) / name, config.to_yaml(run)
-    with World.start(run.mesh, device=run.device) as world:
+    with Ranks.start(run.mesh, device=run.device) as world:
         cases = Cases.of(store, world, align=alignment(learned))
         analyse = prepare(run.method, cases, Given(learned and learned.to(world.device), training))
         first = world.rank == 0

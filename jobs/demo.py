@@ -18,7 +18,7 @@ from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.inference.state_file import write_state
 from mlrtma_dist.observations.csv_write import write_csv
-from mlrtma_dist.samples.simulated_world import simulate_world
+from mlrtma_dist.simulation.simulated_hour import simulate_hour
 from mlrtma_dist.verification.scores import Score
 
 REAL_HOUR = "prepbufr/rap.20220824.t06z.adpsfc.prepbufr"
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> None:
 def _simulated(run: Run) -> list[str]:
     folder = Path(run.output) / "demo"
     static, time = load_static(load_domain(run.domain)), clock.parse_time(TIME)
-    world = simulate_world(static, time, stations=run.stations, seed=run.seed)
+    world = simulate_hour(static, time, stations=run.stations, seed=run.seed)
     observations, background = folder / "observations.csv", folder / "background.nc"
     write_csv(observations, world.observations)
     write_state(background, world.background)

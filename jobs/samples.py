@@ -2,7 +2,7 @@
 
     mlrtma samples configs/samples/exercise1.yaml
     mpiexec -n 4 mlrtma samples configs/samples/exercise1.yaml           # the same content, sooner
-    mlrtma samples configs/samples/twins_toy.yaml                        # simulated weather on a domain of the earth
+    mlrtma samples configs/samples/weather_toy.yaml                        # simulated weather on a domain of the earth
 
 Writes the store and, beside it, the resolved configuration.
 """
@@ -17,13 +17,13 @@ from mlrtma_dist import config
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.parallel.mesh import Mesh
-from mlrtma_dist.parallel.world import World
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.samples.build import Case, build_store, cases_at_once
-from mlrtma_dist.samples.gaussian_plane import GaussianPlane
-from mlrtma_dist.samples.shallow_plane import ShallowPlane
 from mlrtma_dist.samples.store import EDGE, Layout
-from mlrtma_dist.samples.twins import Twins
-from mlrtma_dist.samples.worlds import WORLDS, cases_on, layout_on
+from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
+from mlrtma_dist.simulation.shallow_plane import ShallowPlane
+from mlrtma_dist.simulation.simulated_weather import SimulatedWeather
+from mlrtma_dist.simulation.worlds import WORLDS, cases_on, layout_on
 
 OPTIONS = {"--output": ("output", "the store to write, an HDF5 file")}
 
@@ -34,7 +34,7 @@ class Run:
 
     Attributes:
         output: the file.
-        gaussian_plane, shallow_plane, twins: the world that the cases come from, one of them.
+        gaussian_plane, shallow_plane, simulated_weather: the world that the cases come from, one of them.
         domain: name or YAML file; a plane's size must be its world's.
         cases: how many.
         first: number of the first one; other numbers are other cases of the same world.
@@ -45,7 +45,7 @@ class Run:
     output: str
     gaussian_plane: GaussianPlane | None = None
     shallow_plane: ShallowPlane | None = None
-    twins: Twins | None = None
+    simulated_weather: SimulatedWeather | None = None
     domain: str = "plane"
     cases: int = 1024
     first: int = 0
@@ -61,9 +61,9 @@ class Run:
             raise ValueError(f"expected one world of {', '.join(WORLDS)}, got {' and '.join(given) or 'none'}")
 
     @property
-    def world(self) -> GaussianPlane | ShallowPlane | Twins:
+    def world(self) -> GaussianPlane | ShallowPlane | SimulatedWeather:
         """The one that the cases come from."""
-        return self.gaussian_plane or self.shallow_plane or self.twins
+        return self.gaussian_plane or self.shallow_plane or self.simulated_weather
 
 
 def main(arguments: list[str]) -> None:
@@ -101,7 +101,7 @@ def make(run: Run) -> bool:
     def make_case(number: int, box) -> Case:
         return cases.make(run.first + number, box)
 
-    with World.start(run.mesh, device="cpu") as world:
+    with Ranks.start(run.mesh, device="cpu") as world:
         first = world.rank == 0
         with progress("samples") if first else nullcontext(lambda name, share: None) as show:
             build_store(

@@ -22,7 +22,7 @@ from mlrtma_dist import clock, config
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.methods.learned import LEARNED, build_method
 from mlrtma_dist.parallel.mesh import Mesh
-from mlrtma_dist.parallel.world import World, check_device
+from mlrtma_dist.parallel.ranks import Ranks, check_device
 from mlrtma_dist.samples.dataset import Dataset
 from mlrtma_dist.samples.statistics import gather_statistics
 from mlrtma_dist.samples.store import Store
@@ -56,7 +56,7 @@ class Run:
     samples: str
     output: str
     make_samples: str | None = None
-    method: str = "regression"
+    method: str = "unet"
     settings: dict[str, object] = field(default_factory=dict)
     schedule: Schedule = Schedule()
     engine: dict[str, object] = field(default_factory=dict)
@@ -103,11 +103,11 @@ def make(run: Run, resumes: bool = False):
     ensure(run.samples, run.make_samples)
     with ExitStack() as stack:
         stop = stack.enter_context(StopSignal.watched())  # before DeepSpeed is imported, which takes seconds
-        world = stack.enter_context(World.start(run.mesh, device=run.device, always_group=True))
+        world = stack.enter_context(Ranks.start(run.mesh, device=run.device, always_group=True))
         return _train(run, method, Store(run.samples), since, folder, world, stop, resumes)
 
 
-def _train(run: Run, method, store: Store, since, folder: Path, world: World, stop: StopSignal, resumes: bool):
+def _train(run: Run, method, store: Store, since, folder: Path, world: Ranks, stop: StopSignal, resumes: bool):
     from jobs.train_report import reporting  # not for a dry run: seconds of imports
     from mlrtma_dist.training.engine import Engine
     from mlrtma_dist.training.loop import Plan, Training

@@ -24,8 +24,8 @@ from mlrtma_dist.inference.case_methods import WITH_BACKGROUND, WITHOUT_BACKGROU
 from mlrtma_dist.inference.cases import Cases
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.parallel.mesh import Mesh
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
-from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.store import Layout, Store
 from mlrtma_dist.verification.case_figure import CaseShown, draw_case, draw_errors
 from mlrtma_dist.verification.field_scores import describe, ratio_lines, score_fields, sums_of, write_field_scores
@@ -69,7 +69,7 @@ def main(arguments: list[str], options: dict[str, tuple[str, str]]) -> None:
     print(describe(score_fields(sums, layout.variables, seed=run.seed), CASE_METHODS, rivals[-1], layout.unit_of))
     print(f"{len(store.time)} cases of {run.samples}")
     print(folder / "scores.csv", folder / "report.html", folder / "case.png", folder / "errors.png", sep="\n")
-    print(*ratio_lines(sums, layout.variables, "regression", rivals, SHORT_NAMES), sep="\n")
+    print(*ratio_lines(sums, layout.variables, "unet", rivals, SHORT_NAMES), sep="\n")
 
 
 def _rivals(layout: Layout) -> tuple[str, ...]:
@@ -86,7 +86,7 @@ def make(run: Run) -> dict[str, np.ndarray]:
         raise config.ConfigError(f"case: expected 0 to {len(store.time) - 1} of {run.samples}, got {run.case}")
     methods = tuple(dict.fromkeys(run.method)) or (WITH_BACKGROUND if store.layout.backgrounds else WITHOUT_BACKGROUND)
     learned, training = load_learned(methods, run.checkpoint, store), to_learn_from(methods, run.training, store)
-    with World.start(run.mesh, device=run.device) as world:
+    with Ranks.start(run.mesh, device=run.device) as world:
         everyone = world.everyone()
         cases = Cases.of(store, world, align=alignment(learned))
         given = Given(learned and learned.to(world.device), training)
@@ -130,7 +130,7 @@ def _write(run: Run, store: Store, sums: dict[str, np.ndarray], fields: dict[str
         sums=sums,
         units=layout.unit_of,
         words=CASE_METHODS,
-        judged="regression",
+        judged="unet",
         figures=_draw(run, store, fields),
         context={"samples": str(run.samples), **origin(resolved)},
     )

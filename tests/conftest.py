@@ -15,7 +15,7 @@ from mlrtma_dist.inference.state_file import write_state
 from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.observations.csv_write import write_csv
 from mlrtma_dist.observations.table import Observations
-from mlrtma_dist.samples.simulated_world import World, simulate_world
+from mlrtma_dist.simulation.simulated_hour import SimulatedHour, simulate_hour
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Toy:
     """A world on the toy domain, and its files."""
 
     static: Static
-    world: World
+    world: SimulatedHour
     background: Path
     observations: Path
 
@@ -63,7 +63,7 @@ def toy(tmp_path_factory) -> Toy:
     """160 x 120 points of 5 km with terrain, 300 stations."""
     folder = tmp_path_factory.mktemp("toy")
     static = load_static(load_domain("toy"))
-    world = simulate_world(static, np.datetime64("2022-08-24T06:00:00"), stations=300, seed=1)
+    world = simulate_hour(static, np.datetime64("2022-08-24T06:00:00"), stations=300, seed=1)
     write_state(folder / "background.nc", world.background)
     write_csv(folder / "observations.csv", world.observations)
     return Toy(static, world, folder / "background.nc", folder / "observations.csv")

@@ -17,7 +17,7 @@ from mlrtma_dist.inference.cases import Cases
 from mlrtma_dist.inference.learned import Learned
 from mlrtma_dist.methods.best_linear import BestLinear
 from mlrtma_dist.methods.optimal import OptimalAnalysis
-from mlrtma_dist.samples.worlds import world_of
+from mlrtma_dist.simulation.worlds import world_of
 
 log = logging.getLogger(__name__)
 Analyse = Callable[[Sequence[int]], np.ndarray]  # numbers of cases -> (case, variable, y, x) of the tile, SI, float32
@@ -130,13 +130,13 @@ METHODS = {
     "background": _background,
     "interpolation": _interpolation,
     "threedvar": _threedvar,
-    "regression": _regression,
+    "unet": _regression,
     "optimal": _optimal,
 }
-LEARNS = ("regression",)  # those that need a checkpoint
+LEARNS = ("unet",)  # those that need a checkpoint
 ESTIMATES = ("interpolation", "threedvar")  # those that need a training set, without a background
-WITH_BACKGROUND = ("background", "interpolation", "regression", "optimal")  # what suits a store, in the order of tables
-WITHOUT_BACKGROUND = ("interpolation", "threedvar", "regression")
+WITH_BACKGROUND = ("background", "interpolation", "unet", "optimal")  # what suits a store, in the order of tables
+WITHOUT_BACKGROUND = ("interpolation", "threedvar", "unet")
 
 
 def prepare(name: str, cases: Cases, given: Given) -> Analyse:

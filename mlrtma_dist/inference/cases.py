@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from mlrtma_dist.nn.neighbourhood import Neighbourhood
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
-from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.store import Store
 
 BLOCK = 16  # cases; of 64 x 64 points the network's activations are then 25 MiB
@@ -37,7 +37,7 @@ class Cases:
     data_ranks: int = 1
 
     @classmethod
-    def of(cls, store: Store, world: World, align: int = 1) -> "Cases":
+    def of(cls, store: Store, world: Ranks, align: int = 1) -> "Cases":
         """This rank's part of the work; tiles begin on the chunks of the store and on multiples of ``align``.
 
         Raises:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from mlrtma_dist import config
-from mlrtma_dist.methods.regression import Regression, RegressionSettings
+from mlrtma_dist.methods.unet import UNetMethod, UNetSettings
 
-LEARNED = {"regression": (Regression, RegressionSettings)}
+LEARNED = {"unet": (UNetMethod, UNetSettings)}
 
 
 def build_method(name: str, settings: Mapping[str, object], where: str):

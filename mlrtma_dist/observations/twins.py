@@ -1,4 +1,4 @@
-"""Twins: one station that stands in a table under several names.
+"""SimulatedWeather: one station that stands in a table under several names.
 
 A WMO number in one bulletin and an ICAO name in another, a three-letter name in an old archive, a station in two
 sources. Names do not tell (72565 and KDEN); place, time and values do: of the 5,958 names of a RAP file 1,130 are

@@ -5,12 +5,12 @@ import time
 import torch
 import torch.distributed as dist
 
-from mlrtma_dist.parallel.world import World
+from mlrtma_dist.parallel.ranks import Ranks
 
 REPEATS = 5
 
 
-def fastest_sum(world: World, size: int) -> float:
+def fastest_sum(world: Ranks, size: int) -> float:
     """The fastest of some sums over all ranks, every one checked; s. Collective.
 
     Args:

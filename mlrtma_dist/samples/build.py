@@ -13,9 +13,9 @@ import torch
 from mlrtma_dist.io import hdf5
 from mlrtma_dist.io.hdf5 import Slab, StoreError
 from mlrtma_dist.nn.neighbourhood import Box
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.parallel.transport import Transport
-from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.store import COLUMNS, Layout, Table
 
 ROUND = 256  # cases a rank holds before it writes, at most; 8 MiB on the plane of Exercise 1
@@ -51,7 +51,7 @@ def build_store(
     layout: Layout,
     time: np.ndarray,
     make: Callable[[int, Box], Case],
-    world: World,
+    world: Ranks,
     *,
     notes: Mapping[str, object] | None = None,
     at_once: int = ROUND,

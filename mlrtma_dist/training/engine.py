@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from mlrtma_dist.nn.neighbourhood import Neighbourhood
-from mlrtma_dist.parallel.world import World
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.samples.sample import Sample
 from mlrtma_dist.training import engine_settings, partition
 from mlrtma_dist.training.learned import Learned
@@ -61,7 +61,7 @@ class Engine:
     """
 
     def __init__(
-        self, method: Learned, world: World, neighbourhood: Neighbourhood, settings: dict, parts: Sequence[int]
+        self, method: Learned, world: Ranks, neighbourhood: Neighbourhood, settings: dict, parts: Sequence[int]
     ):
         """Start DeepSpeed. Collective; rank 0's weights become everyone's.
 

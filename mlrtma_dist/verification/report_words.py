@@ -14,14 +14,14 @@ CASE_METHODS = {  # of cases whose truth is known
     "background": "the background as it is",
     "interpolation": "optimal interpolation",
     "threedvar": "3D-Var with outer loops",
-    "regression": "the trained network",
+    "unet": "the trained network",
     "optimal": "the Bayes-optimal analysis",
 }
 SHORT_NAMES = {
     "background": "background",
     "interpolation": "interpolation",
     "threedvar": "3D-Var",
-    "regression": "network",
+    "unet": "network",
     "optimal": "Bayes",
 }
 MATERIAL = 0.05  # ratios within 5 % of one are called right: no observation error is known better

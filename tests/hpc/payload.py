@@ -26,9 +26,9 @@ def main(folder: Path, steps: int, options: list[str]) -> None:
     import torch
     import torch.distributed as dist
 
-    from mlrtma_dist.parallel.world import World
+    from mlrtma_dist.parallel.ranks import Ranks
 
-    with World.start(always_group=True) as world:
+    with Ranks.start(always_group=True) as world:
         value = 0.0
         for step in range(steps):
             number = torch.tensor([math.sin(step + world.rank)], dtype=torch.float64)

@@ -22,7 +22,7 @@ from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.inference.state_file import write_state
 from mlrtma_dist.observations.csv_write import write_csv
-from mlrtma_dist.samples.simulated_world import simulate_world
+from mlrtma_dist.simulation.simulated_hour import simulate_hour
 
 PAYLOAD = Path(__file__).with_name("payload.py")
 
@@ -122,7 +122,7 @@ def test_only_the_tasks_of_an_array_that_failed_run_again(slurm_here, mlrtma):
 def hour(tmp_path_factory, clean_environment):
     """Files of a simulated hour on the toy domain, and the analysis of it by hand."""
     folder = tmp_path_factory.mktemp("hour")
-    world = simulate_world(load_static(load_domain("toy")), parse_time("2022-08-24T06:00"), stations=60, seed=1)
+    world = simulate_hour(load_static(load_domain("toy")), parse_time("2022-08-24T06:00"), stations=60, seed=1)
     write_csv(folder / "observations.csv", world.observations)
     write_state(folder / "background.nc", world.background)
     config = f"""\

@@ -12,7 +12,7 @@ from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.io.gridded import read_gridded
 from mlrtma_dist.observations.csv_write import write_csv
-from mlrtma_dist.samples.simulated_world import simulate_world
+from mlrtma_dist.simulation.simulated_hour import simulate_hour
 
 TIME = np.datetime64("2022-08-24T06:00:00")
 VARIABLES = ("t2m", "u10", "v10")
@@ -40,7 +40,7 @@ def made(request, tmp_path_factory):
     """A run on a region with 80 simulated stations in a CSV file: what was asked, its truth, what came of it."""
     folder = tmp_path_factory.mktemp(request.param)
     region = make_region(folder, request.param)
-    world = simulate_world(load_static(load_domain(str(region))), TIME, stations=80, seed=6)
+    world = simulate_hour(load_static(load_domain(str(region))), TIME, stations=80, seed=6)
     write_csv(folder / "stations.csv", world.observations)
     files = (str(folder / "stations.csv"),)
     run = analyse.Run(str(region), files, str(folder / "first"), variables=VARIABLES, maps=False)
@@ -108,7 +108,7 @@ def test_an_analysis_is_the_background_of_the_next(made, tmp_path):
 
 
 def test_cycling_improves_on_the_previous_analysis(made, tmp_path):
-    other = simulate_world(load_static(load_domain(made[0].domain)), TIME, stations=80, seed=6).observations
+    other = simulate_hour(load_static(load_domain(made[0].domain)), TIME, stations=80, seed=6).observations
     keep = np.array([int(name[-1]) < 5 for name in other.station])
     write_csv(tmp_path / "half.csv", other[keep])
     write_csv(tmp_path / "rest.csv", other[~keep])

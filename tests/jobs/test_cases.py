@@ -16,12 +16,12 @@ from jobs import analyse, analyse_cases, command, samples, verify_cases
 from mlrtma_dist import config
 from mlrtma_dist.inference.case_methods import WITH_BACKGROUND as METHODS
 from mlrtma_dist.methods.optimal import OptimalAnalysis
-from mlrtma_dist.methods.regression import Regression, RegressionSettings
+from mlrtma_dist.methods.unet import UNetMethod, UNetSettings
 from mlrtma_dist.nn.neighbourhood import Alone
-from mlrtma_dist.parallel.world import World
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.samples.build import build_store
-from mlrtma_dist.samples.gaussian_plane import GaussianPlane
 from mlrtma_dist.samples.statistics import Statistics
+from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
 from mlrtma_dist.weights import checkpoint
 from mlrtma_dist.weights.manifest import Run as Origin
 from mlrtma_dist.weights.manifest import State
@@ -31,10 +31,10 @@ CASES = 40  # three blocks, the last of 8: on two data ranks one has nothing in 
 START = "import sys; from jobs.command import main; sys.exit(main())"
 
 
-def save_checkpoint(folder: Path, method: str = "regression", fields=("background", "truth")) -> Path:
+def save_checkpoint(folder: Path, method: str = "unet", fields=("background", "truth")) -> Path:
     """A network whose weights are all random, as a checkpoint; statistics of no round numbers."""
-    settings = RegressionSettings(widths=(8, 8), groups=2)
-    network, generator = Regression(settings).network, torch.Generator().manual_seed(7)
+    settings = UNetSettings(widths=(8, 8), groups=2)
+    network, generator = UNetMethod(settings).network, torch.Generator().manual_seed(7)
     weights = {name: 0.3 * torch.randn(each.shape, generator=generator) for name, each in network.named_parameters()}
     statistics = Statistics(tuple(fields), (0.1, 0.2), (1.1, 0.9), 3, "2000-01-01T00:00:00", "2000-01-01T02:00:00")
     said = f"method: {method}\nsettings: {{widths: [8, 8], groups: 2}}\n"
@@ -53,7 +53,7 @@ def made(tmp_path_factory):
     given = {"samples": str(folder / "samples.h5"), "checkpoint": str(saved)}
     for method in METHODS:
         run = analyse_cases.Run(output=str(folder / "one"), method=method, **given)
-        analyse_cases.make(replace(run, checkpoint=None) if method != "regression" else run)
+        analyse_cases.make(replace(run, checkpoint=None) if method != "unet" else run)
     sums = verify_cases.make(verify_cases.Run(output=str(folder / "one"), **given))
     return folder, saved, sums
 
@@ -82,11 +82,11 @@ def on_ranks(ranks: int, *arguments: str) -> str:
 
 @pytest.mark.parametrize(
     ("ranks", "mesh", "method", "apart"),
-    [(2, "{data: 2}", "regression", 1e-6), (2, "{y: 2}", "regression", 1e-5), (2, "{x: 2}", "optimal", 0.0)],
+    [(2, "{data: 2}", "unet", 1e-6), (2, "{y: 2}", "unet", 1e-5), (2, "{x: 2}", "optimal", 0.0)],
 )
 def test_many_ranks_write_the_analyses_of_one(made, tmp_path, ranks, mesh, method, apart):
     folder, saved, _ = made
-    learned = ["--checkpoint", str(saved)] if method == "regression" else []
+    learned = ["--checkpoint", str(saved)] if method == "unet" else []
     said = on_ranks(
         ranks,
         "analyse",
@@ -147,7 +147,7 @@ def test_the_optimal_product_is_the_exact_analysis_of_each_case_at_its_time(made
 
 def test_the_regression_product_is_the_network_in_the_units_of_its_statistics(made):
     folder, saved, _ = made
-    method = Regression(RegressionSettings(widths=(8, 8), groups=2))
+    method = UNetMethod(UNetSettings(widths=(8, 8), groups=2))
     checkpoint.Checkpoint(saved).load_into(method.network)
     (background, _), table = PLANE.draw(20)
     believed = (background - 0.2) / 0.9  # mean and deviation of the truth, not of the background
@@ -157,9 +157,9 @@ def test_the_regression_product_is_the_network_in_the_units_of_its_statistics(ma
     inputs = torch.from_numpy(np.stack([believed, departure, mask])[None].astype(np.float32))
     with torch.no_grad():
         said = method.network(inputs, Alone((64, 64), (True, True)))[0, 0].numpy() * 0.9 + 0.2
-    found, _ = fields_of(folder / "one", "regression")
+    found, _ = fields_of(folder / "one", "unet")
     np.testing.assert_allclose(found[20], said, atol=1e-5 * np.ptp(said))
-    with netCDF4.Dataset(folder / "one" / "plane_regression" / "plane_regression.nc") as product:
+    with netCDF4.Dataset(folder / "one" / "plane_unet" / "plane_unet.nc") as product:
         assert (product.checkpoint, product.checkpoint_step) == (str(saved.resolve()), 3)
 
 
@@ -177,7 +177,7 @@ def refusals(folder: Path, saved: Path) -> dict[str, tuple[list[str], int, list[
     """What is refused: arguments, exit code, words."""
     here, given = str(folder / "samples.h5"), ["--checkpoint", str(saved)]
     return {
-        "no checkpoint": (["analyse", "--samples", here], 2, ["checkpoint: regression needs one", "checkpoints/best"]),
+        "no checkpoint": (["analyse", "--samples", here], 2, ["checkpoint: unet needs one", "checkpoints/best"]),
         "both kinds": (["analyse", "--samples", here, "--observations", "a.csv"], 2, ["exclude each other"]),
         "both kinds, verify": (["verify", "--samples", here, "--observations", "a.csv"], 2, ["exclude each other"]),
         "an unknown key": (["analyse", "--samples", here, *given, "--set", "sampels=3"], 2, ["did you mean 'samples'"]),
@@ -215,7 +215,7 @@ def test_a_foreign_checkpoint_and_a_foreign_store_are_refused_by_name(made, tmp_
         given = ["--samples", str(folder / "samples.h5"), "--checkpoint", str(saved), "--output", str(tmp_path / "o")]
         assert command.main(["analyse", *given]) == 3
         assert words in capsys.readouterr().err
-    with World.start(device="cpu") as world:
+    with Ranks.start(device="cpu") as world:
         build_store(tmp_path / "unsigned.h5", PLANE.layout("plane", 32), PLANE.time(2), PLANE.make, world)
     given = ["--samples", str(tmp_path / "unsigned.h5"), "--method", "optimal", "--output", str(tmp_path / "o")]
     assert command.main(["analyse", *given]) == 3

@@ -33,15 +33,15 @@ def scores(passed):
 
 def test_the_network_of_three_minutes_is_within_a_quarter_of_the_limit_and_never_beyond_it(passed, scores):
     rmse = {method: float(row["rmse"]) for method, row in scores.items()}
-    assert 1.0 < rmse["regression"] / rmse["optimal"] <= 1.25
-    assert rmse["regression"] < 0.7 * rmse["interpolation"] < rmse["background"]
+    assert 1.0 < rmse["unet"] / rmse["optimal"] <= 1.25
+    assert rmse["unet"] < 0.7 * rmse["interpolation"] < rmse["background"]
     last = passed[1].strip().splitlines()[-1]
     assert last.startswith(f"network / Bayes: {rmse['regression'] / rmse['optimal']:.4f} +- 0.0")
 
 
 def test_the_exact_methods_score_what_the_page_says_of_these_cases(scores):
     assert {row["cases"] for row in scores.values()} == {"256"}
-    found = {method: round(float(row["rmse"]), 4) for method, row in scores.items() if method != "regression"}
+    found = {method: round(float(row["rmse"]), 4) for method, row in scores.items() if method != "unet"}
     assert found == {"background": 0.4013, "interpolation": 0.2241, "optimal": 0.1129}
     page = (ROOT / "docs" / "exercise1.md").read_text(encoding="utf-8")
     assert all(f"| {value:.4f} +- " in page for value in found.values())
@@ -50,13 +50,13 @@ def test_the_exact_methods_score_what_the_page_says_of_these_cases(scores):
 def test_the_product_of_analyse_is_what_verify_has_scored(passed, scores):
     store = Store(passed[0] / UNSEEN)
     truth = np.stack([store.fields(case, range(64), range(64))[1] for case in range(256)]).astype(np.float64)
-    with netCDF4.Dataset(passed[0] / "output/exercise1/analysis/plane_regression/plane_regression.nc") as product:
+    with netCDF4.Dataset(passed[0] / "output/exercise1/analysis/plane_unet/plane_unet.nc") as product:
         error = product["field_analysis"][:].astype(np.float64) - truth
         believed = product["field_background"][:].astype(np.float64) - truth
         assert product.checkpoint_step == 600 and product.checkpoint.endswith("step_00000600")
     assert not np.ma.is_masked(error)
-    assert float(scores["regression"]["rmse"]) == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-6)
-    assert float(scores["regression"]["bias"]) == pytest.approx(error.mean(), abs=1e-7)
+    assert float(scores["unet"]["rmse"]) == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-6)
+    assert float(scores["unet"]["bias"]) == pytest.approx(error.mean(), abs=1e-7)
     assert float(scores["background"]["rmse"]) == pytest.approx(np.sqrt(np.mean(believed**2)), rel=1e-9)
 
 

@@ -46,7 +46,7 @@ def few(passed):
         "--method",
         "interpolation",
         "threedvar",
-        "regression",
+        "unet",
         "--domain",
         str(folder / "plane.yaml"),
         "--set",
@@ -64,10 +64,10 @@ def test_the_network_of_minutes_is_better_than_optimal_interpolation_for_every_v
     scores = scores_of(passed[0] / OUTPUT / "verification")
     truth = np.stack([Store(passed[0] / OUTPUT / "unseen.h5").fields(case, range(64), range(64)) for case in range(64)])
     for number, variable in enumerate(VARIABLES):
-        interpolation, network = (scores[method, variable]["rmse"] for method in ("interpolation", "regression"))
+        interpolation, network = (scores[method, variable]["rmse"] for method in ("interpolation", "unet"))
         assert network < interpolation < 0.7 * truth[:, number].std()
     for line, variable in zip(passed[1].strip().splitlines()[-3:], VARIABLES, strict=True):
-        value = scores["regression", variable]["rmse"] / scores["interpolation", variable]["rmse"]
+        value = scores["unet", variable]["rmse"] / scores["interpolation", variable]["rmse"]
         assert line.startswith(f"network / interpolation, {variable}: {value:.4f} +- 0.")
         assert float(line.split()[-1]) < 1.0, "the whole 95 % interval of the ratio lies below 1"
 
@@ -75,12 +75,12 @@ def test_the_network_of_minutes_is_better_than_optimal_interpolation_for_every_v
 def test_the_product_holds_the_analyses_that_verify_has_scored_and_no_background(passed):
     store, scores = Store(passed[0] / OUTPUT / "unseen.h5"), scores_of(passed[0] / OUTPUT / "verification")
     truth = np.stack([store.fields(case, range(64), range(64)) for case in range(64)]).astype(np.float64)
-    with netCDF4.Dataset(passed[0] / OUTPUT / "analysis/plane_regression/plane_regression.nc") as product:
+    with netCDF4.Dataset(passed[0] / OUTPUT / "analysis/plane_unet/plane_unet.nc") as product:
         assert not [name for name in product.variables if "background" in name]
         assert [product[f"{name}_analysis"].units for name in VARIABLES] == ["m", "m s-1", "m s-1"]
         for number, variable in enumerate(VARIABLES):
             error = product[f"{variable}_analysis"][:].astype(np.float64) - truth[:, number]
-            assert scores["regression", variable]["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-6)
+            assert scores["unet", variable]["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-6)
 
 
 def test_verify_draws_the_true_the_predicted_and_the_error_of_all_three_and_reports_them(passed):
@@ -110,7 +110,7 @@ def test_four_ranks_score_all_methods_as_one_does_and_their_ratios_come_last(pas
     for key, row in four.items():
         assert row["rmse"] == pytest.approx(one[key]["rmse"], rel=1e-5), key
     for line, variable in zip(said.strip().splitlines()[-3:], VARIABLES, strict=True):
-        value = one["regression", variable]["rmse"] / one["threedvar", variable]["rmse"]
+        value = one["unet", variable]["rmse"] / one["threedvar", variable]["rmse"]
         assert line.startswith(f"network / 3D-Var, {variable}: {value:.4f} +- 0.")
 
 

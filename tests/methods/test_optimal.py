@@ -5,7 +5,7 @@ import pytest
 
 from mlrtma_dist.linalg.spectral import SpectralCovariance
 from mlrtma_dist.methods.optimal import OptimalAnalysis
-from mlrtma_dist.samples.gaussian_plane import GaussianPlane
+from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
 
 CASES = 64
 

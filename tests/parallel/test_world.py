@@ -12,7 +12,7 @@ from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.parallel import world as world_module
 from mlrtma_dist.parallel.address import interface_towards, interfaces, own_address
 from mlrtma_dist.parallel.mesh import MeshError
-from mlrtma_dist.parallel.world import World, WorldError
+from mlrtma_dist.parallel.ranks import Ranks, RanksError
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_what_the_user_can_mend_ends_all_ranks_in_words_and_with_its_exit_code()
 
 
 def test_a_group_is_made_alone_where_it_is_asked_for(nobody_else):
-    with World.start(device="cpu", always_group=True, timeout=30) as world:
+    with Ranks.start(device="cpu", always_group=True, timeout=30) as world:
         assert dist.get_world_size() == 1 and world.groups["tiles"] is None
         assert isinstance(world.neighbourhood(world.tile((5, 7))), Alone)
     assert not dist.is_initialized()
@@ -68,15 +68,15 @@ def test_a_group_is_made_alone_where_it_is_asked_for(nobody_else):
 
 def test_a_mesh_for_several_ranks_is_refused_alone(nobody_else):
     with pytest.raises(MeshError, match=r"data\(1\) \* y\(2\) \* x\(1\) = 2 != 1 ranks"):
-        with World.start(world_module.Mesh(y=2), device="cpu"):
+        with Ranks.start(world_module.Mesh(y=2), device="cpu"):
             pass
 
 
 def test_tasks_of_srun_without_mpi_are_told_how_to_start(nobody_else):
     nobody_else.setenv("SLURM_STEP_ID", "0")
     nobody_else.setenv("SLURM_STEP_NUM_TASKS", "4")
-    with pytest.raises(WorldError, match="srun started 4 tasks that do not know of each other. Use srun --mpi=pmix"):
-        with World.start(device="cpu"):
+    with pytest.raises(RanksError, match="srun started 4 tasks that do not know of each other. Use srun --mpi=pmix"):
+        with Ranks.start(device="cpu"):
             pass
 
 

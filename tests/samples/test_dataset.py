@@ -7,16 +7,16 @@ import pytest
 
 from mlrtma_dist.config import ConfigError, build
 from mlrtma_dist.nn.neighbourhood import Box
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.parallel.transport import Transport
-from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.build import build_store
 from mlrtma_dist.samples.dataset import Dataset, read_ahead
 from mlrtma_dist.samples.encode import encode
-from mlrtma_dist.samples.gaussian_plane import Field, GaussianPlane
 from mlrtma_dist.samples.statistics import Statistics, gather_statistics
 from mlrtma_dist.samples.store import Store
 from mlrtma_dist.samples.symmetry import Symmetry
+from mlrtma_dist.simulation.gaussian_plane import Field, GaussianPlane
 
 PLANE = GaussianPlane(size=32, truth=Field(8.0, 2.0), observations=60, seed=4)
 CASES = 6
@@ -26,7 +26,7 @@ UNITS = Statistics(("background", "truth"), (0.0, 0.5), (1.0, 2.0), CASES, "", "
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     path = tmp_path_factory.mktemp("dataset") / "plane.h5"
-    with World.start(device="cpu") as world:
+    with Ranks.start(device="cpu") as world:
         build_store(path, PLANE.layout("plane", 16), PLANE.time(CASES), PLANE.make, world)
     return Store(path)
 
@@ -92,7 +92,7 @@ def test_cases_to_validate_with_are_shown_once_as_they_are(store):
 
 def test_variants_are_refused_where_the_plane_is_not_the_same_in_all_directions(store, tmp_path):
     layout = PLANE.layout("plane", 16)
-    with World.start(device="cpu") as world:
+    with Ranks.start(device="cpu") as world:
         flat = type(layout)(**{**vars(layout), "periodic": False})
         build_store(tmp_path / "flat.h5", flat, PLANE.time(1), PLANE.make, world)
     with pytest.raises(ConfigError, match="variants: expected 1 on plane, got 2"):

@@ -7,8 +7,8 @@ import pytest
 from launch import launch
 
 from mlrtma_dist.io.hdf5 import StoreError
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
-from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.build import Case, build_store
 from mlrtma_dist.samples.store import EDGE, Layout, Store, Table, cell_of, joined_spans, runs
 
@@ -61,7 +61,7 @@ def conus_case(number: int, box) -> Case:
 @pytest.fixture(scope="module")
 def conus(tmp_path_factory):
     path = tmp_path_factory.mktemp("conus") / "conus.h5"
-    with World.start(device="cpu") as world:
+    with Ranks.start(device="cpu") as world:
         layout = Layout("conus", CONUS, False, ("t2m",), ("t2m",))
         build_store(path, layout, np.zeros(1, "datetime64[s]"), conus_case, world)
     return path
@@ -103,7 +103,7 @@ def test_cells_are_half_open_and_wrap_where_the_domain_does():
 
 def test_fields_wrap_on_a_periodic_domain(built, tmp_path):
     values = np.arange(48.0).reshape(6, 8)
-    with World.start(device="cpu") as world:
+    with Ranks.start(device="cpu") as world:
         build_store(
             tmp_path / "wrapped.h5",
             Layout("plane", (6, 8), True, ("a",), ("a",), edge=4),
@@ -119,7 +119,7 @@ def test_fields_wrap_on_a_periodic_domain(built, tmp_path):
 
 def test_an_observation_of_another_tile_is_refused(tmp_path):
     table = Table(np.array([[7.6, 0.0]]), *np.zeros((3, 1)))
-    with World.start(device="cpu") as world, pytest.raises(StoreError, match="outside the domain"):
+    with Ranks.start(device="cpu") as world, pytest.raises(StoreError, match="outside the domain"):
         layout = Layout("plane", (8, 8), False, ("a",), ("a",), edge=4)
         case = Case(np.zeros((1, 8, 8)), table)
         build_store(tmp_path / "a.h5", layout, np.zeros(1, "datetime64[s]"), lambda number, box: case, world)

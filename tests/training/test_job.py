@@ -14,14 +14,14 @@ from jobs import samples, train
 from mlrtma_dist import config
 from mlrtma_dist.config import ConfigError
 from mlrtma_dist.io.hdf5 import content_hash
-from mlrtma_dist.samples.gaussian_plane import GaussianPlane
+from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
 from mlrtma_dist.training.metrics import read
 from mlrtma_dist.weights.checkpoint import Checkpoint
 
 STEPS = 40
 FIRST = "the first case to validate with"
 CONFIG = f"""
-method: regression
+method: unet
 settings: {{widths: [8, 8], groups: 2}}
 schedule: {{steps: {STEPS}, batch: 4, learning_rate: 1.0e-3, warm_up: 5, average_decay: 0.9}}
 engine: {{zero_optimization: {{stage: 1}}}}
@@ -91,7 +91,7 @@ def test_alone_it_trains_validates_saves_and_says_so(store, uninterrupted):
     assert done.stdout.strip().endswith(f"step_{STEPS:08d}")
     assert f"train: step {STEPS}/{STEPS}, loss" in done.stderr
     manifest = Checkpoint(store / "whole" / "checkpoints" / "best").manifest
-    assert manifest.run.method == "regression" and manifest.run.statistics["cases"] == 12
+    assert manifest.run.method == "unet" and manifest.run.statistics["cases"] == 12
     assert "average_decay: 0.9" in manifest.run.config == (store / "whole" / "config.yaml").read_text()
 
 

@@ -7,7 +7,7 @@ import torch
 from launch import launch
 from torch.utils.flop_counter import FlopCounterMode
 
-from mlrtma_dist.methods.regression import Regression, RegressionSettings
+from mlrtma_dist.methods.unet import UNetMethod, UNetSettings
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.nn.vit import VisionTransformer, VisionTransformerConfig
 from mlrtma_dist.parallel.interconnect import Interconnect, Link
@@ -21,7 +21,7 @@ NOTHING = Link(1e-30, 1e30)
 
 
 def planner_of(memory=1e12, link=NOTHING, domain=(64, 96), batch=4, call=1e-30, micro_batch=1):
-    method = Regression(RegressionSettings(widths=(8, 8), groups=2))
+    method = UNetMethod(UNetSettings(widths=(8, 8), groups=2))
     machine = Machine(Processor(1e9, 1e30, call), memory, Interconnect(link, link, 4))
     return Planner(Training(method, domain, "test", (3, 1), batch, micro_batch, {}), machine)
 
@@ -73,13 +73,12 @@ def test_an_operator_takes_the_longer_of_arithmetic_and_memory_and_calls_bound_a
 
 
 def test_operations_of_all_tiles_are_those_of_the_whole_where_nothing_is_computed_twice():
-    method = Regression(RegressionSettings(widths=(8, 8), groups=2))
-    count = lambda table, at: sum(
-        times * done
-        for (done, _), times in work.of_pass(  # noqa: E731
-            method, Tile.split((64, 96), table, at, 4), (3, 1), 1, {}
-        ).operators.items()
-    )
+    method = UNetMethod(UNetSettings(widths=(8, 8), groups=2))
+
+    def count(table, at):
+        tile = Tile.split((64, 96), table, at, 4)
+        return sum(times * done for (done, _), times in work.of_pass(method, tile, (3, 1), 1, {}).operators.items())
+
     tiles = sum(count((2, 2), (y, x)) for y in (0, 1) for x in (0, 1))
     assert tiles == count((1, 1), (0, 0)) > 0
 
@@ -117,13 +116,13 @@ def test_layouts_that_do_not_fit_are_refused_with_what_they_need():
 @pytest.mark.parametrize(
     ("bf16", "each"),
     [
-        # Weights, gradients, their sums in float32, and float32 masters with two moments; 4 ranks divide from a stage on.
+        # Weights, gradients, their float32 sums, and float32 masters with two moments; 4 ranks divide from a stage on.
         (False, (4 + 4 + 8, 4 + 4 + 12 / 4, 4 + 4 / 4 + 12 / 4, 4 / 4 + 4 / 4 + 12 / 4)),
         (True, (2 + 2 + 12, 2 + (2 + 4) + 12 / 4, 2 + (2 + 4) / 4 + 12 / 4, 2 / 4 + (2 + 4) / 4 + 12 / 4)),
     ],
 )
 def test_zero_divides_bytes_of_a_weight_as_rajbhandari_et_al_say(bf16, each):
-    method = Regression(RegressionSettings(widths=(8, 8), groups=2))
+    method = UNetMethod(UNetSettings(widths=(8, 8), groups=2))
     numbers = sum(weight.numel() for weight in method.network.parameters())
     for stage, expected in enumerate(each):
         settings = {"bf16": {"enabled": bf16}, "zero_optimization": {"stage": stage}}

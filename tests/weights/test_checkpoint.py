@@ -11,7 +11,7 @@ from mlrtma_dist.weights import checkpoint
 from mlrtma_dist.weights.checkpoint import Checkpoint
 from mlrtma_dist.weights.manifest import FILE, CheckpointError, Run, State
 
-RUN = Run("steps: 7\n", "abc123", "regression", ("2026-01-01T00:00:00", "2026-02-01T00:00:00"), {"mean": [281.5]})
+RUN = Run("steps: 7\n", "abc123", "unet", ("2026-01-01T00:00:00", "2026-02-01T00:00:00"), {"mean": [281.5]})
 SHAPES = {"layer.weight": (3, 5), "layer.bias": (3,)}
 
 

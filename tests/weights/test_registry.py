@@ -7,7 +7,7 @@ from mlrtma_dist.weights import checkpoint
 from mlrtma_dist.weights.manifest import CheckpointError, Run, State
 from mlrtma_dist.weights.registry import Registry, RegistryError
 
-RUN = Run("", "abc", "regression", ("2026-01-01", "2026-02-01"))
+RUN = Run("", "abc", "unet", ("2026-01-01", "2026-02-01"))
 
 
 def made(folder, step):

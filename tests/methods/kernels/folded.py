@@ -6,16 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mlrtma_dist.methods.regression import Regression, RegressionSettings
+from mlrtma_dist.methods.unet import UNetMethod, UNetSettings
 from mlrtma_dist.nn.layers import randomise
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.parallel.mesh import Mesh
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.reduce import sum_gradients
-from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.sample import Sample
 
-SMALL = RegressionSettings(widths=(8, 16, 16), groups=4)
-NO_BACKGROUND = RegressionSettings(variables=3, observed=5, background_deviation=None, widths=(8, 16, 16), groups=4)
+SMALL = UNetSettings(widths=(8, 16, 16), groups=4)
+NO_BACKGROUND = UNetSettings(variables=3, observed=5, background_deviation=None, widths=(8, 16, 16), groups=4)
 DOMAINS = {
     "periodic": ((48, 64), (True, True), SMALL),
     "odd": ((45, 61), (False, False), SMALL),
@@ -28,7 +28,7 @@ def run(domain, wraps, settings, world) -> dict:
     channels = len(settings.scales_in), settings.variables
     inputs, target = (torch.randn(2, c, *domain, generator=generator, dtype=torch.float64) for c in channels)
     mask = (torch.rand(2, 1, *domain, generator=generator) > 0.2).double()
-    method = Regression(settings)
+    method = UNetMethod(settings)
     method.network.double()
     randomise(method.network, 3)
     tile = world.tile(domain, align=method.network.alignment, periodic=wraps)
@@ -64,7 +64,7 @@ def spread(one: Tensor, other: Tensor) -> float:
 
 
 if __name__ == "__main__":
-    with World.start(Mesh(y=2, x=2), device="cpu") as world:
+    with Ranks.start(Mesh(y=2, x=2), device="cpu") as world:
         found = {name: run(*setting, world) for name, setting in DOMAINS.items()}
         if world.rank == 0:
             print(json.dumps(found))

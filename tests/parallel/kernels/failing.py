@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.parallel.world import World
+from mlrtma_dist.parallel.ranks import Ranks
 
 
 def fail():
@@ -17,7 +17,7 @@ def fail():
 
 
 def main(where):
-    with World.start(device="cpu", timeout=300) as world:
+    with Ranks.start(device="cpu", timeout=300) as world:
         if world.rank == 1:
             if where == "thread":
                 threading.Thread(target=fail).start()

@@ -15,10 +15,10 @@ from mlrtma_dist.nn.attention import GlobalMixing, WindowAttention
 from mlrtma_dist.nn.layers import ChannelNorm, Convolution, GroupNorm, PatchEmbedding, pool, randomise, repeat, upsample
 from mlrtma_dist.nn.neighbourhood import Alone, Rim
 from mlrtma_dist.nn.points import owned, sample
+from mlrtma_dist.parallel.distribute import spread
 from mlrtma_dist.parallel.mesh import Mesh
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.reduce import sum_gradients
-from mlrtma_dist.parallel.spread import spread
-from mlrtma_dist.parallel.world import World
 
 CHANNELS = 8
 # A pair (both neighbours are the same tile where the domain wraps), three, and four with corners; networks do them all.
@@ -202,7 +202,7 @@ def check_stations(tables, seed, equality, gradient):
 
 def main(seed):
     equality, gradient, adjoint, messages = {}, {}, {}, []
-    with World.start(Mesh(y=2, x=2), device="cpu", timeout=60) as world:
+    with Ranks.start(Mesh(y=2, x=2), device="cpu", timeout=60) as world:
         torch.set_num_threads(1)
         tables = Tables(world)
         check_rims(tables, seed, equality)

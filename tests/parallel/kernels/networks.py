@@ -22,8 +22,8 @@ from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.nn.unet import UNet, UNetConfig
 from mlrtma_dist.nn.vit import VisionTransformer, VisionTransformerConfig
 from mlrtma_dist.parallel.mesh import Mesh
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.reduce import sum_gradients
-from mlrtma_dist.parallel.world import World
 
 SMALL = (97, 61)
 # Domain, whether it wraps, tables of tiles: 2, 3 and 4 ranks everywhere, every table somewhere.
@@ -222,7 +222,7 @@ def check_recomputation(world, seed):
 
 
 def main(seed):
-    with World.start(Mesh(y=2, x=2), device="cpu", timeout=60) as world:
+    with Ranks.start(Mesh(y=2, x=2), device="cpu", timeout=60) as world:
         torch.set_num_threads(1)
         tables = Tables(world)
         results = {

@@ -11,7 +11,7 @@ from tables import Tables, cut, difference, noise, worst
 
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.parallel.mesh import Mesh
-from mlrtma_dist.parallel.world import World
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.physics.balance import random_balanced
 from mlrtma_dist.physics.invariants import energy, mass, potential_enstrophy
 from mlrtma_dist.physics.shallow_water import ShallowWater
@@ -84,7 +84,7 @@ def check_balance(tables, seed, equality):
 
 def main(seed):
     found = {name: {} for name in ("equality", "gradient", "single", "sums")}
-    with World.start(Mesh(y=2, x=2), device="cpu", timeout=60) as world:
+    with Ranks.start(Mesh(y=2, x=2), device="cpu", timeout=60) as world:
         torch.set_num_threads(1)
         tables = Tables(world)
         for sides in SIDES:

@@ -15,8 +15,8 @@ from mlrtma_dist.nn.unet import UNet, UNetConfig
 from mlrtma_dist.nn.vit import VisionTransformer, VisionTransformerConfig
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.neighbourhood import Tiled
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.traffic import Counting, Round
-from mlrtma_dist.parallel.world import World
 
 DOMAIN = (61, 97)
 NETWORKS = {
@@ -62,7 +62,7 @@ def main():
     """Every network on every table, hidden rims and rims that are waited for."""
     torch.set_num_threads(1)
     log, found = [], {}
-    with World.start(Mesh(data=4), device="cpu") as world:
+    with Ranks.start(Mesh(data=4), device="cpu") as world:
         tables = Tables(world)
         listen(log)
         for name, network in NETWORKS.items():

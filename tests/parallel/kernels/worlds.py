@@ -7,13 +7,13 @@ import torch
 import torch.distributed as dist
 
 from mlrtma_dist.nn.layers import Convolution
+from mlrtma_dist.parallel.distribute import same_weights
 from mlrtma_dist.parallel.mesh import Mesh
-from mlrtma_dist.parallel.spread import same_weights
-from mlrtma_dist.parallel.world import World
+from mlrtma_dist.parallel.ranks import Ranks
 
 
 def main(mesh):
-    with World.start(mesh, device="cpu", timeout=60) as world:
+    with Ranks.start(mesh, device="cpu", timeout=60) as world:
         tile = world.tile((97, 61), align=15)
         sums = {}
         for name, group in world.groups.items():

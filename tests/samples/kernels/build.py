@@ -10,12 +10,12 @@ import numpy as np
 
 from mlrtma_dist.io.hdf5 import content_hash
 from mlrtma_dist.parallel.mesh import Mesh
-from mlrtma_dist.parallel.world import World
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.samples.build import build_store
 from mlrtma_dist.samples.dataset import Dataset
-from mlrtma_dist.samples.gaussian_plane import GaussianPlane
 from mlrtma_dist.samples.statistics import gather_statistics
 from mlrtma_dist.samples.store import Store
+from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
 
 CASES, SHOWN = 10, (0, 3, 10, 17, 25)  # the later ones are variants
 
@@ -23,7 +23,7 @@ CASES, SHOWN = 10, (0, 3, 10, 17, 25)  # the later ones are variants
 def main(path, tiles_y, tiles_x, ranks):
     plane = GaussianPlane(size=48, observations=70, seed=5)
     mesh = Mesh(data=ranks // (tiles_y * tiles_x), y=tiles_y, x=tiles_x)
-    with World.start(mesh, device="cpu") as world:
+    with Ranks.start(mesh, device="cpu") as world:
         build_store(path, plane.layout("plane", 16), plane.time(CASES), plane.make, world, at_once=2)
         store = Store(path)
         tile = world.tile(plane.shape, align=8, periodic=(True, True))

@@ -14,7 +14,7 @@ import torch
 from tiny import SCHEDULE, on, plain_losses, training_of
 
 from mlrtma_dist.parallel.mesh import Mesh
-from mlrtma_dist.parallel.world import World
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.training.losses import LossError
 from mlrtma_dist.training.stop_signal import StopSignal
 from mlrtma_dist.weights import checkpoint
@@ -171,7 +171,7 @@ def best(world, folder):
 
 
 def main(folder):
-    with World.start(device="cpu", always_group=True, timeout=120) as world:
+    with Ranks.start(device="cpu", always_group=True, timeout=120) as world:
         torch.set_num_threads(1)
         results = {}
         if world.size == 4:

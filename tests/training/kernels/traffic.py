@@ -10,7 +10,7 @@ import torch.distributed as dist
 from tiny import Method, engine_of
 
 from mlrtma_dist.parallel.mesh import Mesh
-from mlrtma_dist.parallel.world import World
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.training import work
 
 # Their names in the count, and which argument is handed in.
@@ -48,7 +48,7 @@ def main():
     import deepspeed  # noqa: F401 it keeps some of torch.distributed's functions at import, the unheard ones first
 
     listen(log)
-    with World.start(Mesh(data=4), device="cpu", always_group=True) as world:
+    with Ranks.start(Mesh(data=4), device="cpu", always_group=True) as world:
         for stage in (0, 1, 2, 3):
             for bf16 in (False, True):
                 settings = {

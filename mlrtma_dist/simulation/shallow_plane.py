@@ -23,8 +23,8 @@ from mlrtma_dist.observations.indirect import TYPES, VARIABLES, IndirectTypes
 from mlrtma_dist.physics.balance import balanced
 from mlrtma_dist.physics.shallow_water import ShallowWater
 from mlrtma_dist.samples.build import Case, inside
-from mlrtma_dist.samples.gaussian_plane import EPOCH
 from mlrtma_dist.samples.store import Layout, Table
+from mlrtma_dist.simulation.gaussian_plane import EPOCH
 
 STREAM, KIND_OF_WEATHER, PLACES, ERRORS = 0, 1, 2, 2 + len(TYPES)  # channels of the noise; a type has its own of each
 TOGETHER = 16  # cases integrated at once: per case half the time of four, and no less with more

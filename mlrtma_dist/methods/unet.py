@@ -1,4 +1,4 @@
-"""Regression: a convolutional U-net learns the analysis from cases whose truth is known (Exercises 1 and 2).
+"""UNetMethod: a convolutional U-net learns the analysis from cases whose truth is known (Exercises 1 and 2).
 
     x_a = x_b + f(x_b, d, m)        d = y_o - x_b at observed points, else 0;  m = 1 at observed points, else 0
 
@@ -21,7 +21,7 @@ from mlrtma_dist.nn.neighbourhood import Neighbourhood
 
 
 @dataclass(frozen=True)
-class RegressionSettings:
+class UNetSettings:
     """What the method is made of.
 
     Attributes:
@@ -62,14 +62,14 @@ class RegressionSettings:
         return (1.0,) * self.variables + (self.background_deviation,) * self.variables + (1.0,) * self.variables
 
 
-class Regression:
+class UNetMethod:
     """The method; what training asks of it, and an analysis.
 
     Attributes:
         network: called with inputs (batch, channel, y, x) and the neighbourhood, says the analysis.
     """
 
-    def __init__(self, settings: RegressionSettings):
+    def __init__(self, settings: UNetSettings):
         deviation, scales = settings.background_deviation, settings.scales_in
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)  # every rank the same first weights, whatever was drawn before

@@ -9,11 +9,11 @@ from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.nn.neighbourhood import Box
-from mlrtma_dist.samples.fronts import Fronts
-from mlrtma_dist.samples.ground import Ground
-from mlrtma_dist.samples.hour import Hour
-from mlrtma_dist.samples.model_error import ADDED, SHARED, ModelError
-from mlrtma_dist.samples.weather import Weather
+from mlrtma_dist.simulation.fronts import Fronts
+from mlrtma_dist.simulation.ground import Ground
+from mlrtma_dist.simulation.model_error import ADDED, SHARED, ModelError
+from mlrtma_dist.simulation.weather import Weather
+from mlrtma_dist.simulation.weather_fields import WeatherFields
 
 TIME = np.datetime64("2022-08-24T09:00")
 ONLY = {"smoothing": 0.0, "pools": 1.0, "swing": 1.0, "bias": 0.0, "error": 0.0}
@@ -27,7 +27,7 @@ def ground():
 
 def test_a_model_without_errors_tells_the_truth(ground):
     told = ModelError(displacement=0.0, **ONLY).fields(Weather(), 1, ground, TIME)
-    for name, values in Hour(Weather(), 1, ground, TIME).fields().items():
+    for name, values in WeatherFields(Weather(), 1, ground, TIME).fields().items():
         np.testing.assert_allclose(told[name], values, rtol=1e-12, err_msg=name)
 
 
@@ -37,9 +37,9 @@ def test_what_moves_is_displaced_by_the_stated_distance(ground, lead):
     view = model.view(1, TIME)
     assert np.hypot(*view.shift) == pytest.approx(20e3 * np.sqrt(lead / 6.0))
     there = replace(ground, y=ground.y - view.shift[0], x=ground.x - view.shift[1])
-    seen, moved = (Hour(weather, 1, *args).random("air") for args in ((ground, TIME, view), (there, TIME)))
+    seen, moved = (WeatherFields(weather, 1, *args).random("air") for args in ((ground, TIME, view), (there, TIME)))
     np.testing.assert_allclose(seen, moved, atol=1e-9)
-    truth = Hour(weather, 1, ground, TIME).random("air")
+    truth = WeatherFields(weather, 1, ground, TIME).random("air")
     by_rows, by_columns = (round(part / ground.spacing) for part in view.shift)
     best = {}
     for row in range(by_rows - 3, by_rows + 4):
@@ -60,8 +60,8 @@ def test_the_direction_of_the_displacement_changes_from_day_to_day():
 
 def test_small_scales_are_smoothed_away_and_large_ones_stay(ground):
     model, weather = ModelError(displacement=0.0, **{**ONLY, "smoothing": 15e3}), Weather(fronts=Fronts(contrast=0.0))
-    seen = Hour(weather, 1, ground, TIME, model.view(1, TIME)).random("east")
-    true = Hour(weather, 1, ground, TIME).random("east")
+    seen = WeatherFields(weather, 1, ground, TIME, model.view(1, TIME)).random("east")
+    true = WeatherFields(weather, 1, ground, TIME).random("east")
     power = [np.abs(np.fft.rfft(f * np.hanning(160), axis=1)) ** 2 for f in (seen, true)]
     wavelength = 160 * ground.spacing / np.maximum(np.arange(81), 1)
     share = power[0].mean(0) / power[1].mean(0)
@@ -72,7 +72,7 @@ def test_bias_and_random_error_are_as_stated_and_grow_with_the_forecast(ground):
     errors = {6.0: [], 24.0: []}
     for day in range(8):
         time = TIME + np.timedelta64(day * 48, "h")
-        truth = Hour(Weather(), 1, ground, time).fields()
+        truth = WeatherFields(Weather(), 1, ground, time).fields()
         for lead, drawn in errors.items():
             told = ModelError(lead=lead, displacement=0.0, **{**ONLY, "bias": 1.0, "error": 1.0}).fields(
                 Weather(), 1, ground, time
@@ -90,7 +90,7 @@ def test_errors_of_dew_point_and_temperature_are_correlated(ground):
     model, errors = ModelError(displacement=0.0, **{**ONLY, "error": 1.0}), []
     for day in range(8):
         time = np.datetime64("2022-08-24T20:00") + np.timedelta64(day * 48, "h")  # dry afternoons: nothing is clipped
-        truth, told = Hour(Weather(), 1, ground, time).fields(), model.fields(Weather(), 1, ground, time)
+        truth, told = WeatherFields(Weather(), 1, ground, time).fields(), model.fields(Weather(), 1, ground, time)
         errors.append([(told[name] - truth[name]).ravel() for name in ("t2m", "d2m")])
     assert np.corrcoef(np.concatenate(errors, 1))[0, 1] == pytest.approx(SHARED, abs=0.15)
 

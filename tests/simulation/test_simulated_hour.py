@@ -8,8 +8,8 @@ from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.grid.interpolate import bilinear
 from mlrtma_dist.names import UNLIMITED_CEILING, VARIABLES
-from mlrtma_dist.samples.reports import ERRORS, REPORTED
-from mlrtma_dist.samples.simulated_world import simulate_world
+from mlrtma_dist.simulation.reporting import ERRORS, REPORTED
+from mlrtma_dist.simulation.simulated_hour import simulate_hour
 
 TIME = np.datetime64("2022-08-24T06:00:00")
 STATIONS = 4000
@@ -22,7 +22,7 @@ def static():
 
 @pytest.fixture(scope="module")
 def world(static):
-    return simulate_world(static, TIME, stations=STATIONS, seed=1)
+    return simulate_hour(static, TIME, stations=STATIONS, seed=1)
 
 
 def analysed(state, name) -> np.ndarray:
@@ -30,7 +30,7 @@ def analysed(state, name) -> np.ndarray:
 
 
 def test_a_seed_is_a_world_and_another_seed_another(static, world):
-    again, other = (simulate_world(static, TIME, stations=STATIONS, seed=seed) for seed in (1, 2))
+    again, other = (simulate_hour(static, TIME, stations=STATIONS, seed=seed) for seed in (1, 2))
     for name in VARIABLES:
         np.testing.assert_array_equal(again.truth.values[name], world.truth.values[name])
         np.testing.assert_array_equal(again.background.values[name], world.background.values[name])

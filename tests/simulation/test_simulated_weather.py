@@ -1,4 +1,4 @@
-"""Twins as cases of a store: the same on any tiles, at the stated times, with stations where they are named."""
+"""Simulated weather as cases of a store: equal on any tiles, at the stated times, with stations where they are named."""
 
 import numpy as np
 import pytest
@@ -7,16 +7,16 @@ from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.nn.neighbourhood import Box
-from mlrtma_dist.samples.reports import ERRORS
 from mlrtma_dist.samples.store import cell_of
-from mlrtma_dist.samples.twins import Stations, Twins
+from mlrtma_dist.simulation.reporting import ERRORS
+from mlrtma_dist.simulation.simulated_weather import SimulatedWeather, Stations
 
 VARIABLES = ("t2m", "u10", "v10", "ceiling")
 
 
 @pytest.fixture(scope="module")
 def cases():
-    return Twins(VARIABLES, stations=Stations(random=400)).on(load_domain("toy"))
+    return SimulatedWeather(VARIABLES, stations=Stations(random=400)).on(load_domain("toy"))
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +64,17 @@ def test_reports_are_near_the_truth_and_say_their_error(whole):
 def test_cases_are_hours_of_one_world(cases):
     times = cases.world.time(5)
     assert times[0] == np.datetime64("2022-07-01T00:00:00") and (np.diff(times) == np.timedelta64(7, "h")).all()
-    again = Twins(VARIABLES, stations=Stations(random=400)).on(load_domain("toy")).make(2, Box(0, 8, 0, 8))
+    again = SimulatedWeather(VARIABLES, stations=Stations(random=400)).on(load_domain("toy")).make(2, Box(0, 8, 0, 8))
     np.testing.assert_array_equal(again.fields, cases.make(2, Box(0, 8, 0, 8)).fields)
-    other = Twins(VARIABLES, stations=Stations(random=400), seed=2).on(load_domain("toy")).make(2, Box(0, 8, 0, 8))
+    other = (
+        SimulatedWeather(VARIABLES, stations=Stations(random=400), seed=2)
+        .on(load_domain("toy"))
+        .make(2, Box(0, 8, 0, 8))
+    )
     assert not np.array_equal(again.fields, other.fields)
     one, next_one = (
-        Twins(("t2m",), every=1).on(load_domain("toy")).make(n, Box(0, 120, 0, 160)).fields[1] for n in (3, 4)
+        SimulatedWeather(("t2m",), every=1).on(load_domain("toy")).make(n, Box(0, 120, 0, 160)).fields[1]
+        for n in (3, 4)
     )
     assert np.corrcoef(one.ravel(), next_one.ravel())[0, 1] > 0.97
 
@@ -78,7 +83,7 @@ def test_stations_of_files_and_lists_add_up(tmp_path):
     listed = tmp_path / "stations.csv"
     listed.write_text("station,latitude,longitude,elevation\nHERE,40.0,255.0,1700\nAWAY,10.0,20.0,5\n")
     stations = Stations(random=50, lists=(str(listed),), kind="mesonet")
-    sites = Twins(stations=stations).on(load_domain("toy")).sites
+    sites = SimulatedWeather(stations=stations).on(load_domain("toy")).sites
     assert len(sites) == 51 and list(sites.kind[sites.station == "HERE"]) == ["mesonet"]
 
 
@@ -95,9 +100,9 @@ def test_stations_of_files_and_lists_add_up(tmp_path):
 )
 def test_what_cannot_be_is_refused(text, message):
     with pytest.raises(ValueError, match=message):
-        config.build(Twins, config.parse_yaml(text, "given"), "given")
+        config.build(SimulatedWeather, config.parse_yaml(text, "given"), "given")
 
 
 def test_a_plane_has_no_weather():
     with pytest.raises(InputError, match="plane without latitude"):
-        Twins().on(load_domain("plane"))
+        SimulatedWeather().on(load_domain("plane"))

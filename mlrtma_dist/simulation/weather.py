@@ -1,13 +1,13 @@
 """Weather: what a simulated weather is like -- its parameters, its random fields, and how a model sees it.
 
-How the variables follow from these is `samples.hour`.
+How the variables follow from these is `simulation.weather_fields`.
 """
 
 from dataclasses import dataclass
 
 from mlrtma_dist.linalg.octaves import Octaves
 from mlrtma_dist.names import STANDARD_LAPSE_RATE
-from mlrtma_dist.samples.fronts import Fronts
+from mlrtma_dist.simulation.fronts import Fronts
 
 DAY = 86400.0
 # A model's fields are smooth below some six grid lengths; a lattice of s makes waves of 3 s and more.

@@ -11,10 +11,10 @@ from mlrtma_dist.fields.static import load_static, make_static
 from mlrtma_dist.grid.domain import Corner, load_domain
 from mlrtma_dist.names import UNLIMITED_CEILING, VARIABLES
 from mlrtma_dist.nn.neighbourhood import Box
-from mlrtma_dist.samples.fronts import Fronts
-from mlrtma_dist.samples.ground import Ground
-from mlrtma_dist.samples.hour import LOG_DEPRESSION, OVERCAST, Hour
-from mlrtma_dist.samples.weather import Weather
+from mlrtma_dist.simulation.fronts import Fronts
+from mlrtma_dist.simulation.ground import Ground
+from mlrtma_dist.simulation.weather import Weather
+from mlrtma_dist.simulation.weather_fields import LOG_DEPRESSION, OVERCAST, WeatherFields
 
 NIGHT, NOON = np.datetime64("2022-08-24T09:00"), np.datetime64("2022-08-24T20:00")  # of the toy: 255 degrees east
 STILL = Weather(air=0.0, pressure=0.0, wind=0.0, fronts=Fronts(contrast=0.0))
@@ -32,13 +32,13 @@ def ground(static):
 
 @pytest.fixture(scope="module", params=[NIGHT, NOON], ids=["night", "noon"])
 def hour(request, ground):
-    return Hour(Weather(), 3, ground, request.param)
+    return WeatherFields(Weather(), 3, ground, request.param)
 
 
 def test_a_tile_is_the_cut_of_the_whole_to_the_last_bit(static, hour):
     whole = hour.fields()
     for box in (Box(0, 30, 0, 50), Box(41, 90, 77, 160), Box(119, 120, 3, 5)):
-        part = Hour(hour.weather, hour.seed, Ground.of(static, box), hour.time).fields()
+        part = WeatherFields(hour.weather, hour.seed, Ground.of(static, box), hour.time).fields()
         for name, values in part.items():
             np.testing.assert_array_equal(values, whole[name][box.y0 : box.y1, box.x0 : box.x1], err_msg=name)
 
@@ -60,7 +60,7 @@ def test_the_variables_belong_together_and_are_possible(hour):
 @pytest.mark.parametrize("lapse", [0.0065, 0.004])
 def test_the_lapse_rate_is_recovered_by_regression(ground, lapse):
     weather = Weather(lapse=lapse, pool=0.0, fronts=Fronts(contrast=0.0))
-    temperature = Hour(weather, 3, ground, NOON).fields()["t2m"]
+    temperature = WeatherFields(weather, 3, ground, NOON).fields()["t2m"]
     y, x = np.meshgrid(ground.y / ground.y[-1], ground.x / ground.x[-1], indexing="ij")
     basis = np.stack([ground.terrain, ground.land_smooth, *(y**i * x**j for i in range(5) for j in range(5 - i))], -1)
     fit = np.linalg.lstsq(basis.reshape(-1, basis.shape[-1]), temperature.ravel(), rcond=None)[0]
@@ -69,7 +69,7 @@ def test_the_lapse_rate_is_recovered_by_regression(ground, lapse):
 
 def test_cold_air_lies_in_valleys_on_clear_calm_nights_only(ground):
     def pooled(weather, time):
-        with_pools, without = (Hour(replace(weather, pool=p), 3, ground, time) for p in (0.012, 0.0))
+        with_pools, without = (WeatherFields(replace(weather, pool=p), 3, ground, time) for p in (0.012, 0.0))
         return with_pools.fields()["t2m"] - without.fields()["t2m"], with_pools
 
     made, night = pooled(STILL, NIGHT)
@@ -86,7 +86,7 @@ def test_cold_air_lies_in_valleys_on_clear_calm_nights_only(ground):
 
 def test_the_day_is_warmer_than_the_night_inland_and_hardly_so_at_sea(ground):
     hours = [NIGHT + np.timedelta64(h, "h") for h in range(24)]
-    made = [Hour(STILL, 3, ground, time).fields() for time in hours]
+    made = [WeatherFields(STILL, 3, ground, time).fields() for time in hours]
     day, cover = (np.stack([fields[name] for fields in made]) for name in ("t2m", "sky_cover"))
     swing = np.ptp(day, axis=0)
     clear = cover.mean(0) < np.quantile(cover.mean(0), 0.3)
@@ -97,7 +97,7 @@ def test_the_day_is_warmer_than_the_night_inland_and_hardly_so_at_sea(ground):
 
 
 def test_surface_pressure_is_the_hydrostatic_integral(ground):
-    hour = Hour(Weather(), 3, ground, NOON)
+    hour = WeatherFields(Weather(), 3, ground, NOON)
     pressure = hour.fields()["psfc"]
     sea = 101325.0 + hour.strength * hour.pressure[1:-1, 1:-1]
     for at in (np.unravel_index(ground.terrain.argmax(), ground.shape), (60, 70)):
@@ -118,7 +118,7 @@ def test_wind_blows_around_the_lows_and_a_little_into_them(static, latitude):
     corner = static.domain.corner if latitude > 0 else Corner(latitude, 168.0)
     domain = replace(static.domain, projection=projection, corner=corner)
     there = Ground.of(make_static(domain, static.terrain, static.land), Box(0, 120, 0, 160))
-    hour = Hour(Weather(wind=0.0), 5, there, NOON)
+    hour = WeatherFields(Weather(wind=0.0), 5, there, NOON)
     east, north = hour.wind
     uphill_y, uphill_x = (np.gradient(hour.pressure[1:-1, 1:-1], axis=axis) for axis in (0, 1))
     size = np.hypot(east, north) * np.hypot(uphill_x, uphill_y)
@@ -130,11 +130,11 @@ def test_wind_blows_around_the_lows_and_a_little_into_them(static, latitude):
 
 
 def test_fog_has_low_visibility_and_dry_air_a_high_base_of_clouds(ground):
-    made = Hour(Weather(), 3, ground, NIGHT).fields()
+    made = WeatherFields(Weather(), 3, ground, NIGHT).fields()
     depression = made["t2m"] - made["d2m"]
     covered = made["sky_cover"] > OVERCAST
     assert np.corrcoef(np.log(made["ceiling"][covered]), np.log(depression[covered]))[0, 1] > 0.4
-    damp = Hour(replace(Weather(), moisture=1.2), 3, ground, NIGHT).fields()
+    damp = WeatherFields(replace(Weather(), moisture=1.2), 3, ground, NIGHT).fields()
     fog = damp["t2m"] - damp["d2m"] < 0.8
     assert fog.sum() > 20 and np.median(damp["visibility"][fog]) < 0.5 * np.median(damp["visibility"][~fog])
 
@@ -143,7 +143,7 @@ def test_gusts_grow_with_the_suns_warmth_and_with_relief(ground):
     calm = replace(Weather(), fronts=Fronts(contrast=0.0))
     factor = {}
     for time in (NIGHT, NOON):
-        made = Hour(calm, 3, ground, time).fields()
+        made = WeatherFields(calm, 3, ground, time).fields()
         speed = np.hypot(made["u10"], made["v10"])
         factor[time] = np.median((made["gust"] / speed)[(speed > 4.0) & (ground.land_smooth > 0.9)])
     assert factor[NOON] > factor[NIGHT] + 0.1
@@ -151,7 +151,7 @@ def test_gusts_grow_with_the_suns_warmth_and_with_relief(ground):
 
 def test_an_hour_later_it_is_the_same_weather_and_a_week_later_another(ground):
     def anomaly(hours):
-        return Hour(Weather(), 3, ground, NIGHT + np.timedelta64(hours, "h")).air
+        return WeatherFields(Weather(), 3, ground, NIGHT + np.timedelta64(hours, "h")).air
 
     now, soon, later = (anomaly(hours) - anomaly(0).mean() + 0.0065 * ground.terrain for hours in (0, 1, 168))
     assert np.corrcoef(now.ravel(), soon.ravel())[0, 1] > 0.9

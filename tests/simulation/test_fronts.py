@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlrtma_dist.samples.fronts import END, Front, Fronts
+from mlrtma_dist.simulation.fronts import END, Front, Fronts
 
 CENTRE = (500e3, 500e3)
 AXIS = np.arange(0.0, 1000e3, 5e3)

@@ -1,7 +1,8 @@
 """A simulated world: a truth, stations that measure it with errors, and an imperfect background, on any domain.
 
-For the demonstration, for tests that must know the truth, and as training cases without end (`samples.twins`). The
-weather is `samples.hour`, the background `samples.model_error`, the stations `samples.sites` and `samples.reports`.
+For the demonstration, for tests that must know the truth, and as training cases without end
+(`simulation.simulated_weather`). The weather is `simulation.weather_fields`, the background `simulation.model_error`,
+the stations `simulation.sites` and `simulation.reporting`.
 The hours of one seed follow each other as weather does. docs/simulated_worlds.md compares them with real fields.
 """
 
@@ -16,12 +17,12 @@ from mlrtma_dist.linalg.octaves import CHANNELS
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.nn.neighbourhood import Box
 from mlrtma_dist.observations.table import Observations
-from mlrtma_dist.samples.ground import Ground
-from mlrtma_dist.samples.hour import Hour
-from mlrtma_dist.samples.model_error import ModelError
-from mlrtma_dist.samples.reports import Reporting, numbers_of, truth_at
-from mlrtma_dist.samples.sites import Sites, random_sites
-from mlrtma_dist.samples.weather import Weather
+from mlrtma_dist.simulation.ground import Ground
+from mlrtma_dist.simulation.model_error import ModelError
+from mlrtma_dist.simulation.reporting import Reporting, numbers_of, truth_at
+from mlrtma_dist.simulation.sites import Sites, random_sites
+from mlrtma_dist.simulation.weather import Weather
+from mlrtma_dist.simulation.weather_fields import WeatherFields
 
 BAND = 128  # rows made at once: on CONUS 40 work arrays of 2.4 MB
 MINUTES = 66 * CHANNELS  # channel of the noise
@@ -29,7 +30,7 @@ LATEST = 900  # s, most by which a station reports before or after the hour
 
 
 @dataclass(frozen=True)
-class World:
+class SimulatedHour:
     """A simulated hour: what is, what is believed, what was measured."""
 
     truth: State
@@ -51,16 +52,16 @@ class Simulation:
         for first in range(box.y0, box.y1, BAND):
             band = Box(first, min(first + BAND, box.y1), box.x0, box.x1)
             ground, rows = Ground.of(static, band), slice(first - box.y0, band.y1 - box.y0)
-            for name, values in Hour(self.weather, seed, ground, time).fields().items():
+            for name, values in WeatherFields(self.weather, seed, ground, time).fields().items():
                 truth[name][rows] = values
             for name, values in self.model.fields(self.weather, seed, ground, time).items():
                 believed[name][rows] = values
         return truth, believed
 
 
-def simulate_world(
+def simulate_hour(
     static: Static, time: np.datetime64, *, seed: int, stations: int | Sites = 300, simulation: Simulation | None = None
-) -> World:
+) -> SimulatedHour:
     """Simulate an hour on a domain.
 
     Args:
@@ -81,7 +82,7 @@ def simulate_world(
         for values, word in ((truth, "truth"), (believed, "background"))
     )
     sites = random_sites(static, stations, seed) if isinstance(stations, int) else stations
-    return World(*states, report(sites, truth_at(sites, truth, static), time, seed, simulation.reporting))
+    return SimulatedHour(*states, report(sites, truth_at(sites, truth, static), time, seed, simulation.reporting))
 
 
 def report(

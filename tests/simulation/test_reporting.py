@@ -10,8 +10,8 @@ from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.observations.readers import read_observations
 from mlrtma_dist.observations.stations import StationList, read_stations
-from mlrtma_dist.samples.reports import ERRORS, KNOT, MILE, Reporting, round_reports, truth_at
-from mlrtma_dist.samples.sites import KINDS, listed_sites, observed_sites, random_sites
+from mlrtma_dist.simulation.reporting import ERRORS, KNOT, MILE, Reporting, round_reports, truth_at
+from mlrtma_dist.simulation.sites import KINDS, listed_sites, observed_sites, random_sites
 
 TIME = np.datetime64("2022-08-24T06:00:00")
 COUNT = 3000

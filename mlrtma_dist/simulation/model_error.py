@@ -13,9 +13,9 @@ import numpy as np
 from mlrtma_dist.fields.consistency import make_consistent
 from mlrtma_dist.linalg.octaves import Octaves, seconds
 from mlrtma_dist.names import VARIABLES
-from mlrtma_dist.samples.ground import Ground
-from mlrtma_dist.samples.hour import Hour
-from mlrtma_dist.samples.weather import View, Weather
+from mlrtma_dist.simulation.ground import Ground
+from mlrtma_dist.simulation.weather import View, Weather
+from mlrtma_dist.simulation.weather_fields import WeatherFields
 
 DISPLACEMENT, ERROR = 20, 21  # channels; the variables' errors count on from the last one
 CHANGES = 86400.0  # s after which a displacement has another direction, and an error field another shape
@@ -77,8 +77,8 @@ class ModelError:
         return View((float(length * north), float(length * east)), self.smoothing, self.pools, self.swing)
 
     def fields(self, weather: Weather, seed: int, ground: Ground, time: np.datetime64) -> dict[str, np.ndarray]:
-        """The background on a box, as `hour.Hour.fields`: what the variables share is right there, too."""
-        seen = Hour(weather, seed, ground, time, self.view(seed, time)).fields()
+        """The background on a box, as `hour.WeatherFields.fields`: what the variables share is right there, too."""
+        seen = WeatherFields(weather, seed, ground, time, self.view(seed, time)).fields()
         drawn = {name: self._drawn(number, seed, ground, time) for number, name in enumerate(VARIABLES)}
         drawn["d2m"] = SHARED * drawn["t2m"] + np.sqrt(1.0 - SHARED**2) * drawn["d2m"]
         made = {}

@@ -1,4 +1,4 @@
-"""Hour: simulated weather at one time, whose variables belong together, on any box of a domain.
+"""WeatherFields: simulated weather at one time, whose variables belong together, on any box of a domain.
 
 Random fields (`linalg.octaves`), fronts, the sun and the ground make it, in this order:
 
@@ -27,9 +27,9 @@ from mlrtma_dist.fields import adjustment, climatology
 from mlrtma_dist.grid.domain import rotate
 from mlrtma_dist.linalg.octaves import seconds
 from mlrtma_dist.names import STANDARD_PRESSURE, UNLIMITED_CEILING, VARIABLES
-from mlrtma_dist.samples.fronts import Front
-from mlrtma_dist.samples.ground import Ground, declination_of
-from mlrtma_dist.samples.weather import TRUTH, View, Weather
+from mlrtma_dist.simulation.fronts import Front
+from mlrtma_dist.simulation.ground import Ground, declination_of
+from mlrtma_dist.simulation.weather import TRUTH, View, Weather
 
 MIDDLE = np.sin(np.deg2rad(45.0)) ** 2  # strengths are those of 45 degrees of latitude and fade towards the equator
 ROTATION = 7.292e-5  # of the earth, s-1
@@ -51,7 +51,7 @@ DRIER = 0.03  # by which it grows per K of the air's temperature: deserts are wa
 
 
 @dataclass(frozen=True)
-class Hour:
+class WeatherFields:
     """The weather of a time on a box.
 
     Attributes:

@@ -3,28 +3,28 @@
 from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.domain import Domain
-from mlrtma_dist.samples.gaussian_plane import GaussianPlane
-from mlrtma_dist.samples.shallow_plane import ShallowPlane
 from mlrtma_dist.samples.store import Layout, Store
-from mlrtma_dist.samples.twins import TwinCases, Twins
+from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
+from mlrtma_dist.simulation.shallow_plane import ShallowPlane
+from mlrtma_dist.simulation.simulated_weather import SimulatedWeather, SimulatedWeatherCases
 
-WORLDS = {"gaussian_plane": GaussianPlane, "shallow_plane": ShallowPlane, "twins": Twins}
-World = GaussianPlane | ShallowPlane | Twins
+WORLDS = {"gaussian_plane": GaussianPlane, "shallow_plane": ShallowPlane, "simulated_weather": SimulatedWeather}
+World = GaussianPlane | ShallowPlane | SimulatedWeather
 
 
 def layout_on(world: World, domain: Domain, edge: int) -> Layout:
     """How a store keeps the cases of a world on a domain, in chunks of ``edge`` points."""
-    return world.layout(domain if isinstance(world, Twins) else domain.name, edge)
+    return world.layout(domain if isinstance(world, SimulatedWeather) else domain.name, edge)
 
 
-def cases_on(world: World, domain: Domain) -> GaussianPlane | ShallowPlane | TwinCases:
+def cases_on(world: World, domain: Domain) -> GaussianPlane | ShallowPlane | SimulatedWeatherCases:
     """What makes the cases of a world on a domain (`make`, see `build.build_store`).
 
     Raises:
         ConfigError: a plane's world on another domain.
-        InputError: twins on a plane, or without their terrain or stations.
+        InputError: simulated_weather on a plane, or without their terrain or stations.
     """
-    if isinstance(world, Twins):
+    if isinstance(world, SimulatedWeather):
         return world.on(domain)
     if domain.shape != world.shape or not domain.periodic:
         raise config.ConfigError(

@@ -1,6 +1,6 @@
-"""Twins: cases without end of a simulated world on a domain -- weather, an imperfect background, stations' reports.
+"""SimulatedWeather: any number of cases of simulated weather on a domain, with a background and stations' reports.
 
-A case is an hour of one world (`samples.simulated_world`), a given time after the one before; it is a function of the
+A case is an hour of one world (`simulation.simulated_hour`), a given time after the one before; it is a function of the
 seed and its number, never of the ranks. Stations stand at random, or where those of observation files and lists do, and
 report at the terrain's height: the adjustment to it is made before an observation enters a store.
 """
@@ -19,13 +19,13 @@ from mlrtma_dist.observations.readers import read_observations
 from mlrtma_dist.observations.stations import read_stations
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.samples.build import Case, inside
-from mlrtma_dist.samples.ground import require_earth
-from mlrtma_dist.samples.model_error import ModelError
-from mlrtma_dist.samples.reports import Reporting, error_of, truth_at
-from mlrtma_dist.samples.simulated_world import Simulation
-from mlrtma_dist.samples.sites import KINDS, Sites, joined, listed_sites, observed_sites, random_sites
 from mlrtma_dist.samples.store import Layout, Table, cell_of
-from mlrtma_dist.samples.weather import Weather
+from mlrtma_dist.simulation.ground import require_earth
+from mlrtma_dist.simulation.model_error import ModelError
+from mlrtma_dist.simulation.reporting import Reporting, error_of, truth_at
+from mlrtma_dist.simulation.simulated_hour import Simulation
+from mlrtma_dist.simulation.sites import KINDS, Sites, joined, listed_sites, observed_sites, random_sites
+from mlrtma_dist.simulation.weather import Weather
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Stations:
 
 
 @dataclass(frozen=True)
-class Twins:
+class SimulatedWeather:
     """A world of twins.
 
     Attributes:
@@ -106,7 +106,7 @@ class Twins:
         """Of so many cases, datetime64[s]."""
         return clock.parse_time(self.start) + self.every * np.arange(cases).astype("timedelta64[h]")
 
-    def on(self, domain: Domain) -> "TwinCases":
+    def on(self, domain: Domain) -> "SimulatedWeatherCases":
         """The cases on a domain, with its terrain and stations.
 
         Raises:
@@ -116,14 +116,14 @@ class Twins:
         static = load_static(domain)
         sites = self.stations.sites(static, self.seed)
         ground = bilinear(static.terrain, sites.row, sites.column).astype(np.float64)
-        return TwinCases(self, static, replace(sites, elevation=ground))
+        return SimulatedWeatherCases(self, static, replace(sites, elevation=ground))
 
 
 @dataclass(frozen=True)
-class TwinCases:
-    """Twins on a domain: world, static fields, and stations at the terrain's height."""
+class SimulatedWeatherCases:
+    """SimulatedWeather on a domain: world, static fields, and stations at the terrain's height."""
 
-    world: Twins
+    world: SimulatedWeather
     static: Static
     sites: Sites
 

@@ -9,19 +9,19 @@ import torch
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.nn.neighbourhood import Alone, Box
 from mlrtma_dist.observations.indirect import IndirectTypes
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.parallel.transport import Transport
-from mlrtma_dist.parallel.world import World
 from mlrtma_dist.physics.balance import balanced
 from mlrtma_dist.physics.shallow_water import ShallowWater
-from mlrtma_dist.samples import shallow_plane
 from mlrtma_dist.samples.build import build_store
 from mlrtma_dist.samples.dataset import Dataset
-from mlrtma_dist.samples.shallow_plane import ShallowPlane
 from mlrtma_dist.samples.statistics import gather_statistics
 from mlrtma_dist.samples.store import Layout, Store, StoreError
 from mlrtma_dist.samples.symmetry import Symmetry
-from mlrtma_dist.samples.worlds import world_of
+from mlrtma_dist.simulation import shallow_plane
+from mlrtma_dist.simulation.shallow_plane import ShallowPlane
+from mlrtma_dist.simulation.worlds import world_of
 
 PLANE = ShallowPlane(
     size=32, steps=6, length=(8.0, 14.0), observations=(9, 10, 11, 30, 40), seed=3, indirect=IndirectTypes(3.0)
@@ -32,7 +32,7 @@ CASES = 5
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     path = tmp_path_factory.mktemp("shallow") / "plane.h5"
-    with World.start(device="cpu") as world:
+    with Ranks.start(device="cpu") as world:
         build_store(path, PLANE.layout("plane_small", 16), PLANE.time(CASES), PLANE.make, world)
     return Store(path)
 

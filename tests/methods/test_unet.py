@@ -11,15 +11,15 @@ from launch import launch
 from mlrtma_dist import config
 from mlrtma_dist.methods.learned import build_method
 from mlrtma_dist.methods.optimal import OptimalAnalysis
-from mlrtma_dist.methods.regression import Regression, RegressionSettings
+from mlrtma_dist.methods.unet import UNetMethod, UNetSettings
 from mlrtma_dist.nn.neighbourhood import Alone
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
-from mlrtma_dist.parallel.world import World
 from mlrtma_dist.samples.build import build_store
 from mlrtma_dist.samples.dataset import Dataset
-from mlrtma_dist.samples.gaussian_plane import GaussianPlane
 from mlrtma_dist.samples.statistics import Statistics
 from mlrtma_dist.samples.store import Store
+from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
 
 PLANE = GaussianPlane(size=32, observations=50, seed=6)  # a quarter of the reference, as densely observed
 STEPS, BATCH, LEARNT, UNSEEN = 260, 8, 160, 32
@@ -29,9 +29,9 @@ UNITS = Statistics(("background", "truth"), (0.0, 0.0), (1.0, 1.0), LEARNT, "", 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    path = tmp_path_factory.mktemp("regression") / "plane.h5"
+    path = tmp_path_factory.mktemp("unet") / "plane.h5"
     time = PLANE.time(LEARNT + UNSEEN)
-    with World.start(device="cpu") as world:
+    with Ranks.start(device="cpu") as world:
         build_store(path, PLANE.layout("plane", 32), time, PLANE.make, world)
     return Dataset(Store(path), Tile.whole(PLANE.shape, (True, True)), UNITS, variants=14, plain_from=time[LEARNT])
 
@@ -39,7 +39,7 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def scores(data):
     """Root mean square errors on unseen cases: background, network, Bayes."""
-    method = Regression(RegressionSettings(widths=(48, 48, 48)))
+    method = UNetMethod(UNetSettings(widths=(48, 48, 48)))
     optimizer = torch.optim.AdamW(method.network.parameters(), lr=2e-3, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=STEPS, pct_start=0.1)
     known = np.flatnonzero(data.time < data.plain_from)
@@ -76,13 +76,13 @@ def test_no_network_passes_the_exact_limit(scores):
 
 def test_before_training_the_analysis_is_nearly_the_background(data):
     sample = data.batch([0, 1])
-    analysis = Regression(RegressionSettings()).analyse(sample, HERE)
+    analysis = UNetMethod(UNetSettings()).analyse(sample, HERE)
     change = (analysis - sample.inputs[:, :1]).abs().max()
     assert 0.0 < change < 0.05
 
 
 def test_the_loss_is_a_sum_and_its_weight_the_known_points_and_unknown_points_may_hold_nothing(data):
-    method, sample = Regression(RegressionSettings()), data.batch([0, 1, 2])
+    method, sample = UNetMethod(UNetSettings()), data.batch([0, 1, 2])
     total, weight = method.loss(sample, HERE)
     assert weight == method.weight(sample) == 3 * 32 * 32
     total = total.detach()
@@ -100,9 +100,9 @@ def test_the_loss_is_a_sum_and_its_weight_the_known_points_and_unknown_points_ma
 
 def test_the_first_weights_are_a_function_of_the_seed_alone():
     torch.manual_seed(1)
-    first = Regression(RegressionSettings()).network.state_dict()
+    first = UNetMethod(UNetSettings()).network.state_dict()
     torch.manual_seed(2)
-    again, other = (Regression(RegressionSettings(seed=seed)).network.state_dict() for seed in (0, 1))
+    again, other = (UNetMethod(UNetSettings(seed=seed)).network.state_dict() for seed in (0, 1))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["unet.stem.weight"], other["unet.stem.weight"])
 
@@ -117,22 +117,22 @@ def test_four_tiles_give_output_loss_and_gradients_of_one():
 @pytest.mark.parametrize("name", ["unet_exercise1", "unet_exercise1_ci"])
 def test_the_shipped_configurations_describe_this_method(name):
     said = config.load_yaml(config.configs_root() / "training" / f"{name}.yaml")
-    settings = config.build(RegressionSettings, said["settings"], name)
-    assert said["method"] == "regression"
-    assert sum(weight.numel() for weight in Regression(settings).network.parameters()) == 544324
+    settings = config.build(UNetSettings, said["settings"], name)
+    assert said["method"] == "unet"
+    assert sum(weight.numel() for weight in UNetMethod(settings).network.parameters()) == 544324
 
 
 @pytest.mark.parametrize("name", ["unet_exercise2_weak", "unet_exercise2_strong", "unet_exercise2_ci"])
 def test_the_shipped_configurations_of_exercise_2_see_five_types_and_say_three_fields(name):
     said = config.load_yaml(config.configs_root() / "training" / f"{name}.yaml")
-    network = Regression(config.build(RegressionSettings, said["settings"], name)).network
+    network = UNetMethod(config.build(UNetSettings, said["settings"], name)).network
     with torch.no_grad():
         answer = network(torch.zeros(1, 10, *PLANE.shape), HERE)  # values and masks of five types
     assert answer.shape == (1, 3, *PLANE.shape)
 
 
 def test_without_a_background_the_first_answer_is_the_mean_and_not_the_first_channels():
-    network = Regression(RegressionSettings(3, 5, background_deviation=None)).network
+    network = UNetMethod(UNetSettings(3, 5, background_deviation=None)).network
     with torch.no_grad():
         answer = network(torch.ones(1, 10, *PLANE.shape), HERE)
     assert answer.abs().max() < 0.1  # zero is the mean; the channels are all 1
@@ -140,9 +140,9 @@ def test_without_a_background_the_first_answer_is_the_mean_and_not_the_first_cha
 
 def test_settings_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match="observed: expected 0 with a background, got 5"):
-        RegressionSettings(observed=5)
+        UNetSettings(observed=5)
     with pytest.raises(ValueError, match="background_deviation"):
-        RegressionSettings(background_deviation=0.0)
+        UNetSettings(background_deviation=0.0)
     for settings, expected in (({"widths": [20, 20]}, "multiples of the 8 groups"), ({"fold": 0}, "a fold from 1 on")):
         with pytest.raises(config.ConfigError, match=f"here: settings: .*{expected}"):
-            build_method("regression", settings, "here")
+            build_method("unet", settings, "here")

@@ -1,4 +1,4 @@
-"""Twins end to end: a shipped recipe, made smaller, becomes a store, and a network of four variables learns on it."""
+"""Simulated weather end to end: a shipped recipe, made smaller, becomes a store, and a network of four variables learns on it."""
 
 import csv
 
@@ -35,7 +35,7 @@ def folder(tmp_path_factory):
     (folder / "tiny.yaml").write_text(DOMAIN)
     (folder / "training.yaml").write_text(TRAINING.format(folder=folder))
     sets = [f"domain={folder / 'tiny.yaml'}", "cases=24"]
-    arguments = ["samples", "configs/samples/twins_toy.yaml", "--output", str(folder / "store.h5")]
+    arguments = ["samples", "configs/samples/weather_toy.yaml", "--output", str(folder / "store.h5")]
     assert command.main([*arguments, *(word for each in sets for word in ("--set", each))]) == 0
     return folder
 

@@ -1,6 +1,6 @@
 """The ranks of a job: MPI starts them and introduces them, torch.distributed carries their tensors.
 
-`World.start` works under ``mpiexec``, under ``srun --mpi=pmix`` and alone; alone, MPI is not even imported. When
+`Ranks.start` works under ``mpiexec``, under ``srun --mpi=pmix`` and alone; alone, MPI is not even imported. When
 a rank fails, all end: the first to fail is named with its trace, and MPI aborts the rest, which would wait for it for
 ever.
 """
@@ -39,12 +39,12 @@ FIRST_FAILURE = "first_failure"
 LEAVE_INIT = 0.5
 
 
-class WorldError(InputError):
+class RanksError(InputError):
     """The ranks were started in a way that cannot work."""
 
 
 @dataclass(frozen=True)
-class World:
+class Ranks:
     """This rank among the others.
 
     Attributes:
@@ -77,7 +77,7 @@ class World:
             timeout: seconds after which a rank gives up waiting for the others.
 
         Raises:
-            MeshError: the mesh has another size. WorldError: ranks that MPI does not know of.
+            MeshError: the mesh has another size. RanksError: ranks that MPI does not know of.
         """
         communicator = _communicator()
         rank, size, nodes = _places(communicator)
@@ -137,14 +137,14 @@ def _communicator():
     if sign is None and tasks == "1":
         return None
     if sign is None:
-        raise WorldError(f"srun started {tasks} tasks that do not know of each other. Use srun --mpi=pmix.")
+        raise RanksError(f"srun started {tasks} tasks that do not know of each other. Use srun --mpi=pmix.")
     from mpi4py import MPI  # here, so that a process alone needs no MPI library
 
     if "SLURM_STEP_ID" in os.environ:
         time.sleep(LEAVE_INIT)
     expected = int(os.environ.get("OMPI_COMM_WORLD_SIZE", tasks))
     if MPI.COMM_WORLD.size != expected and expected > 1:
-        raise WorldError(
+        raise RanksError(
             f"{expected} ranks were started, but MPI knows of {MPI.COMM_WORLD.size}: the launcher ({sign} is set) and"
             f" the library ({MPI.Get_library_version().split(',')[0]}) differ. Use the mpiexec of this library."
         )
@@ -159,9 +159,9 @@ def _places(communicator) -> tuple[int, int, list[str]]:
 
 
 def check_device(wish: str) -> None:
-    """Raise WorldError unless ``wish`` is one of DEVICES."""
+    """Raise RanksError unless ``wish`` is one of DEVICES."""
     if wish not in DEVICES:
-        raise WorldError(f"device: expected one of {', '.join(DEVICES)}, got {wish!r}.")
+        raise RanksError(f"device: expected one of {', '.join(DEVICES)}, got {wish!r}.")
 
 
 def _device(wish: str, local_rank: int) -> torch.device:
@@ -169,7 +169,7 @@ def _device(wish: str, local_rank: int) -> torch.device:
     if wish == "cpu" or (wish == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise WorldError('device "cuda" was asked for, but PyTorch sees no GPU here. Use "auto" or "cpu".')
+        raise RanksError('device "cuda" was asked for, but PyTorch sees no GPU here. Use "auto" or "cpu".')
     place = torch.device("cuda", local_rank % torch.cuda.device_count())
     torch.cuda.set_device(place)
     return place

@@ -18,7 +18,7 @@ from mlrtma_dist.grid.interpolate import bilinear
 from mlrtma_dist.linalg.noise import WORD, normal, uniform
 from mlrtma_dist.linalg.octaves import CHANNELS, EPOCH
 from mlrtma_dist.names import ICE, LIMITED_CEILING, VARIABLES, variable
-from mlrtma_dist.samples.sites import KINDS, Sites
+from mlrtma_dist.simulation.sites import KINDS, Sites
 
 BIAS, ERROR, MISSING, GROSS, SIGN = (CHANNELS * number for number in range(61, 66))  # of the noise
 WILD = 25.0  # standard deviations of a gross error

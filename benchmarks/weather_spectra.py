@@ -1,6 +1,6 @@
 """Claim: simulated worlds have the spectra of real fields and the statistics of real stations.
 
-    python benchmarks/twin_spectra.py [--figure docs/images/twin_spectra.png] [--seeds 2]
+    python benchmarks/weather_spectra.py [--figure docs/images/twin_spectra.png] [--seeds 2]
 
 Fields: 2 m temperature and wind of HRRR (3 km, Idaho), AROME-Arctic (2.5 km, coast) and the National Blend (2.5 km,
 CONUS) beside twins on the same grid, over the same terrain, at the same times. Power spectra along rows and columns,
@@ -28,8 +28,8 @@ from mlrtma_dist.io.gridded import read_gridded
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.observations.readers import read_observations
 from mlrtma_dist.observations.table import Observations
-from mlrtma_dist.samples.simulated_world import simulate_world
-from mlrtma_dist.samples.sites import observed_sites
+from mlrtma_dist.simulation.simulated_hour import simulate_hour
+from mlrtma_dist.simulation.sites import observed_sites
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
@@ -79,7 +79,7 @@ def twin_of(case: Case, seeds: int) -> dict[str, list[np.ndarray]]:
     made = {name: [] for name in case.fields}
     for seed in range(1, seeds + 1):
         for time in case.times:
-            truth = simulate_world(case.static, time, seed=seed, stations=1).truth.values
+            truth = simulate_hour(case.static, time, seed=seed, stations=1).truth.values
             for name in made:
                 made[name].append(truth[name].astype(np.float64))
     return made
@@ -174,7 +174,7 @@ def station_tables(root: pathlib.Path) -> tuple[list[Observations], list[Observa
         sites = observed_sites(static, table)
         time = np.datetime64("1995-03-18T00:00:00") + np.timedelta64(hour, "h")
         real.append(table)
-        twin.append(simulate_world(static, time, seed=1, stations=sites).observations)
+        twin.append(simulate_hour(static, time, seed=1, stations=sites).observations)
     return real, twin
 
 
