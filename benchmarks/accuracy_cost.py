@@ -22,7 +22,7 @@ from mlrtma_dist.fields.static import grid_points
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.inference.problem import pose
 from mlrtma_dist.linalg.covariance import Covariance
-from mlrtma_dist.methods.method import Method
+from mlrtma_dist.methods.departure_method import DepartureMethod
 from mlrtma_dist.methods.settings import build_method
 
 EVERY, BLOCK = 34, 24  # grid points; points of a block's edge
@@ -81,7 +81,9 @@ def measure_mm5() -> Cost:
     )
 
 
-def _measure(methods: dict[str, Method], points: Points, departure, error: float, grid: Points, blocks) -> Cost:
+def _measure(
+    methods: dict[str, DepartureMethod], points: Points, departure, error: float, grid: Points, blocks
+) -> Cost:
     """Time every method on one thread."""
     fitted, asked = {}, {}
     with threadpool_limits(1):

@@ -18,7 +18,7 @@ from jobs.withheld import Solver, match_fold
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.inference.analyse import solve
 from mlrtma_dist.inference.problem import Problem
-from mlrtma_dist.methods.method import Fit
+from mlrtma_dist.methods.departure_method import Fit
 from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.observations.withhold import folds

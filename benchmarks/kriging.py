@@ -21,7 +21,7 @@ FIRST_LENGTH = 200.0  # km, where the fit begins; it does not decide the end
 
 
 class Kriging:
-    """Universal kriging with elevation as drift; see ``methods.method.Method``."""
+    """Universal kriging with elevation as drift; see ``methods.departure_method.DepartureMethod``."""
 
     def fit(self, points: Points, departure: np.ndarray, error: np.ndarray) -> "KrigingFit":
         """Fit variogram and drift; ``error`` is not used: the nugget is the library's own estimate of it."""
@@ -29,7 +29,7 @@ class Kriging:
 
 
 class KrigingFit:
-    """Kriging with its observations; see ``methods.method.Fit``.
+    """Kriging with its observations; see ``methods.departure_method.Fit``.
 
     Attributes:
         nugget: variance that no neighbour explains, of an observation, analysis space.

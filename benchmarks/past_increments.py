@@ -25,7 +25,7 @@ from mlrtma_dist.grid.points import Points
 from mlrtma_dist.inference.analyse import solve
 from mlrtma_dist.inference.problem import Problem, pose
 from mlrtma_dist.linalg.localisation import Localisation
-from mlrtma_dist.methods.method import Fit
+from mlrtma_dist.methods.departure_method import Fit
 from mlrtma_dist.methods.settings import Classical, EnsembleSettings, Members
 from mlrtma_dist.observations.departures import verifiable
 from mlrtma_dist.observations.table import Observations

@@ -28,7 +28,7 @@ import h5py
 import numpy as np
 import torch
 
-from mlrtma_dist.nn.neighbourhood import Box
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile

@@ -7,7 +7,7 @@ import numpy as np
 from mlrtma_dist.fields.static import Static
 from mlrtma_dist.inference.analyse import at_reports, solve
 from mlrtma_dist.inference.problem import Problem, pose
-from mlrtma_dist.methods.method import Fit
+from mlrtma_dist.methods.departure_method import Fit
 from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.observations.departures import verifiable
 from mlrtma_dist.observations.table import Observations

@@ -199,3 +199,13 @@ def variable(name: str) -> Variable:
     if name not in VARIABLES:
         raise ValueError(f"unknown variable {name!r}: the analysed variables are {', '.join(VARIABLES)}")
     return VARIABLES[name]
+
+
+def to_analysis(name: str, value):
+    """Values of a variable in analysis space (any shape); what is not in the table, such as a depth, stays as it is."""
+    return VARIABLES[name].to_analysis(value) if name in VARIABLES else value
+
+
+def from_analysis(name: str, value):
+    """Analysis-space values of a variable in SI (any shape); what is not in the table stays as it is."""
+    return VARIABLES[name].from_analysis(value) if name in VARIABLES else value

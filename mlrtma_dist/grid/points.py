@@ -46,3 +46,10 @@ def plane_positions(domain: Domain, rows=slice(None), columns=slice(None)) -> np
     """Coordinates in m of a box of a plane domain, shape (y, x, 3)."""
     x, y = np.meshgrid(domain.x[columns], domain.y[rows])
     return np.stack([x, y, np.zeros_like(x)], axis=-1)
+
+
+def plane_points(domain: Domain, place: np.ndarray) -> Points:
+    """Places of a plane, which has no terrain and no sea, by their grid coordinates (y, x), shape (n, 2)."""
+    position = np.stack([domain.spacing * place[:, 1], domain.spacing * place[:, 0], np.zeros(len(place))], axis=1)
+    zero = np.zeros(len(place))
+    return Points(zero, zero, position, zero, np.ones(len(place)), zero)

@@ -19,7 +19,7 @@ from mlrtma_dist.grid.interpolate import bilinear
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.inference.problem import Problem, wind_rows
-from mlrtma_dist.methods.method import Fit
+from mlrtma_dist.methods.departure_method import Fit
 from mlrtma_dist.methods.settings import ISOTROPIC, Classical, build_method, for_vectors
 from mlrtma_dist.methods.wind import WIND, WindComponent, fit_wind
 from mlrtma_dist.names import variable

@@ -36,5 +36,5 @@ class EnVar:
             raise ValueError(f"envar: expected error_factor > 0, got {self.error_factor:g}")
 
     def fit(self, points: Points, departure: np.ndarray, error: np.ndarray) -> ThreeDVarFit:
-        """Solve for the weights w; see ``methods.method.Method.fit``."""
+        """Solve for the weights w; see ``methods.departure_method.DepartureMethod.fit``."""
         return ThreeDVar(self.covariance, self.huber).fit(points, departure, self.error_factor * error)

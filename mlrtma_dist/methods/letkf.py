@@ -57,7 +57,7 @@ class LETKF:
             )
 
     def fit(self, points: Points, departure: np.ndarray, error: np.ndarray) -> "LETKFFit":
-        """Find the quality-control weights; see ``methods.method.Method.fit``."""
+        """Find the quality-control weights; see ``methods.departure_method.DepartureMethod.fit``."""
         error = self.error_factor * error
         tree = cKDTree(points.position) if len(points) else None
         first = LETKFFit(self, points, departure, self.perturbations(points), tree, error**2, np.ones(len(points)))
@@ -74,7 +74,7 @@ class LETKF:
 
 @dataclass(frozen=True)
 class LETKFFit:
-    """The filter with its observations; see ``methods.method.Fit``."""
+    """The filter with its observations; see ``methods.departure_method.Fit``."""
 
     method: LETKF
     stations: Points

@@ -34,7 +34,7 @@ class OptimalInterpolation:
     neighbours: int = 160
 
     def fit(self, points: Points, departure: np.ndarray, error: np.ndarray) -> "OptimalInterpolationFit":
-        """Find the quality-control weights; see ``methods.method.Method.fit``."""
+        """Find the quality-control weights; see ``methods.departure_method.DepartureMethod.fit``."""
         tree = cKDTree(points.position) if len(points) else None
         weight = np.ones(len(points))
         judged = local.cells(points.position, self._cell_size(points)) if self.huber is not None else []
@@ -56,7 +56,7 @@ class OptimalInterpolation:
 
 @dataclass(frozen=True)
 class OptimalInterpolationFit:
-    """Optimal interpolation with its observations; see ``methods.method.Fit``."""
+    """Optimal interpolation with its observations; see ``methods.departure_method.Fit``."""
 
     method: OptimalInterpolation
     stations: Points

@@ -17,7 +17,7 @@ class NoIncrement:
     """The first guess as it is."""
 
     def fit(self, points: Points, departure: np.ndarray, error: np.ndarray) -> "WeightedMeanFit":
-        """Use no observation; see ``methods.method.Method.fit``."""
+        """Use no observation; see ``methods.departure_method.DepartureMethod.fit``."""
         return WeightedMeanFit(None, departure, 0, 1.0, np.ones(len(points)))
 
 
@@ -26,7 +26,7 @@ class NearestStation:
     """The departure of the nearest station."""
 
     def fit(self, points: Points, departure: np.ndarray, error: np.ndarray) -> "WeightedMeanFit":
-        """Remember the stations; see ``methods.method.Method.fit``."""
+        """Remember the stations; see ``methods.departure_method.DepartureMethod.fit``."""
         return WeightedMeanFit(_tree(points), departure, 1, 1.0, np.ones(len(points)))
 
 
@@ -43,7 +43,7 @@ class GaussianWeights:
     neighbours: int = 20
 
     def fit(self, points: Points, departure: np.ndarray, error: np.ndarray) -> "WeightedMeanFit":
-        """Remember the stations; see ``methods.method.Method.fit``."""
+        """Remember the stations; see ``methods.departure_method.DepartureMethod.fit``."""
         return WeightedMeanFit(_tree(points), departure, self.neighbours, self.length, np.ones(len(points)))
 
 
@@ -53,7 +53,7 @@ def _tree(points: Points) -> cKDTree | None:
 
 @dataclass(frozen=True)
 class WeightedMeanFit:
-    """Weighted mean of the nearest stations' departures; zero where there is none. See ``methods.method.Fit``."""
+    """Weighted mean of the nearest stations' departures; zero where there is none (``methods.departure_method.Fit``)."""
 
     tree: cKDTree | None
     departure: np.ndarray

@@ -11,9 +11,9 @@ from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Component, Covariance
 from mlrtma_dist.linalg.hybrid import HybridCovariance
 from mlrtma_dist.linalg.localisation import Localisation
+from mlrtma_dist.methods.departure_method import DepartureMethod
 from mlrtma_dist.methods.envar import EnVar
 from mlrtma_dist.methods.letkf import LETKF
-from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.oi import OptimalInterpolation
 from mlrtma_dist.methods.reference import GaussianWeights, NearestStation, NoIncrement
 from mlrtma_dist.methods.threedvar import ThreeDVar
@@ -143,7 +143,7 @@ def _envar(how: Members, huber: float | None, covariance: Covariance, perturbati
     return EnVar(mixed, huber, how.error_factor)
 
 
-METHODS: dict[str, Callable[[Classical, str, Covariance, Perturbations | None], Method]] = {
+METHODS: dict[str, Callable[[Classical, str, Covariance, Perturbations | None], DepartureMethod]] = {
     "threedvar": lambda settings, name, covariance, members: ThreeDVar(covariance, settings.variables[name].huber),
     "oi": lambda settings, name, covariance, members: OptimalInterpolation(
         covariance, settings.variables[name].huber, settings.neighbours
@@ -165,7 +165,7 @@ OF_ENSEMBLES = ("letkf", "envar", "hybrid")  # cannot do without members
 
 def build_method(
     method: str, settings: Classical, name: str, covariance: Covariance, perturbations: Perturbations | None = None
-) -> Method:
+) -> DepartureMethod:
     """Make a method for the variable ``name`` with this background error covariance and, of some, these members.
 
     Raises:

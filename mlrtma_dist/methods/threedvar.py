@@ -48,7 +48,7 @@ class ThreeDVar:
     huber: float | None = 1.5
 
     def fit(self, points: Points, departure: np.ndarray, error: np.ndarray) -> "ThreeDVarFit":
-        """Solve for the weights w; see ``methods.method.Method.fit``."""
+        """Solve for the weights w; see ``methods.departure_method.DepartureMethod.fit``."""
         if not len(points):
             return ThreeDVarFit(self.covariance, points, departure, error**2, np.ones(0), None)
         hbh = self.covariance.matrix(points, points)
@@ -87,7 +87,7 @@ def _preconditioner(hbh: np.ndarray, r_squared: np.ndarray, points: Points):
 
 @dataclass(frozen=True)
 class ThreeDVarFit:
-    """3D-Var with its weights; see ``methods.method.Fit``."""
+    """3D-Var with its weights; see ``methods.departure_method.Fit``."""
 
     covariance: Covariance
     stations: Points

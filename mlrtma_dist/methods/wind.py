@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlrtma_dist.grid.points import Points
-from mlrtma_dist.methods.method import Fit, Method
+from mlrtma_dist.methods.departure_method import DepartureMethod, Fit
 
 WIND = ("u10", "v10")
 MEASURED = 2  # components of the three that a station tells; the radial one is zero
@@ -34,7 +34,7 @@ def on_earth(points: Points, vector: np.ndarray) -> np.ndarray:
     return np.stack([(vector * east).sum(axis=1), (vector * north).sum(axis=1)], axis=1)
 
 
-def fit_wind(method: Method, points: Points, wind: np.ndarray, error: np.ndarray) -> "WindFit":
+def fit_wind(method: DepartureMethod, points: Points, wind: np.ndarray, error: np.ndarray) -> "WindFit":
     """Fit a method of an isotropic covariance to winds.
 
     Args:
@@ -72,7 +72,7 @@ class WindFit:
 
 @dataclass(frozen=True)
 class WindComponent:
-    """One component of a fitted wind; see ``methods.method.Fit``.
+    """One component of a fitted wind; see ``methods.departure_method.Fit``.
 
     Attributes:
         wind: the fit of both.

@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.nn.layers import ChannelNorm, pool, repeat
-from mlrtma_dist.nn.neighbourhood import Box, Neighbourhood, NeighbourhoodError
+from mlrtma_dist.nn.neighbourhood import Neighbourhood, NeighbourhoodError
 
 
 class WindowAttention(nn.Module):

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mlrtma_dist.errors import InputError
+from mlrtma_dist.grid.box import Box
 
 EDGES = ("zeros", "replicate")
 
@@ -36,21 +37,6 @@ class Rim:
     def around(cls, y: int, x: int) -> "Rim":
         """The rim with ``y`` rows to the south and north, ``x`` columns to the west and east."""
         return cls(y, y, x, x)
-
-
-@dataclass(frozen=True)
-class Box:
-    """Half-open ranges [y0, y1) and [x0, x1) of the domain's points; negative where a periodic domain wraps."""
-
-    y0: int
-    y1: int
-    x0: int
-    x1: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Points in y and x."""
-        return self.y1 - self.y0, self.x1 - self.x0
 
 
 class Neighbourhood(ABC):

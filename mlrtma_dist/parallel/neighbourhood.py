@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mlrtma_dist.nn.neighbourhood import Box, Neighbourhood, Rim
+from mlrtma_dist.grid.box import Box
+from mlrtma_dist.nn.neighbourhood import Neighbourhood, Rim
 from mlrtma_dist.parallel import convolve, gather, halo, normalise, reduce
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.parallel.transport import Transport

@@ -22,8 +22,9 @@ import torch
 from torch import Tensor
 
 from mlrtma_dist.errors import InputError
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.names import STANDARD_GRAVITY
-from mlrtma_dist.nn.neighbourhood import Alone, Box, Neighbourhood, Rim
+from mlrtma_dist.nn.neighbourhood import Alone, Neighbourhood, Rim
 from mlrtma_dist.physics import arakawa_lamb
 from mlrtma_dist.physics.arakawa_lamb import Fluxes, at
 from mlrtma_dist.physics.sides import RIM, SIDES, Extended, close, free_faces

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mlrtma_dist.nn.neighbourhood import Box
+from mlrtma_dist.grid.box import Box
 
 SIDES = ("periodic", "wall", "open")
 RIM = 2  # points around a tile that a tendency looks at

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.io import hdf5
 from mlrtma_dist.io.hdf5 import Slab, StoreError
-from mlrtma_dist.nn.neighbourhood import Box
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.parallel.transport import Transport
@@ -33,12 +33,6 @@ class Case:
 
     fields: np.ndarray
     observations: Table
-
-
-def inside(box: Box, place: np.ndarray) -> np.ndarray:
-    """Which grid points (y, x), integers of shape (n, 2), lie in a box: a mask of shape (n,)."""
-    rows, columns = place.T
-    return (rows >= box.y0) & (rows < box.y1) & (columns >= box.x0) & (columns < box.x1)
 
 
 def cases_at_once(layout: Layout) -> int:

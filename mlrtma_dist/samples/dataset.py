@@ -15,11 +15,12 @@ import numpy as np
 import torch
 
 from mlrtma_dist.config import ConfigError
+from mlrtma_dist.grid.box import cell_of
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.samples.encode import encode
 from mlrtma_dist.samples.sample import Sample
 from mlrtma_dist.samples.statistics import Statistics
-from mlrtma_dist.samples.store import Store, Table, cell_of
+from mlrtma_dist.samples.store import Store, Table
 from mlrtma_dist.samples.symmetry import Symmetry
 
 AHEAD = 3  # batches read while the network works; more only costs memory

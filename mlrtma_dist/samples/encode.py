@@ -9,7 +9,7 @@ mean, for the same reason. The mask tells a departure of zero from no observatio
 
 import numpy as np
 
-from mlrtma_dist.nn.neighbourhood import Box
+from mlrtma_dist.grid.box import Box
 
 
 def encode(cell: np.ndarray, departure: np.ndarray, kind: np.ndarray, box: Box, channels: np.ndarray) -> None:

@@ -15,6 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from mlrtma_dist.grid.box import cell_of
 from mlrtma_dist.io.hdf5 import Array, Reader, StoreError
 
 FORMAT = "mlrtma samples 2"
@@ -104,24 +105,6 @@ class Layout:
     def attributes(self) -> dict:
         """What the file says of itself."""
         return {"format": FORMAT, **asdict(self)}
-
-
-def cell_of(place: np.ndarray, shape: tuple[int, int], periodic: bool) -> np.ndarray:
-    """The grid point whose half-open cell [i - 1/2, i + 1/2) holds each place, integers of shape (n, 2).
-
-    Raises:
-        StoreError: a place lies outside a domain that does not wrap.
-    """
-    cell = np.floor(np.asarray(place, dtype=np.float64) + 0.5).astype(np.int64).reshape(-1, 2)
-    if periodic:
-        return cell % shape
-    outside = ((cell < 0) | (cell >= shape)).any(1)
-    if outside.any():
-        raise StoreError(
-            f"an observation at (y, x) = {np.asarray(place)[outside][0].tolist()} lies outside the domain of {shape}"
-            " points. Leave out what lies more than half a step beyond the edge."
-        )
-    return cell
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.linalg.noise import philox
-from mlrtma_dist.nn.neighbourhood import Box
 
 
 @dataclass(frozen=True)

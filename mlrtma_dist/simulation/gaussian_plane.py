@@ -8,10 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.linalg.noise import distinct_points, normal
 from mlrtma_dist.linalg.spectral import SpectralCovariance
-from mlrtma_dist.nn.neighbourhood import Box
-from mlrtma_dist.samples.build import Case, inside
+from mlrtma_dist.samples.build import Case
 from mlrtma_dist.samples.store import Layout, Table
 
 TRUTH, BACKGROUND, PLACES, ERRORS = range(4)  # channels of the noise
@@ -88,4 +88,4 @@ class GaussianPlane:
     def make(self, number: int, box: Box) -> Case:
         """The case of a number, on a box of the plane; see `build.build_store`."""
         fields, table = self.draw(number)
-        return Case(fields[:, box.y0 : box.y1, box.x0 : box.x1], table[inside(box, table.place)])
+        return Case(fields[:, box.y0 : box.y1, box.x0 : box.x1], table[box.owns(table.place)])

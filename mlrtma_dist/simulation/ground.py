@@ -6,8 +6,8 @@ import numpy as np
 
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.static import Static
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import Domain
-from mlrtma_dist.nn.neighbourhood import Box
 from mlrtma_dist.observations.sun import solar_elevation
 
 # The air near the ground follows the sun of the last hours: warmest two to three hours after noon, coldest at sunrise.

@@ -16,13 +16,14 @@ import numpy as np
 import torch
 
 from mlrtma_dist.errors import InputError
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.linalg.noise import distinct_points, normal, uniform
 from mlrtma_dist.linalg.spectral import SpectralCovariance
-from mlrtma_dist.nn.neighbourhood import Alone, Box
+from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.observations.indirect import TYPES, VARIABLES, IndirectTypes
 from mlrtma_dist.physics.balance import balanced
 from mlrtma_dist.physics.shallow_water import ShallowWater
-from mlrtma_dist.samples.build import Case, inside
+from mlrtma_dist.samples.build import Case
 from mlrtma_dist.samples.store import Layout, Table
 from mlrtma_dist.simulation.gaussian_plane import EPOCH
 
@@ -110,7 +111,7 @@ class ShallowPlane:
         """The case of a number, on a box of the plane; see `build.build_store`."""
         truth = self.truth(number)
         table = self.observe(number, truth)
-        return Case(truth[:, box.y0 : box.y1, box.x0 : box.x1], table[inside(box, table.place)])
+        return Case(truth[:, box.y0 : box.y1, box.x0 : box.x1], table[box.owns(table.place)])
 
 
 @functools.lru_cache(maxsize=2)

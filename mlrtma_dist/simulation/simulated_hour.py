@@ -12,10 +12,10 @@ import numpy as np
 
 from mlrtma_dist.fields.state import State
 from mlrtma_dist.fields.static import Static
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.linalg.noise import uniform
 from mlrtma_dist.linalg.octaves import CHANNELS
 from mlrtma_dist.names import VARIABLES
-from mlrtma_dist.nn.neighbourhood import Box
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.simulation.ground import Ground
 from mlrtma_dist.simulation.model_error import ModelError

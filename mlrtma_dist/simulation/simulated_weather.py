@@ -11,15 +11,15 @@ import numpy as np
 
 from mlrtma_dist import clock
 from mlrtma_dist.fields.static import Static, load_static
+from mlrtma_dist.grid.box import Box, cell_of
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.interpolate import bilinear
 from mlrtma_dist.names import VARIABLES
-from mlrtma_dist.nn.neighbourhood import Box
 from mlrtma_dist.observations.readers import read_observations
 from mlrtma_dist.observations.stations import read_stations
 from mlrtma_dist.observations.table import Observations
-from mlrtma_dist.samples.build import Case, inside
-from mlrtma_dist.samples.store import Layout, Table, cell_of
+from mlrtma_dist.samples.build import Case
+from mlrtma_dist.samples.store import Layout, Table
 from mlrtma_dist.simulation.ground import require_earth
 from mlrtma_dist.simulation.model_error import ModelError
 from mlrtma_dist.simulation.reporting import Reporting, error_of, truth_at
@@ -142,7 +142,7 @@ class SimulatedWeatherCases:
     def _table(self, truth: dict[str, np.ndarray], box: Box, wide: Box, time: np.datetime64) -> Table:
         """What the stations of a box say, by the truth on the wider box around it."""
         place = np.stack([self.sites.row, self.sites.column], 1)
-        mine = inside(box, cell_of(place, self.static.domain.shape, False))
+        mine = box.owns(cell_of(place, self.static.domain.shape, False))
         sites, place = self.sites[mine], place[mine]
         true = truth_at(sites, truth, self.static, (wide.y0, wide.x0))
         said = self.world.reporting.values(sites, true, time, self.world.seed)

@@ -1,4 +1,4 @@
-"""Simulated weather end to end: a shipped recipe, made smaller, becomes a store, and a network of four variables learns on it."""
+"""Simulated weather end to end: a shipped recipe, made smaller, becomes a store that a network learns on."""
 
 import csv
 

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from scipy.interpolate import RegularGridInterpolator
 
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.nn.attention import GlobalMixing, WindowAttention, missing, place_waves
 from mlrtma_dist.nn.layers import (
     ChannelNorm,
@@ -18,7 +19,7 @@ from mlrtma_dist.nn.layers import (
     repeat,
     upsample,
 )
-from mlrtma_dist.nn.neighbourhood import Alone, Box, NeighbourhoodError, Rim
+from mlrtma_dist.nn.neighbourhood import Alone, NeighbourhoodError, Rim
 from mlrtma_dist.nn.points import owned, sample
 from mlrtma_dist.nn.unet import UNet, UNetConfig
 from mlrtma_dist.nn.vit import VisionTransformer, VisionTransformerConfig

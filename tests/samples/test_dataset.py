@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlrtma_dist.config import ConfigError, build
-from mlrtma_dist.nn.neighbourhood import Box
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.parallel.transport import Transport

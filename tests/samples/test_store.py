@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from launch import launch
 
+from mlrtma_dist.grid.box import cell_of
 from mlrtma_dist.io.hdf5 import StoreError
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.samples.build import Case, build_store
-from mlrtma_dist.samples.store import EDGE, Layout, Store, Table, cell_of, joined_spans, runs
+from mlrtma_dist.samples.store import EDGE, Layout, Store, Table, joined_spans, runs
 
 BUILD = Path(__file__).parent / "kernels" / "build"
 CONUS = (1597, 2345)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mlrtma_dist.fields.static import load_static
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.names import VARIABLES
-from mlrtma_dist.nn.neighbourhood import Box
 from mlrtma_dist.simulation.fronts import Fronts
 from mlrtma_dist.simulation.ground import Ground
 from mlrtma_dist.simulation.model_error import ADDED, SHARED, ModelError

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.nn.neighbourhood import Alone, Box
+from mlrtma_dist.grid.box import Box
+from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.observations.indirect import IndirectTypes
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile

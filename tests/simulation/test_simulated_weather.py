@@ -1,13 +1,12 @@
-"""Simulated weather as cases of a store: equal on any tiles, at the stated times, with stations where they are named."""
+"""Simulated weather as cases of a store: equal on any tiles, at the stated times, with the stations of its files."""
 
 import numpy as np
 import pytest
 
 from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
+from mlrtma_dist.grid.box import Box, cell_of
 from mlrtma_dist.grid.domain import load_domain
-from mlrtma_dist.nn.neighbourhood import Box
-from mlrtma_dist.samples.store import cell_of
 from mlrtma_dist.simulation.reporting import ERRORS
 from mlrtma_dist.simulation.simulated_weather import SimulatedWeather, Stations
 

@@ -8,9 +8,9 @@ from scipy.integrate import solve_ivp
 
 from mlrtma_dist.fields import adjustment
 from mlrtma_dist.fields.static import load_static, make_static
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import Corner, load_domain
 from mlrtma_dist.names import UNLIMITED_CEILING, VARIABLES
-from mlrtma_dist.nn.neighbourhood import Box
 from mlrtma_dist.simulation.fronts import Fronts
 from mlrtma_dist.simulation.ground import Ground
 from mlrtma_dist.simulation.weather import Weather

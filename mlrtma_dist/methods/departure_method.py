@@ -1,0 +1,45 @@
+"""Departure method: a way to make an analysis of one variable from departures; the interface.
+
+A method is fitted to the departures of one variable at its stations and can then be asked for
+the increment, and for its own opinion of the remaining error, at any points. Grids are asked
+block by block, so a method never holds a field.
+"""
+
+from typing import Protocol
+
+import numpy as np
+
+from mlrtma_dist.grid.points import Points
+
+
+class Fit(Protocol):
+    """A method fitted to one variable's departures.
+
+    Attributes:
+        weight: weight of the variational quality control of each observation in (0, 1], shape (n,).
+    """
+
+    weight: np.ndarray
+
+    def increment(self, points: Points) -> np.ndarray:
+        """Analysis minus first guess at the points, analysis space, shape (m,)."""
+        ...
+
+    def error(self, points: Points) -> np.ndarray:
+        """Standard deviation of the analysis error at the points, analysis space, shape (m,), NaN if unknown."""
+        ...
+
+
+class DepartureMethod(Protocol):
+    """A way to make an analysis."""
+
+    def fit(self, points: Points, departure: np.ndarray, error: np.ndarray) -> Fit:
+        """Fit to observations.
+
+        Args:
+            points: where the n observations were made.
+            departure: observation minus first guess, analysis space, shape (n,); of a covariance's methods also (n, k):
+                k fields of the same covariance, of which one weight judges each row (``methods.wind``).
+            error: observation error standard deviation, analysis space, shape (n,).
+        """
+        ...
