@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlrtma_dist.fields.static import Static
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.observations.table import Observations
 
 
@@ -42,3 +43,4 @@ class Analysis:
     method: str
     first_guess_name: str
     notes: tuple[str, ...] = ()
+    box: Box | None = None

@@ -46,7 +46,7 @@ class Contents:
         return dict(zip(self.variables, self.units, strict=True))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """Everything known of one time on one box of a domain; numpy, SI.
 
@@ -65,6 +65,7 @@ class Case:
         background: variable -> first guess on the box, shape (y, x), SI, where the source holds it as fields; empty:
             the first guess is evaluated where it is wanted.
         notes: what a reader of the product must know, one sentence each.
+        variables: names of what is to be analysed; empty: everything that the method knows.
     """
 
     static: Static
@@ -79,6 +80,7 @@ class Case:
     truth: dict[str, np.ndarray] | None = None
     background: dict[str, np.ndarray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
 
     @property
     def domain(self) -> Domain:
@@ -125,6 +127,8 @@ class Case:
 
     @cached_property
     def _from_first_guess(self) -> tuple[np.ndarray, np.ndarray]:
+        if self.first_guess is None:
+            return np.full(len(self.used), np.nan), np.zeros(len(self.used))
         return departures(self.first_guess, self.observations, self.points, self.value)
 
     def grid_points(self, rows: slice | None = None, columns: slice | None = None) -> Points:

@@ -25,11 +25,13 @@ class Share:
     Attributes:
         number: of this rank among those that analyse the same case; count: of these ranks.
         total: sum of an array over them, element by element, the same on every rank; collective.
+        threads: that this rank may use; 0: one per core.
     """
 
     number: int = 0
     count: int = 1
     total: Callable[[np.ndarray], np.ndarray] = lambda array: array
+    threads: int = 0
 
 
 ALONE = Share()
@@ -57,8 +59,12 @@ class Answer(Protocol):
     Attributes:
         weight: weight of the variational quality control of each report in (0, 1], shape (n,), NaN where not used.
         observation_error: standard deviation assumed of each report, analysis space, shape (n,), NaN where not used.
+        variables: that are analysed.
+        everywhere: whether ``at`` answers at any point of the domain; else only at points that the box owns.
     """
 
+    variables: tuple[str, ...]
+    everywhere: bool
     weight: np.ndarray
     observation_error: np.ndarray
 

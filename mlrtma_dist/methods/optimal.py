@@ -23,6 +23,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from mlrtma_dist.linalg.spectral import SpectralCovariance
+from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.plane import PlaneMethod, columns_of
 
 
 @dataclass(frozen=True)
@@ -83,3 +85,13 @@ class OptimalAnalysis:
         matrix = self.covariance.between(places, places)
         matrix[np.diag_indices_from(matrix)] += self.observation_error**2
         return cho_factor(matrix, lower=True)
+
+
+def as_method(analysis: OptimalAnalysis, variable: str) -> PlaneMethod:
+    """The analysis of one variable of a plane's cases as a method."""
+
+    def analyse(case: Case) -> np.ndarray:
+        places, _, values, _ = columns_of(case, (variable,))
+        return analysis.analyse(case.background_of(variable).astype(np.float64), places, values)[None]
+
+    return PlaneMethod((variable,), analyse)

@@ -53,7 +53,7 @@ def _tree(points: Points) -> cKDTree | None:
 
 @dataclass(frozen=True)
 class WeightedMeanFit:
-    """Weighted mean of the nearest stations' departures; zero where there is none (``methods.departure_method.Fit``)."""
+    """Weighted mean of the nearest stations' departures; zero where there is none (``departure_method.Fit``)."""
 
     tree: cKDTree | None
     departure: np.ndarray

@@ -113,6 +113,27 @@ class Classical:
             raise ValueError("u10 and v10: expected the same settings, for a wind is analysed as a vector")
 
 
+@dataclass(frozen=True)
+class Assumption:
+    """What quality control and the regression first guess assume of a variable, in analysis space.
+
+    Attributes:
+        observation_error: standard deviation of a report's error.
+        background_deviation: standard deviation of a background's error.
+    """
+
+    observation_error: float
+    background_deviation: float
+
+
+def assumptions(settings: Classical) -> dict[str, Assumption]:
+    """Variable -> what the settings assume of it."""
+    return {
+        name: Assumption(each.observation_error, Covariance(each.covariance).variance ** 0.5)
+        for name, each in settings.variables.items()
+    }
+
+
 def for_vectors(settings: Classical) -> Classical:
     """The settings with the limit of winds' variational quality control for the length of a vector."""
     limit = {
@@ -143,7 +164,7 @@ def _envar(how: Members, huber: float | None, covariance: Covariance, perturbati
     return EnVar(mixed, huber, how.error_factor)
 
 
-METHODS: dict[str, Callable[[Classical, str, Covariance, Perturbations | None], DepartureMethod]] = {
+DEPARTURE_METHODS: dict[str, Callable[[Classical, str, Covariance, Perturbations | None], DepartureMethod]] = {
     "threedvar": lambda settings, name, covariance, members: ThreeDVar(covariance, settings.variables[name].huber),
     "oi": lambda settings, name, covariance, members: OptimalInterpolation(
         covariance, settings.variables[name].huber, settings.neighbours
@@ -160,24 +181,29 @@ METHODS: dict[str, Callable[[Classical, str, Covariance, Perturbations | None], 
     "first_guess": lambda settings, name, covariance, members: NoIncrement(),
 }
 ISOTROPIC = ("threedvar", "oi")  # know one covariance for both components of a wind
+WITHOUT_COVARIANCE = ("letkf", "gaussian_weights", "nearest", "first_guess")  # use no modelled covariance
 OF_ENSEMBLES = ("letkf", "envar", "hybrid")  # cannot do without members
 
 
-def build_method(
-    method: str, settings: Classical, name: str, covariance: Covariance, perturbations: Perturbations | None = None
+def build_departure_method(
+    method: str,
+    settings: Classical,
+    name: str,
+    covariance: Covariance | None,
+    perturbations: Perturbations | None = None,
 ) -> DepartureMethod:
     """Make a method for the variable ``name`` with this background error covariance and, of some, these members.
 
     Raises:
         InputError: no such method, or a method of ensembles without members, or without settings for them.
     """
-    if method not in METHODS:
-        raise InputError(f"unknown method {method!r}: the methods are {', '.join(METHODS)}")
+    if method not in DEPARTURE_METHODS:
+        raise InputError(f"unknown method {method!r}: the methods are {', '.join(DEPARTURE_METHODS)}")
     if method in OF_ENSEMBLES:
         check_ensemble(method, perturbations is not None)
         if settings.ensemble is None:
             raise InputError(f"method {method}: the settings have no key 'ensemble'; classical.yaml has")
-    return METHODS[method](settings, name, covariance, perturbations)
+    return DEPARTURE_METHODS[method](settings, name, covariance, perturbations)
 
 
 def check_ensemble(method: str, given: bool) -> None:
@@ -189,5 +215,5 @@ def check_ensemble(method: str, given: bool) -> None:
     if method in OF_ENSEMBLES and not given:
         raise InputError(
             f"method {method} needs an ensemble and got none: --ensemble FILE FILE ... names the members, one file "
-            f"each; without one choose from {', '.join(m for m in METHODS if m not in OF_ENSEMBLES)}"
+            f"each; without one choose from {', '.join(m for m in DEPARTURE_METHODS if m not in OF_ENSEMBLES)}"
         )

@@ -17,9 +17,17 @@ import numpy as np
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.methods.departure_method import DepartureMethod, Fit
+from mlrtma_dist.observations.reports import measurements
+from mlrtma_dist.observations.table import Observations
 
 WIND = ("u10", "v10")
 MEASURED = 2  # components of the three that a station tells; the radial one is zero
+
+
+def wind_rows(observations: Observations, used: np.ndarray) -> np.ndarray:
+    """Rows of the u10 and v10 of the winds that are used, shape (m, 2), m 0 where there is none."""
+    rows = measurements(observations).get("wind", np.empty((0, 2), np.int64))
+    return rows[used[rows].all(axis=1)]
 
 
 def in_space(points: Points, wind: np.ndarray) -> np.ndarray:

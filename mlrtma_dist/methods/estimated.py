@@ -5,17 +5,21 @@ observation should count is then tried out: factors on R of the direct types (h,
 doubled or halved as long as that makes the analyses of some training cases better. The same on every rank.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.linalg.cross_spectral import CrossCovariance
 from mlrtma_dist.methods.best_linear import BestLinear
+from mlrtma_dist.methods.case import Case, Cases
 from mlrtma_dist.methods.outer_loops import OuterLoops
+from mlrtma_dist.methods.plane import PlaneMethod, columns_of
 from mlrtma_dist.observations.indirect import TYPES, VARIABLES, IndirectTypes
-from mlrtma_dist.samples.store import Store, Table
 
+log = logging.getLogger(__name__)
 BLOCK = 64  # cases read at once
 TUNED_ON = 48  # cases, evenly from the training set: their mean square error is known to 3 % or so
 MOST_DOUBLINGS = 8
@@ -24,36 +28,37 @@ INDIRECT = np.arange(len(TYPES)) >= len(VARIABLES)  # mask of the types
 
 @dataclass(frozen=True)
 class TrainingCases:
-    """The cases of a store that methods may learn from.
+    """The cases that methods may learn from.
 
     Attributes:
-        store: where they are; numbers: theirs, shape (n,).
+        cases: their source; numbers: theirs, shape (n,).
     """
 
-    store: Store
+    cases: Cases
     numbers: np.ndarray
 
     @classmethod
-    def before(cls, store: Store, time: np.datetime64 | None) -> "TrainingCases":
-        """All cases of a store, or those before a time."""
-        return cls(store, np.flatnonzero(store.time < time) if time is not None else np.arange(len(store.time)))
+    def before(cls, cases: Cases, time: np.datetime64 | None) -> "TrainingCases":
+        """All cases of a source, or those before a time."""
+        return cls(cases, np.flatnonzero(cases.time < time) if time is not None else np.arange(len(cases.time)))
+
+    def case(self, number: int) -> Case:
+        """A case on the whole domain."""
+        return self.cases.case(int(number), Box.whole(self.cases.contents.domain.shape))
 
     def truth(self, number: int) -> np.ndarray:
-        """A case's targets on the whole domain, shape (variable, y, x), float64."""
-        layout = self.store.layout
-        return self.store.fields(int(number), *map(range, layout.shape))[layout.backgrounds :].astype(np.float64)
+        """A case's true fields on the whole domain, shape (variable, y, x), float64."""
+        return truth_of(self.case(number))
 
     def blocks(self, size: int) -> Iterator[np.ndarray]:
-        """The targets of all cases, so many at once, shape (case, variable, y, x)."""
+        """The true fields of all cases, ``size`` cases at once, shape (case, variable, y, x)."""
         for start in range(0, len(self.numbers), size):
             yield np.stack([self.truth(number) for number in self.numbers[start : start + size]])
 
 
-def columns_of(table: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Observations at grid points as methods take them: places, types, values and errors."""
-    numbers = np.int64, np.int64, np.float64, np.float64
-    columns = table.place, table.variable, table.value, table.error
-    return tuple(column.astype(kind) for column, kind in zip(columns, numbers, strict=True))
+def truth_of(case: Case) -> np.ndarray:
+    """The true fields of a case, shape (variable, y, x), float64."""
+    return np.stack([case.truth[name] for name in VARIABLES]).astype(np.float64)
 
 
 def best_linear(training: TrainingCases, indirect: IndirectTypes) -> BestLinear:
@@ -97,10 +102,7 @@ def variational(training: TrainingCases, indirect: IndirectTypes, start: BestLin
 def _tuned(method, training: TrainingCases, analyse: Callable):
     """The method with the inflation that suits the training cases best."""
     chosen = training.numbers[np.linspace(0, len(training.numbers) - 1, TUNED_ON).round().astype(int)]
-    whole = [range(size) for size in training.store.layout.shape]
-    cases = [
-        (training.truth(number), columns_of(training.store.observations(int(number), *whole))) for number in chosen
-    ]
+    cases = [(truth_of(case), columns_of(case, TYPES)) for case in map(training.case, chosen)]
     variance = np.diag(method.covariance.rows[:, :, 0, 0])[: len(VARIABLES), None, None]
 
     def error(inflation: np.ndarray) -> float:
@@ -129,3 +131,10 @@ def climb(error: Callable[[np.ndarray], float], factors: np.ndarray, groups: Seq
             if best < first:
                 break
     return factors
+
+
+def as_method(method: BestLinear | Variational, name: str) -> PlaneMethod:
+    """An estimated method as one for cases of shallow water; logs what it learnt of the observation errors."""
+    factors = ", ".join(f"{kind} {factor:g}" for kind, factor in zip(TYPES, method.inflation, strict=True))
+    log.info("%s: factors on R: %s", name, factors)
+    return PlaneMethod(VARIABLES, lambda case: method.analyse(*columns_of(case, TYPES)))

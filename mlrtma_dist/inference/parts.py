@@ -1,0 +1,96 @@
+"""Parts: which cases, and which points of a case, a rank works on."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mlrtma_dist.grid.box import Box
+from mlrtma_dist.methods.case import Case, Cases, Contents
+from mlrtma_dist.methods.method import Answer, Fields, Method, Share
+from mlrtma_dist.methods.registry import METHODS
+
+BLOCK = 16  # cases that a rank of the data axis takes in turn
+
+
+@dataclass(frozen=True)
+class Part:
+    """This rank's part of a run.
+
+    Attributes:
+        data_rank, data_ranks: its place on the axis over which cases are dealt out.
+        box: its points of every case.
+        neighbourhood: of the box, for networks; None where none is asked.
+        share: its share of the ranks that analyse one case.
+        communicator: mpi4py's, of all ranks; None alone.
+    """
+
+    box: Box
+    data_rank: int = 0
+    data_ranks: int = 1
+    neighbourhood: object | None = None
+    share: Share = Share()
+    communicator: object | None = None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this rank writes what is written once."""
+        return self.communicator is None or self.communicator.rank == 0
+
+    def blocks(self, cases: int) -> Iterator[range]:
+        """This rank's block of every round; an empty one where the cases do not suffice for all ranks."""
+        whole = BLOCK * self.data_ranks
+        for start in range(BLOCK * self.data_rank, -(-cases // whole) * whole, whole):
+            yield range(min(start, cases), min(start + BLOCK, cases))
+
+
+def alignment(methods: Mapping[str, Method], edge: int = 1) -> int:
+    """Multiples of points on which tiles begin: of the methods' blocks, and of a store's chunks of ``edge`` points."""
+    return math.lcm(edge, *(getattr(method, "alignment", 1) for method in methods.values()))
+
+
+def part_of(ranks, contents: Contents, methods: Mapping[str, Method], edge: int = 1) -> Part:
+    """This rank's part of the cases of a source.
+
+    Args:
+        ranks: `parallel.ranks.Ranks`, or `parallel.processes.Processes` where no method needs torch.
+        contents: of the source; methods: that are run; edge: of the source's chunks.
+
+    Raises:
+        TileError: more tiles than the alignment allows.
+    """
+    domain = contents.domain
+    align = alignment(methods, edge) if ranks.mesh.tiles > 1 else 1
+    tile = ranks.tile(domain.shape, align=align, periodic=(domain.periodic,) * 2, name=domain.name)
+    neighbourhood = ranks.neighbourhood(tile) if hasattr(ranks, "neighbourhood") else None
+    first = ranks.coordinates[0] * ranks.mesh.tiles
+    share = Share(ranks.rank - first, ranks.mesh.tiles, ranks.tiles_total, ranks.threads)
+    return Part(tile.box, ranks.coordinates[0], ranks.mesh.data, neighbourhood, share, ranks.communicator)
+
+
+class Analyst:
+    """Methods at work on the cases of a source, on this rank's part; a case is made once for all methods."""
+
+    def __init__(self, cases: Cases, methods: Mapping[str, Method], part: Part):
+        self.cases, self.methods, self.part = cases, methods, part
+
+    def answers(self, number: int, withheld=None) -> Iterator[tuple[str, Case, Answer]]:
+        """Name, case and answer of every method for a case, method after method."""
+        made: dict[bool, Case] = {}
+        for name, method in self.methods.items():
+            whole = METHODS[name].whole if name in METHODS else False
+            if whole not in made:
+                box = Box.whole(self.cases.contents.domain.shape) if whole else self.part.box
+                made[whole] = self.cases.case(number, box, withheld)
+            yield name, made[whole], method.analyse(made[whole], self.part.neighbourhood)
+
+    def fields(self, case: Case, answer: Answer) -> Fields:
+        """The fields of an answer on this rank's box."""
+        fields = answer.fields(self.part.share)
+        if case.box == self.part.box:
+            return fields
+        inside = self.part.box.slices
+        cut = (
+            {name: field[inside] for name, field in group.items()}
+            for group in (fields.values, fields.first_guess, fields.error)
+        )
+        return Fields(*cut)

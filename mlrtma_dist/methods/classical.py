@@ -1,0 +1,238 @@
+"""Classical methods on cases: a departure method is fitted to each variable and evaluated over the grid in blocks.
+
+The first guess is corrected by the increments of the fits. Both components of a wind are analysed as one vector where
+the method has an isotropic covariance (`methods.wind`). No array larger than one field of the box is made: the grid is
+walked in blocks of 48 x 48 points on the rank's threads (numpy and BLAS work outside the interpreter's lock). Boxes
+that begin on multiples of ``BLOCK`` give the values of the whole domain to the last bit.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from mlrtma_dist.errors import InputError
+from mlrtma_dist.fields.consistency import make_consistent
+from mlrtma_dist.grid.box import Box
+from mlrtma_dist.grid.interpolate import bilinear
+from mlrtma_dist.grid.points import Points
+from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.departure_method import Fit
+from mlrtma_dist.methods.hour_covariance import HourCovariances
+from mlrtma_dist.methods.method import ALONE, Fields, Share
+from mlrtma_dist.methods.settings import (
+    ISOTROPIC,
+    WITHOUT_COVARIANCE,
+    Classical,
+    build_departure_method,
+    for_vectors,
+)
+from mlrtma_dist.methods.wind import WIND, WindComponent, fit_wind, wind_rows
+from mlrtma_dist.names import variable
+
+BLOCK = 48  # grid points: 120 km at 2.5 km, smooth enough for few nodes, large enough for BLAS
+ERROR_BLOCK = 32  # coarse points of a block of the error field
+ERROR_SPACING = 40e3  # m between the points at which the analysis error is computed; interpolated between
+LIMITED_BY = {"d2m": ("t2m",), "gust": WIND}  # variables that `make_consistent` changes, and by which others
+
+Progress = Callable[[str, float], None]
+
+
+def no_progress(name: str, share: float) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True)
+class ClassicalMethod:
+    """A departure method applied to every variable of a case.
+
+    Attributes:
+        name: of ``methods.settings.DEPARTURE_METHODS``.
+        settings: what the classical methods assume of each variable.
+        covariances: of the settings; shared by the methods of one run.
+    """
+
+    name: str
+    settings: Classical
+    covariances: HourCovariances
+    alignment = BLOCK  # boxes that begin on multiples of it give the values of the whole domain
+
+    def analyse(self, case: Case, neighbourhood=None) -> "ClassicalAnswer":
+        """Fit the method to the departures of every variable; see `methods.method.Method.analyse`.
+
+        Raises:
+            InputError: no first guess, or a method of ensembles without members.
+        """
+        if case.first_guess is None:
+            raise InputError(f"method {self.name}: the case of {case.time} has no first guess, which it corrects")
+        names = self._variables(case)
+        covariance = {} if self.name in WITHOUT_COVARIANCE else self.covariances.of(case, names)
+        fits: dict[str, Fit] = {}
+        winds = wind_rows(case.observations, case.used) if self.name in ISOTROPIC else ()
+        if len(winds) and set(WIND) <= set(names):
+            fits |= self._fit_wind(case, covariance[WIND[0]], winds)
+        for name in (each for each in names if each not in fits):
+            rows = case.used & (case.observations.variable == name)
+            error = np.full(int(rows.sum()), self.settings.variables[name].observation_error)
+            members = partial(case.members.perturbations, name) if case.members else None
+            method = build_departure_method(self.name, self.settings, name, covariance.get(name), members)
+            fits[name] = method.fit(case.points[rows], case.departure[rows], error)
+        return ClassicalAnswer(case, {name: fits[name] for name in names}, self.settings)
+
+    def _variables(self, case: Case) -> tuple[str, ...]:
+        """The variables of the settings that the case is to be analysed in."""
+        return tuple(name for name in self.settings.variables if not case.variables or name in case.variables)
+
+    def _fit_wind(self, case: Case, covariance, rows: np.ndarray) -> dict[str, Fit]:
+        """Fit the method to both components at once, from the ``rows`` (n, 2) of their reports."""
+        method = build_departure_method(self.name, for_vectors(self.settings), WIND[0], covariance)
+        error = np.full(len(rows), self.settings.variables[WIND[0]].observation_error)
+        fit = fit_wind(method, case.points[rows[:, 0]], case.departure[rows], error)
+        order = np.argsort(rows, axis=0)  # weights stand in the order of each component's own reports
+        return {name: WindComponent(fit, column, fit.weight[order[:, column]]) for column, name in enumerate(WIND)}
+
+
+@dataclass(frozen=True)
+class ClassicalAnswer:
+    """First guess plus the fitted increments of every variable (`methods.method.Answer`).
+
+    Attributes:
+        case: what was analysed; fits: variable -> fit; settings: of the fits.
+    """
+
+    case: Case
+    fits: dict[str, Fit]
+    settings: Classical
+    everywhere = True
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The analysed variables."""
+        return tuple(self.fits)
+
+    @cached_property
+    def weight(self) -> np.ndarray:
+        """Weight of the variational quality control of each report in (0, 1], shape (n,), NaN where not used."""
+        weight = np.full(len(self.case.used), np.nan)
+        for name, fit in self.fits.items():
+            weight[self.case.used & (self.case.observations.variable == name)] = fit.weight
+        return weight
+
+    @cached_property
+    def observation_error(self) -> np.ndarray:
+        """Standard deviation assumed of each report, analysis space, shape (n,), NaN where not used."""
+        assumed = {name: each.observation_error for name, each in self.settings.variables.items()}
+        error = np.array([assumed.get(str(name), np.nan) for name in self.case.observations.variable])
+        return np.where(self.case.used, error, np.nan)
+
+    def at(self, variable: str, points: Points) -> tuple[np.ndarray, np.ndarray]:
+        """Analysis and standard deviation of its error at points, analysis space, shape (m,) each.
+
+        The same limits hold between variables as on the grid, so that what is verified is the product.
+        """
+        guess, fit = self.case.first_guess, self.fits[variable]
+        value = guess.mean(variable, points) + fit.increment(points)
+        error = np.hypot(fit.error(points), guess.spread(variable, points))
+        others = LIMITED_BY.get(variable)
+        if others and set(others) <= set(self.fits) and len(points):
+            values = {name: guess.mean(name, points) + self.fits[name].increment(points) for name in others}
+            values[variable] = value
+            make_consistent(values)
+            value = values[variable]
+        return value, error
+
+    def fields(self, share: Share = ALONE, progress: Progress = no_progress) -> Fields:
+        """The analysis on the case's box; see `methods.method.Answer.fields`."""
+        fields = Fields({}, {}, {})
+        for names, increment in self._together():
+            shown = names[-1]
+            guesses, values = self._evaluate(names, increment, share, lambda part, s=shown: progress(s, 0.8 * part))
+            for name, guess, value in zip(names, guesses, values, strict=True):
+                properties = variable(name)
+                fields.first_guess[name] = properties.from_analysis(guess).astype(np.float32)
+                fields.values[name] = properties.from_analysis(value).astype(np.float32)
+                fields.error[name] = self._error(name, share)
+            progress(shown, 1.0)
+        make_consistent(fields.values)
+        return fields
+
+    def _together(self) -> list[tuple[tuple[str, ...], Callable[[Points], np.ndarray]]]:
+        """Names of variables and their increments (m, names) at points; a wind's components are evaluated together."""
+        if isinstance(self.fits.get(WIND[0]), WindComponent):
+            single = [((name,), fit.increment) for name, fit in self.fits.items() if name not in WIND]
+            return [*single, (WIND, self.fits[WIND[0]].wind.increment)]
+        return [((name,), fit.increment) for name, fit in self.fits.items()]
+
+    def _evaluate(self, names: tuple[str, ...], increment, share: Share, progress) -> tuple[np.ndarray, np.ndarray]:
+        """First guesses and analyses in analysis space, float32 (names, y, x); ``increment`` as of ``_together``."""
+        case, box = self.case, self.case.box
+        guess, value = np.empty((2, len(names), *box.shape), np.float32)
+
+        def work(rows: slice, columns: slice) -> None:
+            points = case.grid_points(rows, columns)
+            place = (slice(None), _moved(rows, box.y0), _moved(columns, box.x0))
+            mean = np.stack([case.first_guess.mean(name, points) for name in names])
+            size = guess[place].shape
+            guess[place] = mean.reshape(size)
+            value[place] = (mean + increment(points).reshape(len(points), -1).T).reshape(size)
+
+        _each(list(_blocks(box, BLOCK, 1)), work, share.threads, progress)
+        return guess, value
+
+    def _error(self, name: str, share: Share) -> np.ndarray:
+        """Standard deviation of the analysis error on the box, float32 (y, x), from a coarse subset of the points.
+
+        The blocks of the coarse field are dealt out to the ranks, whose sum is the same whatever their number.
+        """
+        case, box = self.case, self.case.box
+        rows, columns = case.domain.shape
+        step = max(1, min(round(ERROR_SPACING / case.domain.spacing_metres), rows // 4, columns // 4))
+        coarse = np.zeros((-(-rows // step), -(-columns // step)), np.float32)
+
+        def work(*block: slice) -> None:
+            points = case.grid_points(*block)
+            target = tuple(slice(each.start // step, -(-each.stop // step)) for each in block)
+            error = np.hypot(self.fits[name].error(points), case.first_guess.spread(name, points))
+            coarse[target] = error.reshape(coarse[target].shape)
+
+        blocks = list(_blocks(Box.whole((rows, columns)), ERROR_BLOCK * step, step))
+        if share.count == 1:
+            blocks = [block for block in blocks if _touches(block, box, step)]
+        _each(blocks[share.number :: share.count], work, share.threads, lambda part: None)
+        coarse = share.total(coarse)
+        if step == 1:
+            return coarse[box.slices]
+        row = np.minimum(np.arange(box.y0, box.y1) / step, coarse.shape[0] - 1)
+        column = np.minimum(np.arange(box.x0, box.x1) / step, coarse.shape[1] - 1)
+        return bilinear(coarse, *np.meshgrid(row, column, indexing="ij"))
+
+
+def _blocks(box: Box, size: int, step: int) -> Iterator[tuple[slice, slice]]:
+    """Slices of the domain, of ``size`` points between multiples of it, every ``step``-th taken, that cover a box."""
+    for row in range(box.y0 // size * size, box.y1, size):
+        for column in range(box.x0 // size * size, box.x1, size):
+            yield (
+                slice(max(row, box.y0), min(row + size, box.y1), step),
+                slice(max(column, box.x0), min(column + size, box.x1), step),
+            )
+
+
+def _touches(block: tuple[slice, slice], box: Box, step: int) -> bool:
+    """Whether a coarse block holds a point that the bilinear interpolation on the box needs."""
+    sides = zip(block, ((box.y0, box.y1), (box.x0, box.x1)), strict=True)
+    return all(part.start < high + step and part.stop > low - step for part, (low, high) in sides)
+
+
+def _moved(part: slice, start: int) -> slice:
+    return slice(part.start - start, part.stop - start)
+
+
+def _each(blocks: list, work: Callable, threads: int, progress: Callable[[float], None]) -> None:
+    """Do ``work`` on every block, each thread with one BLAS thread."""
+    with threadpool_limits(1), ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
+        for done, _ in enumerate(pool.map(lambda block: work(*block), blocks), start=1):
+            progress(done / len(blocks))

@@ -1,0 +1,202 @@
+"""The registry: every method by name, what it needs, how it is built, and its words for people.
+
+Adding a method is one file and one entry here (docs/adding_a_method.md). Networks import torch; their entries import
+them only when they are built, so that a classical analysis needs no torch.
+"""
+
+import enum
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from mlrtma_dist.errors import InputError
+from mlrtma_dist.methods.classical import ClassicalMethod
+from mlrtma_dist.methods.hour_covariance import HourCovariances
+from mlrtma_dist.methods.method import Method
+from mlrtma_dist.methods.settings import Classical
+
+
+class Need(enum.Enum):
+    """What a method needs beside the reports of a case; the value is the way to provide it."""
+
+    FIRST_GUESS = "a background, or reports on the earth, of which a regression is made"
+    MEMBERS = "an ensemble: --ensemble FILE FILE ... names the members, one file each"
+    SETTINGS = "the classical methods' settings: --set settings=classical"
+    CHECKPOINT = "a trained network: --checkpoint DIR/checkpoints/best"
+    TRAINING = "training cases: --set training='{store: {file: output/exercise2/weak/samples.h5}}'"
+    GAUSSIAN_PLANE = "cases of gaussian_plane, whose statistics are known exactly"
+    SHALLOW_PLANE = "cases of shallow_plane, whose types of observation are known"
+
+
+@dataclass(frozen=True)
+class Means:
+    """What methods are built from.
+
+    Attributes:
+        settings: what the classical methods assume of each variable.
+        trained: a trained method, from its checkpoint (`weights.trained`).
+        training: cases that covariances are estimated from (`methods.estimated.TrainingCases`).
+        world: the simulated world that the cases come from; its statistics are known.
+    """
+
+    settings: Classical | None = None
+    trained: Method | None = None
+    training: object | None = None
+    world: object | None = None
+
+    @cached_property
+    def covariances(self) -> HourCovariances:
+        """Of the settings, shared by all methods of a run."""
+        return HourCovariances(self.settings)
+
+    @cached_property
+    def best_linear(self):
+        """Optimal interpolation estimated from the training cases, once for all methods that begin with it."""
+        from mlrtma_dist.methods import estimated
+
+        return estimated.best_linear(self.training, self.world.indirect)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One method of the registry.
+
+    Attributes:
+        words: what the method is, for people; short: the same for legends and narrow columns.
+        needs: what it needs.
+        build: makes the method.
+        whole: whether it analyses the whole domain at once, so that a tile's part is cut from its answer.
+        untrained: of a learned method: makes it with its first weights from its settings, for training.
+    """
+
+    words: str
+    short: str
+    needs: tuple[Need, ...]
+    build: Callable[[Means], Method]
+    whole: bool = False
+    untrained: Callable[[Mapping[str, object], str], Method] | None = None
+
+
+def _classical(name: str, words: str, short: str, *needs: Need) -> Entry:
+    """The entry of a departure method."""
+
+    def build(means: Means) -> ClassicalMethod:
+        return ClassicalMethod(name, means.settings, means.covariances)
+
+    return Entry(words, short, (Need.FIRST_GUESS, Need.SETTINGS, *needs), build)
+
+
+def _exact_oi(means: Means) -> Method:
+    from mlrtma_dist.methods import optimal
+
+    world = means.world
+    return optimal.as_method(
+        optimal.OptimalAnalysis.interpolation(world.covariances[1], world.observation_error), world.variable
+    )
+
+
+def _exact_bayes(means: Means) -> Method:
+    from mlrtma_dist.methods import optimal
+
+    world = means.world
+    return optimal.as_method(optimal.OptimalAnalysis.bayes(*world.covariances, world.observation_error), world.variable)
+
+
+def _best_linear(means: Means) -> Method:
+    from mlrtma_dist.methods import estimated
+
+    return estimated.as_method(means.best_linear, "best_linear")
+
+
+def _outer_loops(means: Means) -> Method:
+    from mlrtma_dist.methods import estimated
+
+    method = estimated.variational(means.training, means.world.indirect, means.best_linear)
+    return estimated.as_method(method, "outer_loops")
+
+
+def _untrained_unet(settings: Mapping[str, object], where: str) -> Method:
+    from mlrtma_dist.methods.unet import build_unet
+
+    return build_unet(settings, where)
+
+
+METHODS: dict[str, Entry] = {
+    "first_guess": _classical("first_guess", "the first guess, to which no report is added", "first guess"),
+    "nearest": _classical("nearest", "the departure of the nearest station", "nearest station"),
+    "gaussian_weights": _classical("gaussian_weights", "Gaussian-weighted mean of departures", "Gaussian weights"),
+    "oi": _classical("oi", "local optimal interpolation", "OI"),
+    "threedvar": _classical("threedvar", "global 3D-Var in observation space", "3D-Var"),
+    "letkf": _classical("letkf", "local ensemble transform Kalman filter", "LETKF", Need.MEMBERS),
+    "envar": _classical("envar", "ensemble-variational analysis", "EnVar", Need.MEMBERS),
+    "hybrid": _classical("hybrid", "3D-Var with a hybrid covariance", "hybrid", Need.MEMBERS),
+    "exact_oi": Entry(
+        "optimal interpolation with the exact background covariance",
+        "exact OI",
+        (Need.FIRST_GUESS, Need.GAUSSIAN_PLANE),
+        _exact_oi,
+        whole=True,
+    ),
+    "exact_bayes": Entry(
+        "the Bayes-optimal analysis, which no method can surpass",
+        "Bayes limit",
+        (Need.FIRST_GUESS, Need.GAUSSIAN_PLANE),
+        _exact_bayes,
+        whole=True,
+    ),
+    "best_linear": Entry(
+        "optimal interpolation with covariances estimated from training cases",
+        "best linear",
+        (Need.TRAINING, Need.SHALLOW_PLANE),
+        _best_linear,
+        whole=True,
+    ),
+    "outer_loops": Entry(
+        "3D-Var with outer loops, with covariances estimated from training cases",
+        "3D-Var, outer loops",
+        (Need.TRAINING, Need.SHALLOW_PLANE),
+        _outer_loops,
+        whole=True,
+    ),
+    "unet": Entry(
+        "a trained convolutional U-net",
+        "U-net",
+        (Need.CHECKPOINT,),
+        lambda means: means.trained,
+        untrained=_untrained_unet,
+    ),
+}
+LEARNED = tuple(name for name, entry in METHODS.items() if entry.untrained)
+NEEDS_TORCH = LEARNED
+
+
+def check_methods(names: Iterable[str], offered: Collection[Need]) -> None:
+    """Check, before anything is computed, that methods are known and have what they need.
+
+    Args:
+        names: of ``METHODS``.
+        offered: what the cases and the run provide.
+
+    Raises:
+        InputError: an unknown method, or one that lacks something; names the way out.
+    """
+    for name in names:
+        check_name(name)
+        for need in METHODS[name].needs:
+            if need not in offered:
+                suitable = [each for each, entry in METHODS.items() if set(entry.needs) <= set(offered)]
+                raise InputError(
+                    f"method {name} needs {need.value}; with what is provided the methods are"
+                    f" {', '.join(suitable) or 'none'}"
+                )
+
+
+def check_name(name: str) -> None:
+    """Raise InputError where no method of that name exists."""
+    if name not in METHODS:
+        raise InputError(f"unknown method {name!r}: the methods are {', '.join(METHODS)}")
+
+
+def build(names: Iterable[str], means: Means) -> dict[str, Method]:
+    """Methods by name, which share what they are built from."""
+    return {name: METHODS[name].build(means) for name in dict.fromkeys(names)}

@@ -1,0 +1,185 @@
+"""Station hours: one or several times of report files as cases, with a gridded background or a regression."""
+
+import logging
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from mlrtma_dist import clock, config
+from mlrtma_dist.fields.ensemble import load_ensemble
+from mlrtma_dist.fields.gridded import load_gridded
+from mlrtma_dist.fields.static import Static, load_static
+from mlrtma_dist.grid.box import Box
+from mlrtma_dist.grid.domain import Domain, load_domain
+from mlrtma_dist.io.field_codes import parse_codes
+from mlrtma_dist.methods.case import Case, Contents
+from mlrtma_dist.names import VARIABLES
+from mlrtma_dist.observations.readers import PRECEDENCE, read_observations
+from mlrtma_dist.observations.station_lists import StationLists, read_station_lists
+from mlrtma_dist.observations.stations import read_stations
+from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.samples.judgement import Assumptions, Judge
+
+log = logging.getLogger(__name__)
+WIDEST_WINDOW = 1440  # minutes: reports of the day before and of the day after tell nothing of the hour
+
+
+@dataclass(frozen=True)
+class Reports:
+    """The section ``reports:`` of a configuration: files of station reports and of gridded fields.
+
+    Attributes:
+        observations: files of any kind of ``readers.SUPPORTED``.
+        background: gridded files; empty: the mean of the ensemble, without one a regression on the reports.
+        ensemble: gridded files, one per member.
+        time: analysis times, UTC; empty: the full hour nearest to the middle of the reports.
+        window_minutes: half width of the observation window.
+        mapping: column mapping of CSV files; null: chosen by their header.
+        stations: lists of stations, for METAR text.
+        station_lists: operational reject and use lists and observation errors.
+        precedence: kinds of source, the most trusted first: of a report that several hold its copy is used.
+        codes: what the background's own codes mean (``io.field_codes``).
+    """
+
+    observations: tuple[str, ...] = ()
+    background: tuple[str, ...] = ()
+    ensemble: tuple[str, ...] = ()
+    time: tuple[str, ...] = ()
+    window_minutes: float = 30.0
+    mapping: str | None = None
+    stations: tuple[str, ...] = ()
+    station_lists: tuple[str, ...] = ()
+    precedence: tuple[str, ...] = PRECEDENCE
+    codes: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self):
+        for time in self.time:
+            clock.parse_time(time)
+        if not 0.0 < self.window_minutes <= WIDEST_WINDOW:
+            raise ValueError(f"window_minutes: expected above 0 and up to {WIDEST_WINDOW}, got {self.window_minutes:g}")
+        if sorted(self.precedence) != sorted(PRECEDENCE):
+            expected = ", ".join(PRECEDENCE)
+            raise ValueError(f"precedence: expected {expected} in some order, got {', '.join(self.precedence)}")
+        parse_codes(self.codes)
+
+    @property
+    def window(self) -> np.timedelta64:
+        """Half width of the observation window."""
+        return np.timedelta64(round(self.window_minutes * 60), "s")
+
+    def read(self) -> Observations:
+        """All reports of the files, one table.
+
+        Raises:
+            ConfigError: no file named.
+            InputError: a file that cannot be used.
+        """
+        if not self.observations:
+            raise config.ConfigError("observations: expected at least one file (--observations FILE ...), got none")
+        columns = config.find("observations", self.mapping) if self.mapping else None
+        places = read_stations(self.stations) if self.stations else None
+        near = clock.parse_time(self.time[0]) if self.time else None
+        tables = []
+        for file in self.observations:
+            table = read_observations(file, mapping=columns, stations=places, near=near, precedence=self.precedence)
+            log.info("%s: %d values of %d stations", file, len(table), len(set(table.station)))
+            tables.append(table)
+        return Observations.concatenate(tables)
+
+    def read_lists(self) -> StationLists:
+        """Operational station lists, which quality control uses.
+
+        Raises:
+            InputError: a file that is none.
+        """
+        lists = read_station_lists(self.station_lists)
+        if self.station_lists:
+            rejected = ", ".join(f"{len(names)} of {quantity}" for quantity, names in sorted(lists.rejected.items()))
+            log.info("station lists: rejected %s", rejected or "none")
+        return lists
+
+
+def load_region(name: str) -> Domain:
+    """Read a domain that lies on the earth.
+
+    Raises:
+        ConfigError: no such domain, or a plane, where no station can be.
+    """
+    domain = load_domain(name)
+    if domain.is_plane:
+        raise config.ConfigError(f"domain: {domain.name} is a plane without latitude; stations lie on the earth")
+    return domain
+
+
+@dataclass(frozen=True)
+class StationHours:
+    """Times of report files as a source of cases (`methods.case.Cases`).
+
+    Attributes:
+        static: domain and terrain.
+        files: what is read.
+        assumptions: what quality control and the regression assume of each variable; their names are analysed.
+        twins_tell: whether other names of a withheld station take part (`judgement.Judge`).
+    """
+
+    static: Static
+    files: Reports
+    assumptions: Assumptions
+    twins_tell: bool = False
+
+    @classmethod
+    def on(cls, domain: str, files: Reports, assumptions: Assumptions) -> "StationHours":
+        """The hours of files on a domain by name or YAML file."""
+        return cls(load_static(load_region(domain)), files, assumptions)
+
+    @cached_property
+    def table(self) -> Observations:
+        """Every report of the files."""
+        return self.files.read()
+
+    @cached_property
+    def time(self) -> np.ndarray:
+        """Analysis times, datetime64[s], shape (case,)."""
+        if self.files.time:
+            return np.array([clock.parse_time(text) for text in self.files.time], dtype="datetime64[s]")
+        return np.array([clock.nearest_hour(self.table.time)], dtype="datetime64[s]")
+
+    @property
+    def contents(self) -> Contents:
+        """What every case holds."""
+        names = tuple(self.assumptions)
+        units = tuple(VARIABLES[name].unit for name in names)
+        return Contents(self.static.domain, names, units, names, bool(self.files.background), truth=False)
+
+    @cached_property
+    def _judge(self) -> Judge:
+        return Judge(self.assumptions, self.files.window, self.files.read_lists(), self.twins_tell)
+
+    def reports(self, number: int) -> Observations:
+        """The reports of the files, n rows, as they were read; the window is applied by quality control."""
+        return self.table
+
+    def case(self, number: int, box: Box, withheld: np.ndarray | None = None) -> Case:
+        """The case of a time; see `methods.case.Cases.case`.
+
+        Raises:
+            InputError: a background or an ensemble that cannot be used.
+        """
+        time = self.time[number]
+        gridded, members = self._gridded(time)
+        return self._judge.case(self.static, time, self.table, gridded, box, withheld=withheld, members=members)
+
+    def _gridded(self, time: np.datetime64):
+        """Background and members of a time, read once."""
+        files, codes = self.files, parse_codes(self.files.codes)
+        if self._read and self._read[0][0] == time:
+            return self._read[0][1:]
+        members = load_ensemble(files.ensemble, self.static, time, codes) if files.ensemble else None
+        gridded = load_gridded(list(files.background), self.static, time, codes) if files.background else members
+        self._read[:] = [(time, gridded, members)]
+        return gridded, members
+
+    @cached_property
+    def _read(self) -> list:
+        return []

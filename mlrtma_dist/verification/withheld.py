@@ -1,0 +1,106 @@
+"""Analyse with stations withheld in turn, and match the analyses with what the stations measured."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from mlrtma_dist.inference.analyse import at_reports
+from mlrtma_dist.inference.parts import Analyst
+from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.method import Answer
+from mlrtma_dist.methods.settings import Assumption
+from mlrtma_dist.observations.departures import verifiable
+from mlrtma_dist.observations.withhold import boxes
+from mlrtma_dist.verification.match import Matches
+
+Assumptions = Mapping[str, Assumption]
+
+
+def collect(
+    analyst: Analyst,
+    assumptions: Assumptions,
+    parts: Mapping[int, np.ndarray],
+    progress: Callable[[str, float], None] = lambda name, share: None,
+) -> Matches:
+    """Withhold each part of the stations of each case once and analyse without it. Collective.
+
+    The parts of all cases are dealt out over the data axis of the ranks; every rank receives all matches.
+
+    Args:
+        analyst: the methods at work on the cases.
+        assumptions: variable -> standard deviations assumed, for the matches.
+        parts: number of a case -> part of each row of its reports, 0 to the number of parts - 1, shape (n,).
+        progress: called with "folds" and the share done.
+    """
+    part = analyst.part
+    tasks = [(number, fold) for number, rows in parts.items() for fold in range(int(rows.max(initial=-1)) + 1)]
+    mine, tables = tasks[part.data_rank :: part.data_ranks], {}
+    for done, (number, fold) in enumerate(mine, 1):
+        tables[number, fold] = match_fold(analyst, number, parts[number] == fold, fold, assumptions)
+        progress("folds", done / len(mine))
+    if part.communicator is not None:
+        gathered = part.communicator.allgather(tables)
+        tables = {key: table for share in gathered for key, table in share.items()}
+    return Matches.concatenate([tables[task] for task in tasks])
+
+
+def match_fold(
+    analyst: Analyst,
+    number: int,
+    withheld: np.ndarray,
+    fold: int,
+    assumptions: Assumptions,
+    *,
+    everything: bool = False,
+) -> Matches:
+    """Analyse a case without the withheld reports and match every method's analysis with them.
+
+    Args:
+        analyst: the methods at work on the cases.
+        number: of the case.
+        withheld: mask (n,) of the case's reports.
+        fold: number of the part, for the matches.
+        assumptions: variable -> standard deviations assumed.
+        everything: score every report, also outside the domain or grossly wrong; else what ``verifiable`` leaves
+            of the reports inside the domain.
+    """
+    tables = []
+    for name, case, answer in analyst.answers(number, withheld):
+        rows = _rows(case, everything)
+        tables.append(match(name, case, answer, rows, analyst, fold, assumptions))
+    return Matches.concatenate(tables)
+
+
+def match(
+    name: str, case: Case, answer: Answer, rows: np.ndarray, analyst: Analyst, fold: int, assumptions: Assumptions
+) -> Matches:
+    """What a method's answer gives where the reports of ``rows``, a mask (n,), were made."""
+    table = case.observations[rows]
+    value, error = at_reports(case, answer, rows, analyst.part.share)
+    return Matches.build(
+        method=name,
+        variable=table.variable,
+        station=table.station,
+        latitude=table.latitude,
+        longitude=table.longitude,
+        elevation=table.elevation,
+        fold=fold,
+        observation=case.value[rows],
+        prediction=value[rows],
+        spread=error[rows],
+        observation_error=np.array([assumptions[str(v)].observation_error for v in table.variable]),
+    )
+
+
+def _rows(case: Case, everything: bool) -> np.ndarray:
+    rows = case.withheld & np.isfinite(case.departure)
+    if not everything:
+        rows = rows & verifiable(case.observations, case.departure)
+        rows &= case.domain.contains(case.points.latitude, case.points.longitude)
+    return rows
+
+
+def box_of(matches: Matches, blocks: float) -> np.ndarray:
+    """The name of the box of ``blocks`` km in which each match lies, shape (n,)."""
+    row, column = boxes(matches.latitude, matches.longitude, blocks)
+    return np.char.add(np.char.add(row.astype(str), " "), column.astype(str))
