@@ -1,121 +1,162 @@
-"""What several verbs read, and what every output says of its making."""
+"""What analyse, verify and estimate share: the section cases:, the methods of a run, and the provenance of outputs."""
 
 import datetime
 import logging
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import mlrtma_dist
 from hpc import journal
-from mlrtma_dist import clock, config
-from mlrtma_dist.grid.domain import Domain, load_domain
-from mlrtma_dist.methods.settings import Classical
-from mlrtma_dist.observations.readers import PRECEDENCE, read_observations
-from mlrtma_dist.observations.station_lists import StationLists, read_station_lists
-from mlrtma_dist.observations.stations import read_stations
-from mlrtma_dist.observations.table import Observations
+from mlrtma_dist import clock
+from mlrtma_dist.methods.case import Cases
+from mlrtma_dist.methods.method import Method
+from mlrtma_dist.methods.registry import METHODS, Means, Need, build, check_methods, check_name
+from mlrtma_dist.methods.settings import Classical, assumptions, load_settings
+from mlrtma_dist.samples.judgement import Judged
+from mlrtma_dist.samples.sources import CasesSection, open_cases
 
 log = logging.getLogger(__name__)
-WIDEST_WINDOW = 1440  # minutes: reports of the day before and of the day after tell nothing of the hour
+OPTIONS = {
+    "--domain": ("cases.domain", "a shipped domain (conus, alaska, hawaii, guam, puerto_rico, *_1km) or a YAML file"),
+    "--observations": (
+        "cases.reports.observations...",
+        "observation files: PrepBUFR, MADIS or SAO netCDF, METAR text, CSV; .gz too",
+    ),
+    "--stations": (
+        "cases.reports.stations...",
+        "lists of stations: METAR text names no positions, SAO not all",
+    ),
+    "--station-lists": (
+        "cases.reports.station_lists...",
+        "operational reject and use lists and error tables, for quality control",
+    ),
+    "--background": (
+        "cases.reports.background...",
+        "gridded first guess: GRIB, CF netCDF, an earlier analysis; none: a regression",
+    ),
+    "--ensemble": ("cases.reports.ensemble...", "gridded files, one per member, for letkf, envar, hybrid"),
+    "--time": (
+        "cases.reports.time...",
+        "analysis times in UTC, e.g. 2022-08-24T06:00; none: the full hour nearest to the reports",
+    ),
+    "--store": ("cases.store.file", "instead of observation files: a store of cases"),
+    "--checkpoint": ("checkpoint", "folder of a trained network, for learned methods"),
+}
 
 
-def load_settings(name: str, variables: tuple[str, ...] = ()) -> Classical:
-    """Read the classical methods' settings, of the named variables only (empty: all).
+@dataclass(frozen=True)
+class TrainingCasesSection:
+    """The section ``training:``, cases that methods estimate covariances from.
+
+    Attributes:
+        cases: their source; before: cases from this date on are not used; null: all are.
+    """
+
+    cases: CasesSection
+    before: str | None = None
+
+    def __post_init__(self):
+        if self.before is not None:
+            clock.parse_time(self.before)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run made ready: the cases, the methods on them, and what the classical methods assume."""
+
+    cases: Cases
+    methods: dict[str, Method]
+    settings: Classical
+    trained: object | None
+
+
+def check_run(run, methods: tuple[str, ...]) -> None:
+    """Check what a run's keys say of its methods before anything is read.
 
     Raises:
-        ConfigError: an unknown variable.
+        InputError: an unknown method, or one without its ensemble or checkpoint.
     """
-    settings = config.load(Classical, config.find("methods", name))
-    unknown = [v for v in variables if v not in settings.variables]
-    if unknown:
-        known = ", ".join(settings.variables)
-        raise config.ConfigError(f"variables: {', '.join(unknown)} not in {name}; known are {known}")
-    kept = {v: s for v, s in settings.variables.items() if not variables or v in variables}
-    return replace(settings, variables=kept)
+    for name in methods:
+        check_name(name)
+        needs = METHODS[name].needs
+        reports = run.cases.reports
+        if Need.MEMBERS in needs and not (reports and reports.ensemble):
+            raise ValueError(f"method {name} needs {Need.MEMBERS.value}")
+        if Need.CHECKPOINT in needs and not run.checkpoint:
+            raise ValueError(f"checkpoint: method {name} needs {Need.CHECKPOINT.value}, got none")
+    if run.checkpoint and methods and not any(Need.CHECKPOINT in METHODS[name].needs for name in methods):
+        log.warning("checkpoint: without effect, as %s learns nothing", ", ".join(methods))
 
 
-def load_region(name: str) -> Domain:
-    """Read a domain that lies on the earth.
+def prepare(run, names: tuple[str, ...]) -> Prepared:
+    """Open the cases of a run and build its methods; empty ``names``: every method that has what it needs. Collective.
 
     Raises:
-        ConfigError: no such domain, or a plane, where no station can be.
+        ConfigError, InputError: a source or a method that cannot be used; says what is missing.
     """
-    domain = load_domain(name)
-    if domain.is_plane:
-        raise config.ConfigError(f"domain: {domain.name} is a plane without latitude; stations lie on the earth")
-    return domain
+    settings = load_settings(run.settings, run.variables)
+    cases = open_cases(run.cases, assumptions(settings))
+    earth = not cases.contents.domain.is_plane
+    if earth:
+        known = tuple(name for name in cases.contents.variables if name in settings.variables)
+        settings = settings.only(known)
+        cases = Judged.over(cases, assumptions(settings))
+    offered = _offered(run, cases, earth)
+    names = tuple(dict.fromkeys(names)) or tuple(name for name, entry in METHODS.items() if set(entry.needs) <= offered)
+    check_methods(names, offered)
+    trained = _trained(run, names)
+    training = _training(run, names)
+    means = Means(settings, trained and trained.method, training, getattr(cases, "law", None))
+    return Prepared(cases, build(names, means), settings, trained)
 
 
-def check_times(time: str | None, window_minutes: float) -> None:
-    """Check what a run says of times before anything is read.
-
-    Raises:
-        ValueError: a text that is no time, or a window that holds nothing.
-    """
-    if time is not None:
-        clock.parse_time(time)
-    if not 0.0 < window_minutes <= WIDEST_WINDOW:
-        raise ValueError(f"window_minutes: expected above 0 and up to {WIDEST_WINDOW}, got {window_minutes:g}")
-
-
-def check_precedence(precedence: tuple[str, ...]) -> None:
-    """Check that an order of precedence names every kind of source once.
-
-    Raises:
-        ValueError: it does not.
-    """
-    if sorted(precedence) != sorted(PRECEDENCE):
-        raise ValueError(f"precedence: expected {', '.join(PRECEDENCE)} in some order, got {', '.join(precedence)}")
+def _offered(run, cases: Cases, earth: bool) -> set[Need]:
+    """What the cases and the run provide to methods."""
+    reports, law = run.cases.reports, getattr(cases, "law", None)
+    provided = {
+        Need.SETTINGS: earth,
+        Need.FIRST_GUESS: cases.contents.background or earth,
+        Need.MEMBERS: bool(reports and reports.ensemble),
+        Need.CHECKPOINT: bool(run.checkpoint),
+        Need.TRAINING: run.training is not None,
+        Need.GAUSSIAN_PLANE: hasattr(law, "covariances"),
+        Need.SHALLOW_PLANE: hasattr(law, "indirect"),
+    }
+    return {need for need, is_provided in provided.items() if is_provided}
 
 
-def read_all(
-    files: tuple[str, ...],
-    mapping: str | None = None,
-    *,
-    stations: tuple[str, ...] = (),
-    precedence: tuple[str, ...] = PRECEDENCE,
-    time: str | None = None,
-) -> Observations:
-    """Read observation files into one table.
+def _trained(run, names: tuple[str, ...]):
+    """The trained method, if one of the methods needs it."""
+    if not any(Need.CHECKPOINT in METHODS[name].needs for name in names):
+        return None
+    from mlrtma_dist.weights.trained import load_trained  # here: it needs torch, whose import takes seconds
 
-    Args:
-        files: of any kind of ``readers.SUPPORTED``.
-        mapping: column mapping of CSV files; None: chosen by their header.
-        stations: lists of stations, for METAR text.
-        precedence: kinds of source, the most trusted first: of a report that several hold its copy is used.
-        time: analysis time, which tells METAR text its month; None: the date in the file's name.
-
-    Raises:
-        ConfigError: no file named.
-        InputError: a file that cannot be used.
-    """
-    if not files:
-        raise config.ConfigError("observations: expected at least one file (--observations FILE ...), got none")
-    columns = config.find("observations", mapping) if mapping else None
-    places = read_stations(stations) if stations else None
-    near = clock.parse_time(time) if time else None
-    tables = []
-    for file in files:
-        tables.append(read_observations(file, mapping=columns, stations=places, near=near, precedence=precedence))
-        log.info("%s: %d values of %d stations", file, len(tables[-1]), len(set(tables[-1].station)))
-    return Observations.concatenate(tables)
+    return load_trained(run.checkpoint)
 
 
-def read_lists(files: tuple[str, ...]) -> StationLists:
-    """Read operational station lists, of which quality control makes use.
+def _training(run, names: tuple[str, ...]):
+    """The cases to estimate covariances from, if one of the methods needs them."""
+    if not any(Need.TRAINING in METHODS[name].needs for name in names):
+        return None
+    from mlrtma_dist.methods.estimated import TrainingCases
 
-    Raises:
-        InputError: a file that is none.
-    """
-    lists = read_station_lists(files)
-    if files:
-        rejected = ", ".join(f"{len(names)} of {quantity}" for quantity, names in sorted(lists.rejected.items()))
-        log.info("station lists: rejected %s", rejected or "none")
-    return lists
+    section = run.training
+    return TrainingCases.before(open_cases(section.cases), clock.parse_time(section.before) if section.before else None)
+
+
+def start_ranks(run, names: tuple[str, ...]):
+    """The ranks of a run, as a context: with torch only where a method or a world needs it."""
+    if not any(METHODS[name].untrained for name in names):
+        from mlrtma_dist.parallel.processes import Processes
+
+        return Processes.start(run.mesh)
+    from mlrtma_dist.parallel.ranks import Ranks
+
+    return Ranks.start(run.mesh, device=run.device)
 
 
 def origin(resolved: str) -> dict[str, str]:
-    """What every product says of its making, whatever its input: configuration, software, time."""
+    """What every product holds of its making, whatever its input: configuration, software, time."""
     return {
         "configuration": resolved,
         "software": f"mlrtma {mlrtma_dist.__version__}",
@@ -124,13 +165,20 @@ def origin(resolved: str) -> dict[str, str]:
     }
 
 
-def provenance(resolved: str, observations: tuple[str, ...], background: tuple[str, ...]) -> dict[str, str]:
-    """What a product of observation files says of its making: configuration, software, input."""
-    return {
-        **origin(resolved),
-        "observation_files": " ".join(Path(f).name for f in observations),
-        "background_files": " ".join(Path(f).name for f in background),
-    }
+def provenance(resolved: str, section: CasesSection, trained=None) -> dict[str, str | int]:
+    """What a product holds of its making: configuration, software, input."""
+    attributes: dict[str, str | int] = dict(origin(resolved))
+    if section.reports is not None:
+        files = section.reports
+        attributes["observation_files"] = " ".join(Path(f).name for f in files.observations)
+        attributes["background_files"] = " ".join(Path(f).name for f in files.background + files.ensemble)
+    if section.store is not None:
+        attributes["store"] = Path(section.store.file).name
+    if trained is not None:
+        manifest = trained.manifest
+        attributes["checkpoint"] = str(trained.folder.resolve())
+        attributes["checkpoint_step"], attributes["checkpoint_commit"] = manifest.state.step, manifest.run.commit
+    return attributes
 
 
 def commit() -> str:

@@ -42,3 +42,9 @@ def _lines(title: str) -> Callable[[str, float], None]:
             print(f"{title}: {name} {share:4.0%} after {now - started:.0f} s", file=sys.stderr, flush=True)
 
     return show
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[Callable[[str, float], None]]:
+    """Show nothing: what ranks other than the first do."""
+    yield lambda name, share: None

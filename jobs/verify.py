@@ -1,149 +1,141 @@
-"""Verify methods at stations that they never saw: each station is withheld once.
+"""Verify methods: at stations that they never saw, and against fields that are known.
 
     mlrtma verify --domain conus --observations rap.t06z.adpsfc.prepbufr --output output/verify
     mlrtma verify --domain conus --observations FILE --method oi threedvar --blocks 300 --output output/blocked
-    mlrtma verify configs/verification/exercise1.yaml      # it has samples: every case of a store, see verify_cases
+    mlrtma verify configs/verification/weather.yaml        # simulated weather: both, in one report
+    mpiexec -n 4 mlrtma verify configs/verification/exercise1.yaml        # the same scores, sooner
 
-Writes report.html, scores.csv, matches.csv and config.yaml; of a store the figures case.png and errors.png instead of
-matches.csv.
+Every station is withheld once; where the truth is known every method's fields are compared with it. Writes report.html
+and config.yaml; of stations scores.csv and matches.csv; of known fields fields.csv, case.png and errors.png.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+from mlrtma_dist.verification.results import Results, StationResults, write_results
 
-from jobs import station_inputs
-from jobs.command_line import kind_of, parse
-from jobs.inputs import load_region, load_settings, provenance
-from jobs.progress import progress
-from jobs.withheld import box_of, collect
+from jobs.command_line import parse
+from jobs.inputs import OPTIONS as INPUTS
+from jobs.inputs import Prepared, TrainingCasesSection, check_run, prepare, provenance, start_ranks
+from jobs.progress import progress, silent
 from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.fields.static import load_static
-from mlrtma_dist.inference.analyse import diagnose, solve
-from mlrtma_dist.inference.problem import pose
+from mlrtma_dist.inference.analyse import diagnose
+from mlrtma_dist.inference.parts import Analyst, part_of
 from mlrtma_dist.io.atomic import write_text
-from mlrtma_dist.methods.settings import METHODS, check_ensemble
-from mlrtma_dist.observations.readers import PRECEDENCE
+from mlrtma_dist.methods.registry import METHODS
+from mlrtma_dist.methods.settings import assumptions
 from mlrtma_dist.observations.withhold import folds
-from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST, Matches, write_matches
-from mlrtma_dist.verification.outlines import outlines
-from mlrtma_dist.verification.report import write_report
-from mlrtma_dist.verification.scores import Score, score_table, write_scores
+from mlrtma_dist.parallel.mesh import Mesh
+from mlrtma_dist.samples.sources import CasesSection
+from mlrtma_dist.verification import known_fields
+from mlrtma_dist.verification.withheld import collect
 
 OPTIONS = {
-    **station_inputs.OPTIONS,
-    "--samples": ("samples", "instead of observations: a store of cases whose truth is known"),
-    "--checkpoint": ("checkpoint", "of a store: the trained method"),
-    "--method": ("method...", f"to compare: {', '.join(METHODS)}; of a store: those of `analyse`, all by default"),
+    **INPUTS,
+    "--method": ("method...", f"to compare: {', '.join(METHODS)}; none: all that suit the cases"),
     "--folds": ("folds", "parts into which the stations are divided"),
     "--blocks": ("blocks", "withhold whole boxes of so many km instead of single stations"),
     "--output": ("output", "folder to write to"),
 }
+REFERENCES = ("first_guess", "nearest")  # every verification at stations has them
+ANALYSED = ("threedvar", "outer_loops", "unet")  # whose departures the report shows, where no method is named
 
 
 @dataclass(frozen=True)
 class Run:
-    """One verification; keys as in ``jobs.analyse.Run``, and
+    """One verification.
 
     Attributes:
-        method: the methods to compare; first guess and nearest station come with them.
+        cases, output, settings, variables, checkpoint, training, mesh, device: as in ``jobs.analyse.Run``.
+        method: the methods to compare; empty: all that have what they need. First guess and nearest station come
+            with them at stations.
         folds: parts into which the stations are divided by a hash of their names.
         blocks: km; null: single stations are withheld.
-        seed: of the division.
+        seed: of the division and of the bootstrap.
+        case: number of the case that is drawn, where the truth is known.
     """
 
-    domain: str
-    observations: tuple[str, ...]
+    cases: CasesSection
     output: str
-    background: tuple[str, ...] = ()
-    ensemble: tuple[str, ...] = ()
-    time: str | None = None
-    method: tuple[str, ...] = ("threedvar", "oi", "gaussian_weights")
+    method: tuple[str, ...] = ()
+    settings: str = "classical"
+    variables: tuple[str, ...] = ()
+    checkpoint: str | None = None
+    training: TrainingCasesSection | None = None
     folds: int = 10
     blocks: float | None = None
     seed: int = 0
-    settings: str = "classical"
-    variables: tuple[str, ...] = ()
-    window_minutes: float = 30.0
-    mapping: str | None = None
-    stations: tuple[str, ...] = ()
-    station_lists: tuple[str, ...] = ()
-    precedence: tuple[str, ...] = PRECEDENCE
-    codes: dict[str, str] = field(default_factory=dict)
+    case: int = 0
+    mesh: Mesh | None = None
+    device: str = "auto"
 
     def __post_init__(self):
-        unknown = [m for m in self.method if m not in METHODS]
-        if unknown or not self.method:
-            raise ValueError(f"method: expected some of {', '.join(METHODS)}, got {', '.join(self.method) or 'none'}")
-        for name in self.method:
-            check_ensemble(name, bool(self.ensemble))
+        check_run(self, self.method)
         if self.folds < 2:
             raise ValueError(f"folds: expected at least 2, got {self.folds}")
         if self.blocks is not None and not self.blocks > 0.0:
             raise ValueError(f"blocks: expected a size in km above 0, got {self.blocks:g}")
-        station_inputs.check(self)
+        if self.case < 0:
+            raise ValueError(f"case: expected a number >= 0, got {self.case}")
 
 
 def main(arguments: list[str]) -> None:
-    """Run the verb, of station observations or of the cases of a store."""
-    if kind_of("verify", __doc__, arguments, OPTIONS, ("observations", "samples")) == "samples":
-        from jobs import verify_cases  # here: it needs torch, whose import takes seconds
-
-        verify_cases.main(arguments, OPTIONS)
-        return
+    """Run the verb."""
     run = parse(Run, "verify", __doc__, arguments, OPTIONS)
-    if run is not None:
-        make(run)
-        print(Path(run.output) / "scores.csv")
-        print(Path(run.output) / "report.html")
+    if run is not None and (results := make(run)):
+        print(*results.lines(), sep="\n")
 
 
-def make(run: Run) -> list[Score]:
-    """Verify and write; returns the scores."""
-    settings = load_settings(run.settings, run.variables)
-    static = load_static(load_region(run.domain))
-    observations = station_inputs.read(run)
-    parts = folds(observations, count=run.folds, seed=run.seed, block_km=run.blocks)  # twins show in all variables
-    wanted = np.isin(observations.variable, list(settings.variables))
-    observations, parts = observations[wanted], parts[wanted]
-    asked = station_inputs.asked(run, observations)
-    methods = list(dict.fromkeys((FIRST_GUESS, NEAREST, *run.method)))
-    with progress(f"verify {static.domain.name}") as show:
-        matches = collect(static, observations, settings, methods, parts, progress=show, **asked)
+def make(run: Run) -> Results | None:
+    """Verify and write; returns the results on rank 0. Collective."""
+    names = run.method
+    with start_ranks(run, names or (("unet",) if run.checkpoint else ())) as ranks:
+        cases = prepare(run, names)
+        stations = _has_stations(cases)
+        if stations and names:
+            cases = prepare(run, (*REFERENCES, *names))
+        part = part_of(ranks, cases.cases, cases.methods)
+        analyst = Analyst(cases.cases, cases.methods, part)
+        with progress(f"verify {cases.cases.contents.domain.name}") if part.is_first else silent() as show:
+            fields = _fields(run, analyst, show) if cases.cases.contents.truth else None
+            at_stations = _stations(run, cases, analyst, show) if stations else None
+        if not part.is_first:
+            return None
+        resolved = config.to_yaml(run)
+        folder = Path(run.output)
+        write_text(folder / "config.yaml", resolved)
+        context = provenance(resolved, run.cases, cases.trained)
+        return write_results(folder, cases.cases, fields, at_stations, context, seed=run.seed)
+
+
+def _has_stations(prepared: Prepared) -> bool:
+    """Whether the reports are those of stations on the earth, which can be withheld."""
+    return not prepared.cases.contents.domain.is_plane
+
+
+def _fields(run: Run, analyst: Analyst, show) -> known_fields.FieldSums:
+    count = len(analyst.cases.time)
+    if run.case >= count:
+        raise config.ConfigError(f"case: expected 0 to {count - 1}, got {run.case}")
+    return known_fields.score(analyst, run.case, show)
+
+
+def _stations(run: Run, prepared: Prepared, analyst: Analyst, show) -> StationResults:
+    """Withhold every station of every case once."""
+    cases, assumed = prepared.cases, assumptions(prepared.settings)
+    parts = {
+        number: folds(cases.reports(number), count=run.folds, seed=run.seed, block_km=run.blocks)
+        for number in range(len(cases.time))
+    }
+    matches = collect(analyst, assumed, parts, show)
     if not matches.scored.any():
         raise InputError(
-            f"no report of {', '.join(settings.variables)} on {static.domain.name} within "
-            f"{run.window_minutes:g} minutes of {asked['time']} can be verified: check --time, --domain and the files"
+            f"no report of {', '.join(assumed)} on {cases.contents.domain.name} near {cases.time[0]} can be verified:"
+            " check --time, --domain and the files"
         )
-    clusters = box_of(matches, run.blocks) if run.blocks else None
-    scores = score_table(matches, domain=static.domain.name, clusters=clusters)
-    whole = pose(static, observations, settings, **asked)
-    fits = solve(whole, run.method[0], settings)
-    _write(run, matches, scores, clusters, diagnose(whole, fits, settings, run.method[0]))
-    return scores
-
-
-def _write(run: Run, matches: Matches, scores: list[Score], clusters, analysis) -> None:
-    folder = Path(run.output)
-    resolved = config.to_yaml(run)
-    write_text(folder / "config.yaml", resolved)
-    write_matches(folder / "matches.csv", matches)
-    write_scores(folder / "scores.csv", scores)
-    time = str(analysis.time.astype("datetime64[m]")).replace("T", " ")
+    named = run.method or tuple(name for name in ANALYSED if name in analyst.methods)
+    name, case, answer = next(each for each in analyst.answers(0) if each[0] == named[0])
     how = f"in boxes of {run.blocks:g} km" if run.blocks else "by the hash of their names"
-    write_report(
-        folder / "report.html",
-        title=f"Verification, {analysis.static.domain.title}, {time} UTC",
-        matches=matches,
-        scores=scores,
-        analysis=analysis,
-        clusters=clusters,
-        outlines=outlines(analysis.static),
-        context={
-            "withheld": f"in {run.folds} parts, stations divided {how}",
-            "first guess": analysis.first_guess_name,
-            **provenance(resolved, run.observations, run.background + run.ensemble),
-        },
-    )
+    note = f"in {run.folds} parts, stations divided {how}"
+    return StationResults(matches, diagnose(case, answer, name, analyst.part.share), run.blocks, note)

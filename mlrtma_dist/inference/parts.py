@@ -1,8 +1,10 @@
 """Parts: which cases, and which points of a case, a rank works on."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.methods.case import Case, Cases, Contents
@@ -22,6 +24,7 @@ class Part:
         neighbourhood: of the box, for networks; None where none is asked.
         share: its share of the ranks that analyse one case.
         communicator: mpi4py's, of all ranks; None alone.
+        total: sum of an array over all ranks, the same on every rank; collective.
     """
 
     box: Box
@@ -30,6 +33,7 @@ class Part:
     neighbourhood: object | None = None
     share: Share = Share()
     communicator: object | None = None
+    total: Callable[[np.ndarray], np.ndarray] = lambda array: array
 
     @property
     def is_first(self) -> bool:
@@ -64,7 +68,7 @@ def part_of(ranks, contents: Contents, methods: Mapping[str, Method], edge: int 
     neighbourhood = ranks.neighbourhood(tile) if hasattr(ranks, "neighbourhood") else None
     first = ranks.coordinates[0] * ranks.mesh.tiles
     share = Share(ranks.rank - first, ranks.mesh.tiles, ranks.tiles_total, ranks.threads)
-    return Part(tile.box, ranks.coordinates[0], ranks.mesh.data, neighbourhood, share, ranks.communicator)
+    return Part(tile.box, ranks.coordinates[0], ranks.mesh.data, neighbourhood, share, ranks.communicator, ranks.total)
 
 
 class Analyst:
@@ -86,11 +90,14 @@ class Analyst:
     def fields(self, case: Case, answer: Answer) -> Fields:
         """The fields of an answer on this rank's box."""
         fields = answer.fields(self.part.share)
+        return Fields(*(self._cut(case, group) for group in (fields.values, fields.first_guess, fields.error)))
+
+    def truth(self, case: Case) -> dict[str, np.ndarray]:
+        """The true fields of a case on this rank's box."""
+        return self._cut(case, case.truth)
+
+    def _cut(self, case: Case, fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Fields on the case's box as they are on this rank's."""
         if case.box == self.part.box:
             return fields
-        inside = self.part.box.slices
-        cut = (
-            {name: field[inside] for name, field in group.items()}
-            for group in (fields.values, fields.first_guess, fields.error)
-        )
-        return Fields(*cut)
+        return {name: field[self.part.box.slices] for name, field in fields.items()}

@@ -20,7 +20,7 @@ from mlrtma_dist.fields.regression import fit_regression
 from mlrtma_dist.fields.static import Static, grid_points, station_points
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.points import Points
-from mlrtma_dist.methods.case import Case, departures
+from mlrtma_dist.methods.case import Case, Cases, Contents, departures
 from mlrtma_dist.methods.settings import Assumption
 from mlrtma_dist.methods.wind import WIND
 from mlrtma_dist.observations.buddies import check_buddies
@@ -199,3 +199,45 @@ def _analysis_space(observations: Observations) -> np.ndarray:
         rows = observations.variable == name
         value[rows] = names.to_analysis(str(name), observations.value[rows])
     return value
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A source whose reports are judged against each case's own first guess (`methods.case.Cases`).
+
+    Attributes:
+        source: of the cases; judge: of their reports.
+    """
+
+    source: Cases
+    judge: Judge
+
+    @classmethod
+    def over(cls, cases: Cases, assumptions: Assumptions) -> Cases:
+        """The cases, judged where their source does not do so itself and a background is there to judge against."""
+        if getattr(cases, "is_judged", False) or not cases.contents.background:
+            return cases
+        return cls(cases, Judge(assumptions, np.timedelta64(0, "s")))
+
+    @property
+    def contents(self) -> Contents:
+        """What every case holds."""
+        return self.source.contents
+
+    @property
+    def time(self) -> np.ndarray:
+        """UTC of every case, datetime64[s], shape (case,)."""
+        return self.source.time
+
+    @property
+    def law(self):
+        """The simulated world that the cases come from; None: they are real."""
+        return getattr(self.source, "law", None)
+
+    def reports(self, number: int) -> Observations:
+        """The reports of a case before they are judged, n rows."""
+        return self.source.reports(number)
+
+    def case(self, number: int, box: Box, withheld: np.ndarray | None = None) -> Case:
+        """A case with judged reports; see `methods.case.Cases.case`."""
+        return self.judge.again(self.source.case(number, box, withheld))

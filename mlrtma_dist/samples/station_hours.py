@@ -22,6 +22,7 @@ from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.samples.judgement import Assumptions, Judge
 
 log = logging.getLogger(__name__)
+DAY = np.timedelta64(1, "D")
 WIDEST_WINDOW = 1440  # minutes: reports of the day before and of the day after tell nothing of the hour
 
 
@@ -79,9 +80,11 @@ class Reports:
             raise config.ConfigError("observations: expected at least one file (--observations FILE ...), got none")
         columns = config.find("observations", self.mapping) if self.mapping else None
         places = read_stations(self.stations) if self.stations else None
-        near = clock.parse_time(self.time[0]) if self.time else None
+        times = [clock.parse_time(text) for text in self.time]
+        each = len(times) == len(self.observations)  # one file per time
         tables = []
-        for file in self.observations:
+        for index, file in enumerate(self.observations):
+            near = times[index] if each else times[0] if len(times) == 1 else None
             table = read_observations(file, mapping=columns, stations=places, near=near, precedence=self.precedence)
             log.info("%s: %d values of %d stations", file, len(table), len(set(table.station)))
             tables.append(table)
@@ -127,6 +130,7 @@ class StationHours:
     files: Reports
     assumptions: Assumptions
     twins_tell: bool = False
+    is_judged = True
 
     @classmethod
     def on(cls, domain: str, files: Reports, assumptions: Assumptions) -> "StationHours":
@@ -157,8 +161,17 @@ class StationHours:
         return Judge(self.assumptions, self.files.window, self.files.read_lists(), self.twins_tell)
 
     def reports(self, number: int) -> Observations:
-        """The reports of the files, n rows, as they were read; the window is applied by quality control."""
-        return self.table
+        """The reports of a case as they were read, n rows; the window is applied by quality control.
+
+        Of several times those of the day before and the day after: a station's own history judges its reports.
+        """
+        if len(self.time) == 1:
+            return self.table
+        if self._near and self._near[0][0] == number:
+            return self._near[0][1]
+        distance = np.abs((self.table.time - self.time[number]).astype("timedelta64[s]"))
+        self._near[:] = [(number, self.table[distance <= max(self.files.window, DAY)])]
+        return self._near[0][1]
 
     def case(self, number: int, box: Box, withheld: np.ndarray | None = None) -> Case:
         """The case of a time; see `methods.case.Cases.case`.
@@ -168,7 +181,9 @@ class StationHours:
         """
         time = self.time[number]
         gridded, members = self._gridded(time)
-        return self._judge.case(self.static, time, self.table, gridded, box, withheld=withheld, members=members)
+        return self._judge.case(
+            self.static, time, self.reports(number), gridded, box, withheld=withheld, members=members
+        )
 
     def _gridded(self, time: np.datetime64):
         """Background and members of a time, read once."""
@@ -182,4 +197,10 @@ class StationHours:
 
     @cached_property
     def _read(self) -> list:
+        """Time, background and members that were read last."""
+        return []
+
+    @cached_property
+    def _near(self) -> list:
+        """Number and reports of the case that was asked for last."""
         return []
