@@ -7,14 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.inputs import load_settings
+from mlrtma_dist.fields.gridded import load_gridded
 from mlrtma_dist.fields.static import Static, load_static
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import load_domain
-from mlrtma_dist.inference.problem import Problem, pose
 from mlrtma_dist.inference.state_file import write_state
-from mlrtma_dist.methods.settings import Classical
+from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.method import Answer
+from mlrtma_dist.methods.registry import Means, build
+from mlrtma_dist.methods.settings import Classical, assumptions, load_settings
 from mlrtma_dist.observations.csv_write import write_csv
 from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.samples.judgement import Judge
 from mlrtma_dist.simulation.simulated_hour import SimulatedHour, simulate_hour
 
 
@@ -35,11 +39,20 @@ class Toy:
     def settings(*variables: str) -> Classical:
         return load_settings("classical", variables)
 
-    def pose(self, settings: Classical, table: Observations | None = None, *, background=True, **more) -> Problem:
+    def case(
+        self, settings: Classical, table: Observations | None = None, *, background=True, withheld=None, **more
+    ) -> Case:
+        """The hour as a case, judged by the settings; ``more`` as of `judgement.Judge`."""
         observations = self.world.observations if table is None else table
-        files = (str(self.background),) if background else ()
-        window = np.timedelta64(30, "m")
-        return pose(self.static, observations, settings, time=self.time, window=window, background=files, **more)
+        gridded = load_gridded(self.background, self.static, self.time) if background else None
+        judge = Judge(assumptions(settings), np.timedelta64(30, "m"), **more)
+        box = Box.whole(self.static.domain.shape)
+        return judge.case(self.static, self.time, observations, gridded, box, withheld=withheld)
+
+    @staticmethod
+    def answer(case: Case, method: str, settings: Classical) -> Answer:
+        """The analysis of a case by a classical method."""
+        return build((method,), Means(settings))[method].analyse(case)
 
 
 @pytest.fixture(scope="session")

@@ -14,29 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.box import Box
+from mlrtma_dist.grid.rim import NeighbourhoodError, Rim, check_factor
 
 EDGES = ("zeros", "replicate")
-
-
-class NeighbourhoodError(InputError):
-    """A field, kernel or factor that does not suit the domain."""
-
-
-@dataclass(frozen=True)
-class Rim:
-    """Points wanted on each side of a field; y grows northward, x eastward."""
-
-    south: int = 0
-    north: int = 0
-    west: int = 0
-    east: int = 0
-
-    @classmethod
-    def around(cls, y: int, x: int) -> "Rim":
-        """The rim with ``y`` rows to the south and north, ``x`` columns to the west and east."""
-        return cls(y, y, x, x)
 
 
 class Neighbourhood(ABC):
@@ -217,13 +198,3 @@ def torch_mode(edge: str) -> str:
     if edge not in EDGES:
         raise NeighbourhoodError(f"unknown edge {edge!r}; choose one of {', '.join(EDGES)}.")
     return "constant" if edge == "zeros" else edge
-
-
-def check_factor(domain: tuple[int, int], periodic: tuple[bool, bool], factor: int) -> None:
-    """Raise NeighbourhoodError where a periodic size is no multiple of ``factor``: its ends would not meet."""
-    for axis, size, wraps in zip("yx", domain, periodic, strict=True):
-        if wraps and size % factor:
-            raise NeighbourhoodError(
-                f"a periodic domain of {size} points in {axis} cannot be coarsened by {factor}: its ends would not"
-                f" meet. Use a multiple of {factor} points, or fewer levels."
-            )

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch.distributed as dist
-
 from mlrtma_dist.config import ConfigError
 
 AXES = ("data", "y", "x")
@@ -76,6 +74,8 @@ def make_groups(mesh: Mesh, rank: int) -> dict[str, object]:
     Returns:
         By name: "world", each axis, and "tiles" (the ranks that share a sample). A group of one is None.
     """
+    import torch.distributed as dist  # here, so that ranks without torch have a mesh, too
+
     groups: dict[str, object] = {"world": dist.group.WORLD if mesh.size > 1 else None}
     for name, axes in (("data", ("data",)), ("y", ("y",)), ("x", ("x",)), ("tiles", ("y", "x"))):
         groups[name] = None

@@ -1,26 +1,28 @@
-"""The ranks of a job: MPI starts them and introduces them, torch.distributed carries their tensors.
+"""The ranks of a job: MPI starts and introduces them, torch.distributed carries their tensors.
 
-`Ranks.start` works under ``mpiexec``, under ``srun --mpi=pmix`` and alone; alone, MPI is not even imported. When
-a rank fails, all end: the first to fail is named with its trace, and MPI aborts the rest, which would wait for it for
-ever.
+`Ranks.start` works under ``mpiexec``, under ``srun --mpi=pmix`` and alone; alone, MPI is not even imported. What needs
+no tensors uses `parallel.processes` instead.
 """
 
 import contextlib
 import logging
 import os
-import sys
-import threading
-import time
-import traceback
 from dataclasses import dataclass
 from datetime import timedelta
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
-from mlrtma_dist.errors import InputError, UserError
 from mlrtma_dist.nn.neighbourhood import Alone, Neighbourhood
 from mlrtma_dist.parallel.address import interface_towards, own_address
+from mlrtma_dist.parallel.communicator import (
+    RanksError,
+    abort_on_failure,
+    communicator_of_all,
+    places,
+    threads_per_rank,
+)
 from mlrtma_dist.parallel.mesh import Mesh, make_groups
 from mlrtma_dist.parallel.neighbourhood import Tiled
 from mlrtma_dist.parallel.tile import Tile
@@ -29,18 +31,6 @@ from mlrtma_dist.parallel.transport import Transport
 log = logging.getLogger(__name__)
 
 DEVICES = ("auto", "cpu", "cuda")
-# Open MPI and PMIx; MPICH, Intel MPI and Slurm's PMI-2.
-MPI_SIGNS = ("OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE")
-FIRST_FAILURE = "first_failure"
-# Under srun, Open MPI 5 crashes now and then where a rank leaves MPI_Init and writes to one that cannot receive yet
-# (open-mpi/ompi issues 11438, 12495): 2 of 40 starts on 4 busy nodes. After this pause, in seconds: 0 of 190. The other
-# cure, addresses exchanged in the background (pmix_base_async_modex), made the first message between ranks of one node
-# hang in 3 of 10 starts.
-LEAVE_INIT = 0.5
-
-
-class RanksError(InputError):
-    """The ranks were started in a way that cannot work."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +69,11 @@ class Ranks:
         Raises:
             MeshError: the mesh has another size. RanksError: ranks that MPI does not know of.
         """
-        communicator = _communicator()
-        rank, size, nodes = _places(communicator)
+        communicator = communicator_of_all()
+        rank, size, nodes = places(communicator)
         with contextlib.ExitStack() as stack:
             store = None
-            abort = lambda: _abort_on_failure(communicator, rank, size, lambda: store)  # noqa: E731
+            abort = lambda: abort_on_failure(communicator, rank, size, lambda: store)  # noqa: E731
             stack.enter_context(abort())
             mesh = Mesh(data=size) if mesh is None else mesh
             mesh.check(size)
@@ -114,6 +104,19 @@ class Ranks:
         """The part of a domain (points in y, x) that this rank owns; see `Tile.split`."""
         return Tile.split(domain, (self.mesh.y, self.mesh.x), self.coordinates[1:], align, periodic, name)
 
+    @property
+    def threads(self) -> int:
+        """Threads that this rank may use; 0: one per core."""
+        return 0 if self.communicator is None else threads_per_rank(self.communicator)
+
+    def total(self, array: np.ndarray) -> np.ndarray:
+        """The sum of an array over all ranks, element by element. Collective."""
+        return self.everyone().sum(torch.from_numpy(np.ascontiguousarray(array))).numpy()
+
+    def tiles_total(self, array: np.ndarray) -> np.ndarray:
+        """The sum of an array over the tiles of this rank's sample, element by element. Collective."""
+        return self.transport().sum(torch.from_numpy(np.ascontiguousarray(array))).numpy()
+
     def transport(self) -> Transport:
         """How tensors travel between the tiles of this rank's sample."""
         if self.mesh.tiles == 1:
@@ -128,34 +131,6 @@ class Ranks:
     def neighbourhood(self, tile: Tile) -> Neighbourhood:
         """What a network is handed with the tile's field: `Alone` for an undivided domain."""
         return Alone(tile.domain, tile.periodic) if self.mesh.tiles == 1 else Tiled(tile, self.transport())
-
-
-def _communicator():
-    """MPI's communicator of all ranks, or None when nobody else was started."""
-    sign = next((name for name in MPI_SIGNS if name in os.environ), None)
-    tasks = os.environ.get("SLURM_STEP_NUM_TASKS", "1") if os.environ.get("SLURM_STEP_ID", "").isdigit() else "1"
-    if sign is None and tasks == "1":
-        return None
-    if sign is None:
-        raise RanksError(f"srun started {tasks} tasks that do not know of each other. Use srun --mpi=pmix.")
-    from mpi4py import MPI  # here, so that a process alone needs no MPI library
-
-    if "SLURM_STEP_ID" in os.environ:
-        time.sleep(LEAVE_INIT)
-    expected = int(os.environ.get("OMPI_COMM_WORLD_SIZE", tasks))
-    if MPI.COMM_WORLD.size != expected and expected > 1:
-        raise RanksError(
-            f"{expected} ranks were started, but MPI knows of {MPI.COMM_WORLD.size}: the launcher ({sign} is set) and"
-            f" the library ({MPI.Get_library_version().split(',')[0]}) differ. Use the mpiexec of this library."
-        )
-    return MPI.COMM_WORLD if MPI.COMM_WORLD.size > 1 else None
-
-
-def _places(communicator) -> tuple[int, int, list[str]]:
-    """Rank, size, and the node of every rank."""
-    if communicator is None:
-        return 0, 1, [_node_name()]
-    return communicator.rank, communicator.size, communicator.allgather(_node_name())
 
 
 def check_device(wish: str) -> None:
@@ -197,12 +172,6 @@ def _meet(communicator, nodes, rank, local_rank, timeout, stack) -> dist.TCPStor
     return store
 
 
-def _node_name() -> str:
-    """What tells nodes apart without a network: the name the kernel has, never looked up, and the boot's number."""
-    with open("/proc/sys/kernel/random/boot_id") as boot:
-        return os.uname().nodename + boot.read()
-
-
 @contextlib.contextmanager
 def _environment(values: dict):
     """Set environment variables, and leave them as they were."""
@@ -216,46 +185,3 @@ def _environment(values: dict):
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-@contextlib.contextmanager
-def _abort_on_failure(communicator, rank: int, size: int, store):
-    """End all ranks when this one, or a thread of it, raises, with the trace of all but the user's errors.
-
-    SystemExit passes: it is agreed by all ranks.
-    """
-    if communicator is None:
-        yield
-        return
-
-    def abort(error: BaseException) -> None:
-        first = _first_to_fail(store(), rank)
-        order = "" if first is None else " first" if first == rank else f" after rank {first}"
-        title = f"rank {rank} of {size} failed{order}"
-        trace = [] if isinstance(error, UserError) else [f"{title}:\n", *traceback.format_exception(error)]
-        sys.stdout.flush()
-        sys.stderr.write("".join([*trace, f"{title}: {type(error).__name__}: {error}\n"]))
-        sys.stderr.flush()
-        if first not in (rank, None):
-            time.sleep(1.0)  # the first one's words come before the end
-        communicator.Abort(getattr(error, "exit_code", 1))
-
-    hooks = sys.excepthook, threading.excepthook
-    sys.excepthook = lambda kind, error, trace: abort(error)
-    threading.excepthook = lambda arguments: abort(arguments.exc_value)
-    try:
-        yield
-    except SystemExit:
-        raise
-    except BaseException as error:
-        abort(error)
-    finally:
-        sys.excepthook, threading.excepthook = hooks
-
-
-def _first_to_fail(store, rank: int) -> int | None:
-    """The rank that failed first, by whoever wrote its number down first; None if nobody can be asked."""
-    try:
-        return int(store.compare_set(FIRST_FAILURE, "", str(rank)))
-    except (AttributeError, RuntimeError):  # no store yet, or rank 0 that held it is gone
-        return None

@@ -8,7 +8,7 @@ last tile. Frozen: a tile is a fact about the job, not a thing that changes.
 from dataclasses import dataclass, replace
 
 from mlrtma_dist.grid.box import Box
-from mlrtma_dist.nn.neighbourhood import NeighbourhoodError, Rim, check_factor
+from mlrtma_dist.grid.rim import NeighbourhoodError, Rim, check_factor
 
 
 class TileError(NeighbourhoodError):

@@ -9,16 +9,16 @@ from launch import launch, start_ranks
 
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.nn.neighbourhood import Alone
-from mlrtma_dist.parallel import world as world_module
+from mlrtma_dist.parallel import communicator as communicator_module
 from mlrtma_dist.parallel.address import interface_towards, interfaces, own_address
-from mlrtma_dist.parallel.mesh import MeshError
+from mlrtma_dist.parallel.mesh import Mesh, MeshError
 from mlrtma_dist.parallel.ranks import Ranks, RanksError
 
 
 @pytest.fixture
 def nobody_else(monkeypatch):
     """An environment without signs of a launcher."""
-    for name in (*world_module.MPI_SIGNS, "SLURM_STEP_ID", "SLURM_STEP_NUM_TASKS"):
+    for name in (*communicator_module.MPI_SIGNS, "SLURM_STEP_ID", "SLURM_STEP_NUM_TASKS"):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
@@ -68,7 +68,7 @@ def test_a_group_is_made_alone_where_it_is_asked_for(nobody_else):
 
 def test_a_mesh_for_several_ranks_is_refused_alone(nobody_else):
     with pytest.raises(MeshError, match=r"data\(1\) \* y\(2\) \* x\(1\) = 2 != 1 ranks"):
-        with Ranks.start(world_module.Mesh(y=2), device="cpu"):
+        with Ranks.start(Mesh(y=2), device="cpu"):
             pass
 
 
