@@ -14,7 +14,7 @@ from mlrtma_dist.verification.report_page import Cell, Number, Section, Table
 from mlrtma_dist.verification.report_words import Unit, Wording
 from mlrtma_dist.verification.scores import Score, in_table_order
 
-COLUMNS = ("method", "field rmse", "95 % interval", "station rmse", "95 % interval", "stations' n")
+COLUMNS = ("method", "field rmse", "95 % interval", "station rmse", "95 % interval", "reports")
 
 
 @dataclass(frozen=True)
