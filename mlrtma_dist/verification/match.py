@@ -115,11 +115,11 @@ class Matches:
                 f"matches: unknown columns {unknown}, missing columns {missing}; a table has {', '.join(COLUMNS)}"
             )
         size = len(columns["station"])
-        made = {}
+        table = {}
         for name in COLUMNS:
-            value = np.asarray(columns.get(name, DEFAULTS.get(name)), dtype=KINDS.get(name, np.float64))
-            made[name] = np.broadcast_to(value, (size,)).copy() if value.ndim == 0 else value
-        return Matches(**made)
+            value: np.ndarray = np.asarray(columns.get(name, DEFAULTS.get(name)), dtype=KINDS.get(name, np.float64))
+            table[name] = np.broadcast_to(value, (size,)).copy() if value.ndim == 0 else value
+        return Matches(**table)
 
     @staticmethod
     def empty() -> "Matches":

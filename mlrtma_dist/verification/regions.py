@@ -37,7 +37,7 @@ def regions(domain: str | None, longitude: np.ndarray, elevation: np.ndarray) ->
         label -> mask (n,): "all" first, then west to east, then low to high. A range holds its lower edge alone.
     """
     masks = {ALL: np.ones(len(longitude), dtype=bool)}
-    meridians = MERIDIANS.get(domain, {})
+    meridians = MERIDIANS.get(domain, {}) if domain is not None else {}
     masks |= {label: (longitude >= west) & (longitude < east) for label, (west, east) in meridians.items()}
     masks |= {label: (elevation >= low) & (elevation < high) for label, (low, high) in BANDS.items()}
     return masks | {UNKNOWN_ELEVATION: ~np.isfinite(elevation)}

@@ -1,10 +1,11 @@
-"""The parts of the report that ask whether the assumed errors can be trusted."""
+"""The sections of the report on whether the predicted and assumed errors can be trusted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
-from mlrtma_dist.names import VARIABLES
+from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.verification.diagnostics import (
     ErrorEstimate,
     SpreadSkill,
@@ -15,133 +16,163 @@ from mlrtma_dist.verification.diagnostics import (
 from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST, Matches
 from mlrtma_dist.verification.regions import ALL
 from mlrtma_dist.verification.report_figures import reliability
-from mlrtma_dist.verification.report_page import Number, bullets, figure, paragraph, table
-from mlrtma_dist.verification.report_words import (
-    error_unit,
-    explain_chi_square,
-    explain_estimate,
-    explain_spread,
-    method_name,
-)
-from mlrtma_dist.verification.scores import bias, rmse
-
-ABOUT_ESTIMATES = (
-    "Estimated from the analysis of all stations after Desroziers et al. (2005): where the assumed errors of "
-    "observations and first guess are right, the mean product of observation minus analysis and observation minus "
-    "first guess is the observation error's variance. Where they are wrong the estimate tells the direction, but "
-    "seldom the whole way: change the assumption, analyse again and look once more."
-)
-ABOUT_SPREAD = (
-    "An analysis comes with the error it expects of itself. At withheld stations that error and the observation's own "
-    "add up to what is found, if both are right. Chi-square is the mean of the squared departures over the squared "
-    "expected ones, 1 where all is right; the expected range holds for independent stations, which neighbours are not."
-)
+from mlrtma_dist.verification.report_page import Cell, Figure, Number, Section, Table
+from mlrtma_dist.verification.report_words import Unit, Wording, explain_chi_square, explain_estimate, explain_spread
+from mlrtma_dist.verification.scores import bias, in_table_order, rmse
 
 
-def used_rows(analysis) -> np.ndarray:
-    """Mask of the observations that an analysis was made of and that have both departures, shape (n,)."""
-    needed = (analysis.background_departure, analysis.analysis_departure, analysis.observation_error)
-    return analysis.observations.usable & np.isfinite(needed).all(axis=0)
+class AnalysedReports(Protocol):
+    """An analysis of all stations at its reports: what the report reads of an ``inference.analysis.Analysis``.
+
+    Attributes:
+        observations: every report with its flags, n rows.
+        background_departure, analysis_departure: observation minus first guess and minus analysis, shape (n,), NaN
+            where there is none.
+        observation_error: assumed standard deviation, shape (n,), NaN where there is none.
+        weight: of the variational quality control, shape (n,), NaN where not used.
+        method: name of the method.
+        first_guess_name: what the first guess is.
+        notes: one sentence each.
+    """
+
+    @property
+    def observations(self) -> Observations: ...
+    @property
+    def background_departure(self) -> np.ndarray: ...
+    @property
+    def analysis_departure(self) -> np.ndarray: ...
+    @property
+    def observation_error(self) -> np.ndarray: ...
+    @property
+    def weight(self) -> np.ndarray: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def first_guess_name(self) -> str: ...
+    @property
+    def notes(self) -> Sequence[str]: ...
 
 
-def departures(analysis) -> str:
-    """O-B and O-A by variable, as HTML; from an ``inference.analysis.Analysis``."""
-    rows, used = [], used_rows(analysis)
-    for name in VARIABLES:
-        own = used & (analysis.observations.variable == name)
-        if own.any():
-            unit = error_unit(name)
-            cells = [name, unit.text, Number(f"{own.sum():,}", float(own.sum()))]
-            for departure in (analysis.background_departure[own], analysis.analysis_departure[own]):
-                cells.append(Number(unit.show(bias(departure), sign=True), bias(departure)))
-                cells.append(Number(unit.show(rmse(departure)), rmse(departure)))
-            rows.append(cells)
-    note = f"Observations used by {method_name(analysis.method)}; first guess: {analysis.first_guess_name}. O−A is "
-    note += "smaller than O−B by construction: it says how closely the analysis follows them, not how good it is."
+def used_rows(analysis: AnalysedReports) -> np.ndarray:
+    """Mask of the observations that were analysed and that have both departures, shape (n,)."""
+    columns = (analysis.background_departure, analysis.analysis_departure, analysis.observation_error)
+    return analysis.observations.usable & np.isfinite(columns).all(axis=0)
+
+
+def departures_section(analysis: AnalysedReports, wording: Wording) -> Section:
+    """O-B and O-A by variable."""
+    rows: list[list[Cell]] = []
+    used, variable = used_rows(analysis), analysis.observations.variable
+    for name in in_table_order(np.unique(variable[used]).tolist()):
+        own, unit = used & (variable == name), wording.unit(name)
+        cells: list[Cell] = [name, unit.text, Number(f"{own.sum():,}", float(own.sum()))]
+        for departure in (analysis.background_departure[own], analysis.analysis_departure[own]):
+            cells.append(Number(unit.show(bias(departure), sign=True), bias(departure)))
+            cells.append(Number(unit.show(rmse(departure)), rmse(departure)))
+        rows.append(cells)
     header = ["variable", "unit", "n", "mean O−B", "rms O−B", "mean O−A", "rms O−A"]
-    notes = bullets(analysis.notes) if analysis.notes else ""
-    return paragraph(note, "note") + table("Departures of the observations used", header, rows) + notes
+    content = {
+        "method": wording.method(analysis.method),
+        "first_guess": analysis.first_guess_name,
+        "table": Table("Departures of the observations used", header, rows),
+        "notes": analysis.notes,
+    }
+    return Section("departures", "Observations against first guess and analysis", "departures.html", content)
 
 
-def trust(
-    matches: Matches, clusters: np.ndarray, colours: Mapping[str, str], analysis=None
-) -> list[tuple[str, str, str]]:
-    """The sections on predicted and assumed errors, as identifier, heading and HTML, where there is material.
+def spread_section(
+    matches: Matches, clusters: np.ndarray, colours: Mapping[str, str], wording: Wording
+) -> Section | None:
+    """Predicted against actual error at withheld stations; None where no method predicts its error.
 
     Args:
         matches: at withheld stations.
         clusters: what the bootstrap draws, shape (n,).
         colours: of the methods.
-        analysis: an ``inference.analysis.Analysis``, or None.
+        wording: names and units.
     """
-    sections = []
     spreads = _spreads(matches, clusters)
-    if spreads:
-        sections.append(("spread", "Does the analysis know its own error?", _spread(matches, spreads, colours)))
-    if analysis is not None and (estimates := _estimates(analysis)):
-        sections.append(("errors", "Are the assumed observation errors right?", _errors(estimates)))
-    return sections
-
-
-def _spreads(matches: Matches, clusters: np.ndarray) -> dict[tuple[str, str], SpreadSkill]:
-    found = {}
-    for name in (name for name in VARIABLES if name in matches.variables):
-        for method in matches.methods:
-            own = (matches.variable == name) & (matches.method == method)
-            spread = spread_skill(matches.select(own), clusters=clusters[own])
-            if spread.n:
-                found[name, method] = spread
-    return found
-
-
-def _spread(matches: Matches, spreads: dict[tuple[str, str], SpreadSkill], colours: Mapping[str, str]) -> str:
-    rows, sentences = [], []
+    if not spreads:
+        return None
+    rows: list[list[Cell]] = []
+    sentences = []
     for (name, method), spread in spreads.items():
-        unit, own = error_unit(name), matches.select(method=method, variable=name)
+        unit, own = wording.unit(name), matches.select(method=method, variable=name)
         chi = diagonal_chi_square(own.error, own.spread, own.observation_error)
         if method == FIRST_GUESS:
-            sentences.append(explain_chi_square(chi, f"{method_name(method)}, {name}"))
+            sentences.append(explain_chi_square(chi, f"{wording.method(method)}, {name}"))
         elif method != NEAREST:
-            sentences.append(explain_spread(spread, method, name))
-        ends = f"{spread.lower:.2f} to {spread.upper:.2f}" if np.isfinite(spread.lower) else "too few stations"
+            sentences.append(explain_spread(spread, method, name, wording))
         rows.append(
             [
-                f"{name}, {method_name(method)}",
+                f"{name}, {wording.method(method)}",
                 unit.text,
                 Number(f"{spread.n:,}", spread.n),
-                Number(unit.show(spread.predicted), spread.predicted),
-                Number(unit.show(spread.actual), spread.actual),
+                _number(unit, spread.predicted),
+                _number(unit, spread.actual),
                 Number(f"{spread.ratio:.2f}", spread.ratio),
-                ends,
+                f"{spread.lower:.2f} to {spread.upper:.2f}" if np.isfinite(spread.lower) else "too few stations",
                 Number(f"{chi.value:.2f}", chi.value),
                 f"{chi.lower:.2f} to {chi.upper:.2f}",
             ]
         )
-    header = [
-        "variable, method",
-        "unit",
-        "n",
-        "predicted",
-        "found",
-        "found / predicted",
-        "95 % interval",
-        "chi-square",
-        "expected",
-    ]
-    pictures = ""
+    header = ["variable, method", "unit", "n", "predicted", "actual", "actual / predicted", "95 % interval"]
+    header += ["chi-square", "expected"]
+    figures = []
     for name in dict.fromkeys(name for name, _ in spreads):
-        svg = reliability(name, {method: spread for (of, method), spread in spreads.items() if of == name}, colours)
-        pictures += figure(svg, f"{name}: above the dashed line a method is too sure of itself, below it too modest.")
-    caption = "Predicted and actual error at withheld stations"
-    return (
-        paragraph(ABOUT_SPREAD, "note")
-        + bullets(sentences)
-        + table(caption, header, rows)
-        + f'<div class="figures">{pictures}</div>'
-    )
+        own_spreads = {method: spread for (of, method), spread in spreads.items() if of == name}
+        caption = f"{name}: above the dashed line a method's predicted error is too small, below it too large."
+        figures.append(Figure(caption, reliability(name, own_spreads, colours, wording)))
+    content = {
+        "sentences": sentences,
+        "table": Table("Predicted and actual error at withheld stations", header, rows),
+        "figures": figures,
+    }
+    return Section("spread", "Is the error that the analysis predicts of itself right?", "spread.html", content)
 
 
-def _estimates(analysis) -> list[ErrorEstimate]:
+def _spreads(matches: Matches, clusters: np.ndarray) -> dict[tuple[str, str], SpreadSkill]:
+    """Spread and skill by variable and method, where there is a spread."""
+    spreads = {}
+    for name in in_table_order(matches.variables):
+        for method in matches.methods:
+            own = (matches.variable == name) & (matches.method == method)
+            spread = spread_skill(matches.select(own), clusters=clusters[own])
+            if spread.n:
+                spreads[name, method] = spread
+    return spreads
+
+
+def errors_section(analysis: AnalysedReports, wording: Wording) -> Section | None:
+    """Assumed against estimated observation errors; None where no observation was analysed."""
+    estimates = _estimates(analysis)
+    if not estimates:
+        return None
+    rows: list[list[Cell]] = []
+    for row in estimates:
+        unit = wording.unit(row.variable)
+        rows.append(
+            [
+                f"{row.variable}, {row.network or 'unnamed'}",
+                unit.text,
+                Number(f"{row.n:,}", row.n),
+                _number(unit, row.assumed),
+                _number(unit, row.estimated),
+                unit.interval(row.lower, row.upper),
+                Number(f"{row.ratio:.2f}" if np.isfinite(row.ratio) else "–", row.ratio),
+                _number(unit, row.background),
+            ]
+        )
+    header = ["variable, network", "unit", "n", "assumed", "estimated", "95 % interval", "estimated / assumed"]
+    header += ["first-guess error"]
+    content = {
+        "sentences": [explain_estimate(row, wording) for row in estimates if row.network == ALL],
+        "table": Table("Observation errors assumed by the analysis and estimated from its departures", header, rows),
+    }
+    return Section("errors", "Are the assumed observation errors right?", "errors.html", content)
+
+
+def _estimates(analysis: AnalysedReports) -> list[ErrorEstimate]:
     used, reports = used_rows(analysis), analysis.observations
     return estimate_errors(
         analysis.background_departure[used],
@@ -154,32 +185,5 @@ def _estimates(analysis) -> list[ErrorEstimate]:
     )
 
 
-def _errors(estimates: list[ErrorEstimate]) -> str:
-    rows = []
-    for row in estimates:
-        unit = error_unit(row.variable)
-        rows.append(
-            [
-                f"{row.variable}, {row.network or 'unnamed'}",
-                unit.text,
-                Number(f"{row.n:,}", row.n),
-                Number(unit.show(row.assumed), row.assumed),
-                Number(unit.show(row.estimated), row.estimated),
-                unit.interval(row.lower, row.upper),
-                Number(f"{row.ratio:.2f}" if np.isfinite(row.ratio) else "–", row.ratio),
-                Number(unit.show(row.background), row.background),
-            ]
-        )
-    header = [
-        "variable, network",
-        "unit",
-        "n",
-        "assumed",
-        "estimated",
-        "95 % interval",
-        "estimated / assumed",
-        "first-guess error",
-    ]
-    sentences = [explain_estimate(row) for row in estimates if row.network == ALL]
-    caption = "Observation errors assumed by the analysis and estimated from its departures"
-    return paragraph(ABOUT_ESTIMATES, "note") + bullets(sentences) + table(caption, header, rows)
+def _number(unit: Unit, value: float) -> Number:
+    return Number(unit.show(value), value)

@@ -1,35 +1,50 @@
-"""Words and numbers of the report: units for people, names of methods, and what each figure means in a sentence."""
+"""Words and units of the report: what methods and variables are called, and what each figure means in a sentence."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from mlrtma_dist.names import variable
+from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.verification.diagnostics import ChiSquare, ErrorEstimate, SpreadSkill
-from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST
 from mlrtma_dist.verification.regions import ALL
 from mlrtma_dist.verification.scores import Difference, Score
 
-METHODS = {FIRST_GUESS: "first guess", NEAREST: "nearest station"}
-CASE_METHODS = {  # of cases whose truth is known
-    "background": "the background as it is",
-    "interpolation": "optimal interpolation",
-    "threedvar": "3D-Var with outer loops",
-    "unet": "the trained network",
-    "optimal": "the Bayes-optimal analysis",
+WORDS = {  # method -> what it is
+    "first_guess": "the first guess, to which no report is added",
+    "nearest": "the departure of the nearest station",
+    "gaussian_weights": "Gaussian-weighted mean of departures",
+    "oi": "local optimal interpolation",
+    "threedvar": "global 3D-Var in observation space",
+    "letkf": "local ensemble transform Kalman filter",
+    "envar": "ensemble-variational analysis",
+    "hybrid": "3D-Var with a hybrid covariance",
+    "exact_oi": "optimal interpolation with the exact background covariance",
+    "exact_bayes": "the Bayes-optimal analysis, which no method can surpass",
+    "best_linear": "optimal interpolation with covariances estimated from training cases",
+    "outer_loops": "3D-Var with outer loops, with covariances estimated from training cases",
+    "unet": "a trained convolutional U-net",
 }
-SHORT_NAMES = {
-    "background": "background",
-    "interpolation": "interpolation",
+SHORT = {  # method -> its name in sentences, legends and narrow columns
+    "first_guess": "first guess",
+    "nearest": "nearest station",
+    "gaussian_weights": "Gaussian weights",
+    "oi": "OI",
     "threedvar": "3D-Var",
-    "unet": "network",
-    "optimal": "Bayes",
+    "letkf": "LETKF",
+    "envar": "EnVar",
+    "hybrid": "hybrid",
+    "exact_oi": "exact OI",
+    "exact_bayes": "Bayes limit",
+    "best_linear": "best linear",
+    "outer_loops": "3D-Var, outer loops",
+    "unet": "U-net",
 }
 MATERIAL = 0.05  # ratios within 5 % of one are called right: no observation error is known better
 
 
 @dataclass(frozen=True)
 class Unit:
-    """How errors of a variable are shown: shown = analysis space * factor, with some decimals."""
+    """How errors of a variable are shown: number = value in analysis space * factor, with some decimals."""
 
     text: str
     factor: float
@@ -46,25 +61,43 @@ class Unit:
         return f"{self.show(lower)} to {self.show(upper)}" if math.isfinite(lower) else "too few stations"
 
 
-def error_unit(name: str) -> Unit:
-    """The unit of a variable's errors: that of its display, without the offset; logarithms stay logarithms."""
-    about = variable(name)
-    if about.transform == "log":
-        return Unit("ln", 1.0, 2)
-    text, factor, offset = about.display
-    if offset:  # a difference of two Celsius temperatures is in kelvin
-        return Unit(about.unit, 1.0, 2)
-    return Unit(text.replace(" s-1", "/s"), factor, 1 if text == "%" else 2)
+@dataclass(frozen=True)
+class Wording:
+    """What methods and variables are called, and the units in which their errors are shown.
 
+    Attributes:
+        words: method -> what it is.
+        short: method -> its name in sentences, legends and narrow columns.
+        units: unit of each variable that the table of names lacks, such as a depth; "1" where there is none.
+    """
 
-def method_name(name: str) -> str:
-    """The method for people; other names than those of the two references stay as they are typed."""
-    return METHODS.get(name, name)
+    words: Mapping[str, str] = field(default_factory=lambda: WORDS)
+    short: Mapping[str, str] = field(default_factory=lambda: SHORT)
+    units: Mapping[str, str] = field(default_factory=dict)
 
+    def method(self, name: str) -> str:
+        """The short name of a method; a name without one stays as it is."""
+        return self.short.get(name, name)
 
-def variable_name(name: str) -> str:
-    """The variable for people: its long name up to the first remark."""
-    return variable(name).long_name.split(";")[0]
+    def method_words(self, name: str) -> str:
+        """What a method is; a name without words stays as it is."""
+        return self.words.get(name, name)
+
+    def variable(self, name: str) -> str:
+        """The long name of a variable up to the first remark; a name that is not in the table stays as it is."""
+        return VARIABLES[name].long_name.split(";")[0] if name in VARIABLES else name
+
+    def unit(self, name: str) -> Unit:
+        """The unit of a variable's errors: that of its display, without the offset; logarithms stay logarithms."""
+        if name not in VARIABLES:
+            return Unit(self.units.get(name, "1"), 1.0, 3)
+        entry = VARIABLES[name]
+        if entry.transform == "log":
+            return Unit("ln", 1.0, 2)
+        text, factor, offset = entry.display
+        if offset:  # a difference of two Celsius temperatures is in kelvin
+            return Unit(entry.unit, 1.0, 2)
+        return Unit(text.replace(" s-1", "/s"), factor, 1 if text == "%" else 2)
 
 
 def sentence(text: str) -> str:
@@ -72,21 +105,25 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def headline(best: Score, references: list[Score]) -> str:
+def count(number: int, noun: str) -> str:
+    """``2,635 observations``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def headline(best: Score, references: list[Score], wording: Wording) -> str:
     """The main result of one variable in a sentence or two."""
-    unit = error_unit(best.variable)
-    text = f"{sentence(variable_name(best.variable))} analysed by {method_name(best.method)}: rmse "
+    unit = wording.unit(best.variable)
+    text = f"{sentence(wording.variable(best.variable))} analysed by {wording.method(best.method)}: rmse "
     text += f"{unit.show(best.rmse)} {unit.text} (95 % interval {unit.interval(best.lower, best.upper)}) "
-    text += f"at {count(best.n, 'observation')} it never saw"
-    others = [f"{unit.show(row.rmse)} {unit.text} by the {method_name(row.method)}" for row in references if row.n]
+    text += f"at {count(best.n, 'withheld observation')}"
+    others = [f"{unit.show(row.rmse)} {unit.text} by the {wording.method(row.method)}" for row in references if row.n]
     text += f", against {' and '.join(others)}." if others else "."
-    better = [method_name(row.method) for row in references if row.rmse < best.rmse]
+    better = [wording.method(row.method) for row in references if row.rmse < best.rmse]
     return f"{text} No analysis does better than the {' or the '.join(better)}." if better else text
 
 
-def compare(difference: Difference, name: str) -> str:
+def compare(difference: Difference, unit: Unit) -> str:
     """Whether a method is worse than the best one, for a cell of a table."""
-    unit = error_unit(name)
     if not math.isfinite(difference.lower):
         return f"{unit.show(difference.difference, sign=True)}, too few stations to tell"
     ends = f"{unit.show(difference.lower, sign=True)} to {unit.show(difference.upper, sign=True)}"
@@ -96,9 +133,9 @@ def compare(difference: Difference, name: str) -> str:
     return f"{unit.show(difference.difference, sign=True)} ({ends}): {verdict}"
 
 
-def explain_estimate(row: ErrorEstimate) -> str:
-    """What Desroziers et al. say of an assumed observation error."""
-    unit = error_unit(row.variable)
+def explain_estimate(row: ErrorEstimate, wording: Wording) -> str:
+    """Whether the estimate of Desroziers et al. agrees with an assumed observation error."""
+    unit = wording.unit(row.variable)
     where = row.variable if row.network == ALL else f"{row.variable}, network {row.network},"
     start = f"The assumed observation error of {where}"
     if not math.isfinite(row.estimated):
@@ -114,30 +151,25 @@ def explain_estimate(row: ErrorEstimate) -> str:
 
 
 def explain_chi_square(chi: ChiSquare, subject: str) -> str:
-    """What a chi-square says of the assumed errors."""
+    """Whether departures are as large as the assumed errors imply."""
     if chi.n == 0:
         return f"{subject}: there is no departure to judge by."
     figures = f"chi-square {chi.value:.2f} of {count(chi.n, 'departure')}; {chi.lower:.2f} to {chi.upper:.2f} expected"
     if chi.consistent or abs(chi.value - 1.0) <= MATERIAL:
-        return f"{subject}: departures are as large as the assumed errors say ({figures})."
-    size = "larger" if chi.value > 1 else "smaller"
-    errors = "small" if chi.value > 1 else "large"
-    return f"{subject}: departures are {size} than the assumed errors say, which are together too {errors} ({figures})."
+        return f"{subject}: departures are as large as the assumed errors imply ({figures})."
+    size, errors = ("larger", "small") if chi.value > 1 else ("smaller", "large")
+    verdict = f"departures are {size} than the assumed errors imply, which are together too {errors}"
+    return f"{subject}: {verdict} ({figures})."
 
 
-def explain_spread(spread: SpreadSkill, method: str, name: str) -> str:
-    """Whether a method knows how wrong it is."""
-    unit = error_unit(name)
-    subject = f"{method_name(method)}, {name}"
-    figures = f"predicted {unit.show(spread.predicted)}, found {unit.show(spread.actual)} {unit.text}"
+def explain_spread(spread: SpreadSkill, method: str, name: str, wording: Wording) -> str:
+    """Whether the error that a method predicts of itself is its actual error."""
+    unit = wording.unit(name)
+    subject = f"{wording.method(method)}, {name}"
+    figures = f"predicted {unit.show(spread.predicted)}, actual {unit.show(spread.actual)} {unit.text}"
     if not math.isfinite(spread.lower):
         return f"{subject}: too few stations to judge its predicted error ({figures})."
     if abs(spread.ratio - 1.0) <= MATERIAL or spread.lower <= 1.0 <= spread.upper:
         return f"{subject}: the predicted error is right ({figures})."
     amount = f"{100 * abs(1.0 - 1.0 / spread.ratio):.0f} %"
     return f"{subject}: the predicted error is {amount} too {'small' if spread.ratio > 1 else 'large'} ({figures})."
-
-
-def count(number: int, noun: str) -> str:
-    """``2,635 observations``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

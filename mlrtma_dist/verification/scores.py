@@ -4,7 +4,7 @@ All errors are prediction minus observation in the variable's analysis space: SI
 visibility and ceiling, where an rmse of 0.4 means a typical factor of exp(0.4) = 1.5.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,7 +145,7 @@ def score_table(
     """
     clusters = _clusters(matches, clusters)
     methods, groups = matches.methods, {}
-    for variable in _ordered(matches.variables):
+    for variable in in_table_order(matches.variables):
         rows = np.flatnonzero((matches.variable == variable) & matches.scored)
         for region, mask in regions(domain, matches.longitude[rows], matches.elevation[rows]).items():
             for method in methods:
@@ -180,7 +180,7 @@ def _intervals(error, clusters, groups: list[np.ndarray], seed: int, draws: int)
     sums = [cluster_sums(number[rows], size, error[rows] ** 2, np.ones(len(rows))) for rows in groups]
     drawn = resampled_sums(np.concatenate([np.zeros((size, 0)), *sums], axis=1), seed=seed, draws=draws)
     return [
-        interval(np.sqrt(ratio_of_sums(drawn, 2 * index, 2 * index + 1)), np.count_nonzero(of_group[:, 1]))
+        interval(np.sqrt(ratio_of_sums(drawn, 2 * index, 2 * index + 1)), int(np.count_nonzero(of_group[:, 1])))
         for index, of_group in enumerate(sums)
     ]
 
@@ -238,7 +238,8 @@ def _pairs(matches: Matches, method_a: str, method_b: str) -> tuple[np.ndarray, 
     return rows_a[in_a], rows_b[in_b]
 
 
-def _ordered(variables: list[str]) -> list[str]:
+def in_table_order(variables: Sequence[str]) -> list[str]:
+    """Variables in the order of ``names.VARIABLES``; those that are not in it follow in their own order."""
     return [name for name in VARIABLES if name in variables] + [name for name in variables if name not in VARIABLES]
 
 

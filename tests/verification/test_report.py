@@ -14,7 +14,8 @@ from mlrtma_dist.observations.table import Flag, Observations
 from mlrtma_dist.verification.diagnostics import ErrorEstimate
 from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST, MatchError, Matches
 from mlrtma_dist.verification.report import write_report
-from mlrtma_dist.verification.report_words import explain_estimate
+from mlrtma_dist.verification.report_stations import StationVerification
+from mlrtma_dist.verification.report_words import Wording, explain_estimate
 from mlrtma_dist.verification.scores import score_table
 
 STATIONS = 80
@@ -87,9 +88,7 @@ def report(tmp_path_factory):
     write_report(
         folder / "report.html",
         title="Verification <CONUS> & more",
-        matches=matches,
-        scores=score_table(matches, domain="conus"),
-        analysis=simulated_analysis(),
+        stations=StationVerification(matches, score_table(matches, domain="conus"), analysis=simulated_analysis()),
         context={"commit": "0123abc", "configuration": "domain: conus\nseed: 1"},
         figures=[folder / "t2m_analysis.svg"],
     )
@@ -105,19 +104,19 @@ def test_the_report_opens_in_a_browser_without_a_console_message(report, tmp_pat
     assert "Verification &lt;CONUS&gt; &amp; more</h1>" in document
 
 
-def test_a_click_on_a_heading_sorts_numbers_and_the_console_would_tell_of_an_error(report, tmp_path):
+def test_a_click_on_a_heading_sorts_numbers_and_the_console_shows_errors(report, tmp_path):
     clicked = tmp_path / "clicked.html"
     click = "document.querySelectorAll('#t2m table')[0].querySelectorAll('th button')[3].click();"
     clicked.write_text(
         report.read_text().replace(
-            "</body>", f"<script>{click}{click} throw new Error('told on purpose');</script></body>"
+            "</body>", f"<script>{click}{click} throw new Error('thrown on purpose');</script></body>"
         )
     )
     document, console = open_in_chromium(clicked, tmp_path / "profile")
-    assert len(console) == 1 and "told on purpose" in console[0]
+    assert len(console) == 1 and "thrown on purpose" in console[0]
     table = document[document.index('id="t2m"') :]
-    methods = re.findall(r'<tr[^>]*><th scope="row">([a-z ]+)', table[: table.index("</table>")])
-    assert [name.strip() for name in methods] == ["first guess", "nearest station", "oi"]  # by rmse, downwards
+    methods = re.findall(r'<tr[^>]*><th scope="row">([A-Za-z ]+)', table[: table.index("</table>")])
+    assert [name.strip() for name in methods] == ["first guess", "nearest station", "OI"]  # by rmse, downwards
 
 
 def test_nothing_in_the_report_is_loaded_from_elsewhere(report):
@@ -142,20 +141,20 @@ def test_the_headline_states_the_scores_of_the_first_variable(report):
     scores = {row.method: row for row in score_table(matches) if row.region == "all"}
     oi, guess, nearest = (scores[method] for method in ("oi", FIRST_GUESS, NEAREST))
     expected = (
-        f"2 m temperature analysed by oi: rmse {oi.rmse:.2f} K (95 % interval {oi.lower:.2f} to {oi.upper:.2f}) "
-        f"at 80 observations it never saw, against {guess.rmse:.2f} K by the first guess and {nearest.rmse:.2f} K "
+        f"2 m temperature analysed by OI: rmse {oi.rmse:.2f} K (95 % interval {oi.lower:.2f} to {oi.upper:.2f}) "
+        f"at 80 withheld observations, against {guess.rmse:.2f} K by the first guess and {nearest.rmse:.2f} K "
         "by the nearest station."
     )
     assert expected in report.read_text()
 
 
-def test_the_report_says_what_the_departures_say_of_the_assumed_error(report):
+def test_the_report_compares_the_assumed_error_with_the_departures(report):
     # 78 unflagged of 80, <d_oa d_ob> = <d_ob^2> / 1.5
     departure = simulated_analysis().background_departure[:STATIONS][np.arange(STATIONS) % 40 != 0]
     estimate = np.sqrt(np.mean(departure**2) / 1.5)
     words = r"assumed observation error of t2m is (\d+) % too small \(1.00 K; the departures imply ([\d.]+) K"
-    found = re.search(words, report.read_text())
-    assert found[2] == f"{estimate:.2f}" and found[1] == f"{100 * (1 - 1 / estimate):.0f}"
+    amount, implied = re.search(words, report.read_text()).groups()
+    assert implied == f"{estimate:.2f}" and amount == f"{100 * (1 - 1 / estimate):.0f}"
     assert "domain: conus\nseed: 1" in report.read_text()
 
 
@@ -176,8 +175,8 @@ def test_reports_are_counted_by_source_variable_and_reason(report):
 def test_the_map_of_quality_control_counts_the_stations_of_each_reason(report):
     source = report.read_text()
     quality = source[source.index('id="quality"') : source.index('id="maps"')]
-    told = re.search(r'aria-label="(Map of stations by what quality control says[^"]*)"', quality)[1]
-    assert told.endswith("no flag (58), buddy (20), provider (2), stuck (1).")
+    alternative = re.search(r'aria-label="(Map of stations by the outcome of quality control[^"]*)"', quality)[1]
+    assert alternative.endswith("no flag (58), buddy (20), provider (2), stuck (1).")
     assert "S7: 1 (gust: stuck)" in quality
 
 
@@ -194,7 +193,7 @@ def test_the_map_of_quality_control_counts_the_stations_of_each_reason(report):
 )
 def test_an_assumed_error_is_called_wrong_only_beyond_doubt(estimated, lower, upper, words):
     row = ErrorEstimate("t2m", "all", 100, 1.0, estimated, lower, upper, 2.0)
-    assert words in explain_estimate(row)
+    assert words in explain_estimate(row, Wording())
 
 
 def test_pressure_is_shown_in_hectopascal_and_visibility_as_a_logarithm(tmp_path):
@@ -210,9 +209,10 @@ def test_pressure_is_shown_in_hectopascal_and_visibility_as_a_logarithm(tmp_path
             for variable, base, error in (("psfc", 90000.0, 123.0), ("visibility", 8.0, 0.5))
         ]
     )
-    write_report(tmp_path / "report.html", title="T", matches=matches, scores=score_table(matches), context={})
+    stations = StationVerification(matches, score_table(matches))
+    write_report(tmp_path / "report.html", title="T", stations=stations, context={})
     source = (tmp_path / "report.html").read_text()
-    assert "Surface pressure analysed by oi: rmse 1.23 hPa" in source
+    assert "Surface pressure analysed by OI: rmse 1.23 hPa" in source
     assert re.search(r">horizontal visibility</th><td>ln</td>", source)
 
 
@@ -220,11 +220,14 @@ def test_matches_that_cannot_be_reported_are_errors(tmp_path):
     nothing = Matches.build(method="oi", variable="t2m", station=["a"], observation=[1.0], prediction=[np.nan])
     unknown = Matches.build(method="oi", variable="t3m", station=["a"], observation=[1.0], prediction=[1.0])
     for matches, words in ((nothing, "got 1 rows, 0 of them complete"), (unknown, "unknown variables \\['t3m'\\]")):
+        stations = StationVerification(matches, score_table(matches))
         with pytest.raises(MatchError, match=words):
-            write_report(tmp_path / "report.html", title="T", matches=matches, scores=score_table(matches), context={})
-    good = simulated_matches()
+            write_report(tmp_path / "report.html", title="T", stations=stations, context={})
+    good = StationVerification(simulated_matches(), [])
     with pytest.raises(ValueError, match="expected figures as .png or .svg, got .*map.pdf"):
-        write_report(tmp_path / "report.html", title="T", matches=good, scores=[], context={}, figures=["map.pdf"])
+        write_report(tmp_path / "report.html", title="T", stations=good, context={}, figures=["map.pdf"])
+    with pytest.raises(ValueError, match="expected errors at stations, errors of fields or both, got neither"):
+        write_report(tmp_path / "report.html", title="T", context={})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,96 @@
+"""The sections of the report on fields whose truth is known: scores of every variable, and ratios of two methods."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mlrtma_dist.verification.field_scores import FieldScore, around, ratio
+from mlrtma_dist.verification.report_page import Cell, Number, Section, Table, figure_of_file
+from mlrtma_dist.verification.report_words import Unit, Wording, count
+
+SHOWN = Unit("", 1.0, 4)  # numbers as they are, in the units that captions name
+
+
+@dataclass(frozen=True)
+class FieldVerification:
+    """What is reported of fields whose truth is known.
+
+    Attributes:
+        scores: of ``field_scores.score_fields``.
+        sums: what the scores were made of, of each method shape (case, variable, 3).
+        units: of the errors of each variable, "1" where there is none, in the order of ``sums``.
+        judged: the method whose ratio to every other is shown; None: no ratios.
+        figures: PNG or SVG files of one case.
+    """
+
+    scores: Sequence[FieldScore]
+    sums: Mapping[str, np.ndarray]
+    units: Mapping[str, str]
+    judged: str | None = None
+    figures: Sequence[str | Path] = ()
+
+
+def field_sections(verification: FieldVerification, wording: Wording) -> list[Section]:
+    """The sections: scores, ratios, one case."""
+    tables = [
+        _scores(name, unit, [row for row in verification.scores if row.variable == name], wording)
+        for name, unit in verification.units.items()
+    ]
+    sections = [Section("fields", "Error against the known fields", "fields.html", {"tables": tables})]
+    judged = verification.judged
+    others = [name for name in verification.sums if name != judged]
+    if judged is not None and judged in verification.sums and others:
+        table = _ratios(verification, judged, others, wording)
+        sections.append(Section("ratios", "Beside the others", "ratios.html", {"table": table}))
+    if verification.figures:
+        pictures = [figure_of_file(path) for path in verification.figures]
+        sections.append(Section("case", "One case", "figures.html", {"figures": pictures}))
+    return sections
+
+
+def field_headline(scores: Sequence[FieldScore], wording: Wording) -> str:
+    """The least error of each variable, in a sentence."""
+    best = [
+        min((row for row in scores if row.variable == name), key=lambda row: row.rmse)
+        for name in dict.fromkeys(row.variable for row in scores)
+    ]
+    results = "; ".join(f"{row.variable} {row.rmse:.3f} by {wording.method(row.method)}" for row in best)
+    return f"Least rmse over {count(scores[0].cases, 'case')}: {results}."
+
+
+def _scores(variable: str, unit: str, rows: Sequence[FieldScore], wording: Wording) -> Table:
+    rows = sorted(rows, key=lambda row: row.rmse)
+    cells: list[list[Cell]] = [
+        [
+            wording.method_words(row.method),
+            _number(row.rmse),
+            _number(row.standard_error),
+            _interval(row.lower, row.upper),
+            _number(row.bias),
+        ]
+        for row in rows
+    ]
+    caption = f"{variable}, all points of {count(rows[0].cases, 'case')}" + ("" if unit == "1" else f", {unit}")
+    return Table(caption, ["method", "rmse", "standard error", "95 % interval", "bias"], cells, best=0)
+
+
+def _ratios(verification: FieldVerification, judged: str, others: Sequence[str], wording: Wording) -> Table:
+    rows: list[list[Cell]] = []
+    for other in others:
+        for index, variable in enumerate(verification.units):
+            value, spread = ratio(verification.sums, judged, other, index)
+            low, high = around(value, spread)
+            verdict = "less" if high < 1 else "more" if low > 1 else "no clear difference"
+            rows.append([wording.method_words(other), variable, _number(value), _interval(low, high), verdict])
+    caption = f"Rmse of {wording.method_words(judged)} over that of each other method, on the same cases"
+    return Table(caption, ["over", "variable", "ratio", "95 % interval", "it errs"], rows)
+
+
+def _number(value: float) -> Number:
+    return Number(SHOWN.show(value), value)
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{SHOWN.show(low)} to {SHOWN.show(high)}"
