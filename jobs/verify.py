@@ -12,8 +12,6 @@ and config.yaml; of stations scores.csv and matches.csv; of known fields fields.
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlrtma_dist.verification.results import Results, StationResults, write_results
-
 from jobs.command_line import parse
 from jobs.inputs import OPTIONS as INPUTS
 from jobs.inputs import Prepared, TrainingCasesSection, check_run, prepare, provenance, start_ranks
@@ -29,6 +27,7 @@ from mlrtma_dist.observations.withhold import folds
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.samples.sources import CasesSection
 from mlrtma_dist.verification import known_fields
+from mlrtma_dist.verification.results import Results, StationResults, write_results
 from mlrtma_dist.verification.withheld import collect
 
 OPTIONS = {
@@ -106,7 +105,7 @@ def make(run: Run) -> Results | None:
         folder = Path(run.output)
         write_text(folder / "config.yaml", resolved)
         context = provenance(resolved, run.cases, cases.trained)
-        return write_results(folder, cases.cases, fields, at_stations, context, seed=run.seed)
+        return write_results(folder, cases.cases, fields, at_stations, context, seed=run.seed, drawn=run.case)
 
 
 def _has_stations(prepared: Prepared) -> bool:

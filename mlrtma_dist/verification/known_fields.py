@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlrtma_dist.inference.parts import Analyst
+from mlrtma_dist.names import to_analysis
 from mlrtma_dist.verification.field_scores import SUMS, sums_of
 
 
@@ -14,7 +15,7 @@ class FieldSums:
     """What all methods' errors add up to, and the fields of one case.
 
     Attributes:
-        sums: method -> error, squared error and number of points, shape (case, variable, 3).
+        sums: method -> error and squared error in analysis space, and number of points, shape (case, variable, 3).
         shown: "truth" and every method -> fields of the case that is drawn, shape (variable, y, x), SI.
     """
 
@@ -43,10 +44,15 @@ def score(analyst: Analyst, drawn: int, progress: Callable[[str, float], None]) 
             for index, (_, case, answer) in enumerate(analyst.answers(number)):
                 fields, truth = analyst.fields(case, answer).values, analyst.truth(case)
                 values, true = (np.stack([group[name] for name in names]) for group in (fields, truth))
-                sums[index, number] = sums_of(values[None], true[None])[0]
+                sums[index, number] = sums_of(*(_analysis_space(names, each) for each in (values, true)))[0]
                 if number == drawn:
                     shown[0, :, rows, columns] = true
                     shown[1 + index, :, rows, columns] = values
         progress("cases", block.stop / count)
     sums, shown = analyst.part.total(sums), analyst.part.total(shown)
     return FieldSums(dict(zip(methods, sums, strict=True)), dict(zip(("truth", *methods), shown, strict=True)))
+
+
+def _analysis_space(variables: tuple[str, ...], fields: np.ndarray) -> np.ndarray:
+    """Fields of one case (variable, y, x), SI, in analysis space and as an array of one case."""
+    return np.stack([to_analysis(name, field) for name, field in zip(variables, fields, strict=True)])[None]

@@ -1,0 +1,168 @@
+"""Results: what one run of a verification found, at withheld stations and against known fields, and its files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mlrtma_dist.grid.box import Box
+from mlrtma_dist.inference.analysis import Analysis
+from mlrtma_dist.methods.case import Cases
+from mlrtma_dist.methods.registry import METHODS
+from mlrtma_dist.names import VARIABLES
+from mlrtma_dist.verification.case_figure import CaseShown, draw_case, draw_errors
+from mlrtma_dist.verification.comparison import describe as describe_pairs
+from mlrtma_dist.verification.comparison import pair_errors
+from mlrtma_dist.verification.field_scores import FieldScore, describe, ratio_lines, score_fields, write_field_scores
+from mlrtma_dist.verification.known_fields import FieldSums
+from mlrtma_dist.verification.match import Matches, write_matches
+from mlrtma_dist.verification.outlines import outlines
+from mlrtma_dist.verification.report import write_report
+from mlrtma_dist.verification.report_fields import FieldVerification
+from mlrtma_dist.verification.report_stations import StationVerification
+from mlrtma_dist.verification.scores import Score, score_table, write_scores
+from mlrtma_dist.verification.withheld import box_of
+
+LEARNED = "unet"  # the method whose ratio to the others is shown
+LIMITS = ("exact_bayes", "outer_loops", "best_linear", "threedvar")  # the first that was scored is 1 in the last column
+WORDS = {name: entry.words for name, entry in METHODS.items()}
+SHORT = {name: entry.short for name, entry in METHODS.items()}
+
+
+@dataclass(frozen=True)
+class StationResults:
+    """What was found at withheld stations.
+
+    Attributes:
+        matches: of every method at every withheld report.
+        analysis: of all stations, for departures and quality control.
+        blocks: km of the boxes that were withheld whole; None: single stations.
+        how: how the stations were divided, in words.
+    """
+
+    matches: Matches
+    analysis: Analysis
+    blocks: float | None
+    how: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """The scores of one verification, and the files that hold them.
+
+    Attributes:
+        stations: scores at withheld stations; fields: against known fields; either may be empty.
+        sums: of the fields, method -> shape (case, variable, 3).
+        units: of the variables.
+        files: that were written.
+    """
+
+    stations: list[Score]
+    fields: list[FieldScore]
+    sums: dict[str, np.ndarray]
+    units: Mapping[str, str]
+    files: tuple[Path, ...]
+
+    def lines(self) -> list[str]:
+        """The results as text for a terminal: tables, files, and the learned method's error over that of others."""
+        lines = []
+        if self.stations and self.fields:
+            lines.append(describe_pairs(pair_errors(self.fields, self.stations)))
+        elif self.fields:
+            limit = next((name for name in LIMITS if name in self.sums), LEARNED)
+            lines.append(describe(self.fields, WORDS, limit, self.units))
+            lines.append(f"{self.fields[0].cases} cases")
+        lines += [str(path) for path in self.files]
+        if LEARNED in self.sums:
+            others = [name for name in LIMITS if name in self.sums]
+            lines += ratio_lines(self.sums, list(self.units), LEARNED, others, SHORT)
+        return lines
+
+
+def write_results(
+    folder: Path,
+    cases: Cases,
+    fields: FieldSums | None,
+    stations: StationResults | None,
+    context: Mapping[str, object],
+    *,
+    seed: int = 0,
+    drawn: int = 0,
+) -> Results:
+    """Score, and write scores, matches, figures and the report into a folder.
+
+    Args:
+        folder: made where it is missing; cases: that were verified.
+        fields, stations: what was found; one of them may be None.
+        context: what was run, for the report.
+        seed: of the bootstrap; drawn: number of the case whose fields are drawn.
+    """
+    contents, files = cases.contents, []
+    names = list(contents.variables)
+    station_scores, field_scores, parts = [], [], {}
+    if fields is not None:
+        field_scores = score_fields(fields.sums, names, seed=seed)
+        write_field_scores(folder / "fields.csv", field_scores)
+        pictures = _draw(folder, cases, fields.shown, drawn)
+        units = {name: _unit_of_error(name, unit) for name, unit in contents.unit_of.items()}
+        judged = LEARNED if LEARNED in fields.sums else None
+        parts["fields"] = FieldVerification(field_scores, fields.sums, units, judged, pictures)
+        files += [folder / "fields.csv", *pictures]
+    if stations is not None:
+        matches, domain = stations.matches, contents.domain
+        clusters = box_of(matches, stations.blocks) if stations.blocks else None
+        station_scores = score_table(matches, domain=domain.name, clusters=clusters)
+        write_matches(folder / "matches.csv", matches)
+        write_scores(folder / "scores.csv", station_scores)
+        parts["stations"] = StationVerification(
+            matches, station_scores, clusters, stations.analysis, outlines(stations.analysis.static)
+        )
+        context = {"withheld": stations.how, "first guess": stations.analysis.first_guess_name, **context}
+        files.insert(0, folder / "scores.csv")
+    path = folder / "report.html"
+    texts = {name: str(value) for name, value in context.items()}
+    write_report(path, title=_title(cases), context=texts, words=WORDS, short=SHORT, **parts)
+    sums = fields.sums if fields is not None else {}
+    return Results(station_scores, field_scores, sums, contents.unit_of, (*files, path))
+
+
+def _unit_of_error(name: str, unit: str) -> str:
+    """The unit of a variable's errors in analysis space: that of the variable, but for logarithms."""
+    return "1" if name in VARIABLES and VARIABLES[name].transform == "log" else unit
+
+
+def _title(cases: Cases) -> str:
+    domain, times = cases.contents.domain, cases.time
+    if len(times) == 1:
+        return f"Verification, {domain.title}, {str(times[0].astype('datetime64[m]')).replace('T', ' ')} UTC"
+    return f"Verification on {len(times)} cases, {domain.title}"
+
+
+def _draw(folder: Path, cases: Cases, shown: dict[str, np.ndarray], number: int) -> tuple[Path, Path]:
+    """Draw truth, observations and analyses of one case; returns the files."""
+    contents = cases.contents
+    case = cases.case(number, Box.whole(contents.domain.shape))
+    table, place = case.observations, case.grid_place
+    observed = [case.used & (table.variable == name) for name in contents.variables]
+    analyses = {SHORT[name]: fields for name, fields in shown.items() if name != "truth"}
+    title = f"{', '.join(contents.variables)} on {contents.domain.name}, case {number} of {len(cases.time)}"
+    picture = CaseShown(
+        contents.variables,
+        contents.units,
+        shown["truth"],
+        analyses,
+        tuple(place[rows] for rows in observed),
+        tuple(table.value[rows] for rows in observed),
+        title,
+    )
+    files = folder / "case.png", folder / "errors.png"
+    first_guess, learned = SHORT["first_guess"], SHORT[LEARNED]
+    draw_case(
+        files[0],
+        picture,
+        first_guess if first_guess in analyses else None,
+        learned if learned in analyses else list(analyses)[-1],
+    )
+    draw_errors(files[1], picture)
+    return files
