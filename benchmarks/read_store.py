@@ -34,7 +34,7 @@ from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.samples.build import Case, build_store
 from mlrtma_dist.samples.dataset import Dataset
-from mlrtma_dist.samples.statistics import Statistics
+from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.samples.store import COLUMNS, Layout, Store, Table
 
 LAYOUT = Layout("conus", (1597, 2345), False, ("t2m_b", "d2m_b", "t2m", "d2m"), ("t2m", "d2m"))

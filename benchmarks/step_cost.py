@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.nn.unet import UNet, UNetConfig
 from mlrtma_dist.parallel.ranks import Ranks
-from mlrtma_dist.samples.sample import Sample
+from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.training.engine import Engine
 
 SIZE, BATCH, REPEATS, RATE = 64, 8, 12, 1e-4

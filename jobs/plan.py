@@ -12,12 +12,11 @@ from hpc.machine import Machine as Profile
 from hpc.machine import MachineError, load_machine
 from jobs.command_line import parse
 from jobs.plan_report import report
-from jobs.samples import layout_of, recipe_of
+from jobs.samples import contents_of
 from jobs.train import Run, build
 from mlrtma_dist import config
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.parallel.interconnect import Interconnect, Link
-from mlrtma_dist.samples.store import Store
 from mlrtma_dist.training import engine_settings
 from mlrtma_dist.training.layouts import Machine, Planner, Training
 from mlrtma_dist.training.operators import Processor
@@ -64,10 +63,9 @@ def training_of(run: Run, domain: str | None) -> Training:
         place = load_domain(domain)
         shape, name, periodic = place.shape, place.name, place.periodic
     else:
-        recipe = recipe_of(run.samples, run.make_samples)
-        layout = layout_of(recipe) if recipe else Store(run.samples).layout
-        shape, name, periodic = layout.shape, layout.domain, layout.periodic
-    channels = method.network.config.channels_in, method.network.config.channels_out
+        place = contents_of(run.samples, run.make_samples).domain
+        shape, name, periodic = place.shape, place.name, place.periodic
+    channels = method.channels
     return Training(
         method,
         shape,

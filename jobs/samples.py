@@ -2,28 +2,23 @@
 
     mlrtma samples configs/samples/exercise1.yaml
     mpiexec -n 4 mlrtma samples configs/samples/exercise1.yaml           # the same content, sooner
-    mlrtma samples configs/samples/weather_toy.yaml                        # simulated weather on a domain of the earth
+    mlrtma samples configs/samples/weather_toy.yaml                      # simulated weather on a domain of the earth
 
 Writes the store and, beside it, the resolved configuration.
 """
 
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jobs.command_line import parse
-from jobs.progress import progress
+from jobs.progress import progress, silent
 from mlrtma_dist import config
-from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.methods.case import Contents
+from mlrtma_dist.methods.settings import assumptions, load_settings
 from mlrtma_dist.parallel.mesh import Mesh
-from mlrtma_dist.parallel.ranks import Ranks
-from mlrtma_dist.samples.build import Case, build_store, cases_at_once
-from mlrtma_dist.samples.store import EDGE, Layout
-from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
-from mlrtma_dist.simulation.shallow_plane import ShallowPlane
-from mlrtma_dist.simulation.simulated_weather import SimulatedWeather
-from mlrtma_dist.simulation.worlds import WORLDS, cases_on, layout_on
+from mlrtma_dist.samples.layout import EDGE
+from mlrtma_dist.samples.sources import CasesSection, open_cases
 
 OPTIONS = {"--output": ("output", "the store to write, an HDF5 file")}
 
@@ -33,37 +28,28 @@ class Run:
     """One store.
 
     Attributes:
+        cases: what is written (``samples.sources.CasesSection``).
         output: the file.
-        gaussian_plane, shallow_plane, simulated_weather: the world that the cases come from, one of them.
-        domain: name or YAML file; a plane's size must be its world's.
-        cases: how many.
-        first: number of the first one; other numbers are other cases of the same world.
+        settings: file of ``configs/methods`` with what quality control assumes, for sources of reports.
+        variables: of the settings, for sources of reports; empty: all.
         edge: points on a side of a chunk.
         mesh: the ranks as (data, y, x); null: all on the data axis.
     """
 
+    cases: CasesSection
     output: str
-    gaussian_plane: GaussianPlane | None = None
-    shallow_plane: ShallowPlane | None = None
-    simulated_weather: SimulatedWeather | None = None
-    domain: str = "plane"
-    cases: int = 1024
-    first: int = 0
+    settings: str = "classical"
+    variables: tuple[str, ...] = ()
     edge: int = EDGE
     mesh: Mesh | None = None
 
     def __post_init__(self):
-        if self.cases < 1 or self.edge < 1 or self.first < 0:
-            got = self.cases, self.edge, self.first
-            raise ValueError(f"expected cases and edge from 1 and first from 0, got {got}")
-        given = [name for name in WORLDS if getattr(self, name)]
-        if len(given) != 1:
-            raise ValueError(f"expected one world of {', '.join(WORLDS)}, got {' and '.join(given) or 'none'}")
+        if self.edge < 1:
+            raise ValueError(f"edge: expected >= 1, got {self.edge}")
 
-    @property
-    def world(self) -> GaussianPlane | ShallowPlane | SimulatedWeather:
-        """The one that the cases come from."""
-        return self.gaussian_plane or self.shallow_plane or self.simulated_weather
+    def open(self):
+        """The source of the cases."""
+        return open_cases(self.cases, assumptions(load_settings(self.settings, self.variables)))
 
 
 def main(arguments: list[str]) -> None:
@@ -74,7 +60,7 @@ def main(arguments: list[str]) -> None:
 
 
 def recipe_of(store: str, recipe: str | None) -> Run | None:
-    """The run that makes a store which is missing; None where the store is there, or nobody says how to make it."""
+    """The run that makes a store which is missing; None where the store is there, or no configuration makes it."""
     if recipe is None or Path(store).exists():
         return None
     return replace(config.load(Run, config.find("samples", recipe)), output=store)
@@ -86,33 +72,31 @@ def ensure(store: str, recipe: str | None) -> None:
         make(run)
 
 
-def layout_of(run: Run) -> Layout:
-    """How the store of a run is laid out, before it is made."""
-    return layout_on(run.world, load_domain(run.domain), run.edge)
+def contents_of(stores: tuple[str, ...], recipe: str | None) -> Contents:
+    """What the cases of stores hold, also where the first store has yet to be made."""
+    from mlrtma_dist.samples.store import Store
+
+    run = recipe_of(stores[0], recipe)
+    return run.open().contents if run else Store(stores[0]).contents
 
 
 def make(run: Run) -> bool:
     """Make the store; True on rank 0. Collective."""
-    domain, layout = load_domain(run.domain), layout_of(run)
-    cases = cases_on(run.world, domain)
+    from mlrtma_dist.parallel.ranks import Ranks  # here: it needs torch, whose import takes seconds
+    from mlrtma_dist.samples.build import build_store
+
+    cases = run.open()
     content = config.to_yaml(replace(run, output="", mesh=None))  # neither place nor ranks decide what is in it
-    time = run.world.time(run.first + run.cases)[run.first :]
-
-    def make_case(number: int, box) -> Case:
-        return cases.make(run.first + number, box)
-
-    with Ranks.start(run.mesh, device="cpu") as world:
-        first = world.rank == 0
-        with progress("samples") if first else nullcontext(lambda name, share: None) as show:
+    with Ranks.start(run.mesh, device="cpu") as ranks:
+        first, name = ranks.rank == 0, cases.contents.domain.name
+        with progress("samples") if first else silent() as show:
             build_store(
                 run.output,
-                layout,
-                time,
-                make_case,
-                world,
-                at_once=cases_at_once(layout),
+                cases,
+                ranks,
+                edge=run.edge,
                 notes={"made_by": content},
-                progress=lambda share: show(domain.name, share),
+                progress=lambda share: show(name, share),
             )
         if first:
             write_text(Path(run.output).with_suffix(".yaml"), config.to_yaml(run))

@@ -14,16 +14,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from jobs.command_line import parse
 from jobs.inputs import commit
 from jobs.samples import ensure
-from jobs.train_size import check_channels, describe
+from jobs.train_size import describe
 from mlrtma_dist import clock, config
 from mlrtma_dist.io.atomic import write_text
-from mlrtma_dist.methods.learned import LEARNED, build_method
+from mlrtma_dist.methods.registry import LEARNED, METHODS
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.ranks import Ranks, check_device
-from mlrtma_dist.samples.dataset import Dataset
+from mlrtma_dist.samples.dataset import Dataset, check_equal
 from mlrtma_dist.samples.statistics import gather_statistics
 from mlrtma_dist.samples.store import Store
 from mlrtma_dist.training import engine_settings
@@ -33,7 +35,7 @@ from mlrtma_dist.training.stop_signal import AGAIN, StopSignal
 from mlrtma_dist.weights import checkpoint
 from mlrtma_dist.weights.manifest import Run as Origin
 
-OPTIONS = {"--samples": ("samples", "the store, an HDF5 file"), "--output": ("output", "folder to write to")}
+OPTIONS = {"--samples": ("samples...", "the stores, HDF5 files"), "--output": ("output", "folder to write to")}
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,10 @@ class Run:
     """One training run.
 
     Attributes:
-        samples: store of cases; make_samples: configuration of ``mlrtma samples`` that makes it where it is missing.
+        samples: stores of cases, of equal contents; make_samples: configuration of ``mlrtma samples`` that makes the
+            first one where it is missing.
         output: folder.
-        method: of ``methods.learned.LEARNED``; settings: of the method.
+        method: of ``methods.registry.LEARNED``; settings: of the method.
         schedule: steps, batches, learning rate, seed.
         engine: DeepSpeed's own configuration, less the batch keys.
         mesh: the ranks as (data, y, x); null: all on the data axis.
@@ -53,7 +56,7 @@ class Run:
         device: "auto", "cpu" or "cuda".
     """
 
-    samples: str
+    samples: tuple[str, ...]
     output: str
     make_samples: str | None = None
     method: str = "unet"
@@ -69,9 +72,11 @@ class Run:
     def __post_init__(self):
         if self.method not in LEARNED:
             raise ValueError(f"method: expected one of {', '.join(LEARNED)}, got {self.method!r}")
+        if not self.samples:
+            raise ValueError("samples: expected at least one store, got none")
         if self.variants < 1 or self.gap_hours < 0.0:
             got = f"{self.variants} and {self.gap_hours:g}"
-            raise ValueError(f"expected variants from 1 and gap_hours from 0 on, got {got}")
+            raise ValueError(f"expected variants >= 1 and gap_hours >= 0, got {got}")
         check_device(self.device)
         engine_settings.check(self.engine)
         self.schedule.parts(self.mesh.data if self.mesh else 1)
@@ -91,7 +96,7 @@ def main(arguments: list[str]) -> int:
 
 def build(run: Run):
     """The method, with its first weights."""
-    return build_method(run.method, run.settings, "train")
+    return METHODS[run.method].untrained(run.settings, "train")
 
 
 def make(run: Run, resumes: bool = False):
@@ -100,43 +105,49 @@ def make(run: Run, resumes: bool = False):
     if not resumes and checkpoint.steps(folder):
         raise config.ConfigError(f"output: {run.output} holds checkpoints already; add --resume or name another folder")
     since = clock.parse_time(run.validation_from) if run.validation_from else None
-    ensure(run.samples, run.make_samples)
+    ensure(run.samples[0], run.make_samples)
     with ExitStack() as stack:
         stop = stack.enter_context(StopSignal.watched())  # before DeepSpeed is imported, which takes seconds
-        world = stack.enter_context(Ranks.start(run.mesh, device=run.device, always_group=True))
-        return _train(run, method, Store(run.samples), since, folder, world, stop, resumes)
+        ranks = stack.enter_context(Ranks.start(run.mesh, device=run.device, always_group=True))
+        return _train(run, method, tuple(map(Store, run.samples)), since, folder, ranks, stop, resumes)
 
 
-def _train(run: Run, method, store: Store, since, folder: Path, world: Ranks, stop: StopSignal, resumes: bool):
+def _train(
+    run: Run, method, stores: tuple[Store, ...], since, folder: Path, ranks: Ranks, stop: StopSignal, resumes: bool
+):
     from jobs.train_report import reporting  # not for a dry run: seconds of imports
     from mlrtma_dist.training.engine import Engine
     from mlrtma_dist.training.loop import Plan, Training
 
-    layout, everyone = store.layout, world.everyone()
-    check_channels(method, layout)
-    wraps = (layout.periodic,) * 2
-    tile = world.tile(layout.shape, align=method.network.alignment, periodic=wraps, name=layout.domain)
-    known, _ = split_by_date(store.time, since, run.gap_hours)
-    data_rank, data_ranks = world.coordinates[0], world.mesh.data
-    statistics = gather_statistics(store, known, tile, everyone, data_rank=data_rank, data_ranks=data_ranks)
-    data = Dataset(store, tile, statistics, run.variants, since, run.schedule.seed)
+    contents, everyone = stores[0].contents, ranks.everyone()
+    method.check(contents)
+    check_equal(stores)
+    domain = contents.domain
+    wraps = (domain.periodic,) * 2
+    tile = ranks.tile(domain.shape, align=method.alignment, periodic=wraps, name=domain.name)
+    times = np.concatenate([store.time for store in stores])
+    trained_on, _ = split_by_date(times, since, run.gap_hours)
+    data_rank, data_ranks = ranks.coordinates[0], ranks.mesh.data
+    statistics = gather_statistics(stores, trained_on, tile, everyone, data_rank=data_rank, data_ranks=data_ranks)
+    method.statistics = statistics
+    data = Dataset(stores, tile, method, run.variants, since, run.schedule.seed)
     training, validation = split_by_date(data.time, since, run.gap_hours)
     origin = Origin(
         config.to_yaml(run), commit(), run.method, (statistics.start, statistics.end), dataclasses.asdict(statistics)
     )
     plan = Plan(run.schedule, training, validation, data_ranks, data_rank, folder, origin)
-    engine = Engine(method, world, world.neighbourhood(tile), run.engine, run.schedule.parts(data_ranks))
+    engine = Engine(method, ranks, ranks.neighbourhood(tile), run.engine, run.schedule.parts(data_ranks))
     work = Training(engine, data, plan)
     saved = checkpoint.newest(folder, everyone) if resumes else None
     if saved is not None:
         work.resume(saved)
-    if world.rank == 0:
+    if ranks.rank == 0:
         if resumes:
             begin = saved.folder if saved else "the first step: there is no whole checkpoint"
             print(f"train: goes on from {begin}", file=sys.stderr)
         write_text(Path(run.output) / "config.yaml", config.to_yaml(run))
-    with reporting(Path(run.output), work.state.step, run.schedule.steps, world.rank == 0) as report:
+    with reporting(Path(run.output), work.state.step, run.schedule.steps, ranks.rank == 0) as report:
         ending = work.run(stop, report)
-    if world.rank == 0:
+    if ranks.rank == 0:
         print(folder / checkpoint.name_of(ending.step))
     return ending

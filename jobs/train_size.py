@@ -2,11 +2,10 @@
 
 import os
 
-from jobs.samples import layout_of, recipe_of
+from jobs.samples import contents_of
 from mlrtma_dist.config import ConfigError
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.tile import Tile
-from mlrtma_dist.samples.store import Layout, Store
 from mlrtma_dist.training import engine_settings, memory
 
 STEP_BYTES = 300  # 85 in metrics.csv, 200 in TensorBoard's file
@@ -22,9 +21,9 @@ def describe(run, method) -> str:
         ConfigError: the ranks of the job that asks (MLRTMA_RANKS, set by `mlrtma submit`) are not the mesh's or do not
             divide the batch, or the network is not made for the samples.
     """
-    recipe = recipe_of(run.samples, run.make_samples)
-    layout = layout_of(recipe) if recipe else Store(run.samples).layout
-    check_channels(method, layout)
+    contents = contents_of(run.samples, run.make_samples)
+    method.check(contents)
+    domain = contents.domain
     ranks = int(os.environ.get("MLRTMA_RANKS") or (run.mesh or Mesh()).size)
     mesh = run.mesh or Mesh(data=ranks)
     mesh.check(ranks)
@@ -32,38 +31,20 @@ def describe(run, method) -> str:
         parts = run.schedule.parts(mesh.data)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    tiles = Tile.split(layout.shape, (mesh.y, mesh.x), align=method.network.alignment, name=layout.domain)
+    tiles = Tile.split(domain.shape, (mesh.y, mesh.x), align=method.network.alignment, name=domain.name)
     boxes = [tiles.box_at((y, x)).shape for y in range(mesh.y) for x in range(mesh.x)]
     largest = max(boxes, key=lambda shape: shape[0] * shape[1])
     need = memory.estimate(
-        method, largest, _channels(layout), max(parts), mesh.size, run.engine, run.schedule.average_decay > 0
+        method, largest, method.channels, max(parts), mesh.size, run.engine, run.schedule.average_decay > 0
     )
     lines = [
         f"ranks: {mesh} = {mesh.size}",
-        f"tiles of {layout.domain} {layout.shape}: {boxes}",
+        f"tiles of {domain.name} {domain.shape}: {boxes}",
         f"micro-batches of a step on a rank: {parts}",
         f"memory on a rank, estimated: {need}",
         f"expected output: {expected_bytes(run, method)} bytes",
     ]  # read by `mlrtma submit`
     return "".join(f"# {line}\n" for line in lines)
-
-
-def check_channels(method, layout: Layout) -> None:
-    """Raise ConfigError unless the method's network takes and gives as many channels as the cases of a store have."""
-    made, needed = method.network.config, _channels(layout)
-    if (made.channels_in, made.channels_out) != needed:
-        kind = "with" if layout.backgrounds else "without"
-        raise ConfigError(
-            f"settings: the network takes {made.channels_in} channels and gives {made.channels_out}, the cases of"
-            f" {layout.domain} have {needed[0]} and {needed[1]}: variables: {layout.targets}, types of observation:"
-            f" {len(layout.observed)}, {kind} background. Set settings.variables, settings.observed and"
-            " settings.background_deviation to suit."
-        )
-
-
-def _channels(layout: Layout) -> tuple[int, int]:
-    """Of inputs (backgrounds, and values and mask of each type of observation) and of the target."""
-    return layout.backgrounds + 2 * len(layout.observed), layout.targets
 
 
 def expected_bytes(run, method) -> int:

@@ -152,6 +152,10 @@ class Reader:
     def __exit__(self, *_) -> None:
         self.close()
 
+    def has(self, name: str) -> bool:
+        """Whether the file has an array of that name."""
+        return name in self._arrays or name in self._file
+
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of an array; StoreError names those there are."""
         return self._array(name).shape

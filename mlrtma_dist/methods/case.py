@@ -45,6 +45,12 @@ class Contents:
         """The unit of each variable, in their order."""
         return dict(zip(self.variables, self.units, strict=True))
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields of a case at rest: backgrounds, then truths, in the order of the variables."""
+        parts = ("background", "truth") if self.background else ("truth",)
+        return tuple(f"{part}_{name}" for part in parts for name in self.variables)
+
 
 @dataclass(frozen=True, eq=False)
 class Case:

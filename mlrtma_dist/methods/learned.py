@@ -1,27 +1,159 @@
-"""The learned methods, and the one dictionary in which one is chosen by name."""
+"""Learned methods: what training asks of one, and the answer of a method whose analysis is known on the grid."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
-from mlrtma_dist import config
-from mlrtma_dist.methods.unet import UNetMethod, UNetSettings
+import numpy as np
+import torch
+from torch import Tensor, nn
 
-LEARNED = {"unet": (UNetMethod, UNetSettings)}
+from mlrtma_dist import names
+from mlrtma_dist.errors import InputError
+from mlrtma_dist.grid.box import cell_of
+from mlrtma_dist.grid.interpolate import bilinear
+from mlrtma_dist.grid.points import Points
+from mlrtma_dist.grid.rim import Rim
+from mlrtma_dist.methods.case import Case, Contents
+from mlrtma_dist.methods.method import ALONE, Answer, Fields, Share
+from mlrtma_dist.methods.sample import Sample
+from mlrtma_dist.methods.statistics import Statistics
+from mlrtma_dist.nn.neighbourhood import Alone, Neighbourhood
 
 
-def build_method(name: str, settings: Mapping[str, object], where: str):
-    """A learned method with its first weights.
+class LearnedMethod(Protocol):
+    """A method with a network, as training and the pipeline of samples ask it.
 
-    Args:
-        name: of ``LEARNED``; settings: by key; where: for messages.
-
-    Raises:
-        ConfigError: an unknown method, or settings that do not suit it.
+    Attributes:
+        network: all that is trained. Has ``alignment`` (tiles begin on multiples of it) and is called with
+            (inputs, neighbourhood).
+        statistics: of the cases that were trained on, the units of the network; None before they are gathered.
+        alignment: of the network.
+        signed: input channels, from the first on, whose sign changes with that of the fields (not masks).
+        channels: of inputs and of the target.
     """
-    if name not in LEARNED:
-        raise config.ConfigError(f"{where}: expected a learned method of {', '.join(LEARNED)}, got {name!r}")
-    method, kind = LEARNED[name]
-    built = config.build(kind, dict(settings), f"{where}: settings")
-    try:
-        return method(built)
-    except ValueError as error:  # each setting is possible, the network that they describe is not
-        raise config.ConfigError(f"{where}: settings: {error}") from error
+
+    network: nn.Module
+    statistics: Statistics | None
+    alignment: int
+    signed: int
+    channels: tuple[int, int]
+
+    def check(self, contents: Contents) -> None:
+        """Raise InputError unless cases of these contents suit the network and its statistics."""
+        ...
+
+    def encode(self, case: Case) -> Sample:
+        """A case of any source as a batch of one; a case without truth has a target of zeros with mask 0."""
+        ...
+
+    def weight(self, sample: Sample) -> float:
+        """The weight of ``sample`` on this tile, without running the network.
+
+        An accumulated step divides by the sum of the weights of all its samples on all ranks, so it must be known
+        before the first backward pass.
+        """
+        ...
+
+    def loss(self, sample: Sample, neighbourhood: Neighbourhood) -> tuple[Tensor, float]:
+        """The sum of the loss over this tile's points, a scalar, and `weight` of the sample.
+
+        Never a mean: a mean of tiles' means is another loss for every number of ranks. ``sample.inputs`` may be of a
+        lower precision (bf16) than ``sample.target``; the sum is of the target's.
+        """
+        ...
+
+    def analyse(self, case: Case, neighbourhood: Neighbourhood | None = None) -> Answer:
+        """The analysis of a case; see `methods.method.Method.analyse`."""
+        ...
+
+
+@dataclass(frozen=True)
+class GridAnswer:
+    """An analysis that is known on the case's box (`methods.method.Answer`).
+
+    Attributes:
+        case: what was analysed.
+        values: variable -> analysis on the box, shape (y, x), SI, float32.
+        around: variable -> increment in analysis space (without a first guess: the analysis itself) on the box and one
+            point around it, shape (y + 2, x + 2).
+    """
+
+    case: Case
+    values: dict[str, np.ndarray]
+    around: dict[str, np.ndarray]
+    everywhere = False
+
+    @classmethod
+    def of(cls, case: Case, values: dict[str, np.ndarray], neighbourhood: Neighbourhood | None) -> "GridAnswer":
+        """The answer of fields on a box; collective among the tiles, whose outermost points are exchanged."""
+        here = neighbourhood or Alone(case.domain.shape, (case.domain.periodic,) * 2)
+        increments = {name: _increment(case, name, field) for name, field in values.items()}
+        field = torch.from_numpy(np.stack(list(increments.values()))[None])
+        around = here.rim(field, Rim.around(1, 1), "replicate")[0].numpy()
+        return cls(case, values, dict(zip(increments, around, strict=True)))
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The analysed variables."""
+        return tuple(self.values)
+
+    @property
+    def weight(self) -> np.ndarray:
+        """One for each used report of an analysed variable, NaN for the others, shape (n,)."""
+        rows = self.case.used & np.isin(self.case.observations.variable, self.variables)
+        return np.where(rows, 1.0, np.nan)
+
+    @property
+    def observation_error(self) -> np.ndarray:
+        """Not assumed by the method: NaN, shape (n,)."""
+        return np.full(len(self.case.used), np.nan)
+
+    def fields(self, share: Share = ALONE, progress=lambda name, part: None) -> Fields:
+        """The analysis and the first guess on the box; the method knows no error."""
+        first_guess = {}
+        if self.case.first_guess is not None or self.case.background:
+            first_guess = {name: self.case.background_of(name).astype(np.float32) for name in self.values}
+        for name in self.values:
+            progress(name, 1.0)
+        return Fields(self.values, first_guess)
+
+    def at(self, variable: str, points: Points) -> tuple[np.ndarray, np.ndarray]:
+        """First guess at the points' own height plus the interpolated increment, analysis space, shape (m,).
+
+        NaN at points that the box does not own; the error is not known.
+        """
+        domain, box = self.case.domain, self.case.box
+        if domain.is_plane:
+            place = np.stack([points.position[:, 1], points.position[:, 0]], 1) / domain.spacing
+        else:
+            place = np.stack(domain.index(points.latitude, points.longitude), 1)
+        inside = ((place > -0.5) & (place < np.array(domain.shape) - 0.5)).all(axis=1) | domain.periodic
+        own = inside.copy()
+        own[inside] = box.owns(cell_of(place[inside], domain.shape, domain.periodic))
+        row, column = (place[:, 0] - box.y0 + 1, place[:, 1] - box.x0 + 1)
+        value = bilinear(self.around[variable], row, column).astype(np.float64)
+        if self.case.first_guess is not None:
+            value = value + self.case.first_guess.mean(variable, points)
+        return np.where(own, value, np.nan), np.full(len(points), np.nan)
+
+
+def _increment(case: Case, name: str, field: np.ndarray) -> np.ndarray:
+    """Analysis minus first guess in analysis space, or the analysis where there is no first guess."""
+    value = names.to_analysis(name, field)
+    if case.first_guess is None:
+        return value.astype(np.float32)
+    return (value - names.to_analysis(name, case.background_of(name))).astype(np.float32)
+
+
+def require_reports(case: Case, types: tuple[str, ...]) -> np.ndarray:
+    """Mask (n,) of the used reports of a case that are of the given types and that its box owns."""
+    place = case.grid_place
+    rows = case.used & np.isin(case.observations.variable, types) & np.isfinite(place).all(axis=1)
+    shape, periodic = np.array(case.domain.shape), case.domain.periodic
+    if not periodic:
+        rows &= ((place >= -0.5) & (place < shape - 0.5)).all(axis=1)
+    return rows
+
+
+class ContentsError(InputError):
+    """Cases that a network is not made for."""

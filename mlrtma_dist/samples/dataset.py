@@ -1,153 +1,112 @@
-"""Dataset: the cases of a store as a method eats them, on the tile that this rank owns.
+"""Dataset: the cases of one or several stores as samples of a learned method, on the tile that this rank owns.
 
-Channels are backgrounds, departures and masks of the variables (`encode`), all in units of the target: minus its mean,
-over its deviation. Without backgrounds they are values and masks of the types that are observed, each minus the mean of
-that type's observations, over their deviation: no observation is zero, and zero is the mean. A tile reads its own
-points and observations only; the network fetches the rims it wants.
+A tile reads its own points and reports only; the network fetches the halos it needs. On a periodic square plane a case
+may be shown under several symmetries.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 
 from mlrtma_dist.config import ConfigError
-from mlrtma_dist.grid.box import cell_of
+from mlrtma_dist.grid.box import Box
+from mlrtma_dist.methods.learned import LearnedMethod
+from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.parallel.tile import Tile
-from mlrtma_dist.samples.encode import encode
-from mlrtma_dist.samples.sample import Sample
-from mlrtma_dist.samples.statistics import Statistics
-from mlrtma_dist.samples.store import Store, Table
+from mlrtma_dist.samples.pipeline import read_ahead
+from mlrtma_dist.samples.store import Store
 from mlrtma_dist.samples.symmetry import Symmetry
-
-AHEAD = 3  # batches read while the network works; more only costs memory
-BAND = 16  # rows
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Cases of a store on a tile.
+    """Cases of stores on a tile.
 
     Attributes:
-        store: where they are.
+        stores: where they are, of equal contents.
         tile: the points that this rank owns.
-        statistics: of the store's fields and, without backgrounds, observations, over the cases to train on.
+        method: encodes a case; it knows the statistics of the cases to train on.
         variants: how often a case is shown, each time under another symmetry of the periodic plane; 1: as it is.
         plain_from: cases from this time on are shown as they are, once: those to validate with. None: none.
         seed: of the symmetries.
     """
 
-    store: Store
+    stores: tuple[Store, ...]
     tile: Tile
-    statistics: Statistics
+    method: LearnedMethod
     variants: int = 1
     plain_from: np.datetime64 | None = None
     seed: int = 0
 
     def __post_init__(self):
-        layout = self.store.layout
+        layout = check_equal(self.stores)
         if tuple(layout.shape) != self.tile.domain:
-            got = self.tile.domain
-            raise ConfigError(f"expected a tile of {layout.domain} {layout.shape}, got one of {got} points.")
+            raise ConfigError(
+                f"expected a tile of {layout.domain} {layout.shape}, got one of {self.tile.domain} points."
+            )
         square = layout.periodic and layout.shape[0] == layout.shape[1]
         if self.variants > 1 and not square:
             raise ConfigError(
                 f"variants: expected 1 on {layout.domain}, got {self.variants}: only cases on a square periodic plane"
                 " may be shifted or, if of one variable, mirrored and turned"
             )
-        known = self.statistics.fields + self.statistics.observed
-        if known != (expected := layout.fields + (() if layout.backgrounds else layout.observed)):
-            raise ConfigError(f"expected statistics of {expected}, got those of {known}.")
+        self.method.check(self.stores[0].contents)
 
     @cached_property
     def _keys(self) -> np.ndarray:
-        """Stored case and variant of every case shown, shape (n, 2): first all as they are, then variant by variant."""
-        stored = np.arange(len(self.store.time))
-        varied = stored if self.plain_from is None else stored[self.store.time < self.plain_from]
-        keys = [np.stack([stored, np.zeros_like(stored)], 1)]
-        keys += [np.stack([varied, np.full_like(varied, variant)], 1) for variant in range(1, self.variants)]
+        """Store, case and variant of every case shown, shape (n, 3): first all as they are, then variant by variant."""
+        stored = np.concatenate(
+            [
+                np.stack([np.full(len(store.time), index), np.arange(len(store.time))], 1)
+                for index, store in enumerate(self.stores)
+            ]
+        )
+        time = np.concatenate([store.time for store in self.stores])
+        varied = stored if self.plain_from is None else stored[time < self.plain_from]
+        keys = [np.pad(stored, ((0, 0), (0, 1)))]
+        keys += [np.pad(varied, ((0, 0), (0, 1)), constant_values=variant) for variant in range(1, self.variants)]
         return np.concatenate(keys)
 
     @cached_property
     def time(self) -> np.ndarray:
         """UTC of every case shown, datetime64[s], shape (n,); those of variants repeat."""
-        return self.store.time[self._keys[:, 0]]
+        return np.array([self.stores[store].time[case] for store, case, _ in self._keys], dtype="datetime64[s]")
 
     def stream(self, batches: Iterable[Sequence[int]]) -> Iterator[Sample]:
         """Read batches of cases, by their indices in ``time``, in this order, some ahead of the network."""
-        return read_ahead(self.batch, batches, AHEAD)
+        return read_ahead(self.batch, batches)
 
     def batch(self, indices: Sequence[int]) -> Sample:
         """The cases of these indices side by side."""
-        layout, shape = self.store.layout, self.tile.box.shape
-        channels = layout.backgrounds + 2 * len(layout.observed), layout.targets
-        inputs, target = (torch.empty(len(indices), count, *shape) for count in channels)
-        for number, index in enumerate(indices):
-            self._show(*self._keys[index], inputs[number].numpy(), target[number].numpy())
-        return Sample(inputs, target, None, self.time[np.asarray(indices, dtype=np.int64)])
+        return Sample.join([self._show(*(int(part) for part in self._keys[index])) for index in indices])
 
-    def _show(self, case: int, variant: int, inputs: np.ndarray, target: np.ndarray) -> None:
-        """Write a case into its place of a batch: every field is touched once on the way."""
-        layout, box = self.store.layout, self.tile.box
-        backgrounds = layout.backgrounds
-        symmetry = Symmetry.draw(layout.shape[0], self.seed, int(case), int(variant), turns=layout.targets == 1)
-        rows, columns = symmetry.source(box)
-        stored = symmetry.field(self.store.fields(int(case), rows, columns))
-        for number, field in enumerate(stored):
-            into = inputs[number] if number < backgrounds else target[number - backgrounds]
-            self._normalise(field, number % layout.targets, symmetry.sign, into)
-        table = self._place(self.store.observations(int(case), rows, columns), symmetry)
-        cell, number = cell_of(table.place, layout.shape, layout.periodic), table.variable.astype(np.int64)
-        believed = inputs[number, cell[:, 0] - box.y0, cell[:, 1] - box.x0] if backgrounds else 0.0
-        encode(cell, table.value - believed, number, box, inputs[backgrounds:])
-
-    def _normalise(self, field: np.ndarray, variable: int, sign: int, into: np.ndarray) -> None:
-        """A background or target in units of the target, in double precision on the way."""
-        mean, deviation = (part[variable] for part in self._target_units)
-        wide = np.empty((BAND, field.shape[1]))
-        for first in range(0, len(field), BAND):  # a band stays in the processor's cache between the two steps
-            rows = slice(first, first + BAND)
-            part = wide[: len(field[rows])]
-            np.subtract(field[rows], sign * mean, out=part, dtype=np.float64)
-            np.divide(part, deviation, out=into[rows], casting="same_kind")
-
-    def _place(self, table: Table, symmetry: Symmetry) -> Table:
-        units = self._target_units if self.store.layout.backgrounds else self._observed_units
-        mean, deviation = (part[table.variable.astype(np.int64)] for part in units)
-        value = symmetry.sign * (table.value - mean) / deviation
-        return replace(table, place=symmetry.place(table.place), value=value, error=table.error / deviation)
-
-    @cached_property
-    def _target_units(self) -> tuple[np.ndarray, np.ndarray]:
-        known = self.statistics
-        return tuple(np.array(part[-self.store.layout.targets :]) for part in (known.mean, known.deviation))
-
-    @cached_property
-    def _observed_units(self) -> tuple[np.ndarray, np.ndarray]:
-        return np.array(self.statistics.observed_mean), np.array(self.statistics.observed_deviation)
+    def _show(self, store: int, case: int, variant: int) -> Sample:
+        """A case under a symmetry: encoded where it is stored, then moved."""
+        layout = self.stores[store].layout
+        symmetry = Symmetry.draw(layout.shape[0], self.seed, case, variant, turns=layout.targets == 1)
+        rows, columns = symmetry.source(self.tile.box)
+        box = Box(rows.start, rows.stop, columns.start, columns.stop)
+        sample = self.method.encode(self.stores[store].case_of_tile(case, box))
+        return sample if variant == 0 else symmetry.sample(sample, self.method.signed)
 
 
-def read_ahead(read: Callable, keys: Iterable, depth: int) -> Iterator:
-    """``read(key)`` of every key in order, up to ``depth`` of them read by a thread before they are asked for.
+def check_equal(stores: Sequence[Store]):
+    """The layout of stores that hold the same kind of cases.
 
-    What goes wrong in the thread is raised where its result is asked for.
+    Raises:
+        ConfigError: none, or one that differs; names both.
     """
-    keys, waiting = iter(keys), []
-    with ThreadPoolExecutor(1, thread_name_prefix="read_ahead") as thread:
-        try:
-            for key in keys:
-                waiting.append(thread.submit(read, key))
-                if len(waiting) > depth:
-                    yield _next(waiting)
-            while waiting:
-                yield _next(waiting)
-        finally:
-            for each in waiting:
-                each.cancel()
-
-
-def _next(waiting: list[Future]):
-    return waiting.pop(0).result()
+    if not stores:
+        raise ConfigError("samples: expected at least one store, got none")
+    first = stores[0]
+    for other in stores[1:]:
+        for name in ("shape", "variables", "observed", "fields", "periodic"):
+            one, two = getattr(first.layout, name), getattr(other.layout, name)
+            if one != two:
+                raise ConfigError(
+                    f"samples: {first.reader.path} and {other.reader.path} differ in {name}: {one} and {two}."
+                    " One training takes stores of the same contents."
+                )
+    return first.layout

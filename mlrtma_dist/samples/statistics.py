@@ -5,46 +5,31 @@ joined exactly (Chan, Golub and LeVeque 1983, eq. 2.1). Without backgrounds obse
 are, not as departures, and each type has statistics of its own, too.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from mlrtma_dist.errors import InputError
+from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.parallel.transport import Transport
 from mlrtma_dist.samples.store import Store
 
 
-@dataclass(frozen=True)
-class Statistics:
-    """Mean and standard deviation of every field of a store and, without backgrounds, of its observations, SI.
-
-    Attributes:
-        fields: their names.
-        mean, deviation: one each.
-        cases: on how many it rests; start, end: the first and last of their times, UTC.
-        observed: names of the types of observation; empty where backgrounds give departures their unit.
-        observed_mean, observed_deviation: one each.
-    """
-
-    fields: tuple[str, ...]
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
-    cases: int
-    start: str
-    end: str
-    observed: tuple[str, ...] = ()
-    observed_mean: tuple[float, ...] = ()
-    observed_deviation: tuple[float, ...] = ()
-
-
 def gather_statistics(
-    store: Store, cases: np.ndarray, tile: Tile, everyone: Transport, *, data_rank: int = 0, data_ranks: int = 1
+    stores: Sequence[Store],
+    cases: np.ndarray,
+    tile: Tile,
+    everyone: Transport,
+    *,
+    data_rank: int = 0,
+    data_ranks: int = 1,
 ) -> Statistics:
     """Mean and deviation over cases and points, or observations. Collective.
 
     Args:
+        stores: of equal contents, whose cases are numbered one after the other.
         cases: numbers of the cases to rest on (those to train on), shape (n,).
         tile: this rank's.
         everyone: all ranks.
@@ -53,27 +38,30 @@ def gather_statistics(
     Raises:
         InputError: a field or a type of observation is constant, not finite or absent.
     """
-    layout, slab = store.layout, tile.slab(0)
-    observed = () if layout.backgrounds else layout.observed
-    names = layout.fields + observed
-    held = np.zeros((3, len(names)))  # count, mean and squared departures
+    contents, slab = stores[0].contents, tile.slab(0)
+    observed = () if contents.background else contents.observed
+    names = contents.fields + observed
+    places = [(store, number) for store in stores for number in range(len(store.time))]
+    moments = np.zeros((3, len(names)))  # count, mean and squared departures
     for case in cases[data_rank::data_ranks]:
-        parts = list(store.fields(int(case), *slab).reshape(len(layout.fields), -1))
+        store, number = places[case]
+        parts = list(store.fields(number, *slab).reshape(len(contents.fields), -1))
         if observed:
-            table = store.observations(int(case), *slab)
-            parts += [table.value[table.variable == number] for number in range(len(observed))]
-        held = join(held, np.stack([_moments(values) for values in parts], 1))
-    total = np.zeros_like(held)
-    for part in everyone.collect(torch.from_numpy(held)):
+            table = store.observations(number, *slab)
+            parts += [table.value[table.variable == index] for index in range(len(observed))]
+        moments = join(moments, np.stack([_moments(values) for values in parts], 1))
+    total = np.zeros_like(moments)
+    for part in everyone.collect(torch.from_numpy(moments)):
         total = join(total, part.numpy())
     deviation = np.sqrt(total[2] / np.maximum(total[0], 1.0))
     for name, value in zip(names, deviation, strict=True):
         if not (np.isfinite(value) and value > 0.0):
-            raise InputError(f"{store.reader.path}: expected values of {name} that vary, got the deviation {value}.")
-    times, of_fields = store.time[cases], len(layout.fields)
+            paths = ", ".join(str(store.reader.path) for store in stores)
+            raise InputError(f"{paths}: expected values of {name} that vary, got the deviation {value}.")
+    times, of_fields = np.concatenate([store.time for store in stores])[cases], len(contents.fields)
     means, deviations = tuple(total[1].tolist()), tuple(deviation.tolist())
     return Statistics(
-        layout.fields,
+        contents.fields,
         means[:of_fields],
         deviations[:of_fields],
         len(cases),

@@ -1,131 +1,37 @@
-"""Store: cases at rest in one HDF5 file, cut into chunks that the domain alone decides.
+"""Store: cases at rest in one HDF5 file, cut into chunks that the domain alone decides; a source of cases.
 
-    time          (case,)                     seconds since 1970, UTC
-    fields        (case, field, y, x)         float32, chunks of (1, all fields, edge, edge)
-    first         (case, chunk + 1)           rows of the table that belong to each chunk of each case
-    place         (row, 2)                    observations' grid coordinates (y, x), half-open cells around grid points
-    value, error  (row,)                      SI; variable (row,): its number among the types that are observed
+    time            (case,)                     seconds since 1970, UTC
+    fields          (case, field, y, x)         float32, chunks of (1, all fields, edge, edge)
+    first           (case, chunk + 1)           rows of the table that belong to each chunk of each case
+    place           (row, 2)                    grid coordinates (y, x) of reports; on the earth latitude and longitude
+    elevation, age  (row,)                      m, seconds after the time of the case
+    station, network (row,)                     names
+    value, error    (row,)                      SI; variable (row,): its number among the observed types; flags (row,)
 
-The table is ragged by time, and within a time sorted by the chunk of the fields that owns the observation, so a rank
-reads those of its own chunks only. A cell is [i - 1/2, i + 1/2): every observation has one owner.
+The table is ragged by time, and within a time sorted by the chunk of the fields that owns the report (`grid.box`), so a
+rank reads those of its own chunks only.
 """
 
-from dataclasses import asdict, dataclass, fields
-from itertools import pairwise
+from functools import cached_property
 
 import numpy as np
 
-from mlrtma_dist.grid.box import cell_of
-from mlrtma_dist.io.hdf5 import Array, Reader, StoreError
-
-FORMAT = "mlrtma samples 2"
-FIRST_FORMAT = "mlrtma samples 1"  # without units, and with nothing observed but the variables
-# 32 points: a rim of up to 32 costs one row of chunks more. On CONUS in 2 x 2 tiles a rank then reads 0.27 of a field;
-# with 64 the last tile reads 0.303.
-EDGE = 32
-ROWS = 1024  # rows of a chunk of the table: 8 KiB of places
-COLUMNS = {"place": ("float32", 2), "value": ("float32", 0), "error": ("float32", 0), "variable": ("uint8", 0)}
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a store holds.
-
-    Attributes:
-        domain: its name; shape: points in y and x; periodic: the plane closes on itself.
-        fields: names of the fields of a case, backgrounds first, in the order of ``variables``, then targets; or
-            targets alone.
-        variables: names of what is analysed.
-        edge: points on a side of a chunk.
-        observed: names of the types of observation; those with a background are the variables. Empty: the variables.
-        units: of the variables, SI. Empty: none has one.
-    """
-
-    domain: str
-    shape: tuple[int, int]
-    periodic: bool
-    fields: tuple[str, ...]
-    variables: tuple[str, ...]
-    edge: int = EDGE
-    observed: tuple[str, ...] = ()
-    units: tuple[str, ...] = ()
-
-    def __post_init__(self):
-        object.__setattr__(self, "observed", self.observed or self.variables)
-        object.__setattr__(self, "units", self.units or ("1",) * len(self.variables))
-        if len(self.units) != len(self.variables) or len(self.fields) not in (self.targets, 2 * self.targets):
-            raise StoreError(
-                f"{self.domain}: expected one target and one unit for each of {', '.join(self.variables)}, and a"
-                f" background for each or none, got the fields {', '.join(self.fields)} in {', '.join(self.units)}."
-            )
-        if self.backgrounds and self.observed != self.variables:
-            raise StoreError(
-                f"{self.domain}: where there are backgrounds what is observed must be {', '.join(self.variables)}, of"
-                f" which departures are made, got {', '.join(self.observed)}."
-            )
-
-    @property
-    def unit_of(self) -> dict[str, str]:
-        """The unit of each variable, in their order."""
-        return dict(zip(self.variables, self.units, strict=True))
-
-    @property
-    def targets(self) -> int:
-        """How many fields are to be analysed: the last ones."""
-        return len(self.variables)
-
-    @property
-    def backgrounds(self) -> int:
-        """How many fields are backgrounds: the first ones, none or one a variable."""
-        return len(self.fields) - self.targets
-
-    @property
-    def chunk_table(self) -> tuple[int, int]:
-        """Chunks in y and x."""
-        return tuple(-(-size // self.edge) for size in self.shape)
-
-    def chunk_of(self, place: np.ndarray) -> np.ndarray:
-        """Number of the chunk that owns each place (n, 2), x fastest, shape (n,)."""
-        cell = cell_of(place, self.shape, self.periodic)
-        return cell[:, 0] // self.edge * self.chunk_table[1] + cell[:, 1] // self.edge
-
-    def arrays(self, cases: int) -> dict[str, Array]:
-        """The arrays of a file of so many cases."""
-        edges = tuple(min(self.edge, size) for size in self.shape)
-        chunks = self.chunk_table[0] * self.chunk_table[1]
-        made = {
-            "time": Array((cases,), "int64", (min(cases, ROWS),)),
-            "fields": Array((cases, len(self.fields), *self.shape), "float32", (1, len(self.fields), *edges)),
-            "first": Array((cases, chunks + 1), "int64", (1, chunks + 1)),
-        }
-        for name, (dtype, width) in COLUMNS.items():
-            made[name] = Array((0, width)[: 1 + bool(width)], dtype, (ROWS, width)[: 1 + bool(width)], grows=True)
-        return made
-
-    def attributes(self) -> dict:
-        """What the file says of itself."""
-        return {"format": FORMAT, **asdict(self)}
-
-
-@dataclass(frozen=True)
-class Table:
-    """Observations of one time: place (n, 2) in grid coordinates, value, error (n,) in SI, variable (n,) by number."""
-
-    place: np.ndarray
-    value: np.ndarray
-    error: np.ndarray
-    variable: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.value)
-
-    def __getitem__(self, rows) -> "Table":
-        """Select rows by a mask, slice or index array."""
-        return Table(*(getattr(self, f.name)[rows] for f in fields(self)))
+from mlrtma_dist.fields.first_guess import FirstGuess
+from mlrtma_dist.fields.static import Static, load_static
+from mlrtma_dist.grid.box import Box, cell_of
+from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.io.hdf5 import Reader, StoreError
+from mlrtma_dist.methods.case import Case, Contents
+from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.samples.layout import COLUMNS, FORMATS, ROWS, TRAINED_ON, Layout, Table
+from mlrtma_dist.samples.stored_background import stored_first_guess
+from mlrtma_dist.simulation.worlds import world_from
 
 
 class Store:
-    """A store open for reading; ``reader.bytes_read`` counts what was taken from the disk.
+    """A store open for reading, and the source of its cases (`methods.case.Cases`).
+
+    ``reader.bytes_read`` counts what was taken from the disk.
 
     Attributes:
         layout: what it holds.
@@ -139,16 +45,100 @@ class Store:
             StoreError: the file is none, or of another format.
         """
         self.reader = Reader(path)
-        said = self.reader.attributes
-        if said.get("format") not in (FORMAT, FIRST_FORMAT):
-            raise StoreError(f"{path}: expected the format {FORMAT!r}, got {said.get('format')!r}. Make it anew.")
-        self.layout = Layout(**{f.name: _tuple(said[f.name]) for f in fields(Layout) if f.name in said})
+        attributes = self.reader.attributes
+        if attributes.get("format") not in FORMATS:
+            raise StoreError(
+                f"{path}: expected the format {FORMATS[-1]!r}, got {attributes.get('format')!r}."
+                " Make it anew with `mlrtma samples`."
+            )
+        self.layout = Layout.from_attributes(attributes)
         self.time = self.reader.read("time", [range(self.reader.shape("time")[0])]).astype("datetime64[s]")
 
-    def fields(self, case: int, rows: range, columns: range) -> np.ndarray:
+    @cached_property
+    def contents(self) -> Contents:
+        """What every case holds."""
+        layout = self.layout
+        return Contents(self.domain, layout.variables, layout.units, layout.observed, layout.backgrounds > 0, True)
+
+    @cached_property
+    def domain(self) -> Domain:
+        """The grid, as the store itself describes it; older formats name it."""
+        return self.layout.load_domain(str(self.reader.path))
+
+    @cached_property
+    def static(self) -> Static:
+        """Terrain and land of the domain."""
+        return load_static(self.domain)
+
+    @cached_property
+    def law(self):
+        """The simulated world that the cases come from, whose statistics are known; None: none is recorded."""
+        return world_from(self.reader.attributes.get("made_by"), f"{self.reader.path}: made_by")
+
+    def case(self, number: int, box: Box, withheld: np.ndarray | None = None) -> Case:
+        """A case on a box with the reports of the whole domain; see `methods.case.Cases.case`."""
+        whole = Box.whole(self.layout.shape)
+        table = self.observations(number, *_ranges(whole), every_column=True)
+        return self._case(number, box, table, withheld)
+
+    def case_of_tile(self, number: int, box: Box) -> Case:
+        """A case on a box, which may wrap on a periodic domain, with the box's own reports: what training reads."""
+        return self._case(number, box, self.observations(number, *_ranges(box)), None)
+
+    def reports(self, number: int) -> Observations:
+        """The reports of a case, n rows, in the order of `case`."""
+        table = self.observations(number, *_ranges(Box.whole(self.layout.shape)), every_column=True)
+        return self._reports(number, table)
+
+    def _case(self, number: int, box: Box, table: Table, withheld: np.ndarray | None) -> Case:
+        layout, observations = self.layout, self._reports(number, table)
+        fields = self.fields(number, *_ranges(box))
+        withheld = np.zeros(len(observations), bool) if withheld is None else withheld
+        background = dict(zip(layout.variables, fields[: layout.backgrounds], strict=False))
+        return Case(
+            self.static,
+            box,
+            self.time[number],
+            observations,
+            observations.usable & ~withheld,
+            withheld,
+            self._first_guess(number) if layout.backgrounds else None,
+            place=table.place,
+            truth=dict(zip(layout.variables, fields[layout.backgrounds :], strict=True)),
+            background=background,
+            variables=layout.variables,
+        )
+
+    def _first_guess(self, number: int) -> FirstGuess:
+        """The background at any point; whole fields are read when a point is asked for."""
+        rows, columns = _ranges(Box.whole(self.layout.shape))
+
+        def read(index: int) -> np.ndarray:
+            return self.fields(number, rows, columns, range(index, index + 1))[0]
+
+        name = f"background of {self.reader.path.name}"
+        return stored_first_guess(self.static, self.time[number], self.layout.variables, read, name)
+
+    def _reports(self, number: int, table: Table) -> Observations:
+        names = np.array(self.layout.observed)
+        return Observations.build(
+            station=table.station,
+            network=table.network,
+            latitude=table.latitude,
+            longitude=table.longitude,
+            elevation=table.elevation,
+            time=self.time[number] + table.age.astype("timedelta64[s]"),
+            variable=names[table.variable] if len(table) else np.empty(0, str),
+            value=table.value,
+            error=table.error,
+            flags=table.flags,
+            source=self.reader.path.name,
+        )
+
+    def fields(self, case: int, rows: range, columns: range, which: range | None = None) -> np.ndarray:
         """A box of a case's fields, shape (field, y, x); where the domain wraps the ranges may leave it."""
         parts_y, parts_x = (self._pieces(r, axis) for axis, r in enumerate((rows, columns)))
-        every = range(len(self.layout.fields))
+        every = range(len(self.layout.fields)) if which is None else which
         if len(parts_y) == len(parts_x) == 1:  # joining a single piece would copy it: a quarter of the time to read it
             return self.reader.read("fields", [range(case, case + 1), every, parts_y[0], parts_x[0]])[0]
         bands = [
@@ -157,8 +147,13 @@ class Store:
         ]
         return np.concatenate(bands, -2)
 
-    def observations(self, case: int, rows: range, columns: range) -> Table:
-        """The observations that a box of cells owns; places are the store's own, also where the ranges wrap."""
+    def observations(self, case: int, rows: range, columns: range, every_column: bool = False) -> Table:
+        """The reports that a box of cells owns; places are the store's own, also where the ranges wrap.
+
+        Args:
+            case: its number; rows, columns: of the box.
+            every_column: read all columns; else those that a network is trained on.
+        """
         edge, table = self.layout.edge, self.layout.chunk_table
         first = self.reader.read("first", [range(case, case + 1), range(table[0] * table[1] + 1)])[0]
         lines = [
@@ -168,8 +163,7 @@ class Store:
         wanted = [np.unique(each // edge).tolist() for each in lines]
         chunks = [y * table[1] + x for y in wanted[0] for x in wanted[1]]
         spans = joined_spans([(int(first[low]), int(first[high])) for low, high in runs(chunks)], ROWS)
-        tables = [self._rows(range(*span)) for span in spans]
-        joined = Table(*(np.concatenate([getattr(t, f.name) for t in tables]) for f in fields(Table)))
+        joined = Table.concatenate([self._rows(range(*span), every_column) for span in spans])
         cell = cell_of(joined.place, self.layout.shape, self.layout.periodic)
         inside = np.ones(len(cell), bool)
         for axis, each in enumerate(lines):
@@ -178,9 +172,12 @@ class Store:
             inside &= ours[cell[:, axis]]
         return joined[inside]
 
-    def _rows(self, rows: range) -> Table:
-        width = {name: [range(2)] if size else [] for name, (_, size) in COLUMNS.items()}
-        return Table(*(self.reader.read(f.name, [rows, *width[f.name]]) for f in fields(Table)))
+    def _rows(self, rows: range, every_column: bool) -> Table:
+        columns = {}
+        for name, (_, width) in COLUMNS.items():
+            if (every_column or name in TRAINED_ON) and self.reader.has(name):
+                columns[name] = self.reader.read(name, [rows, *([range(width)] if width else [])])
+        return Table.of(len(rows), columns, self.domain)
 
     def _pieces(self, wanted: range, axis: int) -> list[range]:
         """A range as pieces within the domain; one that wraps has more than one."""
@@ -195,6 +192,10 @@ class Store:
         return pieces
 
 
+def _ranges(box: Box) -> tuple[range, range]:
+    return range(box.y0, box.y1), range(box.x0, box.x1)
+
+
 def runs(numbers: list[int]) -> list[tuple[int, int]]:
     """Sorted numbers as half-open runs of consecutive ones.
 
@@ -204,7 +205,7 @@ def runs(numbers: list[int]) -> list[tuple[int, int]]:
     """
     breaks = [i for i in range(1, len(numbers)) if numbers[i] != numbers[i - 1] + 1]
     edges = [0, *breaks, len(numbers)]
-    return [(numbers[low], numbers[high - 1] + 1) for low, high in pairwise(edges)]
+    return [(numbers[low], numbers[high - 1] + 1) for low, high in zip(edges, edges[1:], strict=False)]
 
 
 def joined_spans(spans: list[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
@@ -221,7 +222,3 @@ def joined_spans(spans: list[tuple[int, int]], gap: int) -> list[tuple[int, int]
         else:
             joined.append((low, high))
     return joined
-
-
-def _tuple(value):
-    return tuple(value) if isinstance(value, list) else value

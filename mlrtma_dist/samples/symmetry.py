@@ -7,12 +7,14 @@ shifted alone.
 A point (i, j) of the new case is read at the source: transposed, then mirrored, then shifted.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.linalg.noise import philox
+from mlrtma_dist.methods.sample import Sample
 
 
 @dataclass(frozen=True)
@@ -72,3 +74,16 @@ class Symmetry:
         place = np.where(self.mirror, self.size - 1 - place, place)
         place = place[:, ::-1] if self.transpose else place
         return (place + 0.5) % self.size - 0.5
+
+    def sample(self, source: Sample, signed: int) -> Sample:
+        """The new case's sample from that of the source box: moved, and the sign changed of all but the masks.
+
+        Args:
+            source: of the box that `source` names; signed: leading channels of the input that change sign.
+        """
+        moves = Symmetry(self.size, self.shift, self.mirror, self.transpose)
+        inputs, target = (np.ascontiguousarray(moves.field(each.numpy())) for each in (source.inputs, source.target))
+        if self.sign != 1:
+            inputs[:, :signed] *= self.sign
+            target *= self.sign
+        return replace(source, inputs=torch.from_numpy(inputs), target=torch.from_numpy(target))

@@ -8,14 +8,14 @@ from functools import cached_property
 
 import numpy as np
 
-from mlrtma_dist.grid.box import Box
+from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.linalg.noise import distinct_points, normal
 from mlrtma_dist.linalg.spectral import SpectralCovariance
-from mlrtma_dist.samples.build import Case
-from mlrtma_dist.samples.store import Layout, Table
+from mlrtma_dist.methods.case import Contents
+from mlrtma_dist.simulation.source import Drawn, PlaneCases, PlaneReports, require_plane
 
 TRUTH, BACKGROUND, PLACES, ERRORS = range(4)  # channels of the noise
-EPOCH = np.datetime64("2000-01-01T00:00:00", "s")  # the cases have no date; one an hour from here on names them
+VARIABLE = "field"  # the name of the one that is analysed
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class GaussianPlane:
     observations: int = 200
     observation_error: float = 0.1
     seed: int = 1
+    variable = VARIABLE
 
     def __post_init__(self):
         if not 0 <= self.observations <= self.size**2:
@@ -66,16 +67,18 @@ class GaussianPlane:
             SpectralCovariance.gaussian(self.shape, f.length, f.deviation) for f in (self.truth, self.background_error)
         )
 
-    def layout(self, name: str, edge: int) -> Layout:
-        """How a store keeps such cases; chunks of ``edge`` points."""
-        return Layout(name, self.shape, True, ("background", "truth"), ("field",), edge)
+    def on(self, domain: Domain, first: int = 0, count: int = 1) -> PlaneCases:
+        """The cases of the world on a plane, ``count`` from number ``first`` on.
 
-    def time(self, cases: int) -> np.ndarray:
-        """The names of so many cases, datetime64[s]."""
-        return EPOCH + np.arange(cases).astype("timedelta64[h]")
+        Raises:
+            ConfigError: the domain is no periodic plane of the world's size.
+        """
+        require_plane(domain, self.shape)
+        contents = Contents(domain, (VARIABLE,), ("1",), (VARIABLE,), background=True, truth=True)
+        return PlaneCases(contents, self, self.draw, first, count)
 
-    def draw(self, number: int) -> tuple[np.ndarray, Table]:
-        """A whole case: background and truth, shape (2, y, x), and the observations."""
+    def draw(self, number: int) -> Drawn:
+        """A whole case: truth and background, shape (y, x), and the reports."""
         covariance, error = self.covariances
         truth = covariance.draw(self.seed, member=number, channel=TRUTH)
         background = truth + error.draw(self.seed, member=number, channel=BACKGROUND)
@@ -83,9 +86,5 @@ class GaussianPlane:
         noise = normal(self.seed, *place.T, member=number, channel=ERRORS)
         value = truth[tuple(place.T)] + self.observation_error * noise
         error_of_each = np.full(len(value), self.observation_error)
-        return np.stack([background, truth]), Table(place, value, error_of_each, np.zeros(len(value), np.int64))
-
-    def make(self, number: int, box: Box) -> Case:
-        """The case of a number, on a box of the plane; see `build.build_store`."""
-        fields, table = self.draw(number)
-        return Case(fields[:, box.y0 : box.y1, box.x0 : box.x1], table[box.owns(table.place)])
+        reports = PlaneReports(place, np.zeros(len(value), np.int64), value, error_of_each)
+        return {VARIABLE: truth}, {VARIABLE: background}, reports

@@ -16,16 +16,15 @@ import numpy as np
 import torch
 
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.grid.box import Box
+from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.linalg.noise import distinct_points, normal, uniform
 from mlrtma_dist.linalg.spectral import SpectralCovariance
+from mlrtma_dist.methods.case import Contents
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.observations.indirect import TYPES, VARIABLES, IndirectTypes
 from mlrtma_dist.physics.balance import balanced
 from mlrtma_dist.physics.shallow_water import ShallowWater
-from mlrtma_dist.samples.build import Case
-from mlrtma_dist.samples.store import Layout, Table
-from mlrtma_dist.simulation.gaussian_plane import EPOCH
+from mlrtma_dist.simulation.source import Drawn, PlaneCases, PlaneReports, require_plane
 
 STREAM, KIND_OF_WEATHER, PLACES, ERRORS = 0, 1, 2, 2 + len(TYPES)  # channels of the noise; a type has its own of each
 TOGETHER = 16  # cases integrated at once: per case half the time of four, and no less with more
@@ -80,13 +79,20 @@ class ShallowPlane:
         """Points in y and x."""
         return self.size, self.size
 
-    def layout(self, name: str, edge: int) -> Layout:
-        """How a store keeps such cases; chunks of ``edge`` points."""
-        return Layout(name, self.shape, True, VARIABLES, VARIABLES, edge, TYPES, ("m", "m s-1", "m s-1"))
+    def on(self, domain: Domain, first: int = 0, count: int = 1) -> PlaneCases:
+        """The cases of the world on a plane, ``count`` from number ``first`` on.
 
-    def time(self, cases: int) -> np.ndarray:
-        """The names of so many cases, datetime64[s]."""
-        return EPOCH + np.arange(cases).astype("timedelta64[h]")
+        Raises:
+            ConfigError: the domain is no periodic plane of the world's size.
+        """
+        require_plane(domain, self.shape)
+        contents = Contents(domain, VARIABLES, ("m", "m s-1", "m s-1"), TYPES, background=False, truth=True)
+        return PlaneCases(contents, self, self.draw, first, count)
+
+    def draw(self, number: int) -> Drawn:
+        """A whole case: truth of h, u and v, shape (y, x), no background, and the reports of all types."""
+        truth = self.truth(number)
+        return dict(zip(VARIABLES, truth, strict=True)), {}, self.observe(number, truth)
 
     def truth(self, number: int) -> np.ndarray:
         """h, u, v of a case, shape (3, y, x), m and m s-1.
@@ -97,21 +103,15 @@ class ShallowPlane:
         block, place = divmod(number, TOGETHER)
         return _block(self, block)[place]
 
-    def observe(self, number: int, truth: np.ndarray) -> Table:
-        """The observations of a case whose truth is known, type by type."""
-        everything, tables = self.indirect.fields(truth), []
+    def observe(self, number: int, truth: np.ndarray) -> PlaneReports:
+        """The reports of a case whose truth is known, type by type."""
+        everything, parts = self.indirect.fields(truth), []
         for kind, (count, error) in enumerate(zip(self.observations, self.observation_error, strict=True)):
             place = distinct_points(self.seed, self.shape, count, member=number, channel=PLACES + kind)
             noise = normal(self.seed, *place.T, member=number, channel=ERRORS + kind)
             value = everything[kind][tuple(place.T)] + error * noise
-            tables.append((place, value, np.full(count, error), np.full(count, kind)))
-        return Table(*(np.concatenate(column) for column in zip(*tables, strict=True)))
-
-    def make(self, number: int, box: Box) -> Case:
-        """The case of a number, on a box of the plane; see `build.build_store`."""
-        truth = self.truth(number)
-        table = self.observe(number, truth)
-        return Case(truth[:, box.y0 : box.y1, box.x0 : box.x1], table[box.owns(table.place)])
+            parts.append((place, np.full(count, kind), value, np.full(count, error)))
+        return PlaneReports(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 @functools.lru_cache(maxsize=2)

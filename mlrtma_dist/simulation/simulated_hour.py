@@ -85,6 +85,13 @@ def simulate_hour(
     return SimulatedHour(*states, report(sites, truth_at(sites, truth, static), time, seed, simulation.reporting))
 
 
+def lateness(station: np.ndarray, seed: int) -> np.ndarray:
+    """How long after the hour (negative: before it) each station reports, s, shape (n,); always the same."""
+    if not len(station):
+        return np.zeros(0)
+    return (2.0 * uniform(seed, numbers_of(station), 0, channel=MINUTES) - 1.0) * LATEST
+
+
 def report(
     sites: Sites, truth: dict[str, np.ndarray], time: np.datetime64, seed: int, reporting: Reporting
 ) -> Observations:
@@ -93,7 +100,7 @@ def report(
     Args:
         truth: variable -> what is true at the stations, SI, shape (n,).
     """
-    late = (2.0 * uniform(seed, numbers_of(sites.station), 0, channel=MINUTES) - 1.0) * LATEST
+    late = lateness(sites.station, seed)
     tables = []
     for name, (value, comes) in reporting.values(sites, truth, time, seed).items():
         tables.append(

@@ -10,20 +10,21 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mlrtma_dist import clock
+from mlrtma_dist.fields.gridded import GriddedFirstGuess
+from mlrtma_dist.fields.state import State
 from mlrtma_dist.fields.static import Static, load_static
 from mlrtma_dist.grid.box import Box, cell_of
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.interpolate import bilinear
+from mlrtma_dist.methods.case import Case, Contents
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.observations.readers import read_observations
 from mlrtma_dist.observations.stations import read_stations
 from mlrtma_dist.observations.table import Observations
-from mlrtma_dist.samples.build import Case
-from mlrtma_dist.samples.store import Layout, Table
 from mlrtma_dist.simulation.ground import require_earth
 from mlrtma_dist.simulation.model_error import ModelError
 from mlrtma_dist.simulation.reporting import Reporting, error_of, truth_at
-from mlrtma_dist.simulation.simulated_hour import Simulation
+from mlrtma_dist.simulation.simulated_hour import Simulation, lateness
 from mlrtma_dist.simulation.sites import KINDS, Sites, joined, listed_sites, observed_sites, random_sites
 from mlrtma_dist.simulation.weather import Weather
 
@@ -68,7 +69,7 @@ class Stations:
 
 @dataclass(frozen=True)
 class SimulatedWeather:
-    """A world of twins.
+    """A simulated weather: its variables, times, stations and errors.
 
     Attributes:
         variables: of ``names.VARIABLES``, in a store's order.
@@ -96,18 +97,8 @@ class SimulatedWeather:
             raise ValueError(f"every: expected whole hours from 1, got {self.every}")
         clock.parse_time(self.start)
 
-    def layout(self, domain: Domain, edge: int) -> Layout:
-        """How a store keeps such cases; chunks of ``edge`` points."""
-        fields = tuple(f"{part}_{name}" for part in ("background", "truth") for name in self.variables)
-        units = tuple(VARIABLES[name].unit for name in self.variables)
-        return Layout(domain.name, domain.shape, False, fields, self.variables, edge, units=units)
-
-    def time(self, cases: int) -> np.ndarray:
-        """Of so many cases, datetime64[s]."""
-        return clock.parse_time(self.start) + self.every * np.arange(cases).astype("timedelta64[h]")
-
-    def on(self, domain: Domain) -> "SimulatedWeatherCases":
-        """The cases on a domain, with its terrain and stations.
+    def on(self, domain: Domain, first: int = 0, count: int = 1) -> "SimulatedWeatherCases":
+        """The cases on a domain, with its terrain and stations, ``count`` from number ``first`` on.
 
         Raises:
             InputError: terrain or stations cannot be had, or the domain is a plane.
@@ -116,39 +107,105 @@ class SimulatedWeather:
         static = load_static(domain)
         sites = self.stations.sites(static, self.seed)
         ground = bilinear(static.terrain, sites.row, sites.column).astype(np.float64)
-        return SimulatedWeatherCases(self, static, replace(sites, elevation=ground))
+        return SimulatedWeatherCases(self, static, replace(sites, elevation=ground), first, count)
 
 
 @dataclass(frozen=True)
 class SimulatedWeatherCases:
-    """SimulatedWeather on a domain: world, static fields, and stations at the terrain's height."""
+    """Simulated weather on a domain as a source of cases (`methods.case.Cases`); stations stand on the terrain.
 
-    world: SimulatedWeather
+    Attributes:
+        law: the world; static: the domain; sites: of the stations.
+        first: number of the first case in the world; count: of cases.
+    """
+
+    law: SimulatedWeather
     static: Static
     sites: Sites
+    first: int
+    count: int
 
-    def make(self, number: int, box: Box) -> Case:
-        """The case of a number, on a box of the domain; see `build.build_store`."""
-        world, shape = self.world, self.static.domain.shape
-        time = world.time(number + 1)[number]
+    @property
+    def contents(self) -> Contents:
+        """What every case holds."""
+        names = self.law.variables
+        return Contents(
+            self.static.domain, names, tuple(VARIABLES[name].unit for name in names), names, background=True, truth=True
+        )
+
+    @property
+    def time(self) -> np.ndarray:
+        """Of every case, datetime64[s], shape (case,)."""
+        hours = self.law.every * np.arange(self.first, self.first + self.count)
+        return clock.parse_time(self.law.start) + hours.astype("timedelta64[h]")
+
+    def reports(self, number: int) -> Observations:
+        """The reports of a case, n rows."""
+        return self.case(number, Box.whole(self.static.domain.shape)).observations
+
+    def case(self, number: int, box: Box, withheld: np.ndarray | None = None) -> Case:
+        """A case on a box with the reports of the whole domain; see `methods.case.Cases.case`."""
+        whole = Box.whole(self.static.domain.shape)
+        case = self.case_of_tile(number, whole)
+        withheld = np.zeros(len(case.observations), dtype=bool) if withheld is None else withheld
+        background, truth = (
+            {name: field[box.slices] for name, field in group.items()} for group in (case.background, case.truth)
+        )
+        return replace(case, box=box, used=~withheld, withheld=withheld, background=background, truth=truth)
+
+    def case_of_tile(self, number: int, box: Box) -> Case:
+        """A case on a box with the reports of the stations that the box owns."""
+        law, shape, time = self.law, self.static.domain.shape, self.time[number]
         # one point more, as far as the domain reaches: a station between two boxes lies between points of both
         wide = Box(max(box.y0 - 1, 0), min(box.y1 + 1, shape[0]), max(box.x0 - 1, 0), min(box.x1 + 1, shape[1]))
-        simulation = Simulation(world.weather, world.model, world.reporting)
-        truth, believed = simulation.fields(self.static, wide, time, world.seed)
+        simulation = Simulation(law.weather, law.model, law.reporting)
+        truth, background = simulation.fields(self.static, wide, time, law.seed)
         cut = (slice(box.y0 - wide.y0, box.y1 - wide.y0), slice(box.x0 - wide.x0, box.x1 - wide.x0))
-        fields = np.stack([part[name][cut] for part in (believed, truth) for name in world.variables])
-        return Case(fields, self._table(truth, box, wide, time))
+        reports, place = self._reports(truth, box, wide, time)
+        everything = np.ones(len(reports), dtype=bool)
+        own, other = ({name: field[name][cut] for name in law.variables} for field in (truth, background))
+        state = State(self.static.domain, time, background, self.static.terrain, "simulated background")
+        guess = GriddedFirstGuess(state, state.origin) if box.shape == shape else None
+        return Case(
+            self.static,
+            box,
+            time,
+            reports,
+            everything,
+            ~everything,
+            guess,
+            place=place,
+            truth=own,
+            background=other,
+            variables=law.variables,
+        )
 
-    def _table(self, truth: dict[str, np.ndarray], box: Box, wide: Box, time: np.datetime64) -> Table:
-        """What the stations of a box say, by the truth on the wider box around it."""
+    def _reports(self, truth: dict[str, np.ndarray], box: Box, wide: Box, time: np.datetime64):
+        """The reports of the stations of a box, by the truth on the wider box around it, and their grid coordinates."""
         place = np.stack([self.sites.row, self.sites.column], 1)
-        mine = box.owns(cell_of(place, self.static.domain.shape, False))
-        sites, place = self.sites[mine], place[mine]
-        true = truth_at(sites, truth, self.static, (wide.y0, wide.x0))
-        said = self.world.reporting.values(sites, true, time, self.world.seed)
-        parts = []
-        for number, name in enumerate(self.world.variables):
-            value, comes = said[name]
-            error = error_of(name, sites.kind)[0] * (value if VARIABLES[name].transform == "log" else 1.0)
-            parts.append((place[comes], value[comes], error[comes], np.full(comes.sum(), number)))
-        return Table(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        rows = box.owns(cell_of(place, self.static.domain.shape, False))
+        sites, place = self.sites[rows], place[rows]
+        at_sites = truth_at(sites, truth, self.static, (wide.y0, wide.x0))
+        values = self.law.reporting.values(sites, at_sites, time, self.law.seed)
+        tables, places = [], []
+        for name in self.law.variables:
+            value, comes = values[name]
+            scale = value if VARIABLES[name].transform == "log" else 1.0
+            error = error_of(name, sites.kind)[0] * scale
+            kept = sites[comes]
+            tables.append(
+                Observations.build(
+                    station=kept.station,
+                    network=kept.network,
+                    latitude=kept.latitude,
+                    longitude=kept.longitude,
+                    elevation=kept.elevation,
+                    time=time + lateness(kept.station, self.law.seed).astype("timedelta64[s]"),
+                    variable=name,
+                    value=value[comes],
+                    error=error[comes],
+                    source="simulated",
+                )
+            )
+            places.append(place[comes])
+        return Observations.concatenate(tables), np.concatenate(places)

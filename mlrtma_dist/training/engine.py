@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mlrtma_dist.methods.learned import LearnedMethod
+from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.nn.neighbourhood import Neighbourhood
 from mlrtma_dist.parallel.ranks import Ranks
-from mlrtma_dist.samples.sample import Sample
 from mlrtma_dist.training import engine_settings, partition
-from mlrtma_dist.training.learned import Learned
 from mlrtma_dist.training.losses import global_loss, global_weight, suspects
 
 
@@ -39,7 +39,7 @@ class Progress:
 class _Forward(nn.Module):
     """The method's loss as a module, so that DeepSpeed sees every use of the network."""
 
-    def __init__(self, method: Learned, neighbourhood: Neighbourhood):
+    def __init__(self, method: LearnedMethod, neighbourhood: Neighbourhood):
         super().__init__()
         self.network = method.network
         self._method, self._neighbourhood = [method], neighbourhood  # a list hides it from Module's registration
@@ -61,7 +61,7 @@ class Engine:
     """
 
     def __init__(
-        self, method: Learned, world: Ranks, neighbourhood: Neighbourhood, settings: dict, parts: Sequence[int]
+        self, method: LearnedMethod, world: Ranks, neighbourhood: Neighbourhood, settings: dict, parts: Sequence[int]
     ):
         """Start DeepSpeed. Collective; rank 0's weights become everyone's.
 

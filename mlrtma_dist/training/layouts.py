@@ -41,7 +41,7 @@ class Training:
     """What is trained.
 
     Attributes:
-        method: a `Learned`.
+        method: a `methods.learned.LearnedMethod`.
         domain: points in y and x; name: of it; periodic: whether y, x wrap.
         channels: of inputs and target.
         batch: samples a step; micro_batch: samples at once on a rank.

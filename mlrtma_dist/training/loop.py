@@ -1,19 +1,19 @@
 """The loop: steps, validation, checkpoints, until the plan is done or the job is asked to stop."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 
-from mlrtma_dist.samples.sample import Sample
+from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.training import order
 from mlrtma_dist.training.average import Average
 from mlrtma_dist.training.engine import Engine
-from mlrtma_dist.training.learned import Cases
 from mlrtma_dist.training.schedule import Schedule
 from mlrtma_dist.training.stop_signal import StopSignal
 from mlrtma_dist.weights import checkpoint
@@ -55,10 +55,24 @@ Report = Callable[[dict], None]
 Score = Callable[[Engine], float]
 
 
+class Samples(Protocol):
+    """The samples to train on, on this rank's tile.
+
+    Attributes:
+        time: UTC of every case, datetime64[s], shape (n,).
+    """
+
+    time: np.ndarray
+
+    def stream(self, batches: Iterable[Sequence[int]]) -> Iterator[Sample]:
+        """Read batches of cases, by their indices, in this order; may read ahead."""
+        ...
+
+
 class Training:
     """An engine on its way through a plan."""
 
-    def __init__(self, engine: Engine, data: Cases, plan: Plan, score: Score | None = None):
+    def __init__(self, engine: Engine, data: Samples, plan: Plan, score: Score | None = None):
         """Prepare; ``score`` gives the number to be made small, None: the mean loss over the validation cases."""
         self.engine, self.data, self.plan = engine, data, plan
         self.parts = plan.schedule.parts(plan.data_ranks)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from mlrtma_dist.errors import InputError
+from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.parallel.transport import Transport
-from mlrtma_dist.samples.sample import Sample
 
 
 class LossError(InputError):

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
+from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.nn.neighbourhood import Alone
-from mlrtma_dist.samples.sample import Sample
 from mlrtma_dist.training import engine_settings
 
 
@@ -38,7 +38,7 @@ def estimate(
     """Estimate from a forward pass without data (PyTorch's meta device), as if the tile were alone.
 
     Args:
-        method: a `Learned`; it is not changed.
+        method: a `methods.learned.LearnedMethod`; it is not changed.
         tile_shape: points of the largest tile, rounded up to the network's alignment here.
         channels: of inputs and target.
         micro_batch: samples at once; ranks: that share what ZeRO divides.

@@ -49,7 +49,7 @@ def of_pass(method, tile: Tile, channels: tuple[int, int], micro_batch: int, set
     """Count a pass.
 
     Args:
-        method: a `Learned`; it is not changed.
+        method: a `methods.learned.LearnedMethod`; it is not changed.
         tile: whose work and letters are counted.
         channels: of inputs and target; micro_batch: samples at once.
         settings: the ``engine:`` section.

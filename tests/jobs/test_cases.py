@@ -20,7 +20,7 @@ from mlrtma_dist.methods.unet import UNetMethod, UNetSettings
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.samples.build import build_store
-from mlrtma_dist.samples.statistics import Statistics
+from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
 from mlrtma_dist.weights import checkpoint
 from mlrtma_dist.weights.manifest import Run as Origin

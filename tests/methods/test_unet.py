@@ -17,7 +17,7 @@ from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.samples.build import build_store
 from mlrtma_dist.samples.dataset import Dataset
-from mlrtma_dist.samples.statistics import Statistics
+from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.samples.store import Store
 from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
 

@@ -12,8 +12,9 @@ from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.parallel.transport import Transport
 from mlrtma_dist.samples.build import build_store
 from mlrtma_dist.samples.dataset import Dataset, read_ahead
-from mlrtma_dist.samples.encode import encode
-from mlrtma_dist.samples.statistics import Statistics, gather_statistics
+from mlrtma_dist.methods.encode import encode
+from mlrtma_dist.methods.statistics import Statistics
+from mlrtma_dist.samples.statistics import gather_statistics
 from mlrtma_dist.samples.store import Store
 from mlrtma_dist.samples.symmetry import Symmetry
 from mlrtma_dist.simulation.gaussian_plane import Field, GaussianPlane

@@ -12,7 +12,7 @@ from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.reduce import sum_gradients
-from mlrtma_dist.samples.sample import Sample
+from mlrtma_dist.methods.sample import Sample
 
 SMALL = UNetSettings(widths=(8, 16, 16), groups=4)
 NO_BACKGROUND = UNetSettings(variables=3, observed=5, background_deviation=None, widths=(8, 16, 16), groups=4)

@@ -9,7 +9,7 @@ from mlrtma_dist.nn.layers import randomise
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.nn.unet import UNet, UNetConfig
 from mlrtma_dist.parallel.mesh import make_groups
-from mlrtma_dist.samples.sample import Sample
+from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.training.engine import Engine
 from mlrtma_dist.training.loop import Plan, Training
 from mlrtma_dist.training.order import batches_from

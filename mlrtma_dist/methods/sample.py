@@ -1,0 +1,52 @@
+"""Sample: a batch of encoded cases, as a learned method takes it, on the tile that this rank owns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A batch of cases on a tile; y northward, normalised units.
+
+    Attributes:
+        inputs: of the network, shape (batch, channel, y, x).
+        target: of the network's output, shape (batch, channel, y, x).
+        mask: weight of each target point, 0 where nothing is known, shape (batch, 1, y, x); None weighs all points 1.
+        time: UTC of each case, datetime64[s], shape (batch,); names the case in messages.
+    """
+
+    inputs: Tensor
+    target: Tensor
+    mask: Tensor | None
+    time: np.ndarray
+
+    @classmethod
+    def join(cls, samples: Sequence["Sample"]) -> "Sample":
+        """Samples side by side as one batch; where one has a mask all must have one."""
+        if len(samples) == 1:
+            return samples[0]
+        inputs, target = (torch.cat([getattr(each, name) for each in samples]) for name in ("inputs", "target"))
+        masks = [each.mask for each in samples if each.mask is not None]
+        assert len(masks) in (0, len(samples)), "samples of one batch have masks, or none has"
+        time = np.concatenate([each.time for each in samples])
+        return cls(inputs, target, torch.cat(masks) if masks else None, time)
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> "Sample":
+        """The same batch on a device; itself if it is there."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pinned(self) -> "Sample":
+        """The same batch in pinned memory, from which copies to a GPU do not wait."""
+        return self._each(Tensor.pin_memory)
+
+    def record(self, stream) -> None:
+        """Tell the allocator that a CUDA stream uses the tensors."""
+        self._each(lambda tensor: tensor.record_stream(stream) or tensor)
+
+    def _each(self, change) -> "Sample":
+        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: change(each) for name, each in tensors.items() if isinstance(each, Tensor)})

@@ -1,0 +1,122 @@
+"""What the sources of simulated planes share: cases without a date, whose reports stand at grid points."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from mlrtma_dist import config
+from mlrtma_dist.fields.first_guess import FirstGuess
+from mlrtma_dist.fields.plane import PlaneFirstGuess
+from mlrtma_dist.fields.static import Static, load_static
+from mlrtma_dist.grid.box import Box
+from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.methods.case import Case, Contents
+from mlrtma_dist.observations.table import Observations
+
+EPOCH = np.datetime64("2000-01-01T00:00:00", "s")  # the cases have no date; one per hour from here on names them
+
+
+def hours_from_epoch(first: int, count: int) -> np.ndarray:
+    """The times that name cases, datetime64[s], shape (count,)."""
+    return EPOCH + np.arange(first, first + count).astype("timedelta64[h]")
+
+
+@dataclass(frozen=True)
+class PlaneReports:
+    """Reports at grid points of a plane, n rows.
+
+    Attributes:
+        place: grid points (y, x), integers of shape (n, 2).
+        kind: number of each one's type, shape (n,).
+        value, error: SI, shape (n,).
+    """
+
+    place: np.ndarray
+    kind: np.ndarray
+    value: np.ndarray
+    error: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+
+Drawn = tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray], PlaneReports]  # truth, background, reports
+
+
+@dataclass(frozen=True)
+class PlaneCases:
+    """Cases of a world on a periodic plane (`methods.case.Cases`).
+
+    Attributes:
+        contents: what every case holds.
+        law: the world, whose statistics are known.
+        draw: the whole case of a number: truth and background by variable, shape (y, x), and reports.
+        first: number of the first case in the world; count: of cases.
+    """
+
+    contents: Contents
+    law: object
+    draw: Callable[[int], Drawn]
+    first: int
+    count: int
+
+    @property
+    def time(self) -> np.ndarray:
+        """The times that name the cases, datetime64[s], shape (case,)."""
+        return hours_from_epoch(self.first, self.count)
+
+    @cached_property
+    def static(self) -> Static:
+        """The flat ground of the plane."""
+        return load_static(self.contents.domain)
+
+    def reports(self, number: int) -> Observations:
+        """The reports of a case, n rows."""
+        return self.case(number, Box.whole(self.contents.domain.shape)).observations
+
+    def case(self, number: int, box: Box, withheld: np.ndarray | None = None) -> Case:
+        """A case on a box with the reports of the whole plane; see `methods.case.Cases.case`."""
+        truth, background, reports = self.draw(self.first + number)
+        time, count = self.time[number], len(reports)
+        table = Observations.build(
+            station=np.full(count, ""),
+            latitude=np.nan,
+            longitude=np.nan,
+            time=np.full(count, time),
+            variable=np.array(self.contents.observed)[reports.kind],
+            value=reports.value,
+            error=reports.error,
+            source="simulated",
+        )
+        withheld = np.zeros(count, dtype=bool) if withheld is None else withheld
+        return Case(
+            self.static,
+            box,
+            time,
+            table,
+            ~withheld,
+            withheld,
+            self._first_guess(background),
+            place=reports.place,
+            truth={name: field[box.slices] for name, field in truth.items()},
+            background={name: field[box.slices] for name, field in background.items()},
+            variables=self.contents.variables,
+        )
+
+    def case_of_tile(self, number: int, box: Box) -> Case:
+        """The same: a writer takes the reports that its box owns."""
+        return self.case(number, box)
+
+    def _first_guess(self, background: Mapping[str, np.ndarray]) -> FirstGuess | None:
+        return PlaneFirstGuess(self.contents.domain, background, "simulated background") if background else None
+
+
+def require_plane(domain: Domain, shape: tuple[int, int]) -> None:
+    """Raise ConfigError unless a domain is a periodic plane of ``shape``."""
+    if domain.shape != shape or not domain.periodic:
+        raise config.ConfigError(
+            f"domain: expected a periodic plane of {shape} points, as of the cases' world, got {domain.name} of"
+            f" {domain.shape}"
+        )

@@ -1,0 +1,55 @@
+"""A trained method: all of it comes from its checkpoint, without DeepSpeed."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from mlrtma_dist import config
+from mlrtma_dist.methods.learned import LearnedMethod
+from mlrtma_dist.methods.registry import LEARNED, METHODS
+from mlrtma_dist.methods.statistics import Statistics
+from mlrtma_dist.weights.checkpoint import Checkpoint
+from mlrtma_dist.weights.manifest import CheckpointError, Manifest
+
+FORMER = {"regression": "unet"}  # names of methods in older checkpoints
+
+
+@dataclass(frozen=True)
+class TrainedMethod:
+    """A method with trained weights.
+
+    Attributes:
+        folder: of the checkpoint; manifest: what it is.
+        name: of ``methods.registry.METHODS``.
+        method: with the trained weights (their average where there is one) and the statistics of its training cases.
+    """
+
+    folder: Path
+    manifest: Manifest
+    name: str
+    method: LearnedMethod
+
+
+def load_trained(folder) -> TrainedMethod:
+    """Read a checkpoint.
+
+    Raises:
+        CheckpointError: none, damaged, of another network, or of a method that this software does not have.
+    """
+    saved = Checkpoint(Path(folder))
+    run = saved.manifest.run
+    name = FORMER.get(run.method, run.method)
+    if name not in LEARNED:
+        raise CheckpointError(f"{folder}: expected a checkpoint of {', '.join(LEARNED)}, got one of {run.method}.")
+    settings = config.parse_yaml(run.config, f"{folder}: configuration").get("settings", {})
+    method = METHODS[name].untrained(settings, str(folder))
+    saved.load_into(method.network)
+    method.network.eval()
+    method.statistics = _statistics(run.statistics, folder)
+    return TrainedMethod(saved.folder, saved.manifest, name, method)
+
+
+def _statistics(recorded: dict, folder) -> Statistics:
+    names = {each.name for each in fields(Statistics)}
+    if not {"fields", "mean", "deviation", "cases", "start", "end"} <= set(recorded) <= names:
+        raise CheckpointError(f"{folder}: its statistics are not those of this software: {', '.join(recorded)}.")
+    return Statistics(**{name: tuple(each) if isinstance(each, list) else each for name, each in recorded.items()})
