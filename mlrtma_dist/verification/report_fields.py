@@ -21,14 +21,14 @@ class FieldVerification:
         scores: of ``field_scores.score_fields``.
         sums: what the scores were made of, of each method shape (case, variable, 3).
         units: of the errors of each variable, "1" where there is none, in the order of ``sums``.
-        judged: the method whose ratio to every other is shown; None: no ratios.
+        numerator: the method whose rmse is divided by that of every other; None: no ratios are shown.
         figures: PNG or SVG files of one case.
     """
 
     scores: Sequence[FieldScore]
     sums: Mapping[str, np.ndarray]
     units: Mapping[str, str]
-    judged: str | None = None
+    numerator: str | None = None
     figures: Sequence[str | Path] = ()
 
 
@@ -39,10 +39,10 @@ def field_sections(verification: FieldVerification, wording: Wording) -> list[Se
         for name, unit in verification.units.items()
     ]
     sections = [Section("fields", "Error against the known fields", "fields.html", {"tables": tables})]
-    judged = verification.judged
-    others = [name for name in verification.sums if name != judged]
-    if judged is not None and judged in verification.sums and others:
-        table = _ratios(verification, judged, others, wording)
+    numerator = verification.numerator
+    others = [name for name in verification.sums if name != numerator]
+    if numerator is not None and numerator in verification.sums and others:
+        table = _ratios(verification, numerator, others, wording)
         sections.append(Section("ratios", "Beside the others", "ratios.html", {"table": table}))
     if verification.figures:
         pictures = [figure_of_file(path) for path in verification.figures]
@@ -76,15 +76,15 @@ def _scores(variable: str, unit: str, rows: Sequence[FieldScore], wording: Wordi
     return Table(caption, ["method", "rmse", "standard error", "95 % interval", "bias"], cells, best=0)
 
 
-def _ratios(verification: FieldVerification, judged: str, others: Sequence[str], wording: Wording) -> Table:
+def _ratios(verification: FieldVerification, numerator: str, others: Sequence[str], wording: Wording) -> Table:
     rows: list[list[Cell]] = []
     for other in others:
         for index, variable in enumerate(verification.units):
-            value, spread = ratio(verification.sums, judged, other, index)
+            value, spread = ratio(verification.sums, numerator, other, index)
             low, high = around(value, spread)
             verdict = "less" if high < 1 else "more" if low > 1 else "no clear difference"
             rows.append([wording.method_words(other), variable, _number(value), _interval(low, high), verdict])
-    caption = f"Rmse of {wording.method_words(judged)} over that of each other method, on the same cases"
+    caption = f"Rmse of {wording.method_words(numerator)} over that of each other method, on the same cases"
     return Table(caption, ["over", "variable", "ratio", "95 % interval", "it errs"], rows)
 
 

@@ -23,7 +23,7 @@ from mlrtma_dist.verification.report_words import Unit, Wording, compare, count,
 from mlrtma_dist.verification.scores import Score, in_table_order, paired_difference
 
 REFERENCES = (FIRST_GUESS, NEAREST)
-DRAWN = 4  # methods in one figure; more lines cannot be told apart
+DRAWN = 4  # methods in one figure; more lines cannot be distinguished
 
 Totals = Mapping[tuple[str, str], Score]  # (method, variable) -> score of all stations
 
