@@ -102,11 +102,13 @@ def _limits(field: np.ndarray) -> tuple[float, float]:
 
 
 class _Sheet:
-    """Square panels in rows; every point of the plane is drawn as it is, without interpolation."""
+    """Panels in rows; every point of the plane is drawn as it is, without interpolation."""
 
     def __init__(self, case: CaseShown, rows: int, columns: int):
         self.case, self.columns = case, columns
-        size = 2.55 * columns + 0.2, 3.45 * rows + 0.3
+        points_y, points_x = case.truth.shape[1:]
+        height = 3.45 - 2.45 * (1.0 - points_y / points_x)  # inches of a row; panels are 2.45 wide
+        size = 2.55 * columns + 0.2, height * rows + 0.3
         layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05, wspace=0.015)
         self.figure = Figure(figsize=size, layout=layout, facecolor="white")
         self.figure.suptitle(case.title, x=0.01, ha="left", fontsize=10.5, color=FAINT)

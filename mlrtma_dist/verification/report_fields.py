@@ -1,5 +1,6 @@
 """The sections of the report on fields whose truth is known: scores of every variable, and ratios of two methods."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,18 +47,18 @@ def field_sections(verification: FieldVerification, wording: Wording) -> list[Se
         sections.append(Section("ratios", "Beside the others", "ratios.html", {"table": table}))
     if verification.figures:
         pictures = [figure_of_file(path) for path in verification.figures]
-        sections.append(Section("case", "One case", "figures.html", {"figures": pictures}))
+        sections.append(Section("case", "One case", "figures.html", {"figures": pictures, "columns": "single"}))
     return sections
 
 
-def field_headline(scores: Sequence[FieldScore], wording: Wording) -> str:
+def field_headline(verification: FieldVerification, wording: Wording) -> str:
     """The least error of each variable, in a sentence."""
-    best = [
-        min((row for row in scores if row.variable == name), key=lambda row: row.rmse)
-        for name in dict.fromkeys(row.variable for row in scores)
-    ]
-    results = "; ".join(f"{row.variable} {row.rmse:.3f} by {wording.method(row.method)}" for row in best)
-    return f"Least rmse over {count(scores[0].cases, 'case')}: {results}."
+    results = []
+    for name, unit in verification.units.items():
+        best = min((row for row in verification.scores if row.variable == name), key=lambda row: row.rmse)
+        value = f"{best.rmse:.3f}" + ("" if unit == "1" else f" {unit}")
+        results.append(f"{name} {value} by {wording.method(best.method)}")
+    return f"Least rmse over {count(verification.scores[0].cases, 'case')}: {'; '.join(results)}."
 
 
 def _scores(variable: str, unit: str, rows: Sequence[FieldScore], wording: Wording) -> Table:
@@ -82,7 +83,7 @@ def _ratios(verification: FieldVerification, numerator: str, others: Sequence[st
         for index, variable in enumerate(verification.units):
             value, spread = ratio(verification.sums, numerator, other, index)
             low, high = around(value, spread)
-            verdict = "less" if high < 1 else "more" if low > 1 else "no clear difference"
+            verdict = "less" if high < 1 else "more" if low > 1 else "no clear difference" if low <= high else "–"
             rows.append([wording.method_words(other), variable, _number(value), _interval(low, high), verdict])
     caption = f"Rmse of {wording.method_words(numerator)} over that of each other method, on the same cases"
     return Table(caption, ["over", "variable", "ratio", "95 % interval", "it errs"], rows)
@@ -93,4 +94,5 @@ def _number(value: float) -> Number:
 
 
 def _interval(low: float, high: float) -> str:
-    return f"{SHOWN.show(low)} to {SHOWN.show(high)}"
+    """Both ends, or a dash where one case alone gives none."""
+    return f"{SHOWN.show(low)} to {SHOWN.show(high)}" if math.isfinite(low) else "–"
