@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST, MatchError, Matches
 from mlrtma_dist.verification.regions import ALL
 from mlrtma_dist.verification.report_axes import COLOURS
 from mlrtma_dist.verification.report_departures import (
-    AnalysedReports,
     departures_section,
     errors_section,
     spread_section,
@@ -44,7 +44,7 @@ class StationVerification:
     matches: Matches
     scores: Sequence[Score]
     clusters: np.ndarray | None = None
-    analysis: AnalysedReports | None = None
+    analysis: Analysis | None = None
     outlines: Sequence[np.ndarray] = ()
 
     @property
