@@ -1,4 +1,4 @@
-"""Bootstrap: how sure a score is, by drawing whole stations (or boxes) again and again.
+"""Bootstrap: the interval of a score, by drawing whole stations (or boxes) again and again.
 
 Errors of one station at several times, or of neighbours withheld together, are not independent; what is drawn
 with replacement is therefore the cluster they belong to, never the single row (Efron and Tibshirani 1993, An
@@ -10,7 +10,7 @@ import numpy as np
 
 DRAWS = 1000  # the ends of a 95 % interval then rest on 25 draws each; the third digit still moves with the seed
 CONFIDENCE = 0.95
-# Of 3 clusters or fewer a draw of one alone comes with more than 2.5 %: the interval would be the mere range. With 5
+# Of 3 clusters or fewer a draw of one alone has a probability above 2.5 %: the interval would be the mere range. With 5
 # it holds the truth in 74 of 100 cases, with 10 in 81, with 30 in 90, with 100 in 94 (docs/verification.md).
 LEAST_CLUSTERS = 5
 CELLS = 400_000  # counts held at a time: 3 MB, which stays in a core's cache
@@ -53,8 +53,8 @@ def resampled_sums(sums: np.ndarray, *, seed: int, draws: int = DRAWS) -> np.nda
     step = max(CELLS // max(size, 1), 1)
     for start in range(0, draws if size else 0, step):
         count = min(step, draws - start)
-        chosen = generator.integers(0, size, size=(count, size)) + size * np.arange(count)[:, None]
-        times = np.bincount(chosen.ravel(), minlength=count * size).reshape(count, size)
+        clusters = generator.integers(0, size, size=(count, size)) + size * np.arange(count)[:, None]
+        times = np.bincount(clusters.ravel(), minlength=count * size).reshape(count, size)
         out[start : start + count] = times.astype(np.float64) @ sums
     return out
 

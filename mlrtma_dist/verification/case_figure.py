@@ -1,4 +1,4 @@
-"""Figures of one case whose truth is known: what is, what was measured, believed and said, and what is wrong."""
+"""Figures of one case whose truth is known: truth, observations, background, analyses and their errors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,17 +56,17 @@ def draw_case(path, case: CaseShown, background: str | None, prediction: str) ->
     sheet = _Sheet(case, len(case.variables), 5 if background else 3)
     last = sheet.columns - 1
     for row, variable in enumerate(case.variables):
-        truth, said = case.truth[row], case.analyses[prediction][row]
-        bound, wrong = _bound(truth), _bound(said - truth)
-        sheet.field(row, 0, truth, bound, "truth" if len(case.variables) == 1 else f"{variable}: truth", "")
+        truth, analysis = case.truth[row], case.analyses[prediction][row]
+        limits, error_limits = _limits(truth), _symmetric(_bound(analysis - truth))
+        sheet.field(row, 0, truth, limits, "truth" if len(case.variables) == 1 else f"{variable}: truth", "")
         if background:
-            sheet.observations(row, 1, bound, f"{len(case.values[row])} observations")
-            sheet.field(row, 2, case.analyses[background][row], bound, background, case.rmse(background, row))
-        shown = sheet.field(row, last - 1, said, bound, prediction, case.rmse(prediction, row))
-        sheet.bar(shown, row, slice(0, last), case.named(row))
-        shown = sheet.field(row, last, said - truth, wrong, "error", f"{prediction} minus truth", ERROR)
+            sheet.observations(row, 1, limits, f"{len(case.values[row])} observations")
+            sheet.field(row, 2, case.analyses[background][row], limits, background, case.rmse(background, row))
+        image = sheet.field(row, last - 1, analysis, limits, prediction, case.rmse(prediction, row))
+        sheet.bar(image, row, slice(0, last), case.named(row))
+        image = sheet.field(row, last, analysis - truth, error_limits, "error", f"{prediction} minus truth", ERROR)
         sheet.dots(row, last)
-        sheet.bar(shown, row, slice(last, last + 1), "error")
+        sheet.bar(image, row, slice(last, last + 1), "error")
     sheet.save(path)
 
 
@@ -78,32 +78,48 @@ def draw_errors(path, case: CaseShown) -> None:
         bound = float(np.median([_bound(error) for error in errors.values()]))
         for number, (name, error) in enumerate(errors.items()):
             title = name if len(case.variables) == 1 or number else f"{variable}: {name}"
-            shown = sheet.field(row, number, error, bound, title, case.rmse(name, row), ERROR)
+            image = sheet.field(row, number, error, _symmetric(bound), title, case.rmse(name, row), ERROR)
             sheet.dots(row, number)
-        sheet.bar(shown, row, slice(0, len(errors)), "analysis minus truth")
+        sheet.bar(image, row, slice(0, len(errors)), "analysis minus truth")
     sheet.save(path)
 
 
 def _bound(field: np.ndarray) -> float:
+    """The absolute value below which ``SHARE`` of a field lies."""
     return float(np.quantile(np.abs(field), SHARE))
 
 
+def _symmetric(bound: float) -> tuple[float, float]:
+    return -bound, bound
+
+
+def _limits(field: np.ndarray) -> tuple[float, float]:
+    """Ends of a field's colour scale: symmetric about zero where it has both signs, else around its own values."""
+    if field.min() < 0.0 < field.max():
+        return _symmetric(_bound(field))
+    lower, upper = np.quantile(field, [0.5 * (1.0 - SHARE), 0.5 * (1.0 + SHARE)])
+    return float(lower), float(upper)
+
+
 class _Sheet:
-    """Square panels in rows; every point of the plane is drawn as it is, none in between is made up."""
+    """Panels in rows; every point of the plane is drawn as it is, without interpolation."""
 
     def __init__(self, case: CaseShown, rows: int, columns: int):
         self.case, self.columns = case, columns
-        size = 2.55 * columns + 0.2, 3.45 * rows + 0.3
+        points_y, points_x = case.truth.shape[1:]
+        height = 3.45 - 2.45 * (1.0 - points_y / points_x)  # inches of a row; panels are 2.45 wide
+        size = 2.55 * columns + 0.2, height * rows + 0.3
         layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05, wspace=0.015)
         self.figure = Figure(figsize=size, layout=layout, facecolor="white")
         self.figure.suptitle(case.title, x=0.01, ha="left", fontsize=10.5, color=FAINT)
         self.panels = self.figure.subplots(rows, columns, squeeze=False)
 
-    def field(self, row: int, column: int, values, bound: float, title: str, below: str, colours: str = FIELD):
+    def field(self, row: int, column: int, values, limits: tuple[float, float], title: str, below: str, colours=FIELD):
         axes = self._frame(row, column, title, below)
-        return axes.imshow(values, origin="lower", cmap=colours, vmin=-bound, vmax=bound, interpolation="nearest")
+        low, high = limits
+        return axes.imshow(values, origin="lower", cmap=colours, vmin=low, vmax=high, interpolation="nearest")
 
-    def observations(self, row: int, column: int, bound: float, title: str) -> None:
+    def observations(self, row: int, column: int, limits: tuple[float, float], title: str) -> None:
         axes, size = self._frame(row, column, title, ""), self.case.truth.shape[1:]
         axes.set(xlim=(-0.5, size[1] - 0.5), ylim=(-0.5, size[0] - 0.5), aspect=1, facecolor="#f3f4f6")
         axes.scatter(
@@ -111,8 +127,8 @@ class _Sheet:
             c=self.case.values[row],
             s=15,
             cmap=FIELD,
-            vmin=-bound,
-            vmax=bound,
+            vmin=limits[0],
+            vmax=limits[1],
             edgecolors=INK,
             linewidths=0.25,
         )
@@ -120,10 +136,10 @@ class _Sheet:
     def dots(self, row: int, column: int) -> None:
         self.panels[row, column].scatter(*self.case.places[row].T[::-1], s=1.6, c=INK, linewidths=0, alpha=0.75)
 
-    def bar(self, shown, row: int, columns: slice, words: str) -> None:
+    def bar(self, image, row: int, columns: slice, words: str) -> None:
         below = list(self.panels[row, columns])
         bar = self.figure.colorbar(
-            shown,
+            image,
             ax=below,
             orientation="horizontal",
             aspect=16 * len(below),

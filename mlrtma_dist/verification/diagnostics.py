@@ -102,7 +102,7 @@ class SpreadSkill:
         n: observations that have a spread and an observation error.
         predicted: root of mean analysis error variance plus mean observation error variance, analysis space.
         actual: rms of observation minus analysis.
-        ratio: actual over predicted: above 1 the method is too sure of itself. NaN of none.
+        ratio: actual over predicted: above 1 the predicted error is too small. NaN of none.
         lower, upper: 95 % interval of the ratio (stations drawn).
         bins: from the smallest predicted error to the largest, about equally many observations each.
     """
@@ -132,8 +132,8 @@ def innovation_chi_square(departure: np.ndarray, covariance: np.ndarray) -> ChiS
             f"chi-square: {size} departures need a covariance of shape ({size}, {size}); got {np.shape(covariance)}"
         )
     if not np.isfinite(departure).all():
-        wrong = np.sum(~np.isfinite(departure))
-        raise DiagnosticError(f"chi-square: {wrong} of {size} departures are not finite; select the others first")
+        invalid = np.sum(~np.isfinite(departure))
+        raise DiagnosticError(f"chi-square: {invalid} of {size} departures are not finite; select the others first")
     try:
         factor = cho_factor(covariance, lower=True)
     except np.linalg.LinAlgError as error:
@@ -200,8 +200,8 @@ def estimate_errors(
     for name in dict.fromkeys(variable[used].tolist()):
         of_variable = used & (variable == name)
         networks, counts = np.unique(network[of_variable], return_counts=True)
-        judged = networks[counts >= LEAST_ROWS]
-        groups = {ALL: of_variable} | {str(kind): of_variable & (network == kind) for kind in judged}
+        large = networks[counts >= LEAST_ROWS]
+        groups = {ALL: of_variable} | {str(kind): of_variable & (network == kind) for kind in large}
         for kind, rows in groups.items():
             lower, upper = _interval_of_root(station[rows], product[rows], np.ones(rows.sum()), seed)
             estimates.append(
@@ -222,8 +222,8 @@ def estimate_errors(
 def _interval_of_root(clusters, above: np.ndarray, below: np.ndarray, seed: int) -> tuple[float, float]:
     """95 % interval of the root of a ratio of sums over rows; a negative ratio counts as zero."""
     number, size = cluster_numbers(clusters)
-    drawn = resampled_sums(cluster_sums(number, size, above, below), seed=seed)
-    return interval(np.sqrt(np.maximum(ratio_of_sums(drawn, 0, 1), 0.0)), size)
+    sums = resampled_sums(cluster_sums(number, size, above, below), seed=seed)
+    return interval(np.sqrt(np.maximum(ratio_of_sums(sums, 0, 1), 0.0)), size)
 
 
 def _root(variance: float) -> float:
@@ -236,7 +236,7 @@ def spread_skill(matches: Matches, *, bins: int = 5, clusters: np.ndarray | None
     Args:
         matches: rows of one method and variable. Rows without prediction, spread or observation error are left out.
         bins: number of bins, fewer where there are fewer observations.
-        clusters: what the bootstrap draws, a label a row, shape (n,); None draws stations.
+        clusters: what the bootstrap draws, a label for each row, shape (n,); None draws stations.
         seed: of the bootstrap.
     """
     total = matches.spread**2 + matches.observation_error**2

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mlrtma_dist.names import VARIABLES, to_analysis
 from mlrtma_dist.verification.bootstrap import DRAWS, interval, ratio_of_sums, resampled_sums
 from mlrtma_dist.verification.match import write_rows
 
@@ -18,12 +19,12 @@ SUMS = ("error", "square", "points")  # what is added up of every case
 
 @dataclass(frozen=True)
 class FieldScore:
-    """The scores of one method and variable: a row of ``scores.csv``.
+    """The scores of one method and variable: a row of ``fields.csv``.
 
     Attributes:
         method, variable: what was scored.
         cases: how many.
-        bias, rmse: over all points of all cases, SI.
+        bias, rmse: over all points of all cases, analysis space.
         lower, upper: 95 % interval of the rmse, NaN for fewer than ``bootstrap.LEAST_CLUSTERS`` cases.
         standard_error: of the rmse, by the spread of the cases; NaN of one case.
     """
@@ -38,11 +39,22 @@ class FieldScore:
     standard_error: float
 
 
+def in_analysis_space(fields: np.ndarray, variables: Sequence[str]) -> np.ndarray:
+    """Fields of shape (case, variable, y, x) in SI as they are scored: visibility and ceiling by their logarithm."""
+    return np.stack([to_analysis(name, fields[:, number]) for number, name in enumerate(variables)], axis=1)
+
+
+def error_units(units: Mapping[str, str]) -> dict[str, str]:
+    """The unit of each variable's error in analysis space, from the units of its values."""
+    logarithmic = {name for name, entry in VARIABLES.items() if entry.transform == "log"}
+    return {name: "ln" if name in logarithmic else unit for name, unit in units.items()}
+
+
 def sums_of(analysis: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """What a part of the points adds to the sums of its cases; sums of parts are the sums of the whole.
 
     Args:
-        analysis, truth: shape (case, variable, y, x), SI.
+        analysis, truth: shape (case, variable, y, x), analysis space (see `in_analysis_space`).
 
     Returns:
         Error, squared error and number of points, shape (case, variable, 3).
@@ -63,12 +75,12 @@ def score_fields(
         seed, draws: of the bootstrap.
     """
     table = np.concatenate([each.reshape(len(each), -1) for each in sums.values()], axis=1)
-    drawn = resampled_sums(table, seed=seed, draws=draws).reshape(draws, len(sums), len(variables), len(SUMS))
+    draw_sums = resampled_sums(table, seed=seed, draws=draws).reshape(draws, len(sums), len(variables), len(SUMS))
     rows = []
     for number, (method, own) in enumerate(sums.items()):
         for index, variable in enumerate(variables):
             error, square, points = own[:, index].sum(0)
-            samples = np.sqrt(ratio_of_sums(drawn[:, number, index], 1, 2))
+            samples = np.sqrt(ratio_of_sums(draw_sums[:, number, index], 1, 2))
             rmse, (lower, upper) = float(np.sqrt(square / points)), interval(samples, len(own))
             rows.append(
                 FieldScore(
@@ -110,7 +122,8 @@ def _spread(values: np.ndarray) -> float:
 
 
 def write_field_scores(path: str | Path, rows: Sequence[FieldScore]) -> None:
-    """Write ``scores.csv``: the attributes of `FieldScore` as columns, SI units."""
+    """Write ``fields.csv``: the attributes of `FieldScore` as columns, SI units (natural logarithm for
+    visibility and ceiling)."""
     write_rows(path, [field.name for field in fields(FieldScore)], (astuple(row) for row in rows))
 
 

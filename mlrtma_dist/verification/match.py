@@ -1,4 +1,4 @@
-"""Matches: what withheld stations measured beside what an analysis made without them says.
+"""Matches: what withheld stations measured beside the analyses that were made without them.
 
 Observation and prediction are in the variable's analysis space (``names.Variable.to_analysis``): the natural
 logarithm for visibility and ceiling, the SI unit for the rest.
@@ -14,7 +14,7 @@ import numpy as np
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.io.atomic import written_atomically
 
-# The two methods every other is judged against: whoever makes matches names them so, whoever reads finds them so.
+# The two methods that every other is compared with; they have these names in every table of matches.
 FIRST_GUESS = "first_guess"
 NEAREST = "nearest"
 
@@ -88,12 +88,12 @@ class Matches:
         self, rows: np.ndarray | None = None, *, method: str | None = None, variable: str | None = None
     ) -> "Matches":
         """The rows of a mask, slice or index array, then those of one method, of one variable, or both."""
-        chosen = self if rows is None else self._rows(rows)
+        table = self if rows is None else self._rows(rows)
         if method is not None:
-            chosen = chosen._rows(chosen.method == method)
+            table = table._rows(table.method == method)
         if variable is not None:
-            chosen = chosen._rows(chosen.variable == variable)
-        return chosen
+            table = table._rows(table.variable == variable)
+        return table
 
     def _rows(self, rows) -> "Matches":
         return Matches(**{name: getattr(self, name)[rows] for name in COLUMNS})
@@ -141,7 +141,7 @@ COLUMNS = tuple(field.name for field in fields(Matches))
 def write_matches(path: str | Path, matches: Matches) -> None:
     """Write ``matches.csv``: a header and a row for each match; numbers are written so that they read back the same.
 
-    A reader never sees half a file: it is written beside and renamed.
+    The file is written beside its place and renamed, so that it is never read half written.
     """
     columns = [getattr(matches, name).tolist() for name in COLUMNS]
     write_rows(path, COLUMNS, zip(*columns, strict=True))
@@ -161,7 +161,7 @@ def read_matches(path: str | Path) -> Matches:
         try:
             header = next(reader, [])
             if tuple(header) != COLUMNS:
-                raise MatchError(f"{path}: row 1: expected the columns {','.join(COLUMNS)}; found {','.join(header)!r}")
+                raise MatchError(f"{path}: row 1: expected the columns {','.join(COLUMNS)}; got {','.join(header)!r}")
             for row in reader:
                 if len(row) != len(COLUMNS):
                     raise MatchError(f"{path}: row {reader.line_num}: {len(row)} cells; expected {len(COLUMNS)}")

@@ -29,21 +29,21 @@ def outlines(static: Static) -> list[np.ndarray]:
         return []
     rows, columns = (np.unique(np.linspace(0, size - 1, SAMPLES).astype(int)) for size in domain.shape)
     latitude, longitude = domain.latitude_longitude(rows, columns)
-    known = np.isfinite(latitude) & np.isfinite(longitude)
-    latitude, longitude = latitude[known], longitude[known]
+    finite = np.isfinite(latitude) & np.isfinite(longitude)
+    latitude, longitude = latitude[finite], longitude[finite]
     middle = np.rad2deg(np.angle(np.exp(1j * np.deg2rad(longitude)).mean()))
     reach = np.abs(wrap_longitude(longitude - middle)).max() + MARGIN
     pixel = domain.spacing_metres * domain.size.x / ACROSS / 1000.0
     south, north = latitude.min() - MARGIN, latitude.max() + MARGIN
-    seen = Extent(south, north, coast_km2=(2 * pixel) ** 2, lake_km2=(12 * pixel) ** 2)
-    found = []
+    extent = Extent(south, north, coast_km2=(2 * pixel) ** 2, lake_km2=(12 * pixel) ** 2)
+    stretches = []
     for kind in KINDS:
-        lines = read_lines(kind, resolution_for(pixel), seen)
-        with np.errstate(invalid="ignore"):  # NaN parts two lines
+        lines = read_lines(kind, resolution_for(pixel), extent)
+        with np.errstate(invalid="ignore"):  # NaN separates two lines
             inside = np.abs(wrap_longitude(lines[:, 0] - middle)) <= reach
-            inside &= (lines[:, 1] >= seen.south) & (lines[:, 1] <= seen.north)
-        found += _runs(lines, inside)
-    return found
+            inside &= (lines[:, 1] >= extent.south) & (lines[:, 1] <= extent.north)
+        stretches += _runs(lines, inside)
+    return stretches
 
 
 def _runs(lines: np.ndarray, inside: np.ndarray) -> list[np.ndarray]:

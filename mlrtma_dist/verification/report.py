@@ -52,7 +52,7 @@ def write_report(
         headlines.append(headline)
         remarks.append(remark)
     if fields is not None:
-        headlines.append(field_headline(fields.scores, wording))
+        headlines.append(field_headline(fields, wording))
     if stations is not None and fields is not None:
         sections.append(comparison_section(pair_errors(fields.scores, stations.scores), wording))
     if fields is not None:
@@ -60,7 +60,7 @@ def write_report(
     if stations is not None:
         sections += station_sections(stations, wording)
     if pictures:
-        sections.append(Section("maps", "Maps", "figures.html", {"figures": pictures}))
+        sections.append(Section("maps", "Maps", "figures.html", {"figures": pictures, "columns": "several"}))
     sections.append(_reading(stations, fields, wording))
     sections.append(Section("configuration", "Configuration", "configuration.html", {"pairs": dict(context)}))
     write_text(path, render(title, headlines, remarks, sections))

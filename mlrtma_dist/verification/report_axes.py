@@ -7,15 +7,15 @@ from html import escape
 from typing import Any
 
 import matplotlib
-import matplotlib.ticker
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 INK = "#010203"  # replaced by the page's text colour; no other part of a figure has it
-# Okabe and Ito (2008): told apart by the colour-blind, and on white as on black.
+# Okabe and Ito (2008): distinct for the colour-blind, and on white as on black.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
 # Without the darkest ends, which a dark page swallows.
 SIGNED = ListedColormap(matplotlib.colormaps["RdBu_r"](np.linspace(0.1, 0.9, 256)))
@@ -61,8 +61,8 @@ def frame_map(
     axes.set_aspect(1.0 / max(np.cos(np.deg2rad(latitude.mean())), 0.1))
     axes.xaxis.set_major_formatter(lambda value, _: _degrees((value + 180.0) % 360.0 - 180.0, "E", "W"))
     axes.yaxis.set_major_formatter(lambda value, _: _degrees(value, "N", "S"))
-    axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.grid(**GRID)
 
 
@@ -85,6 +85,7 @@ def colour_bar(figure: Figure, mappable, place: tuple[float, float, float, float
         extend="both" if horizontal else "neither",
         format="%g",
     )
+    bar.ax.yaxis.set_minor_formatter(NullFormatter())  # of a logarithmic scale, whose wide labels hide the bar's own
     bar.set_label(label)
     bar.outline.set_visible(False)
 

@@ -1,11 +1,10 @@
 """The sections of the report on whether the predicted and assumed errors can be trusted."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping
 
 import numpy as np
 
-from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.verification.diagnostics import (
     ErrorEstimate,
     SpreadSkill,
@@ -21,45 +20,13 @@ from mlrtma_dist.verification.report_words import Unit, Wording, explain_chi_squ
 from mlrtma_dist.verification.scores import bias, in_table_order, rmse
 
 
-class AnalysedReports(Protocol):
-    """An analysis of all stations at its reports: what the report reads of an ``inference.analysis.Analysis``.
-
-    Attributes:
-        observations: every report with its flags, n rows.
-        background_departure, analysis_departure: observation minus first guess and minus analysis, shape (n,), NaN
-            where there is none.
-        observation_error: assumed standard deviation, shape (n,), NaN where there is none.
-        weight: of the variational quality control, shape (n,), NaN where not used.
-        method: name of the method.
-        first_guess_name: what the first guess is.
-        notes: one sentence each.
-    """
-
-    @property
-    def observations(self) -> Observations: ...
-    @property
-    def background_departure(self) -> np.ndarray: ...
-    @property
-    def analysis_departure(self) -> np.ndarray: ...
-    @property
-    def observation_error(self) -> np.ndarray: ...
-    @property
-    def weight(self) -> np.ndarray: ...
-    @property
-    def method(self) -> str: ...
-    @property
-    def first_guess_name(self) -> str: ...
-    @property
-    def notes(self) -> Sequence[str]: ...
-
-
-def used_rows(analysis: AnalysedReports) -> np.ndarray:
+def used_rows(analysis: Analysis) -> np.ndarray:
     """Mask of the observations that were analysed and that have both departures, shape (n,)."""
     columns = (analysis.background_departure, analysis.analysis_departure, analysis.observation_error)
     return analysis.observations.usable & np.isfinite(columns).all(axis=0)
 
 
-def departures_section(analysis: AnalysedReports, wording: Wording) -> Section:
+def departures_section(analysis: Analysis, wording: Wording) -> Section:
     """O-B and O-A by variable."""
     rows: list[list[Cell]] = []
     used, variable = used_rows(analysis), analysis.observations.variable
@@ -143,7 +110,7 @@ def _spreads(matches: Matches, clusters: np.ndarray) -> dict[tuple[str, str], Sp
     return spreads
 
 
-def errors_section(analysis: AnalysedReports, wording: Wording) -> Section | None:
+def errors_section(analysis: Analysis, wording: Wording) -> Section | None:
     """Assumed against estimated observation errors; None where no observation was analysed."""
     estimates = _estimates(analysis)
     if not estimates:
@@ -172,7 +139,7 @@ def errors_section(analysis: AnalysedReports, wording: Wording) -> Section | Non
     return Section("errors", "Are the assumed observation errors right?", "errors.html", content)
 
 
-def _estimates(analysis: AnalysedReports) -> list[ErrorEstimate]:
+def _estimates(analysis: Analysis) -> list[ErrorEstimate]:
     used, reports = used_rows(analysis), analysis.observations
     return estimate_errors(
         analysis.background_departure[used],

@@ -1,5 +1,6 @@
 """The sections of the report on fields whose truth is known: scores of every variable, and ratios of two methods."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +22,14 @@ class FieldVerification:
         scores: of ``field_scores.score_fields``.
         sums: what the scores were made of, of each method shape (case, variable, 3).
         units: of the errors of each variable, "1" where there is none, in the order of ``sums``.
-        judged: the method whose ratio to every other is shown; None: no ratios.
+        numerator: the method whose rmse is divided by that of every other; None: no ratios are shown.
         figures: PNG or SVG files of one case.
     """
 
     scores: Sequence[FieldScore]
     sums: Mapping[str, np.ndarray]
     units: Mapping[str, str]
-    judged: str | None = None
+    numerator: str | None = None
     figures: Sequence[str | Path] = ()
 
 
@@ -39,25 +40,25 @@ def field_sections(verification: FieldVerification, wording: Wording) -> list[Se
         for name, unit in verification.units.items()
     ]
     sections = [Section("fields", "Error against the known fields", "fields.html", {"tables": tables})]
-    judged = verification.judged
-    others = [name for name in verification.sums if name != judged]
-    if judged is not None and judged in verification.sums and others:
-        table = _ratios(verification, judged, others, wording)
+    numerator = verification.numerator
+    others = [name for name in verification.sums if name != numerator]
+    if numerator is not None and numerator in verification.sums and others:
+        table = _ratios(verification, numerator, others, wording)
         sections.append(Section("ratios", "Beside the others", "ratios.html", {"table": table}))
     if verification.figures:
         pictures = [figure_of_file(path) for path in verification.figures]
-        sections.append(Section("case", "One case", "figures.html", {"figures": pictures}))
+        sections.append(Section("case", "One case", "figures.html", {"figures": pictures, "columns": "single"}))
     return sections
 
 
-def field_headline(scores: Sequence[FieldScore], wording: Wording) -> str:
+def field_headline(verification: FieldVerification, wording: Wording) -> str:
     """The least error of each variable, in a sentence."""
-    best = [
-        min((row for row in scores if row.variable == name), key=lambda row: row.rmse)
-        for name in dict.fromkeys(row.variable for row in scores)
-    ]
-    results = "; ".join(f"{row.variable} {row.rmse:.3f} by {wording.method(row.method)}" for row in best)
-    return f"Least rmse over {count(scores[0].cases, 'case')}: {results}."
+    results = []
+    for name, unit in verification.units.items():
+        best = min((row for row in verification.scores if row.variable == name), key=lambda row: row.rmse)
+        value = f"{best.rmse:.3f}" + ("" if unit == "1" else f" {unit}")
+        results.append(f"{name} {value} by {wording.method(best.method)}")
+    return f"Least rmse over {count(verification.scores[0].cases, 'case')}: {'; '.join(results)}."
 
 
 def _scores(variable: str, unit: str, rows: Sequence[FieldScore], wording: Wording) -> Table:
@@ -76,15 +77,15 @@ def _scores(variable: str, unit: str, rows: Sequence[FieldScore], wording: Wordi
     return Table(caption, ["method", "rmse", "standard error", "95 % interval", "bias"], cells, best=0)
 
 
-def _ratios(verification: FieldVerification, judged: str, others: Sequence[str], wording: Wording) -> Table:
+def _ratios(verification: FieldVerification, numerator: str, others: Sequence[str], wording: Wording) -> Table:
     rows: list[list[Cell]] = []
     for other in others:
         for index, variable in enumerate(verification.units):
-            value, spread = ratio(verification.sums, judged, other, index)
+            value, spread = ratio(verification.sums, numerator, other, index)
             low, high = around(value, spread)
-            verdict = "less" if high < 1 else "more" if low > 1 else "no clear difference"
+            verdict = "less" if high < 1 else "more" if low > 1 else "no clear difference" if low <= high else "–"
             rows.append([wording.method_words(other), variable, _number(value), _interval(low, high), verdict])
-    caption = f"Rmse of {wording.method_words(judged)} over that of each other method, on the same cases"
+    caption = f"Rmse of {wording.method_words(numerator)} over that of each other method, on the same cases"
     return Table(caption, ["over", "variable", "ratio", "95 % interval", "it errs"], rows)
 
 
@@ -93,4 +94,5 @@ def _number(value: float) -> Number:
 
 
 def _interval(low: float, high: float) -> str:
-    return f"{SHOWN.show(low)} to {SHOWN.show(high)}"
+    """Both ends, or a dash where one case alone gives none."""
+    return f"{SHOWN.show(low)} to {SHOWN.show(high)}" if math.isfinite(low) else "–"

@@ -67,8 +67,8 @@ def _counts(
         eligible = tally.read - sum(tally.first[str(f.name)] for f in (Flag.TIME, Flag.OUTSIDE, Flag.DUPLICATE))
         share = 100.0 * tally.good / eligible if eligible else float("nan")
         numbers = [tally.read, tally.good, *(tally.first[str(f.name)] for f in present)]
-        read, good, *flagged = [Number(f"{number:,}", float(number)) for number in numbers]
-        cells.append([*names, read, good, Number(f"{share:.1f} %" if eligible else "–", share), *flagged])
+        total_read, good, *flags = [Number(f"{number:,}", float(number)) for number in numbers]
+        cells.append([*names, total_read, good, Number(f"{share:.1f} %" if eligible else "–", share), *flags])
     header = [*keys, "read", "good", "good, %", *(_word(f) for f in present)]
     return Table(f"Values read, by the outcome of quality control: {division}", header, cells)
 
@@ -97,12 +97,12 @@ def _map(observations: Observations, outlines: Sequence[np.ndarray]) -> Figure |
 
 def _worst(observations: Observations) -> list[str]:
     """The stations with the most values flagged as errors, a line for each."""
-    wrong = observations.flags & np.uint32(sum(f for f in MAPPED if f is not Flag.PROVIDER)) != 0
-    names, inverse = np.unique(observations.station[wrong], return_inverse=True)
+    flagged = observations.flags & np.uint32(sum(f for f in MAPPED if f is not Flag.PROVIDER)) != 0
+    names, inverse = np.unique(observations.station[flagged], return_inverse=True)
     counts = np.bincount(inverse)
     lines = []
     for k in np.lexsort((names, -counts))[:WORST]:
-        rows = wrong & (observations.station == names[k])
+        rows = flagged & (observations.station == names[k])
         flags = np.bitwise_or.reduce(observations.flags[rows])
         reasons = ", ".join(_word(f) for f in MAPPED if flags & np.uint32(f))
         lines.append(f"{names[k]}: {counts[k]} ({', '.join(np.unique(observations.variable[rows]))}: {reasons})")

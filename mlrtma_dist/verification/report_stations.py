@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST, MatchError, Matches
 from mlrtma_dist.verification.regions import ALL
 from mlrtma_dist.verification.report_axes import COLOURS
 from mlrtma_dist.verification.report_departures import (
-    AnalysedReports,
     departures_section,
     errors_section,
     spread_section,
@@ -23,7 +23,7 @@ from mlrtma_dist.verification.report_words import Unit, Wording, compare, count,
 from mlrtma_dist.verification.scores import Score, in_table_order, paired_difference
 
 REFERENCES = (FIRST_GUESS, NEAREST)
-DRAWN = 4  # methods in one figure; more lines cannot be told apart
+DRAWN = 4  # methods in one figure; more lines cannot be distinguished
 
 Totals = Mapping[tuple[str, str], Score]  # (method, variable) -> score of all stations
 
@@ -44,7 +44,7 @@ class StationVerification:
     matches: Matches
     scores: Sequence[Score]
     clusters: np.ndarray | None = None
-    analysis: AnalysedReports | None = None
+    analysis: Analysis | None = None
     outlines: Sequence[np.ndarray] = ()
 
     @property

@@ -125,7 +125,7 @@ def headline(best: Score, references: list[Score], wording: Wording) -> str:
 def compare(difference: Difference, unit: Unit) -> str:
     """Whether a method is worse than the best one, for a cell of a table."""
     if not math.isfinite(difference.lower):
-        return f"{unit.show(difference.difference, sign=True)}, too few stations to tell"
+        return f"{unit.show(difference.difference, sign=True)}, too few stations for a verdict"
     ends = f"{unit.show(difference.lower, sign=True)} to {unit.show(difference.upper, sign=True)}"
     verdict = "no clear difference"
     if difference.significant:

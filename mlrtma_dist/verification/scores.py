@@ -1,4 +1,4 @@
-"""Scores: how far the analyses are from the stations they never saw.
+"""Scores: how far the analyses are from the stations that were withheld from them.
 
 All errors are prediction minus observation in the variable's analysis space: SI units, and natural logarithms for
 visibility and ceiling, where an rmse of 0.4 means a typical factor of exp(0.4) = 1.5.
@@ -106,10 +106,10 @@ def mae(error: np.ndarray) -> float:
 def rmse98(error: np.ndarray) -> float:
     """The rmse without the largest 2 % of the absolute errors (n,), rounded down to whole observations; NaN of none.
 
-    A few stations that report nonsense rule the rmse; this is what the rest says.
+    A few stations that report nonsense dominate the rmse; this is the rmse of the rest.
     """
-    kept = np.sort(np.abs(error))[: len(error) - len(error) // 50]
-    return np.sqrt(np.mean(np.square(kept)))
+    smaller = np.sort(np.abs(error))[: len(error) - len(error) // 50]
+    return np.sqrt(np.mean(np.square(smaller)))
 
 
 @_of_any
@@ -131,7 +131,7 @@ def score_table(
     Args:
         matches: the table.
         domain: the domain's name, for its regions.
-        clusters: what the bootstrap draws, a label a row (n,): None draws stations. Where whole boxes were
+        clusters: what the bootstrap draws, a label for each row (n,): None draws stations. Where whole boxes were
             withheld give the box of each row (or ``matches.fold``): neighbours withheld together err together.
         seed: of the bootstrap. The table is the same for the same matches, draws and seed.
         draws: of the bootstrap.
@@ -141,7 +141,7 @@ def score_table(
         variable, with n = 0 where the method predicts nothing; other regions only where they hold an observation.
 
     Raises:
-        MatchError: clusters are not one a row.
+        MatchError: there is not one cluster for each row.
     """
     clusters = _clusters(matches, clusters)
     methods, groups = matches.methods, {}
@@ -169,18 +169,20 @@ def _clusters(matches: Matches, clusters: np.ndarray | None) -> np.ndarray:
     """What the bootstrap draws, shape (n,): stations unless given."""
     clusters = matches.station if clusters is None else np.asarray(clusters)
     if np.shape(clusters) != (len(matches),):
-        raise MatchError(f"bootstrap: expected one cluster a row, shape ({len(matches)},); got {np.shape(clusters)}")
+        raise MatchError(
+            f"bootstrap: expected one cluster for each row, shape ({len(matches)},); got {np.shape(clusters)}"
+        )
     return clusters
 
 
 def _intervals(error, clusters, groups: list[np.ndarray], seed: int, draws: int) -> list[tuple[float, float]]:
-    """Intervals of the rmse of groups of rows. All share one set of draws: drawing costs most, and a station drawn
+    """Intervals of the rmse of groups of rows. All share one set of draws, which cost most; a station drawn
     twice counts twice in every method, variable and region it belongs to."""
     number, size = cluster_numbers(clusters)
     sums = [cluster_sums(number[rows], size, error[rows] ** 2, np.ones(len(rows))) for rows in groups]
-    drawn = resampled_sums(np.concatenate([np.zeros((size, 0)), *sums], axis=1), seed=seed, draws=draws)
+    draw_sums = resampled_sums(np.concatenate([np.zeros((size, 0)), *sums], axis=1), seed=seed, draws=draws)
     return [
-        interval(np.sqrt(ratio_of_sums(drawn, 2 * index, 2 * index + 1)), int(np.count_nonzero(of_group[:, 1])))
+        interval(np.sqrt(ratio_of_sums(draw_sums, 2 * index, 2 * index + 1)), int(np.count_nonzero(of_group[:, 1])))
         for index, of_group in enumerate(sums)
     ]
 
@@ -205,17 +207,17 @@ def paired_difference(
         clusters, seed, draws: as in ``score_table``.
 
     Raises:
-        MatchError: rows of more than one variable, or clusters that are not one a row.
+        MatchError: rows of more than one variable, or not one cluster for each row.
     """
     if len(set(matches.variables)) > 1:
-        found = ", ".join(matches.variables)
-        raise MatchError(f"paired difference: expected rows of one variable, got {found}; select one")
+        variables = ", ".join(matches.variables)
+        raise MatchError(f"paired difference: expected rows of one variable, got {variables}; select one")
     clusters = _clusters(matches, clusters)
     rows_a, rows_b = _pairs(matches, method_a, method_b)
     number, size = cluster_numbers(clusters[rows_a])
     sums = cluster_sums(number, size, matches.error[rows_a] ** 2, matches.error[rows_b] ** 2, np.ones(len(rows_a)))
-    drawn = resampled_sums(sums, seed=seed, draws=draws)
-    lower, upper = interval(np.sqrt(ratio_of_sums(drawn, 0, 2)) - np.sqrt(ratio_of_sums(drawn, 1, 2)), size)
+    draw_sums = resampled_sums(sums, seed=seed, draws=draws)
+    lower, upper = interval(np.sqrt(ratio_of_sums(draw_sums, 0, 2)) - np.sqrt(ratio_of_sums(draw_sums, 1, 2)), size)
     difference = rmse(matches.error[rows_a]) - rmse(matches.error[rows_b])
     return Difference(method_a, method_b, len(rows_a), difference, lower, upper)
 
@@ -225,15 +227,15 @@ def _pairs(matches: Matches, method_a: str, method_b: str) -> tuple[np.ndarray, 
     places = np.stack([matches.latitude, matches.longitude, matches.observation], axis=1)
     _, station = np.unique(matches.station, return_inverse=True)
     _, key = np.unique(np.column_stack([station, np.nan_to_num(places, nan=-9e9)]), axis=0, return_inverse=True)
-    found = []
+    pairs = []
     for method in (method_a, method_b):
         rows = np.flatnonzero((matches.method == method) & matches.scored)
         rows = rows[np.argsort(key[rows], kind="stable")]
         first = np.searchsorted(key[rows], key[rows])
         repeat = np.arange(len(rows)) - first  # the same value twice at one place: paired first with first
-        found.append((rows, np.stack([key[rows], repeat], axis=1)))
-    (rows_a, keys_a), (rows_b, keys_b) = found
-    wide = 1 + max(int(keys[:, 1].max(initial=0)) for _, keys in found)
+        pairs.append((rows, np.stack([key[rows], repeat], axis=1)))
+    (rows_a, keys_a), (rows_b, keys_b) = pairs
+    wide = 1 + max(int(keys[:, 1].max(initial=0)) for _, keys in pairs)
     _, in_a, in_b = np.intersect1d(keys_a @ [wide, 1], keys_b @ [wide, 1], return_indices=True)
     return rows_a[in_a], rows_b[in_b]
 

@@ -1,4 +1,4 @@
-"""A real browser, that opens a page and says what its console got."""
+"""A real browser that opens a page and returns the messages of its console."""
 
 import os
 import shutil
@@ -8,13 +8,13 @@ import pytest
 
 
 def open_in_chromium(page, profile) -> tuple[str, list[str]]:
-    """The page's document after its script ran, and the lines the browser's console got."""
+    """The page's document after its script ran, and the lines of the browser's console."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     if browser is None:
         if os.environ.get("CI") == "true":
             pytest.fail("chromium is missing: in CI the report must be opened; apt-get install chromium")
         pytest.skip("chromium is not installed: apt-get install chromium")
-    done = subprocess.run(
+    result = subprocess.run(
         [
             browser,
             "--headless",
@@ -36,4 +36,4 @@ def open_in_chromium(page, profile) -> tuple[str, list[str]]:
         timeout=120,
         check=True,
     )
-    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return result.stdout, [line for line in result.stderr.splitlines() if "CONSOLE" in line]

@@ -44,7 +44,7 @@ def simulated():
             )
     matches = Matches.concatenate(tables)
     units = {"t2m": "K", "psfc": "Pa", "depth": "m"}
-    fields = FieldVerification(score_fields(sums, list(SCALES)), sums, units, judged="threedvar")
+    fields = FieldVerification(score_fields(sums, list(SCALES)), sums, units, numerator="threedvar")
     return StationVerification(matches, score_table(matches)), fields
 
 

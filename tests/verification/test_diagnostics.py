@@ -23,7 +23,7 @@ def background_covariance(position: np.ndarray) -> np.ndarray:
 
 
 def analysed(assumed_variance: float, seed: int):
-    """d_ob and d_oa, shape (TIMES, SIZE), of OI where R = 1 is true and ``assumed_variance`` believed; and B."""
+    """d_ob and d_oa, shape (TIMES, SIZE), of OI where R = 1 is true and ``assumed_variance`` assumed; and B."""
     generator = np.random.default_rng(seed)
     covariance = background_covariance(np.sort(generator.uniform(0.0, 1.0, SIZE)))
     root = np.linalg.cholesky(covariance + 1e-9 * np.eye(SIZE))
@@ -35,7 +35,7 @@ def analysed(assumed_variance: float, seed: int):
 def estimated(assumed: float, seed: int = 21):
     departure, residual, covariance = analysed(assumed**2, seed)
     rows = TIMES * SIZE
-    found = estimate_errors(
+    estimates = estimate_errors(
         departure.ravel(),
         residual.ravel(),
         np.full(rows, assumed),
@@ -43,10 +43,10 @@ def estimated(assumed: float, seed: int = 21):
         network=np.full(rows, "187"),
         station=np.tile([f"S{index}" for index in range(SIZE)], TIMES),
     )
-    return found[0], covariance
+    return estimates[0], covariance
 
 
-def test_the_true_observation_and_background_errors_are_found_where_they_were_assumed():
+def test_the_true_observation_and_background_errors_are_estimated_where_they_were_assumed():
     row, covariance = estimated(1.0)
     assert row.network == "all" and row.n == TIMES * SIZE and row.assumed == 1.0
     assert row.lower <= 1.0 <= row.upper and row.ratio == pytest.approx(1.0, abs=0.03)
@@ -57,8 +57,8 @@ def test_the_true_observation_and_background_errors_are_found_where_they_were_as
 def test_an_observation_error_wrong_by_two_is_detected_and_the_estimate_is_that_of_theory(assumed):
     row, covariance = estimated(assumed)
     # E[d_oa d_ob^T] = R' (B + R')^-1 (B + R), with R' assumed and R = I true
-    believed = covariance + assumed**2 * np.eye(SIZE)
-    expected = assumed**2 * np.trace(np.linalg.solve(believed, covariance + np.eye(SIZE))) / SIZE
+    assumed_total = covariance + assumed**2 * np.eye(SIZE)
+    expected = assumed**2 * np.trace(np.linalg.solve(assumed_total, covariance + np.eye(SIZE))) / SIZE
     assert row.estimated == pytest.approx(np.sqrt(expected), rel=0.04)
     assert row.lower > assumed if assumed < 1.0 else row.upper < assumed
 
@@ -104,27 +104,27 @@ def test_departures_that_contradict_a_positive_variance_give_no_estimate():
 
 
 def test_chi_square_by_hand():
-    found = innovation_chi_square(np.array([2.0, 3.0]), np.array([[2.0, 0.0], [0.0, 9.0]]))
-    assert (found.value, found.n) == (pytest.approx(1.5), 2)
+    full = innovation_chi_square(np.array([2.0, 3.0]), np.array([[2.0, 0.0], [0.0, 9.0]]))
+    assert (full.value, full.n) == (pytest.approx(1.5), 2)
     spread, error = np.array([1.0, 0.0, np.nan]), np.array([1.0, 3.0, 1.0])
     diagonal = diagonal_chi_square(np.array([2.0, 3.0, 5.0]), spread, error)  # the third has no spread
-    assert (diagonal.value, diagonal.n, diagonal.upper) == pytest.approx((found.value, found.n, found.upper))
+    assert (diagonal.value, diagonal.n, diagonal.upper) == pytest.approx((full.value, full.n, full.upper))
 
 
 def test_chi_square_of_correlated_departures_is_one_where_the_covariance_is_right():
     generator = np.random.default_rng(24)
     covariance = background_covariance(np.sort(generator.uniform(0.0, 1.0, 500))) + np.eye(500)
     departure = np.linalg.cholesky(covariance) @ generator.normal(size=500)
-    right, wrong = innovation_chi_square(departure, covariance), innovation_chi_square(departure, 2.0 * covariance)
-    assert right.consistent and not wrong.consistent
-    assert wrong.value == pytest.approx(right.value / 2.0)
+    right, doubled = innovation_chi_square(departure, covariance), innovation_chi_square(departure, 2.0 * covariance)
+    assert right.consistent and not doubled.consistent
+    assert doubled.value == pytest.approx(right.value / 2.0)
     scatter = 1.96 * np.sqrt(2 / 500)  # of a chi-square variable over its many degrees of freedom
     assert (right.lower, right.upper) == pytest.approx((1 - scatter, 1 + scatter), abs=0.01)
 
 
 def test_chi_square_of_nothing_is_not_a_number_and_never_consistent():
-    found = diagonal_chi_square(np.array([]), np.array([]), np.array([]))
-    assert np.isnan(found.value) and found.n == 0 and not found.consistent
+    empty = diagonal_chi_square(np.array([]), np.array([]), np.array([]))
+    assert np.isnan(empty.value) and empty.n == 0 and not empty.consistent
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_departures_and_covariances_that_do_not_fit_are_errors(departure, covari
 
 
 def withheld(factor: float) -> Matches:
-    """Errors of spreads from 0.5 to 2.5, observation error 1; the method tells ``factor`` of the spread."""
+    """Errors of spreads from 0.5 to 2.5, observation error 1; the method predicts ``factor`` times the spread."""
     generator = np.random.default_rng(25)
     spread = generator.uniform(0.5, 2.5, 4000)
     error = generator.normal(size=4000) * spread - generator.normal(size=4000)
@@ -156,19 +156,19 @@ def withheld(factor: float) -> Matches:
     )
 
 
-def test_a_spread_that_is_right_is_found_right_in_every_bin():
-    found = spread_skill(withheld(1.0), bins=5)
-    assert found.lower <= 1.0 <= found.upper and found.ratio == pytest.approx(1.0, abs=0.04)
-    assert [part.n for part in found.bins] == [800] * 5
-    assert found.bins[0].predicted < 0.6 * found.bins[-1].predicted
-    np.testing.assert_allclose([part.actual / part.predicted for part in found.bins], 1.0, atol=0.08)
+def test_a_right_spread_agrees_with_the_errors_in_every_bin():
+    skill = spread_skill(withheld(1.0), bins=5)
+    assert skill.lower <= 1.0 <= skill.upper and skill.ratio == pytest.approx(1.0, abs=0.04)
+    assert [part.n for part in skill.bins] == [800] * 5
+    assert skill.bins[0].predicted < 0.6 * skill.bins[-1].predicted
+    np.testing.assert_allclose([part.actual / part.predicted for part in skill.bins], 1.0, atol=0.08)
 
 
-def test_a_method_too_sure_of_itself_is_found_out():
-    found = spread_skill(withheld(0.5))
+def test_a_method_whose_predicted_error_is_too_small_is_detected():
+    skill = spread_skill(withheld(0.5))
     variance = np.mean(np.square(withheld(1.0).spread))
-    assert found.lower > 1.0
-    assert found.ratio == pytest.approx(np.sqrt((variance + 1.0) / (variance / 4.0 + 1.0)), rel=0.04)
+    assert skill.lower > 1.0
+    assert skill.ratio == pytest.approx(np.sqrt((variance + 1.0) / (variance / 4.0 + 1.0)), rel=0.04)
 
 
 def test_matches_without_a_spread_have_no_skill_to_show():

@@ -59,17 +59,17 @@ def test_selecting_by_method_and_variable_keeps_just_those_rows():
 
 
 @pytest.mark.parametrize(
-    ("columns", "message"),
+    ("changes", "message"),
     [
         ({"speed": [1.0]}, "unknown columns \\['speed'\\]"),
         ({"prediction": None}, "missing columns \\['prediction'\\]"),
         ({"prediction": [1.0, 2.0]}, "one length"),
     ],
 )
-def test_a_wrong_column_is_an_error_that_names_it(columns, message):
-    given = {"method": "oi", "variable": "t2m", "station": ["a"], "observation": [1.0], "prediction": [1.0]} | columns
+def test_a_wrong_column_is_an_error_that_names_it(changes, message):
+    columns = {"method": "oi", "variable": "t2m", "station": ["a"], "observation": [1.0], "prediction": [1.0]} | changes
     with pytest.raises(MatchError, match=message):
-        Matches.build(**{name: value for name, value in given.items() if value is not None})
+        Matches.build(**{name: value for name, value in columns.items() if value is not None})
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_a_wrong_column_is_an_error_that_names_it(columns, message):
 def test_a_damaged_file_is_an_error_that_names_file_and_place(tmp_path, row, message):
     path = tmp_path / "matches.csv"
     path.write_text(",".join(COLUMNS) + "\n" + row + "\n")
-    with pytest.raises(MatchError, match=message) as caught:
+    with pytest.raises(MatchError, match=message) as info:
         read_matches(path)
-    assert str(path) in str(caught.value)
+    assert str(path) in str(info.value)
 
 
 def test_a_file_with_other_columns_is_an_error(tmp_path):

@@ -71,8 +71,8 @@ def test_intervals_that_one_case_cannot_give_are_dashes(report, tmp_path):
     sums = {name: each[:1] for name, each in report[1].items()}
     write(tmp_path / "report.html", sums, title="t", figures=[], context={})
     html = (tmp_path / "report.html").read_text()
-    assert {row[3] for row in rows_of(html, "h, all points of 1 case, m")} == {"– to –"}
-    assert {row[4] for row in rows_of(html, "Rmse of the &lt;network&gt;")} == {"no clear difference"}
+    assert {row[3] for row in rows_of(html, "h, all points of 1 case, m")} == {"–"}
+    assert {row[4] for row in rows_of(html, "Rmse of the &lt;network&gt;")} == {"–"}
 
 
 def test_a_browser_opens_it_without_a_console_message_and_nothing_is_loaded_from_elsewhere(report, tmp_path):
@@ -80,6 +80,10 @@ def test_a_browser_opens_it_without_a_console_message_and_nothing_is_loaded_from
     assert console == [] and "40 cases &lt;plane&gt;</h1>" in document
     targets = re.findall(r'(?:src|href)="([^"]*)"', report[0].read_text())
     assert targets and all(target.startswith(("#", "data:")) for target in targets)
+
+
+def test_the_headline_names_the_least_error_with_its_unit(report):
+    assert re.search(r"Least rmse over 40 cases: h [\d.]+ m by twin; u [\d.]+ m s-1 by other\.", report[0].read_text())
 
 
 def test_without_a_judged_method_there_are_no_ratios(report, tmp_path):

@@ -80,7 +80,7 @@ def test_the_interval_holds_the_truth_in_95_of_100_cases():
     assert 0.90 <= inside / 300 <= 0.98
 
 
-def test_a_station_repeated_ten_times_is_no_surer_than_once():
+def test_a_station_repeated_ten_times_has_the_interval_of_one():
     generator = np.random.default_rng(2)
     once = generator.normal(size=80)
     names = np.array([f"S{index}" for index in range(80)])
@@ -115,10 +115,10 @@ def test_too_few_stations_have_scores_but_no_interval():
         assert np.isfinite([row.lower, row.upper]).all() == (size >= LEAST_CLUSTERS)
 
 
-def test_rows_without_a_prediction_do_not_count_and_a_method_without_rows_says_so():
+def test_rows_without_a_prediction_do_not_count_and_a_method_without_rows_has_no_score():
     matches = Matches.concatenate([of_errors([1.0, np.nan, -1.0]), of_errors([np.nan] * 3, method="lost")])
-    found, lost = (row for row in score_table(matches) if row.region == ALL)
-    assert (found.method, found.n, found.rmse) == ("oi", 2, 1.0)
+    scored, lost = (row for row in score_table(matches) if row.region == ALL)
+    assert (scored.method, scored.n, scored.rmse) == ("oi", 2, 1.0)
     assert (lost.method, lost.n) == ("lost", 0) and np.isnan([lost.rmse, lost.bias, lost.lower, lost.upper]).all()
 
 
@@ -150,12 +150,12 @@ def test_a_paired_difference_sees_what_two_intervals_hide():
     matches = Matches.concatenate([better, worse.select(generator.permutation(500))])
     one, other = score_table(matches)[0], next(row for row in score_table(matches) if row.method == "b")
     assert one.upper > other.lower  # the intervals overlap
-    found = paired_difference(matches, "a", "b")
-    assert found.n == 500 and found.difference == pytest.approx(one.rmse - other.rmse)
-    assert found.significant and found.upper < 0.0
+    difference = paired_difference(matches, "a", "b")
+    assert difference.n == 500 and difference.difference == pytest.approx(one.rmse - other.rmse)
+    assert difference.significant and difference.upper < 0.0
     reverse = paired_difference(matches, "b", "a")
     assert (reverse.difference, reverse.lower, reverse.upper) == pytest.approx(
-        (-found.difference, -found.upper, -found.lower)
+        (-difference.difference, -difference.upper, -difference.lower)
     )
 
 
@@ -163,8 +163,8 @@ def test_a_method_does_not_differ_from_itself_and_noise_is_not_significant():
     generator = np.random.default_rng(10)
     error = generator.normal(size=300)
     same = Matches.concatenate([of_errors(error, method="a"), of_errors(error, method="b")])
-    found = paired_difference(same, "a", "b")
-    assert (found.difference, found.lower, found.upper, found.significant) == (0.0, 0.0, 0.0, False)
+    difference = paired_difference(same, "a", "b")
+    assert (difference.difference, difference.lower, difference.upper, difference.significant) == (0.0, 0.0, 0.0, False)
     clear = 0
     for _ in range(100):
         pair = [of_errors(generator.normal(size=100), method=method) for method in "ab"]
@@ -175,8 +175,8 @@ def test_a_method_does_not_differ_from_itself_and_noise_is_not_significant():
 def test_only_observations_that_both_predict_are_paired():
     a = of_errors(np.array([1.0, 2.0, 3.0]), method="a")
     b = of_errors(np.array([np.nan, 5.0, 6.0]), method="b").select([2, 1, 0])
-    found = paired_difference(Matches.concatenate([b, a]), "a", "b")
-    assert found.n == 2 and found.difference == pytest.approx(np.sqrt(13 / 2) - np.sqrt(61 / 2))
+    difference = paired_difference(Matches.concatenate([b, a]), "a", "b")
+    assert difference.n == 2 and difference.difference == pytest.approx(np.sqrt(13 / 2) - np.sqrt(61 / 2))
 
 
 def test_a_station_that_reports_one_value_twice_is_paired_twice_and_not_four_times():
@@ -189,7 +189,7 @@ def test_mixed_variables_and_wrong_clusters_are_errors():
     mixed = Matches.concatenate([of_errors([1.0]), of_errors([1.0], variable="psfc")])
     with pytest.raises(MatchError, match="rows of one variable, got t2m, psfc"):
         paired_difference(mixed, "oi", "oi")
-    with pytest.raises(MatchError, match="one cluster a row"):
+    with pytest.raises(MatchError, match="one cluster for each row"):
         score_table(mixed, clusters=np.array([1]))
 
 
