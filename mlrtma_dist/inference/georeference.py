@@ -58,7 +58,7 @@ def links(domain: Domain, *scalars: str) -> dict[str, str]:
     """
     auxiliary = [] if domain.is_plane or domain.is_geographic else ["latitude", "longitude"]
     named = {"coordinates": " ".join([*scalars, *auxiliary])} if scalars or auxiliary else {}
-    # a mapping that CF does not list may not be named; latitude and longitude tell the place then
+    # a mapping that CF does not list may not be named; then latitude and longitude alone give the place
     listed = not domain.is_plane and "grid_mapping_name" in grid_mapping(domain)
     return {"grid_mapping": PROJECTION, **named} if listed else named
 
@@ -70,13 +70,15 @@ def grid_mapping(domain: Domain) -> dict[str, object]:
     """
     attributes = pyproj.CRS.from_user_input(domain.projection).to_cf()
     if "unknown" in (attributes.get("horizontal_datum_name"), attributes.get("reference_ellipsoid_name")):
-        for name in DATUM_NAMES:  # all or none, says CF; a sphere has none
+        for name in DATUM_NAMES:  # CF demands all or none; a sphere has none
             attributes.pop(name, None)
     attributes = {name: value for name, value in attributes.items() if value not in ("unknown", "undefined")}
-    if attributes.get("inverse_flattening") == 0.0:  # CF knows a sphere by its radius
+    if attributes.get("inverse_flattening") == 0.0:  # CF describes a sphere by its radius
         del attributes["inverse_flattening"]
         attributes["earth_radius"] = attributes["semi_major_axis"]
-    if attributes.get("grid_mapping_name") == "polar_stereographic":  # CF wants the pole, pyproj implies it by the parallel
+    if (
+        attributes.get("grid_mapping_name") == "polar_stereographic"
+    ):  # CF wants the pole, pyproj implies it by the parallel
         pole = float(np.copysign(90.0, attributes.get("standard_parallel", 90.0)))
         attributes.setdefault("latitude_of_projection_origin", pole)
     numbers = {k: np.asarray(v, dtype=np.float64) for k, v in attributes.items() if isinstance(v, (tuple, float))}
@@ -85,7 +87,7 @@ def grid_mapping(domain: Domain) -> dict[str, object]:
 
 
 def _axis(domain: Domain, name: str) -> NetcdfVariable:
-    # the axes X and Y ask for latitude and longitude (section 5.6), which a plane does not have
+    # the axes X and Y require latitude and longitude (section 5.6), which a plane does not have
     axis = {} if domain.is_plane else {"axis": name.upper()}
     return NetcdfVariable(name, (name,), getattr(domain, name), axis | _meaning_of_axis(domain, name), dtype="f8")
 

@@ -18,7 +18,6 @@ from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.inference.georeference import coordinates, time_coordinate
 from mlrtma_dist.inference.product_attributes import Record, check_provenance, global_attributes
 from mlrtma_dist.inference.product_fields import (
-    FIXED,
     ProductField,
     analysis_fields,
     height_coordinates,
@@ -153,10 +152,7 @@ class Layout:
     def fixed_parts(self, analysis: Analysis) -> list[Part]:
         """This rank's parts of the fields without a time."""
         box = analysis.box
-        return [
-            Part(each.variable, (box.y0, box.x0), box.shape, partial(each.values, analysis))
-            for each in self.fixed
-        ]
+        return [Part(each.variable, (box.y0, box.x0), box.shape, partial(each.values, analysis)) for each in self.fixed]
 
     def parts(self, number: int, analysis: Analysis) -> list[Part]:
         """This rank's parts of the fields of one time."""

@@ -153,10 +153,7 @@ def _touched(extent: Extent, chunks: tuple[int, ...]) -> Iterator[tuple[int, ...
 def _overlap(extent: Extent, number: tuple[int, ...], chunks: tuple[int, ...]) -> Extent:
     """The part of an extent that lies in a chunk."""
     lows = tuple(max(start, i * edge) for start, i, edge in zip(extent[0], number, chunks, strict=True))
-    ends = (
-        min(start + size, (i + 1) * edge)
-        for start, size, i, edge in zip(*extent, number, chunks, strict=True)
-    )
+    ends = (min(start + size, (i + 1) * edge) for start, size, i, edge in zip(*extent, number, chunks, strict=True))
     return lows, tuple(end - low for low, end in zip(lows, ends, strict=True))
 
 
