@@ -204,13 +204,13 @@ def _meaning(field: GribField, time: np.datetime64, centre: int) -> dict[str, ob
 def _pack(handle, field: GribField) -> None:
     values = np.asarray(field.values, dtype=np.float64).ravel()
     unknown = ~np.isfinite(values)
-    if unknown.any():
-        eccodes.codes_set(handle, "missingValue", MISSING)
-        eccodes.codes_set(handle, "bitmapPresent", 1)
-        values = np.where(unknown, MISSING, values)
     finite = values[~unknown]
     steps = (finite.max() - finite.min()) / field.step if finite.size else 0.0
     # eccodes takes the smallest binary scale by which the range fits the bits, and no decimal one beside it
     eccodes.codes_set(handle, "packingType", PACKING)
     eccodes.codes_set(handle, "bitsPerValue", max(1, math.ceil(math.log2(steps + 1.0))))
+    if unknown.any():  # after the packing, which eccodes cannot change once the sample's values are all missing
+        eccodes.codes_set(handle, "missingValue", MISSING)
+        eccodes.codes_set(handle, "bitmapPresent", 1)
+        values = np.where(unknown, MISSING, values)
     eccodes.codes_set_values(handle, values)
