@@ -1,4 +1,4 @@
-"""Where the grid points are and when, in the words of CF: coordinates and grid mapping of a domain, and the time.
+"""Coordinates, grid mapping and time of a domain's fields as CF describes them.
 
 CF conventions 1.11, sections 4.1, 4.2, 4.4, 5.6 and appendix F.
 """
@@ -21,12 +21,13 @@ def coordinates(domain: Domain) -> list[NetcdfVariable]:
     ``y`` and ``x``, and unless the domain is a plane the grid mapping ``projection``; 2-D ``latitude`` and
     ``longitude`` where x and y are neither.
     """
-    made = [_axis(domain, "y"), _axis(domain, "x")]
+    variables = [_axis(domain, "y"), _axis(domain, "x")]
     if domain.is_plane:
-        return made
+        return variables
     if not domain.is_geographic:
-        made += [_degrees(domain, "latitude", 0, "degrees_north"), _degrees(domain, "longitude", 1, "degrees_east")]
-    return [*made, NetcdfVariable(PROJECTION, (), np.int32(0), grid_mapping(domain), dtype="i4")]
+        variables.append(_degrees(domain, "latitude", 0, "degrees_north"))
+        variables.append(_degrees(domain, "longitude", 1, "degrees_east"))
+    return [*variables, NetcdfVariable(PROJECTION, (), np.array(0, np.int32), grid_mapping(domain), dtype="i4")]
 
 
 def time_coordinate(time: np.ndarray) -> NetcdfVariable:
@@ -49,7 +50,7 @@ def time_coordinate(time: np.ndarray) -> NetcdfVariable:
 
 
 def links(domain: Domain, *scalars: str) -> dict[str, str]:
-    """The attributes by which a field of (y, x) names its place: ``grid_mapping`` and ``coordinates``.
+    """The attributes of a field of (y, x) that refer to its place: ``grid_mapping`` and ``coordinates``.
 
     Args:
         domain: of the field.
@@ -57,7 +58,7 @@ def links(domain: Domain, *scalars: str) -> dict[str, str]:
     """
     auxiliary = [] if domain.is_plane or domain.is_geographic else ["latitude", "longitude"]
     named = {"coordinates": " ".join([*scalars, *auxiliary])} if scalars or auxiliary else {}
-    # a mapping that CF does not list may not be named; latitude and longitude tell the place then
+    # a mapping that CF does not list may not be named; then latitude and longitude alone give the place
     listed = not domain.is_plane and "grid_mapping_name" in grid_mapping(domain)
     return {"grid_mapping": PROJECTION, **named} if listed else named
 
@@ -67,24 +68,26 @@ def grid_mapping(domain: Domain) -> dict[str, object]:
 
     A projection that CF's appendix F does not list has no ``grid_mapping_name``, only ``crs_wkt``.
     """
-    found = pyproj.CRS.from_user_input(domain.projection).to_cf()
-    if "unknown" in (found.get("horizontal_datum_name"), found.get("reference_ellipsoid_name")):
-        for name in DATUM_NAMES:  # all or none, says CF; a sphere has none
-            found.pop(name, None)
-    found = {name: value for name, value in found.items() if value not in ("unknown", "undefined")}
-    if found.get("inverse_flattening") == 0.0:  # CF knows a sphere by its radius
-        del found["inverse_flattening"]
-        found["earth_radius"] = found["semi_major_axis"]
-    if found.get("grid_mapping_name") == "polar_stereographic":  # CF wants the pole, pyproj implies it by the parallel
-        pole = float(np.copysign(90.0, found.get("standard_parallel", 90.0)))
-        found.setdefault("latitude_of_projection_origin", pole)
-    numbers = {k: np.asarray(v, dtype=np.float64) for k, v in found.items() if isinstance(v, (tuple, float))}
+    attributes = pyproj.CRS.from_user_input(domain.projection).to_cf()
+    if "unknown" in (attributes.get("horizontal_datum_name"), attributes.get("reference_ellipsoid_name")):
+        for name in DATUM_NAMES:  # CF demands all or none; a sphere has none
+            attributes.pop(name, None)
+    attributes = {name: value for name, value in attributes.items() if value not in ("unknown", "undefined")}
+    if attributes.get("inverse_flattening") == 0.0:  # CF describes a sphere by its radius
+        del attributes["inverse_flattening"]
+        attributes["earth_radius"] = attributes["semi_major_axis"]
+    if (
+        attributes.get("grid_mapping_name") == "polar_stereographic"
+    ):  # CF wants the pole, pyproj implies it by the parallel
+        pole = float(np.copysign(90.0, attributes.get("standard_parallel", 90.0)))
+        attributes.setdefault("latitude_of_projection_origin", pole)
+    numbers = {k: np.asarray(v, dtype=np.float64) for k, v in attributes.items() if isinstance(v, (tuple, float))}
     title = f"projection of the grid of {domain.title}"
-    return found | numbers | {"long_name": title, "proj_string": domain.projection}
+    return attributes | numbers | {"long_name": title, "proj_string": domain.projection}
 
 
 def _axis(domain: Domain, name: str) -> NetcdfVariable:
-    # the axes X and Y ask for latitude and longitude (section 5.6), which a plane does not have
+    # the axes X and Y require latitude and longitude (section 5.6), which a plane does not have
     axis = {} if domain.is_plane else {"axis": name.upper()}
     return NetcdfVariable(name, (name,), getattr(domain, name), axis | _meaning_of_axis(domain, name), dtype="f8")
 
@@ -115,7 +118,7 @@ def _degrees(domain: Domain, name: str, number: int, units: str) -> NetcdfVariab
     return NetcdfVariable(
         name,
         ("y", "x"),
-        lambda rows: domain.latitude_longitude(rows=rows)[number],
+        lambda rows, columns: domain.latitude_longitude(rows, columns)[number],
         {"standard_name": name, "long_name": name, "units": units},
         step=DEGREE_STEP,
     )

@@ -7,10 +7,12 @@ from functools import cached_property
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patheffects import withStroke
 from matplotlib.transforms import ScaledTranslation
 
 from mlrtma_dist.fields.static import SIMULATED, Static
+from mlrtma_dist.inference.map_picture import Picture
 from mlrtma_dist.io.atomic import written_atomically
 from mlrtma_dist.io.coastlines import RESOLUTIONS, Extent, read_lines, resolution_for
 
@@ -19,13 +21,13 @@ LONGEST, HIGHEST = 10.5, 8.2  # inches that the map itself may take
 MARGIN = {"left": 0.75, "right": 1.35, "bottom": 1.25, "top": 0.95}  # inches around it
 MISSING = "#d9d9d9"
 INK = "#1a1a1a"
-SAMPLES = 60  # rows and columns from which the domain's latitudes are known
+SAMPLES = 60  # rows and columns whose latitudes represent those of the domain
 STEPS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)  # degrees between the lines of the graticule
 
 
 @dataclass(frozen=True)
 class Base:
-    """What all maps of a domain share, found once.
+    """What all maps of a domain share, computed once.
 
     Attributes:
         static: of the domain.
@@ -50,7 +52,7 @@ class Base:
     def lines(self) -> dict[str, np.ndarray]:
         """Kind of line -> projection coordinates, shape (n, 2), NaN rows between lines.
 
-        A simulated domain shows its own shore: coasts of the earth there would be a lie.
+        A simulated domain shows its own shore: coasts of the earth there would be false.
         """
         domain = self.static.domain
         if domain.is_plane or domain.land == SIMULATED:
@@ -65,9 +67,15 @@ class Base:
         return {kind: self._project(read_lines(kind, resolution, seen)) for kind in ("states", "countries", "coast")}
 
     @property
+    def thin(self) -> int:
+        """Edge in grid points of the squares over which fields are averaged, so that about the pixels remain."""
+        return max(1, int(self.static.domain.size.x / (self.size[0] * DPI)))
+
+    @property
     def sampled(self) -> tuple[np.ndarray, np.ndarray]:
-        """Some rows and columns, from the first to the last, whose latitudes tell those of the domain."""
-        return tuple(np.unique(np.linspace(0, n - 1, SAMPLES).astype(int)) for n in self.static.domain.shape)
+        """Some rows and columns, from the first to the last, whose latitudes represent those of the domain."""
+        rows, columns = (np.unique(np.linspace(0, n - 1, SAMPLES).astype(int)) for n in self.static.domain.shape)
+        return rows, columns
 
     def place(self, latitude: np.ndarray, longitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Projection coordinates of positions in degrees, NaN beyond the map's edge."""
@@ -85,8 +93,8 @@ class Base:
         # on a grid around the earth a line that leaves at one side comes back at the other
         torn = np.abs(np.diff(x, prepend=np.nan)) > 0.5 * (self.extent[1] - self.extent[0])
         x[torn] = np.nan
-        kept = np.isfinite(x) | np.isfinite(np.roll(x, 1))  # runs of NaN become one
-        return np.column_stack([x, y])[kept]
+        shown = np.isfinite(x) | np.isfinite(np.roll(x, 1))  # runs of NaN become one
+        return np.column_stack([x, y])[shown]
 
 
 class Sheet:
@@ -113,12 +121,9 @@ class Sheet:
         self._text(MARGIN["left"], top + 0.43, title, 15, weight="bold")
         self._text(MARGIN["left"], top + 0.14, subtitle, 9.5, color="#404040")
 
-    def field(self, values: np.ndarray, colours: str, norm) -> object:
-        """Draw values of shape (y, x), thinned by means to about the pixels there are; NaN is grey."""
-        thin = max(1, int(values.shape[1] / (self.base.size[0] * DPI)))
-        if thin > 1:
-            rows, columns = (n // thin for n in values.shape)
-            values = values[: rows * thin, : columns * thin].reshape(rows, thin, columns, thin).mean(axis=(1, 3))
+    def field(self, picture: Picture, colours: str, norm) -> AxesImage:
+        """Draw a field that was thinned to `Base.thin`; NaN is grey."""
+        values, thin = picture.values, picture.thin
         west, _, south, _ = self.base.extent
         box = self.base.static.domain.spacing * thin
         image = self.axes.imshow(
@@ -177,9 +182,9 @@ class Sheet:
             )
         characters = int(self.base.size[0] * 16.5)  # of 8-point type
         wrapped = [part for line in lines for part in textwrap.wrap(line, characters)]
-        kept = 4 if legend else 5  # what the margin holds; the product has every word
-        if len(wrapped) > kept:
-            wrapped = [*wrapped[: kept - 1], f"{wrapped[kept - 1][: characters - 4]} ..."]
+        most = 4 if legend else 5  # lines in the margin; the product has the whole text
+        if len(wrapped) > most:
+            wrapped = [*wrapped[: most - 1], f"{wrapped[most - 1][: characters - 4]} ..."]
         top = MARGIN["bottom"] - (0.62 if legend else 0.36)
         self._text(MARGIN["left"], top, "\n".join(wrapped), 8, color="#505050", va="top", linespacing=1.35)
 
@@ -200,7 +205,7 @@ class Sheet:
         self._figure.text(x / self._width, y / self._height, text, fontsize=size, **style)
 
     def _graticule(self) -> None:
-        """Meridians and parallels, named where they cross the western and southern edge."""
+        """Meridians and parallels, labelled where they cross the western and southern edge."""
         domain = self.base.static.domain
         rows, columns = self.base.sampled
         latitude, longitude = domain.latitude_longitude(rows, columns)
@@ -223,8 +228,8 @@ class Sheet:
                 zorder=2,
             )
             at = _crossings(edge, along, levels - start)
-            known = np.isfinite(at)
-            axis.set_ticks(at[known], labels=[_degrees(v, letters) for v in levels[known]])
+            crossed = np.isfinite(at)
+            axis.set_ticks(at[crossed], labels=[_degrees(v, letters) for v in levels[crossed]])
         self.axes.tick_params(labelsize=8, length=3, width=0.5, color="#808080", labelcolor="#505050")
 
 
@@ -236,9 +241,9 @@ def _levels(values: np.ndarray, start: float) -> np.ndarray:
 
 
 def _crossings(edge: np.ndarray, along: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Where the values of an edge take the levels, NaN where never; an edge that turns back names none."""
-    known = np.isfinite(edge)
-    edge, along = edge[known], along[known]
+    """Where the values of an edge take the levels, NaN where never; an edge that turns back has none."""
+    finite = np.isfinite(edge)
+    edge, along = edge[finite], along[finite]
     if len(edge) < 2 or not (np.all(np.diff(edge) > 0) or np.all(np.diff(edge) < 0)):
         return np.full(len(levels), np.nan)
     order = np.argsort(edge)

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.ticker import MaxNLocator
 
+from mlrtma_dist.inference.field_range import FieldRange
 from mlrtma_dist.names import Variable
 
 ROBUST = (0.5, 99.5)  # percentiles shown; what is beyond takes the end colour, and the bar gets an arrow
@@ -68,18 +69,15 @@ def shown(variable: Variable, values: np.ndarray) -> np.ndarray:
     return values * factor + offset
 
 
-def analysis_norm(style: Style, values: np.ndarray, logarithmic: bool) -> tuple[Normalize, str]:
+def analysis_norm(style: Style, values: FieldRange, logarithmic: bool) -> tuple[Normalize, str]:
     """Scale of an analysis and the arrows of its bar.
 
     Args:
         style: of the variable.
-        values: the field in the unit for people, any shape.
+        values: of the field in the unit for people, with the percentiles ROBUST.
         logarithmic: a colour stands for a ratio.
     """
-    known = values[np.isfinite(values)]
-    if not known.size:
-        known = np.zeros(1)
-    low, high = style.limits or np.percentile(known, ROBUST)
+    low, high = style.limits or values.percentiles
     if style.symmetric:
         low, high = -max(abs(low), abs(high), 1e-6), max(abs(low), abs(high), 1e-6)
     if high - low < 1e-6 * max(1.0, abs(high)):  # a constant field still needs a scale
@@ -87,25 +85,24 @@ def analysis_norm(style: Style, values: np.ndarray, logarithmic: bool) -> tuple[
     if style.limits is None:
         edges = MaxNLocator(nbins=24).tick_values(low, high)
         low, high = edges[0], edges[-1]
-    return (LogNorm if logarithmic else Normalize)(low, high), _arrows(known, low, high)
+    return (LogNorm if logarithmic else Normalize)(low, high), _arrows(values, low, high)
 
 
-def increment_norm(variable: Variable, increment: np.ndarray, departure: np.ndarray) -> tuple[Normalize, str]:
+def increment_norm(
+    variable: Variable, increment: FieldRange, size: FieldRange, departure: np.ndarray
+) -> tuple[Normalize, str]:
     """Symmetric scale of increments and departures: in the unit for people, or log2 of the ratio for logarithms.
 
     Args:
         variable: which.
-        increment: shape (y, x), on that scale.
+        increment: of the field, on that scale.
+        size: of the field's absolute values, with the percentile INCREMENTS_SHOWN.
         departure: of the stations used, shape (n,), on that scale.
     """
-    both = [
-        np.percentile(np.abs(a[np.isfinite(a)]), q)
-        for a, q in ((increment, INCREMENTS_SHOWN), (departure, DEPARTURES_SHOWN))
-        if np.isfinite(a).any()
-    ]
-    limit = max([*both, 1e-6])
+    finite = np.abs(departure[np.isfinite(departure)])
+    limit = max([*size.percentiles, *([np.percentile(finite, DEPARTURES_SHOWN)] if finite.size else []), 1e-6])
     limit = np.ceil(limit) if variable.transform == "log" else MaxNLocator(nbins=8).tick_values(0.0, limit)[-1]
-    return Normalize(-limit, limit), _arrows(increment[np.isfinite(increment)], -limit, limit)
+    return Normalize(-limit, limit), _arrows(increment, -limit, limit)
 
 
 def ratio_label(power: float) -> str:
@@ -114,6 +111,6 @@ def ratio_label(power: float) -> str:
     return "1" if whole == 0 else f"× {2**whole}" if power > 0 else f"× 1/{2**whole}"
 
 
-def _arrows(values: np.ndarray, low: float, high: float) -> str:
-    below, above = bool(values.size and values.min() < low), bool(values.size and values.max() > high)
-    return {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[below, above]
+def _arrows(values: FieldRange, low: float, high: float) -> str:
+    ends = values.low < low, values.high > high
+    return {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[ends]

@@ -1,216 +1,184 @@
-"""Product: an analysis as a CF-1.11 netCDF-4 file, one domain and time each (docs/product.md)."""
+"""Product: analyses of one domain as a CF-1.11 netCDF-4 file, of one time or of many (docs/product.md).
 
-import datetime
+Every rank holds the fields of its box and writes the chunks of the file of which it holds most; no rank holds a field.
+"""
+
+import itertools
 import pathlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from operator import itemgetter
 
 import numpy as np
 
-import mlrtma_dist
 from mlrtma_dist import clock
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.inference.analysis import Analysis
-from mlrtma_dist.inference.georeference import coordinates, links, time_coordinate
-from mlrtma_dist.inference.observation_counts import count_by_flag, count_by_source, time_coverage
-from mlrtma_dist.io.netcdf_write import NetcdfVariable, write_netcdf
-from mlrtma_dist.names import VARIABLES, Variable
-
-# Rounding before compression, far below the error of any analysis and of the instruments: 1/128 K and m s-1,
-# 1 Pa, 1/512 of the sky. It makes the file of CONUS 2.5 times smaller (docs/product.md).
-STEPS = {"K": 2.0**-7, "m s-1": 2.0**-7, "Pa": 1.0, "1": 2.0**-9}
-LOG_BITS = 9  # of the mantissa, for what spans decades: 0.1 % of the value
-ERROR_BITS = 7  # 0.4 % of a standard deviation that is itself an estimate
-OVERRIDABLE = {"institution", "source", "history", "references", "title"}
-REFERENCES = (
-    "De Pondeca et al. 2011, The Real-Time Mesoscale Analysis at NOAA's National Centers for Environmental Prediction: "
-    "current status and development, Weather and Forecasting 26, 593-612, https://doi.org/10.1175/WAF-D-10-05037.1"
+from mlrtma_dist.inference.georeference import coordinates, time_coordinate
+from mlrtma_dist.inference.product_attributes import Record, check_provenance, global_attributes
+from mlrtma_dist.inference.product_fields import (
+    ProductField,
+    analysis_fields,
+    height_coordinates,
+    static_fields,
 )
+from mlrtma_dist.io.hdf5 import made_together
+from mlrtma_dist.io.netcdf_slabs import Part, fill, set_attributes
+from mlrtma_dist.io.netcdf_write import CHUNK, NetcdfVariable, chunk_lengths, write_netcdf
+
+LONGEST_BLOCK = 16  # analyses that a rank holds before it writes them, where fields are small
 
 
-def write_product(analysis: Analysis, directory, provenance: dict[str, str]) -> pathlib.Path:
-    """Write an analysis to ``directory/<domain>_<time>.nc``, whole or not at all.
+def write_product(analysis: Analysis, directory, provenance: Mapping[str, str], communicator=None) -> pathlib.Path:
+    """Write one analysis to ``directory/<domain>_<time>.nc``, whole or not at all. Collective.
 
     Args:
-        analysis: fields of shape (y, x) of its domain, SI.
+        analysis: fields of this rank's box, SI; the boxes of all ranks together cover the domain.
         directory: made where it is missing.
         provenance: global attributes such as configuration (YAML text), commit, institution; they take the
             place of history, source, references and title where given.
+        communicator: mpi4py's, None alone.
 
     Returns:
         The path of the file.
 
     Raises:
-        InputError: a field is not of the domain's shape, or a key of ``provenance`` is the product's own.
+        InputError: a field is not of the box's shape, or a key of ``provenance`` is the product's own.
         OSError: the file cannot be written.
     """
-    domain = analysis.static.domain
-    path = pathlib.Path(directory) / f"{domain.name}_{clock.compact(analysis.time)}.nc"
-    _require_shapes(analysis)
-    time = time_coordinate(np.array([analysis.time]))
-    variables = [time, *coordinates(domain), *_heights(analysis), *_static(analysis)]
-    for name in (v for v in VARIABLES if v in analysis.values):
-        variables += _fields(analysis, VARIABLES[name])
-    sizes = {"time": 1, "y": domain.size.y, "x": domain.size.x}
-    return write_netcdf(path, sizes, variables, global_attributes(analysis, provenance))
+    path = pathlib.Path(directory) / f"{analysis.static.domain.name}_{clock.compact(analysis.time)}.nc"
+    return write_series([(0, analysis)], np.array([analysis.time]), path, provenance, communicator)
 
 
-def global_attributes(analysis: Analysis, provenance: dict[str, str]) -> dict[str, str]:
-    """The global attributes of a product.
+def write_series(
+    analyses: Iterable[tuple[int, Analysis]],
+    times: np.ndarray,
+    path,
+    provenance: Mapping[str, str],
+    communicator=None,
+) -> pathlib.Path:
+    """Write the analyses of many times to one file, whole or not at all. Collective.
+
+    A rank holds the analyses of one block of times at once: 16 where a field is small, one where it is large.
+
+    Args:
+        analyses: pairs of an index into ``times`` and the analysis of that time, fields on this rank's box. They may
+            be computed one after the other. Ranks may have different times, and different numbers of them; together
+            the boxes of a time cover the domain. Rank 0 has at least one.
+        times: of all analyses, UTC, datetime64, shape (n,), the same on every rank.
+        path: of the file; its folder is made.
+        provenance, communicator: see `write_product`.
+
+    Returns:
+        The path.
 
     Raises:
-        InputError: a key of ``provenance`` is the product's own.
+        InputError: rank 0 has no analysis; else as `write_product`.
+        OSError: the file cannot be written.
     """
-    domain, program = analysis.static.domain, f"mlrtma_dist {mlrtma_dist.__version__}"
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    notes = [n for n in (analysis.static.note, *analysis.notes) if n]
-    made = {
-        "Conventions": "CF-1.11",
-        "title": f"Surface weather analysis, {domain.title}, {analysis.time.astype('datetime64[m]')} UTC",
-        "source": f"surface observations and a first guess combined by {analysis.method} ({program})",
-        "history": f"{now}: written by {program}",
-        "references": REFERENCES,
-        "comment": "; ".join(notes) if notes else "nothing out of the ordinary",
-        "domain": domain.name,
-        "method": analysis.method,
-        "first_guess": analysis.first_guess_name,
-        "observations_by_flag": count_by_flag(analysis),
-        "observations_by_source": count_by_source(analysis),
-    }
-    coverage = time_coverage(analysis)
-    if coverage:
-        made |= {"observations_first": coverage[0], "observations_last": coverage[1]}
-    clash = sorted((set(provenance) & set(made)) - OVERRIDABLE)
-    if clash:
-        raise InputError(
-            f"provenance of {domain.name}: the product writes the attribute {clash[0]!r} itself: choose another key"
-        )
-    return made | provenance
+    path, iterator, alone = pathlib.Path(path), iter(analyses), communicator is None
+    first = next(iterator, None)
+    if first is None and (alone or communicator.rank == 0):
+        raise InputError(f"{path}: expected at least one analysis, got none")
+    layout = None
+    if first is not None:
+        first[1].check_shapes()
+        check_provenance(first[1].static.domain, provenance)
+        layout = Layout.of(first[1], len(times))
+    with made_together(path, communicator) as unfinished:
+        if layout is not None and (alone or communicator.rank == 0):
+            layout.create(unfinished, times)
+        if not alone:
+            communicator.Barrier()
+        fill(unfinished, layout.fixed_parts(first[1]) if layout and first else [], communicator)
+        records = _write_times(unfinished, layout, itertools.chain([first] if first else [], iterator), communicator)
+        if records and first is not None:
+            set_attributes(unfinished, global_attributes(first[1], times, records, provenance))
+    return path
 
 
-def _require_shapes(analysis: Analysis) -> None:
-    domain = analysis.static.domain
-    for group in ("values", "first_guess", "error"):
-        for name, values in getattr(analysis, group).items():
-            if np.shape(values) != domain.shape:
-                raise InputError(
-                    f"product of domain {domain.name}: {group} of {name}: expected the shape "
-                    f"{domain.shape} (y, x), got {np.shape(values)}"
-                )
+def _write_times(path, layout: "Layout | None", analyses: Iterator[tuple[int, Analysis]], communicator) -> dict:
+    """Write the analyses block by block; returns the records of all times on rank 0, of none elsewhere."""
+    records: dict[int, Record] = {}
+    while True:
+        block = list(itertools.islice(analyses, layout.block if layout else 1))
+        if not (block if communicator is None else any(communicator.allgather(bool(block)))):
+            break
+        records |= {number: Record.of(analysis) for number, analysis in block}
+        fill(path, [part for entry in block for part in layout.parts(*entry)] if layout else [], communicator)
+    if communicator is None:
+        return records
+    gathered = communicator.gather(records)
+    return dict(sorted((entry for each in gathered for entry in each.items()), key=itemgetter(0))) if gathered else {}
 
 
-def _height_name(variable: Variable) -> tuple[str, ...]:
-    return () if variable.height is None else (f"height_{variable.height:g}m",)
+@dataclass(frozen=True)
+class Layout:
+    """The variables of a file and how they are stored; the same for any number of ranks.
 
+    Attributes:
+        variables: all but the time, in the order of the file; those of two and more dimensions without values.
+        fixed: fields without a time; timed: fields of every time.
+        sizes: name of a dimension -> length.
+        block: number of times in a chunk.
+    """
 
-def _heights(analysis: Analysis) -> list[NetcdfVariable]:
-    """A scalar coordinate for each height above ground that occurs."""
-    heights = {h: VARIABLES[v].height for v in analysis.values for h in _height_name(VARIABLES[v])}
-    return [
-        NetcdfVariable(
-            name,
-            (),
-            np.float64(height),
-            {"standard_name": "height", "long_name": "height above ground", "units": "m", "positive": "up"},
-            dtype="f8",
-        )
-        for name, height in heights.items()
-    ]
+    variables: list[NetcdfVariable]
+    fixed: list[ProductField]
+    timed: list[ProductField]
+    sizes: dict[str, int]
+    block: int
 
+    @classmethod
+    def of(cls, analysis: Analysis, times: int) -> "Layout":
+        """The layout of a file of so many times, of which this is one."""
+        domain = analysis.static.domain
+        edges = chunk_lengths(domain.shape)
+        block = max(1, min(times, LONGEST_BLOCK, CHUNK * CHUNK // (edges[0] * edges[1])))
+        places = coordinates(domain)
+        degrees = [ProductField(v, _on_box(v.values)) for v in places if callable(v.values)]
+        fixed = [each.chunked(edges) for each in (*degrees, *static_fields(analysis))]
+        timed = [each.chunked((block, *edges)) for each in analysis_fields(analysis)]
+        empty = {each.variable.name: replace(each.variable, values=None) for each in (*fixed, *timed)}
+        first = [empty.pop(each.name, each) for each in places]
+        sizes = {"time": times, "y": domain.size.y, "x": domain.size.x}
+        return cls([*first, *height_coordinates(analysis), *empty.values()], fixed, timed, sizes, block)
 
-def _static(analysis: Analysis) -> list[NetcdfVariable]:
-    static, place = analysis.static, links(analysis.static.domain)
-    return [
-        NetcdfVariable(
-            "elevation",
-            ("y", "x"),
-            static.terrain,
-            {
-                "standard_name": "surface_altitude",
-                "long_name": "terrain height above mean sea level",
-                "units": "m",
-                **place,
-            },
-            step=2.0**-4,
-        ),
-        NetcdfVariable(
-            "land",
-            ("y", "x"),
-            static.land,
-            {
-                "standard_name": "land_area_fraction",
-                "long_name": "land fraction: 1 land, 0 water",
-                "units": "1",
-                **place,
-            },
-            step=2.0**-7,
-            valid=(0.0, 1.0),
-        ),
-    ]
+    def create(self, path, times: np.ndarray) -> None:
+        """Make the file with all its variables, of which the fields are still missing."""
+        write_netcdf(path, self.sizes, [time_coordinate(times), *self.variables], {})
 
+    def fixed_parts(self, analysis: Analysis) -> list[Part]:
+        """This rank's parts of the fields without a time."""
+        box = analysis.box
+        return [Part(each.variable, (box.y0, box.x0), box.shape, partial(each.values, analysis)) for each in self.fixed]
 
-def _fields(analysis: Analysis, variable: Variable) -> list[NetcdfVariable]:
-    """Analysis, increment and error of one variable."""
-    name, place = variable.name, links(analysis.static.domain, *_height_name(variable))
-    dimensions = ("time", "y", "x")
-    rounding = {"bits": LOG_BITS} if variable.transform == "log" else {"step": STEPS[variable.unit]}
-    values, first_guess, error = analysis.values[name], analysis.first_guess.get(name), analysis.error.get(name)
-    beside = []
-    if first_guess is not None:
-        beside.append(
-            NetcdfVariable(
-                f"{name}_increment",
-                dimensions,
-                lambda rows: values[rows] - first_guess[rows],
-                {
-                    "long_name": f"{variable.long_name}, analysis minus first guess",
-                    "units": variable.unit,
-                    **_temperature(variable, "difference"),
-                    **place,
-                },
-                **rounding,
+    def parts(self, number: int, analysis: Analysis) -> list[Part]:
+        """This rank's parts of the fields of one time."""
+        analysis.check_shapes()
+        box = analysis.box
+        return [
+            Part(
+                each.variable,
+                (number, box.y0, box.x0),
+                (1, *box.shape),
+                partial(_of_one_time, each, analysis),
             )
-        )
-    if error is not None:
-        meaning = _meaning_of_error(variable) | place
-        beside.append(NetcdfVariable(f"{name}_error", dimensions, error, meaning, bits=ERROR_BITS))
-    linked = {"ancillary_variables": " ".join(v.name for v in beside)} if beside else {}
-    meaning = {
-        **_standard_name(variable),
-        "long_name": variable.long_name,
-        "units": variable.unit,
-        **_temperature(variable, "on_scale"),
-        **_method_of_cells(variable),
-        **place,
-        **linked,
-    }
-    return [NetcdfVariable(name, dimensions, values, meaning, **rounding, valid=variable.valid), *beside]
+            for each in self.timed
+        ]
 
 
-def _method_of_cells(variable: Variable) -> dict[str, str]:
-    if variable.name == "gust":  # a maximum, but over minutes that differ by network: CF has no word for that
-        return {"comment": "the largest wind speed of the minutes before the report, as each network defines it"}
-    return {"cell_methods": "time: point"}
+def _of_one_time(field: ProductField, analysis: Analysis, index: tuple[slice, ...]) -> np.ndarray:
+    return field.values(analysis, index[1:])[None]
 
 
-def _standard_name(variable: Variable, modifier: str = "") -> dict[str, str]:
-    return {"standard_name": f"{variable.standard_name}{modifier}"} if variable.standard_name else {}
+def _on_box(values: Callable[[slice, slice], np.ndarray]) -> Callable:
+    """A function of rows and columns of the domain as one of an analysis and an index within its box."""
 
+    def on_box(analysis: Analysis, index: tuple[slice, slice]) -> np.ndarray:
+        rows, columns = index
+        y0, x0 = analysis.box.y0, analysis.box.x0
+        return values(slice(y0 + rows.start, y0 + rows.stop), slice(x0 + columns.start, x0 + columns.stop))
 
-def _temperature(variable: Variable, kind: str) -> dict[str, str]:
-    """CF 1.11, section 3.1.2: kelvins on the scale and kelvins apart convert differently to degrees Celsius."""
-    return {"units_metadata": f"temperature: {kind}"} if variable.unit == "K" else {}
-
-
-def _meaning_of_error(variable: Variable) -> dict[str, str]:
-    """CF's modifier ``standard_error`` keeps the unit of its name, so it does not fit the error of a logarithm."""
-    if variable.transform == "log":
-        return {
-            "long_name": f"{variable.long_name}, standard deviation of the analysis error of the natural logarithm",
-            "units": "1",
-            "comment": "0.1 means about 10 % of the value",
-        }
-    return {
-        **_standard_name(variable, " standard_error"),
-        "long_name": f"{variable.long_name}, standard deviation of the analysis error",
-        "units": variable.unit,
-        **_temperature(variable, "difference"),
-    }
+    return on_box

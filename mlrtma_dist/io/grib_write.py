@@ -4,10 +4,11 @@ WMO FM 92 GRIB2: grid definition templates 3.0, 3.1, 3.10, 3.20, 3.30 as ``grib_
 data template 5.3 (complex packing of second differences, that of the operational files).
 """
 
+import contextlib
 import math
 import pathlib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import eccodes
@@ -36,7 +37,7 @@ class GribField:
         values: shape (y, x) of the domain, in the unit of GRIB's table; NaN is written as missing.
         parameter: discipline, category, number (code table 4.2).
         level: type of the first fixed surface (code table 4.5) and its value, None where it has none.
-        step: values are rounded to steps of at most this; an error of half a step is made.
+        step: values are rounded to steps of at most this, so the error is at most half of it.
         process: type of generating process (code table 4.3): 0 analysis, 7 analysis error.
     """
 
@@ -47,57 +48,71 @@ class GribField:
     process: int = 0
 
 
-def write_grib2(
-    path, domain: Domain, time: np.datetime64, fields: Iterable[GribField], centre: int = UNKNOWN_CENTRE
-) -> pathlib.Path:
-    """Write fields of one domain and time, a message each.
-
-    Args:
-        path: of the file.
-        domain: on the earth, in a projection that GRIB2 has.
-        time: of the analysis, UTC.
-        fields: may be made one after the other; one is held at a time.
-        centre: that answers for the file (common code table C-11); 255: none named.
+def write_messages(path, messages: Iterable[bytes]) -> pathlib.Path:
+    """Write GRIB2 messages one after the other into one file, whole or not at all.
 
     Raises:
-        ConfigError: a projection that GRIB2 cannot say, or only otherwise: another scale, an oblique pole.
         OSError: the file cannot be written.
     """
-    grid = grid_keys(domain)
-    with written_atomically(path) as partial, open(partial, "wb") as file:
-        for field in fields:
-            handle = eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2")
-            try:
-                for key, value in {**grid, **_meaning(field, time, centre)}.items():
-                    eccodes.codes_set(handle, key, value)
-                if not file.tell():
-                    _require_same_grid(handle, domain, str(path))
-                _pack(handle, field)
-                eccodes.codes_write(handle, file)
-            finally:
-                eccodes.codes_release(handle)
+    with written_atomically(path) as unfinished, open(unfinished, "wb") as file:
+        for message in messages:
+            file.write(message)
     return pathlib.Path(path)
 
 
-def _require_same_grid(handle, domain: Domain, where: str) -> None:
-    """What the message says of its grid, read back, is the domain: PROJ's words say more than GRIB's."""
-    if not same_grid(message_domain(handle, where), domain):
+def encode(domain: Domain, time: np.datetime64, field: GribField, centre: int = UNKNOWN_CENTRE) -> bytes:
+    """One field as a GRIB2 message.
+
+    Args:
+        domain: on the earth, in a projection that GRIB2 has (`check_grid`).
+        time: of the analysis, UTC.
+        field: values and their meaning.
+        centre: that answers for the file (common code table C-11); 255: none named.
+
+    Raises:
+        ConfigError: a projection that GRIB2 does not have.
+    """
+    with _message({**grid_keys(domain), **_meaning(field, time, centre)}) as handle:
+        _pack(handle, field)
+        return eccodes.codes_get_message(handle)
+
+
+def check_grid(domain: Domain) -> None:
+    """Raise ConfigError unless a message's grid, read back, is the domain.
+
+    A PROJ string can express more than GRIB2, such as another scale or an oblique pole.
+    """
+    with _message(grid_keys(domain)) as handle:
+        same = same_grid(message_domain(handle, f"domain {domain.name}"), domain)
+    if not same:
         raise ConfigError(
-            f"domain {domain.name}: expected a grid that GRIB2 can say; {domain.projection!r} lies"
+            f"domain {domain.name}: expected a grid that GRIB2 can express; {domain.projection!r} lies"
             " elsewhere when read back. Write netCDF."
         )
 
 
+@contextlib.contextmanager
+def _message(keys: dict[str, object]) -> Iterator[int]:
+    """A message with some keys set, by eccodes' handle."""
+    handle = eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2")
+    try:
+        for key, value in keys.items():
+            eccodes.codes_set(handle, key, value)
+        yield handle
+    finally:
+        eccodes.codes_release(handle)
+
+
 def grid_keys(domain: Domain) -> dict[str, object]:
-    """What a message says of the grid, as eccodes' keys in the order in which they must be set.
+    """The grid of a message, as eccodes' keys in the order in which they must be set.
 
     Raises:
-        ConfigError: a projection that GRIB2 cannot say.
+        ConfigError: a projection that GRIB2 does not have.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # what a PROJ string loses GRIB could not say either
-        said = {} if domain.is_plane else pyproj.CRS.from_user_input(domain.projection).to_dict()
-    kind = GRIB_NAMES.get(said.get("proj"))
+        warnings.simplefilter("ignore", UserWarning)  # what is lost in a PROJ string GRIB2 lacks, too
+        parameters = {} if domain.is_plane else pyproj.CRS.from_user_input(domain.projection).to_dict()
+    kind = GRIB_NAMES.get(parameters.get("proj"))
     if kind is None:
         raise ConfigError(
             f"domain {domain.name}: expected a projection that GRIB2 has ({', '.join(GRIB_NAMES)}), got"
@@ -108,7 +123,7 @@ def grid_keys(domain: Domain) -> dict[str, object]:
         "gridType": kind,
         "Ni" if kind == "regular_ll" else "Nx": domain.size.x,
         "Nj" if kind == "regular_ll" else "Ny": domain.size.y,
-        **_earth(domain, said),
+        **_earth(domain, parameters),
         "latitudeOfFirstGridPointInDegrees": first[0],
         "longitudeOfFirstGridPointInDegrees": first[1] % 360.0,
         "resolutionAndComponentFlags": 0x30,
@@ -118,28 +133,28 @@ def grid_keys(domain: Domain) -> dict[str, object]:
     if kind == "regular_ll":
         steps = {f"{axis}DirectionIncrementInDegrees": domain.spacing for axis in "ij"}
         return keys | ends | steps
-    true = said.get("lat_ts", said.get("lat_1", said.get("lat_0")))
+    true_latitude = parameters.get("lat_ts", parameters.get("lat_1", parameters.get("lat_0")))
     if kind == "mercator":
         return (
             keys
             | ends
             | {
-                "LaDInDegrees": said.get("lat_ts", 0.0),
+                "LaDInDegrees": parameters.get("lat_ts", 0.0),
                 "DiInMetres": domain.spacing_metres,
                 "DjInMetres": domain.spacing_metres,
             }
         )
-    keys |= {"DxInMetres": domain.spacing_metres, "DyInMetres": domain.spacing_metres, "LaDInDegrees": true}
+    keys |= {"DxInMetres": domain.spacing_metres, "DyInMetres": domain.spacing_metres, "LaDInDegrees": true_latitude}
     if kind == "polar_stereographic":
-        south = said.get("lat_0", 90.0) < 0
+        south = parameters.get("lat_0", 90.0) < 0
         return keys | {
-            "orientationOfTheGridInDegrees": said.get("lon_0", 0.0) % 360.0,
+            "orientationOfTheGridInDegrees": parameters.get("lon_0", 0.0) % 360.0,
             "projectionCentreFlag": 0x80 if south else 0,
         }
     return keys | {
-        "LoVInDegrees": said.get("lon_0", 0.0) % 360.0,
-        "Latin1InDegrees": said["lat_1"],
-        "Latin2InDegrees": said.get("lat_2", said["lat_1"]),
+        "LoVInDegrees": parameters.get("lon_0", 0.0) % 360.0,
+        "Latin1InDegrees": parameters["lat_1"],
+        "Latin2InDegrees": parameters.get("lat_2", parameters["lat_1"]),
     }
 
 
@@ -149,15 +164,15 @@ def _point(domain: Domain, end: int) -> tuple[float, float]:
     return latitude.item(), longitude.item()
 
 
-def _earth(domain: Domain, said: dict) -> dict[str, object]:
+def _earth(domain: Domain, parameters: dict) -> dict[str, object]:
     """The figure of the earth, code table 3.2."""
-    if "R" in said:  # in units of 0.01 m
+    if "R" in parameters:  # in units of 0.01 m
         return {
             "shapeOfTheEarth": 1,
             "scaleFactorOfRadiusOfSphericalEarth": 2,
-            "scaledValueOfRadiusOfSphericalEarth": round(said["R"] * 100),
+            "scaledValueOfRadiusOfSphericalEarth": round(parameters["R"] * 100),
         }
-    name = said.get("ellps", said.get("datum"))
+    name = parameters.get("ellps", parameters.get("datum"))
     name = {"NAD83": "GRS80"}.get(name, name)
     if name not in ELLIPSOIDS:
         raise ConfigError(
@@ -189,13 +204,13 @@ def _meaning(field: GribField, time: np.datetime64, centre: int) -> dict[str, ob
 def _pack(handle, field: GribField) -> None:
     values = np.asarray(field.values, dtype=np.float64).ravel()
     unknown = ~np.isfinite(values)
-    if unknown.any():
-        eccodes.codes_set(handle, "missingValue", MISSING)
-        eccodes.codes_set(handle, "bitmapPresent", 1)
-        values = np.where(unknown, MISSING, values)
-    known = values[~unknown]
-    steps = (known.max() - known.min()) / field.step if known.size else 0.0
+    finite = values[~unknown]
+    steps = (finite.max() - finite.min()) / field.step if finite.size else 0.0
     # eccodes takes the smallest binary scale by which the range fits the bits, and no decimal one beside it
     eccodes.codes_set(handle, "packingType", PACKING)
     eccodes.codes_set(handle, "bitsPerValue", max(1, math.ceil(math.log2(steps + 1.0))))
+    if unknown.any():  # after the packing, which eccodes cannot change once the sample's values are all missing
+        eccodes.codes_set(handle, "missingValue", MISSING)
+        eccodes.codes_set(handle, "bitmapPresent", 1)
+        values = np.where(unknown, MISSING, values)
     eccodes.codes_set_values(handle, values)

@@ -1,7 +1,7 @@
 """Write netCDF-4: a description of variables becomes a file, chunked, compressed and renamed when whole.
 
-Nothing here knows of weather or of CF: names, attributes and links are the caller's. What is written
-slab by slab may be computed slab by slab, so that a 24-million-point grid needs no second copy in memory.
+Nothing here depends on weather or on CF: names, attributes and links are the caller's. Values may be computed
+slab by slab while they are written, so that a 24-million-point grid needs no second copy in memory.
 """
 
 import pathlib
@@ -29,7 +29,7 @@ class NetcdfVariable:
         name: of the variable.
         dimensions: names; () for a scalar.
         values: array in the shape of the dimensions, of which leading ones of length 1 may be missing; or a
-            function that is given a slice of the last but one dimension (rows) and returns those rows; or None:
+            function of two slices (rows, columns) of the last two dimensions that returns the values there; or None:
             `netcdf_slabs.fill` writes them. NaN is written as the fill value.
         attributes: written as they are.
         dtype: numpy type on disk.
@@ -42,7 +42,7 @@ class NetcdfVariable:
 
     name: str
     dimensions: tuple[str, ...]
-    values: np.ndarray | Callable[[slice], np.ndarray] | None
+    values: np.ndarray | Callable[[slice, slice], np.ndarray] | None
     attributes: Mapping[str, object] = field(default_factory=dict)
     dtype: str = "f4"
     step: float = 0.0
@@ -107,8 +107,8 @@ def _write(dataset: netCDF4.Dataset, variable: NetcdfVariable, level: int, path:
     if gridded:
         chunks = variable.chunks or chunk_lengths(shape)
         options = {"zlib": level > 0, "complevel": level, "shuffle": True, "chunksizes": chunks}
-        if variable.dtype.startswith("f"):
-            options["fill_value"] = netCDF4.default_fillvals[variable.dtype]
+        if (fill := fill_value(variable.dtype)) is not None:
+            options["fill_value"] = fill
     target = dataset.createVariable(variable.name, variable.dtype, variable.dimensions, **options)
     target.set_auto_maskandscale(False)
     if gridded:
@@ -129,9 +129,9 @@ def _write(dataset: netCDF4.Dataset, variable: NetcdfVariable, level: int, path:
         whole = np.reshape(_checked(variable.values, shape, variable, path), shape[-2:])
     for start in range(0, shape[-2], step):
         rows = slice(start, min(start + step, shape[-2]))
-        slab = variable.values(rows) if whole is None else whole[rows]
+        slab = variable.values(rows, slice(0, shape[-1])) if whole is None else whole[rows]
         slab = _checked(slab, (rows.stop - rows.start, shape[-1]), variable, path)
-        target[(*leading, rows)] = _packed(slab, variable, options.get("fill_value"))
+        target[(*leading, rows)] = packed(slab, variable)
 
 
 def _checked(values: np.ndarray, shape: tuple[int, ...], variable: NetcdfVariable, path: pathlib.Path) -> np.ndarray:
@@ -144,8 +144,18 @@ def _checked(values: np.ndarray, shape: tuple[int, ...], variable: NetcdfVariabl
     return values
 
 
-def _packed(values: np.ndarray, variable: NetcdfVariable, fill: float | None) -> np.ndarray:
-    """Rounded as the variable wants it, NaN replaced by the fill value."""
+def fill_value(dtype: str) -> float | None:
+    """What is written in place of NaN; None for a type that has no NaN."""
+    return netCDF4.default_fillvals[dtype] if dtype.startswith("f") else None
+
+
+def packed(values: np.ndarray, variable: NetcdfVariable) -> np.ndarray:
+    """Values as they are written: rounded as the variable's description demands, NaN replaced by the fill value.
+
+    Args:
+        values: any shape.
+        variable: its ``dtype``, ``step``, ``bits`` and ``valid`` are used.
+    """
     values = values.astype(variable.dtype, copy=False)
     rounded = values
     if variable.step:
@@ -154,7 +164,8 @@ def _packed(values: np.ndarray, variable: NetcdfVariable, fill: float | None) ->
         mantissa, exponent = np.frexp(values)  # in [0.5, 1): the leading bit is not stored, so one more is kept
         rounded = np.ldexp(np.rint(np.ldexp(mantissa, variable.bits + 1)), exponent - variable.bits - 1)
     if rounded is not values and variable.valid is not None:
-        # a valid value stays valid; one that was outside stays where it was, to be seen
+        # a valid value stays valid; one that was outside stays outside, where a reader can see it
         low, high = np.asarray(variable.valid, dtype=variable.dtype)
         rounded = np.clip(rounded, np.minimum(values, low), np.maximum(values, high))
+    fill = fill_value(variable.dtype)
     return np.where(np.isnan(rounded), values.dtype.type(fill), rounded) if fill is not None else rounded

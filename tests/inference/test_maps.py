@@ -9,9 +9,20 @@ import pytest
 from matplotlib.image import imread
 
 from mlrtma_dist.fields.static import make_static
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.inference import map_canvas, maps
+from mlrtma_dist.inference.field_range import field_range
 from mlrtma_dist.inference.map_canvas import DPI, MARGIN, Base, Sheet
-from mlrtma_dist.inference.map_style import STYLES, analysis_norm, increment_norm, ratio_label
+from mlrtma_dist.inference.map_marks import Barbs, draw_barbs
+from mlrtma_dist.inference.map_picture import Tiles
+from mlrtma_dist.inference.map_style import (
+    INCREMENTS_SHOWN,
+    ROBUST,
+    STYLES,
+    analysis_norm,
+    increment_norm,
+    ratio_label,
+)
 from mlrtma_dist.io import coastlines
 from mlrtma_dist.io.coastlines import CoastlineError, Extent, read_lines, resolution_for
 from mlrtma_dist.names import VARIABLES
@@ -45,7 +56,8 @@ def test_a_warm_corner_is_drawn_in_that_corner_with_the_colour_of_the_bar(make_d
 
 def test_used_stations_stand_where_pyproj_puts_them_and_copies_are_not_called_rejected(make_domain, make_analysis):
     analysis = make_analysis(make_domain(LAMBERT), ["t2m"])
-    sheet = maps._increment_map(analysis, Base(analysis.static), VARIABLES["t2m"])
+    base, tiles = Base(analysis.static), Tiles(analysis.static.domain.shape, analysis.box)
+    sheet = maps._increment_map(analysis, base, VARIABLES["t2m"], tiles)
     marks = {c.get_label().split(" (")[0]: c for c in sheet.axes.collections if not c.get_label().startswith("_")}
     assert set(marks) == {"used", "rejected by quality control"}
     table = analysis.observations
@@ -62,7 +74,7 @@ def test_a_west_wind_is_drawn_along_the_parallel_not_along_the_grid(make_domain,
     sheet = Sheet(Base(analysis.static), "", "")
     drawn = {}
     sheet.axes.barbs = lambda x, y, u, v, **_: drawn.update(x=x, y=y, u=u, v=v)
-    maps._draw_barbs(analysis, sheet.base, sheet)
+    draw_barbs(Barbs.sampled(analysis, sheet.base, Tiles(domain.shape, analysis.box)), sheet)
     project = pyproj.Proj(LAMBERT)
     longitude, latitude = project(*np.meshgrid(drawn["x"], drawn["y"]), inverse=True)
     (x0, y0), (x1, y1) = project(longitude, latitude), project(longitude + 1e-4, latitude)
@@ -121,21 +133,25 @@ def test_a_simulated_domain_and_a_plane_show_no_coast_of_the_earth(make_domain, 
     assert len(Base(make_analysis(make_domain(LAMBERT)).static).lines["states"]) > 0
 
 
+def ranges(increment):
+    return field_range(increment, ()), field_range(np.abs(increment), (INCREMENTS_SHOWN,))
+
+
 def test_increments_are_centred_on_zero_and_ratios_read_as_factors():
     increment = np.linspace(-0.5, 3.0, 100).reshape(10, 10)
-    norm, arrows = increment_norm(VARIABLES["t2m"], increment, np.array([np.nan, -1.0]))
+    norm, arrows = increment_norm(VARIABLES["t2m"], *ranges(increment), np.array([np.nan, -1.0]))
     assert norm.vmin == -norm.vmax and norm(0.0) == 0.5 and arrows in ("neither", "max")
     assert [ratio_label(p) for p in (-2.0, 0.0, 1.0)] == ["× 1/4", "1", "× 2"]
     for nothing in (np.zeros((3, 3)), np.full((3, 3), np.nan)):
-        norm, _ = increment_norm(VARIABLES["t2m"], nothing, np.array([]))
+        norm, _ = increment_norm(VARIABLES["t2m"], *ranges(nothing), np.array([]))
         assert norm.vmax > 0
 
 
 def test_one_wild_value_does_not_take_the_scale_and_the_bar_says_so():
     values = np.append(np.linspace(0.0, 20.0, 9999), 500.0)
-    norm, arrows = analysis_norm(STYLES["gust"], values, logarithmic=False)
+    norm, arrows = analysis_norm(STYLES["gust"], field_range(values, ROBUST), logarithmic=False)
     assert norm.vmax <= 22.0 and arrows == "max"
-    norm, _ = analysis_norm(STYLES["gust"], np.full(9, 7.0), logarithmic=False)
+    norm, _ = analysis_norm(STYLES["gust"], field_range(np.full(9, 7.0), ROBUST), logarithmic=False)
     assert norm.vmin < 7.0 < norm.vmax
 
 
@@ -150,7 +166,8 @@ def test_large_fields_are_thinned_by_means_before_they_are_drawn(make_domain, mo
     domain = make_domain("plane", spacing=1.0, size=(101, 63))
     base = Base(make_static(domain, np.zeros(domain.shape), np.ones(domain.shape)))
     values = np.random.default_rng(1).normal(size=domain.shape)
-    image = Sheet(base, "", "").field(values, "viridis", None)
+    tiles = Tiles(domain.shape, Box.whole(domain.shape), base.thin)
+    image = Sheet(base, "", "").field(tiles.picture(values), "viridis", None)
     thin = 101 // image.get_array().shape[1]
     assert thin > 2
     np.testing.assert_allclose(image.get_array()[1, 2], values[thin : 2 * thin, 2 * thin : 3 * thin].mean())

@@ -9,7 +9,9 @@ import pyproj
 import pytest
 import xarray
 
-from mlrtma_dist.inference.product import STEPS, global_attributes, write_product
+from mlrtma_dist.inference.product import write_product
+from mlrtma_dist.inference.product_attributes import Record, global_attributes
+from mlrtma_dist.inference.product_fields import STEPS
 from mlrtma_dist.io.atomic import written_atomically
 from mlrtma_dist.io.netcdf import read_netcdf
 from mlrtma_dist.io.netcdf_write import NetcdfVariable, chunk_lengths, write_netcdf
@@ -153,7 +155,9 @@ def test_the_error_of_a_logarithm_has_no_unit_and_says_so(make_domain, make_anal
 
 
 def test_the_counts_of_observations_are_right_and_provenance_is_kept(make_domain, make_analysis):
-    attributes = global_attributes(make_analysis(make_domain(LAMBERT)), {"config": "method: oi\n", "commit": "abc"})
+    analysis = make_analysis(make_domain(LAMBERT))
+    provenance = {"config": "method: oi\n", "commit": "abc"}
+    attributes = global_attributes(analysis, np.array([analysis.time]), {0: Record.of(analysis)}, provenance)
     by_flag = [line.split() for line in attributes["observations_by_flag"].splitlines()]
     assert by_flag[0] == ["variable", "read", "used", "unused", "duplicate", "gross"]
     assert by_flag[1:] == [["t2m", "12", "10", "0", "1", "1"], ["visibility", "12", "10", "0", "1", "1"]]
@@ -180,7 +184,7 @@ def test_a_failure_while_writing_leaves_the_old_file_and_no_litter(tmp_path):
     path = tmp_path / "field.nc"
     path.write_bytes(b"the old one")
 
-    def fail(rows):
+    def fail(rows, columns):
         raise RuntimeError("the disk of cards fell over")
 
     with pytest.raises(RuntimeError, match="disk of cards"):
@@ -194,7 +198,7 @@ def test_a_failure_while_writing_leaves_the_old_file_and_no_litter(tmp_path):
 def test_slabs_chunks_and_arrays_give_the_same_file_whatever_the_size(tmp_path):
     values = np.random.default_rng(5).normal(size=(1, 907, 33)).astype(np.float32)
     assert chunk_lengths(values.shape) == (1, 303, 33) and chunk_lengths((1, 1597, 2345)) == (1, 400, 391)
-    for name, given in (("array", values), ("slabs", lambda rows: values[0, rows])):
+    for name, given in (("array", values), ("slabs", lambda rows, columns: values[0, rows, columns])):
         variable = NetcdfVariable("field", ("time", "y", "x"), given)
         write_netcdf(tmp_path / name, {"time": 1, "y": 907, "x": 33}, [variable], {})
         with netCDF4.Dataset(tmp_path / name) as dataset:
