@@ -1,11 +1,12 @@
 """The classical methods' settings, and the one dictionary in which a method is chosen by name."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Component, Covariance
@@ -111,6 +112,24 @@ class Classical:
         eastward, northward = (self.variables.get(name) for name in WIND)
         if eastward and northward and eastward != northward:
             raise ValueError("u10 and v10: expected the same settings, for a wind is analysed as a vector")
+
+    def only(self, names: Collection[str]) -> "Classical":
+        """The settings of the named variables alone, in their own order."""
+        return replace(self, variables={name: each for name, each in self.variables.items() if name in names})
+
+
+def load_settings(name: str, variables: tuple[str, ...] = ()) -> Classical:
+    """Read the classical methods' settings, of the named variables only (empty: all).
+
+    Raises:
+        ConfigError: an unknown variable.
+    """
+    settings = config.load(Classical, config.find("methods", name))
+    unknown = [v for v in variables if v not in settings.variables]
+    if unknown:
+        expected = ", ".join(settings.variables)
+        raise config.ConfigError(f"variables: {', '.join(unknown)} not in {name}; it has {expected}")
+    return settings.only(variables) if variables else settings
 
 
 @dataclass(frozen=True)
