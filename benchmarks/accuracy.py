@@ -23,8 +23,8 @@ from accuracy_rap import rap_rows, reached
 from accuracy_tables import Row, how, markdown, ratio, rows_of, write_between, write_csv
 from accuracy_withheld import METHODS, withheld, workers
 
-from jobs.inputs import load_settings
 from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.methods.settings import load_settings
 
 PROTOCOL, COST = "protocol", "cost"
 DATA = (*HOURS, MM5, PROTOCOL, COST)
@@ -45,9 +45,9 @@ def main() -> None:
             if data == COST:
                 tables[data], cost = costs()
             else:
-                found = _rows(data, asked, blocks, pool)
-                tables[data] = markdown(found)
-                rows += found
+                scored = _rows(data, asked, blocks, pool)
+                tables[data] = markdown(scored)
+                rows += scored
             print(f"\n{tables[data]}\n\n{data}: {time.perf_counter() - begun:.0f} s", flush=True)
             _write(asked, rows, tables)
     spent = os.times()

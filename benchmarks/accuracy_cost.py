@@ -17,13 +17,12 @@ from kriging import Kriging
 from mm5_pnw import VERIFYING, read_days, read_grid, remove_bias
 from threadpoolctl import threadpool_limits
 
-from jobs.inputs import load_settings
 from mlrtma_dist.fields.static import grid_points
 from mlrtma_dist.grid.points import Points
-from mlrtma_dist.inference.problem import pose
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.departure_method import DepartureMethod
-from mlrtma_dist.methods.settings import build_method
+from mlrtma_dist.methods.hour_covariance import HourCovariances
+from mlrtma_dist.methods.settings import build_departure_method, load_settings
 
 EVERY, BLOCK = 34, 24  # grid points; points of a block's edge
 
@@ -50,13 +49,13 @@ class Cost:
 def measure_conus(every: int = EVERY) -> Cost:
     """Every method on a coarse grid over CONUS, with the stations of the RAP hour."""
     settings, (hour,) = load_settings("classical", ("t2m",)), HOURS["rap"]
-    problem = pose(conus(), hour.read(("t2m",)), settings, **hour.asked)
-    rows = problem.used
-    made = {m: build_method(m, settings, "t2m", problem.covariance["t2m"]) for m in ("oi", "threedvar")}
+    case = hour.cases(hour.read(("t2m",)), settings).whole()
+    rows, covariance = case.used, HourCovariances(settings).of(case, ("t2m",))["t2m"]
+    methods = {m: build_departure_method(m, settings, "t2m", covariance) for m in ("oi", "threedvar")}
     grid = grid_points(conus(), slice(None, None, every), slice(None, None, every))
     error = settings.variables["t2m"].observation_error
     return _measure(
-        {"kriging": Kriging()} | made, problem.points[rows], problem.departure[rows], error, grid, _blocks(every)
+        {"kriging": Kriging()} | methods, case.points[rows], case.departure[rows], error, grid, _blocks(every)
     )
 
 
@@ -67,12 +66,12 @@ def measure_mm5() -> Cost:
     everywhere = Points(*(np.concatenate([getattr(p, f.name) for p in (day.points, grid)]) for f in fields(Points)))
     members = known(everywhere, np.concatenate([day.deviations, deviations], axis=1))
     assumed = settings.variables["t2m"]
-    made = {
-        m: build_method(m, settings, "t2m", Covariance(assumed.covariance), members)
+    methods = {
+        m: build_departure_method(m, settings, "t2m", Covariance(assumed.covariance), members)
         for m in ("oi", "threedvar", "letkf", "envar", "hybrid")
     }
     return _measure(
-        {"kriging": Kriging()} | made,
+        {"kriging": Kriging()} | methods,
         day.points,
         day.departure,
         assumed.observation_error,

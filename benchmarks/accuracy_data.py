@@ -10,12 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jobs.inputs import read_all
 from mlrtma_dist import clock
 from mlrtma_dist.config import data_root
 from mlrtma_dist.fields.static import Static, load_static
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import load_domain
+from mlrtma_dist.inference.parts import Analyst, Part
+from mlrtma_dist.methods.case import Case, Contents
+from mlrtma_dist.methods.method import Method
+from mlrtma_dist.methods.settings import Classical, assumptions
+from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.samples.judgement import Judge
+from mlrtma_dist.samples.station_hours import Reports
 
 WINDOW = np.timedelta64(1800, "s")
 STATIONS = ("stations/metar.dat", "stations/metarak.dat")  # METAR text names no positions
@@ -29,15 +36,64 @@ class Hour:
     time: str
 
     @property
-    def asked(self) -> dict[str, object]:
-        """What ``inference.problem.pose`` is asked for."""
-        return {"time": clock.parse_time(self.time), "window": WINDOW}
+    def moment(self) -> np.datetime64:
+        """The analysis time."""
+        return clock.parse_time(self.time)
 
     def read(self, variables) -> Observations:
         """The reports of these variables."""
         stations = tuple(str(data_root() / name) for name in STATIONS) if self.file.startswith("metar") else ()
-        table = read_all((str(data_root() / self.file),), stations=stations, time=self.time)
+        table = Reports((str(data_root() / self.file),), time=(self.time,), stations=stations).read()
         return table[np.isin(table.variable, list(variables))]
+
+    def cases(self, table: Observations, settings: Classical, *, members=None, twins_tell: bool = False) -> "OneTime":
+        """A table of reports at this time as a source of one case, judged by what the settings assume."""
+        return OneTime(table, self.moment, Judge(assumptions(settings), WINDOW, twins_tell=twins_tell), members)
+
+
+@dataclass(frozen=True)
+class OneTime:
+    """A table of reports as a source of one case over CONUS (`methods.case.Cases`); a regression is the first guess.
+
+    Attributes:
+        table: the reports, n rows.
+        moment: analysis time.
+        judge: of the reports.
+        members: for methods of ensembles; None: there are none.
+    """
+
+    table: Observations
+    moment: np.datetime64
+    judge: Judge
+    members: object | None = None
+
+    @property
+    def time(self) -> np.ndarray:
+        """Analysis time of the case, shape (1,)."""
+        return np.array([self.moment])
+
+    @property
+    def contents(self) -> Contents:
+        """What the case holds."""
+        names = tuple(self.judge.assumptions)
+        units = tuple(VARIABLES[name].unit for name in names)
+        return Contents(conus().domain, names, units, names, background=False, truth=False)
+
+    def reports(self, number: int) -> Observations:
+        """The table."""
+        return self.table
+
+    def case(self, number: int, box: Box, withheld: np.ndarray | None = None) -> Case:
+        """The case; see `methods.case.Cases.case`."""
+        return self.judge.case(conus(), self.moment, self.table, None, box, withheld=withheld, members=self.members)
+
+    def whole(self, withheld: np.ndarray | None = None) -> Case:
+        """The case on all points of the domain."""
+        return self.case(0, Box.whole(conus().domain.shape), withheld)
+
+    def analyst(self, methods: dict[str, Method]) -> Analyst:
+        """Methods at work on the case, in one process."""
+        return Analyst(self, methods, Part(Box.whole(conus().domain.shape)))
 
 
 def _sao(*hours: int) -> tuple[Hour, ...]:

@@ -18,14 +18,13 @@ from known_members import known
 from kriging import Kriging
 from mm5_pnw import VERIFYING, Day, read_days, remove_bias
 
-from jobs.inputs import load_settings
-from jobs.withheld import box_of
 from mlrtma_dist.linalg.covariance import Covariance
-from mlrtma_dist.methods.settings import Classical, build_method
+from mlrtma_dist.methods.settings import Classical, build_departure_method, load_settings
 from mlrtma_dist.observations.withhold import folds
 from mlrtma_dist.verification.bootstrap import cluster_numbers, cluster_sums, interval, ratio_of_sums, resampled_sums
 from mlrtma_dist.verification.crps import crps_ensemble, crps_gaussian
 from mlrtma_dist.verification.match import Matches
+from mlrtma_dist.verification.withheld import box_of
 
 DATA = "mm5_pnw"
 RAW, VARIABLE = "raw ensemble", "t2m"
@@ -63,16 +62,16 @@ def predict(method: str, day: Day, settings: Classical, parts: np.ndarray) -> tu
     """
     value, deviation = np.empty(len(day.station)), np.empty(len(day.station))
     r, covariance = settings.variables["t2m"].observation_error, Covariance(settings.variables["t2m"].covariance)
-    made = (
+    fitted = (
         Kriging()
         if method == "kriging"
-        else build_method(method, settings, "t2m", covariance, known(day.points, day.deviations))
+        else build_departure_method(method, settings, "t2m", covariance, known(day.points, day.deviations))
     )
     for part in np.unique(parts):
         out, kept = parts == part, parts != part
-        fit = made.fit(day.points[kept], day.departure[kept], np.full(kept.sum(), r))
+        fit = fitted.fit(day.points[kept], day.departure[kept], np.full(kept.sum(), r))
         value[out] = fit.increment(points := day.points[out])
-        observed = np.sqrt(fit.nugget) if method == "kriging" else r * getattr(made, "error_factor", 1.0)
+        observed = np.sqrt(fit.nugget) if method == "kriging" else r * getattr(fitted, "error_factor", 1.0)
         deviation[out] = np.hypot(fit.error(points), observed)
     return day.first_guess + value, deviation
 

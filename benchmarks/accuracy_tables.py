@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.withheld import box_of
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.verification.match import Matches
 from mlrtma_dist.verification.regions import ALL
 from mlrtma_dist.verification.scores import paired_difference, score_table
+from mlrtma_dist.verification.withheld import box_of
 
 RMSE = "rmse"
 NAMES = {

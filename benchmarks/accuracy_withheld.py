@@ -4,31 +4,33 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 
 import numpy as np
 from accuracy_data import HOURS, Hour, conus, past_hours
-from kriging import kriging
-from past_increments import PastIncrements, past_increments, solve_hour, solvers
+from kriging import build_with_kriging
+from past_increments import PastIncrements, past_increments, solve_hour, with_members
 from threadpoolctl import threadpool_limits
 
-from jobs.withheld import Solver, match_fold
 from mlrtma_dist.grid.points import Points
-from mlrtma_dist.inference.analyse import solve
-from mlrtma_dist.inference.problem import Problem
+from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.classical import ClassicalAnswer
 from mlrtma_dist.methods.departure_method import Fit
-from mlrtma_dist.methods.settings import Classical
+from mlrtma_dist.methods.method import Method
+from mlrtma_dist.methods.registry import Means
+from mlrtma_dist.methods.settings import Classical, assumptions
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.observations.withhold import folds
 from mlrtma_dist.verification.match import Matches
+from mlrtma_dist.verification.withheld import match_fold
 
 METHODS = ("first_guess", "nearest", "gaussian_weights", "kriging", "oi", "threedvar", "envar", "hybrid")
 
 
 @dataclass(frozen=True)
-class Part:
+class HourFold:
     """One fold of one hour.
 
     Attributes:
@@ -49,15 +51,27 @@ class Part:
 
     def matches(self, methods: tuple[str, ...]) -> Matches:
         """Every method at the stations withheld."""
-        known = {"kriging": kriging, **solvers(self.members)}
-        named = {method: partial(_without_error, known.get(method, partial(_solve, method))) for method in methods}
-        return match_fold(
-            conus(), self.observations, self.settings, methods, self.parts, self.fold, solvers=named, **self.hour.asked
-        )
+        shipped = build_with_kriging(methods, Means(settings=with_members(self.settings)))
+        named = {name: WithoutError(method) for name, method in shipped.items()}
+        cases = self.hour.cases(self.observations, self.settings, members=self.members)
+        withheld = self.parts == self.fold
+        return match_fold(cases.analyst(named), 0, withheld, self.fold, assumptions(self.settings))
 
 
+@dataclass(frozen=True)
 class WithoutError:
-    """A fit that is not asked how wrong it is: no score here needs it, and it is a third of the work."""
+    """A classical method whose error is not computed: no score here uses it, and it is a third of the work."""
+
+    method: Method
+
+    def analyse(self, case: Case, neighbourhood=None) -> ClassicalAnswer:
+        """The method's own answer, without an error; see `methods.method.Method.analyse`."""
+        answer = self.method.analyse(case, neighbourhood)
+        return replace(answer, fits={name: FitWithoutError(fit) for name, fit in answer.fits.items()})
+
+
+class FitWithoutError:
+    """A fit whose error is not computed."""
 
     def __init__(self, fit: Fit):
         """Everything else is the fit's own."""
@@ -71,17 +85,9 @@ class WithoutError:
         return np.full(len(points), np.nan)
 
 
-def _solve(method: str, problem: Problem, settings: Classical) -> dict[str, Fit]:
-    return solve(problem, method, settings)
-
-
-def _without_error(solver: Solver, problem: Problem, settings: Classical) -> dict[str, Fit]:
-    return {name: WithoutError(fit) for name, fit in solver(problem, settings).items()}
-
-
 @contextmanager
 def workers() -> Iterator[Executor]:
-    """Processes, one a core, one thread each; they inherit what this process has read."""
+    """Processes, one per core, one thread each; they inherit what this process has read."""
     conus()
     count = len(os.sched_getaffinity(0))
     with ProcessPoolExecutor(count, get_context("fork"), initializer=threadpool_limits, initargs=(1,)) as pool:
@@ -113,13 +119,13 @@ def withheld(
         The matches for each of ``blocks``; a station of several hours has a row for each.
     """
     past = list(pool.map(partial(solve_hour, settings=settings), past_hours(data)))
-    tasks: list[tuple[float | None, Part]] = []
+    tasks: list[tuple[float | None, HourFold]] = []
     for hour in HOURS[data]:
         observations = hour.read(settings.variables)
         members = past_increments(past, observations)
         say(f"{data}: {hour.time}, {len(observations)} values of {len(set(observations.station))} names")
         for km in blocks:
             parts = folds(observations, count=count, seed=0, block_km=km)
-            tasks += [(km, Part(hour, observations, fold, parts, members, settings)) for fold in range(count)]
+            tasks += [(km, HourFold(hour, observations, fold, parts, members, settings)) for fold in range(count)]
     futures = [(km, pool.submit(part.matches, methods)) for km, part in tasks]
     return {km: Matches.concatenate([future.result() for other, future in futures if other == km]) for km in blocks}

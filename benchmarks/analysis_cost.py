@@ -7,7 +7,7 @@ simulated: stations at random land points that report the analysis of the real o
 Growth: the same area and reports at twice the spacing, a quarter of the points; the error field, which has one
 spacing, costs the same on both.
 
-Each table is of a process of its own. "analysis" is what the target speaks of: solve, grid and error; reading,
+Each table is of a process of its own. "analysis" is what the target counts: solve, grid and error; reading,
 static and quality control stand beside it. Wall time counts only on an idle machine; processor time over two cores,
 beside it, is the least that two free cores could need, all work being shared evenly.
 """
@@ -54,41 +54,46 @@ def one_run(coarser: int, reports: int) -> dict:
         Stages with their wall seconds, processor seconds and peak memory in GiB; number of points and of reports used.
     """
     clock = Clock()
-    from jobs.inputs import load_settings, read_all
     from mlrtma_dist.config import data_root
     from mlrtma_dist.fields.static import load_static
+    from mlrtma_dist.grid.box import Box
     from mlrtma_dist.grid.domain import Size, load_domain
-    from mlrtma_dist.inference.analyse import analyse, solve
-    from mlrtma_dist.inference.problem import pose
+    from mlrtma_dist.inference.analyse import analyse
+    from mlrtma_dist.methods.registry import Means, build
+    from mlrtma_dist.methods.settings import assumptions, load_settings
     from mlrtma_dist.observations.table import Observations
+    from mlrtma_dist.samples.judgement import Judge
+    from mlrtma_dist.samples.station_hours import Reports
 
     settings = load_settings("classical", ("t2m",))
     clock.stage("import")
-    observations = read_all((str(data_root() / FILE),))
+    observations = Reports((str(data_root() / FILE),)).read()
     clock.stage("reading")
     domain = load_domain("conus")
     size = Size(-(-domain.size.x // coarser), -(-domain.size.y // coarser))
     static = load_static(replace(domain, spacing=coarser * domain.spacing, size=size))
     clock.stage("static")
-    problem = pose(static, observations, settings, time=TIME, window=WINDOW)
-    clock.stage("pose")
-    missing = reports - int(problem.used.sum())
-    if missing > 0:
-        fits = solve(problem, "threedvar", settings)
+    judge, box = Judge(assumptions(settings), WINDOW), Box.whole(static.domain.shape)
+    case = judge.case(static, TIME, observations, None, box)
+    used = int(case.used.sum())  # which also takes the departures
+    clock.stage("judgement")
+    method = build(("threedvar",), Means(settings=settings))["threedvar"]
+    if used < reports:
+        temperature = analyse(case, method.analyse(case), "threedvar").values["t2m"]
         error = settings.variables["t2m"].observation_error
-        added = simulated(static, analyse(problem, fits, settings, "threedvar").values["t2m"], missing, error)
-        problem = pose(static, Observations.concatenate([observations, added]), settings, time=TIME, window=WINDOW)
+        added = simulated(static, temperature, reports - used, error)
+        case = judge.case(static, TIME, Observations.concatenate([observations, added]), None, box)
         clock.stage("simulation")
-    fits = solve(problem, "threedvar", settings)
+    answer = method.analyse(case)
     clock.stage("solve")
 
     def progress(_, share: float) -> None:
         if share >= 0.8 and "grid" not in clock.stages:  # the last fifth is the error
             clock.stage("grid")
 
-    analyse(problem, fits, settings, "threedvar", progress=progress)
+    analyse(case, answer, "threedvar", progress=progress)
     clock.stage("error")
-    return {"stages": clock.stages, "points": size.x * size.y, "reports": int(problem.used.sum())}
+    return {"stages": clock.stages, "points": size.x * size.y, "reports": int(case.used.sum())}
 
 
 def simulated(static, temperature: np.ndarray, count: int, error: float):

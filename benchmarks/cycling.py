@@ -17,19 +17,23 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from jobs.inputs import load_settings, read_all
 from mlrtma_dist.config import data_root
+from mlrtma_dist.fields.gridded import load_gridded
 from mlrtma_dist.fields.state import State
 from mlrtma_dist.fields.static import Static, load_static
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import Size, load_domain
-from mlrtma_dist.inference.analyse import analyse, at_reports, solve
-from mlrtma_dist.inference.problem import Problem, pose
+from mlrtma_dist.inference.analyse import analyse, at_reports
 from mlrtma_dist.inference.state_file import write_state
-from mlrtma_dist.methods.settings import Classical
+from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.registry import Means, build
+from mlrtma_dist.methods.settings import Classical, assumptions, load_settings
 from mlrtma_dist.names import variable
 from mlrtma_dist.observations.departures import verifiable
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.observations.withhold import folds
+from mlrtma_dist.samples.judgement import Judge
+from mlrtma_dist.samples.station_hours import Reports
 from mlrtma_dist.verification.bootstrap import cluster_numbers, cluster_sums, interval, ratio_of_sums, resampled_sums
 
 DAY = np.datetime64("1995-03-18T00", "s")
@@ -47,43 +51,43 @@ def coarse_conus() -> Static:
     return load_static(replace(fine, name="conus_20km", spacing=COARSER * fine.spacing, size=size))
 
 
-def errors(problem: Problem, fits) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that are scored and, there, analysis minus report in analysis space."""
-    rows = problem.withheld & np.isfinite(problem.departure) & verifiable(problem.observations, problem.departure)
-    rows &= problem.static.domain.contains(problem.points.latitude, problem.points.longitude)
-    return rows, (at_reports(problem, fits, rows)[0] - problem.value)[rows]
+def scored(case: Case) -> np.ndarray:
+    """Mask of the withheld reports that are scored, shape (n,)."""
+    rows = case.withheld & np.isfinite(case.departure) & verifiable(case.observations, case.departure)
+    return rows & case.domain.contains(case.points.latitude, case.points.longitude)
 
 
-def run_day(static: Static, hours: list[Observations], settings: Classical, held: list[np.ndarray], folder: Path):
-    """Analyse a day without the stations of ``held``, cycled and hour by hour.
+def run_day(static: Static, hours: list[Observations], settings: Classical, masks: list[np.ndarray], folder: Path):
+    """Analyse a day without the stations of ``masks``, cycled and hour by hour.
 
     Yields:
         Hour, way, variable (n,), station (n,), error (n,).
     """
-    previous: tuple[str, ...] = ()
-    for hour, (table, withheld) in enumerate(zip(hours, held, strict=True)):
-        asked = {"time": DAY + hour * HOUR, "window": WINDOW, "withheld": withheld}
-        alone = pose(static, table, settings, **asked)
-        fits = solve(alone, "threedvar", settings)
-        rows, error = errors(alone, fits)
-        names = alone.observations.variable[rows], alone.observations.station[rows]
-        yield hour, "alone", *names, error
-        problem = alone
+    judge, box = Judge(assumptions(settings), WINDOW), Box.whole(static.domain.shape)
+    method = build(("threedvar",), Means(settings=settings))["threedvar"]
+    previous = ""
+    for hour, (table, withheld) in enumerate(zip(hours, masks, strict=True)):
+        time = DAY + hour * HOUR
+        case = judge.case(static, time, table, None, box, withheld=withheld)
+        answer, rows = method.analyse(case), scored(case)
+        names = case.observations.variable[rows], case.observations.station[rows]
+        yield hour, "alone", *names, (at_reports(case, answer, rows)[0] - case.value)[rows]
         if previous:
-            problem = pose(static, table, settings, background=previous, **asked)
-            fits = solve(problem, "threedvar", settings)
+            background = load_gridded([previous], static, time)
+            case = judge.case(static, time, table, background, box, withheld=withheld)
+            answer = method.analyse(case)
             # The same reports as above, judged by the regression, whatever the previous analysis thinks of them
-            value, _ = at_reports(problem, fits, rows)
-            yield hour, "cycled", *names, (value - problem.value)[rows]
-            yield hour, "previous", *names, -problem.departure[rows]
-        made = analyse(problem, fits, settings, "threedvar")
-        state = State(static.domain, asked["time"], made.values, static.terrain, "cycled analysis")
-        previous = (str(write_state(folder / f"{hour:02d}.nc", state)),)
+            value, _ = at_reports(case, answer, rows)
+            yield hour, "cycled", *names, (value - case.value)[rows]
+            yield hour, "previous", *names, -case.departure[rows]
+        analysis = analyse(case, answer, "threedvar")
+        state = State(static.domain, time, analysis.values, static.terrain, "cycled analysis")
+        previous = str(write_state(folder / f"{hour:02d}.nc", state))
 
 
 @dataclass(frozen=True)
 class Errors:
-    """Analysis minus report, a row each: hour, way, variable, station and error in analysis space, shape (n,)."""
+    """Analysis minus report, one row each: hour, way, variable, station and error in analysis space, shape (n,)."""
 
     hour: np.ndarray
     way: np.ndarray
@@ -104,12 +108,12 @@ class Errors:
         return self.hour[rows], self.station[rows], self.error[rows] ** 2
 
 
-def print_hours(found: Errors) -> dict[tuple[str, str], np.ndarray]:
+def print_hours(errors: Errors) -> dict[tuple[str, str], np.ndarray]:
     """Print rmse by hour; returns it by variable and way, shape (hours,), NaN where there is none."""
-    hours, result = int(found.hour.max()) + 1, {}
+    hours, result = int(errors.hour.max()) + 1, {}
     for name in VARIABLES:
         for way in WAYS:
-            hour, _, squares = found.of(way, name)
+            hour, _, squares = errors.of(way, name)
             sums, count = (np.bincount(hour, weights, hours) for weights in (squares, np.ones(len(hour))))
             with np.errstate(invalid="ignore"):
                 result[name, way] = np.sqrt(sums / count)
@@ -119,14 +123,14 @@ def print_hours(found: Errors) -> dict[tuple[str, str], np.ndarray]:
     return result
 
 
-def print_day(found: Errors) -> float:
+def print_day(errors: Errors) -> float:
     """Print rmse over all hours but the first, with intervals by station; returns cycled / alone of t2m."""
     print(f"\n{'':<6}{'way':<24}{'n':>7}{'rmse':>9}{'95 % interval':>20}{'over alone':>12}{'95 % interval':>18}")
     for name in VARIABLES:
         # the same reports for all ways: a station's rows stand in the same order in each
         columns = {}
         for way in WAYS:
-            hour, station, squares = found.of(way, name)
+            hour, station, squares = errors.of(way, name)
             columns[way], clusters = squares[hour > 0], station[hour > 0]
         number, size = cluster_numbers(clusters)
         drawn = resampled_sums(cluster_sums(number, size, *columns.values(), np.ones(len(clusters))), seed=0)
@@ -145,14 +149,14 @@ def print_day(found: Errors) -> float:
 
 
 def draw(path: Path, by_hour: dict[tuple[str, str], np.ndarray]) -> None:
-    """Draw rmse against hour, a panel a variable."""
+    """Draw rmse against hour, one panel per variable."""
     figure, axes = plt.subplots(1, len(VARIABLES), figsize=(3.0 * len(VARIABLES), 3.0), layout="constrained")
     for axis, name in zip(axes, VARIABLES, strict=True):
-        known = variable(name)
-        unit, factor, _ = known.display if name == "psfc" else (known.unit, 1.0, 0.0)
+        properties = variable(name)
+        unit, factor, _ = properties.display if name == "psfc" else (properties.unit, 1.0, 0.0)
         for (way, words), style in zip(WAYS.items(), (":", "-", "--"), strict=True):
             axis.plot(by_hour[name, way] * factor, style, label=words)
-        axis.set(title=known.long_name, xlabel="hour, UTC", ylabel=unit, ylim=(0, None))
+        axis.set(title=properties.long_name, xlabel="hour, UTC", ylabel=unit, ylim=(0, None))
     axes[0].legend(frameon=False, fontsize="small")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
@@ -169,20 +173,20 @@ def main() -> None:
         parser.error(f"--hours: expected 2 to 24, of which the first begins the cycle unscored, got {asked.hours}")
     static, settings = coarse_conus(), load_settings("classical", VARIABLES)
     files = [data_root() / "sao" / f"950318{hour:02d}_sao.cdf" for hour in range(asked.hours)]
-    hours = [read_all((str(file),)) for file in files]
+    hours = [Reports((str(file),)).read() for file in files]
     parts = folds(Observations.concatenate(hours), count=asked.folds, seed=0)  # one division for the whole day
     parts = np.split(parts, np.cumsum([len(table) for table in hours])[:-1])
     kept = [np.isin(table.variable, VARIABLES) for table in hours]
-    found = []
+    results = []
     with tempfile.TemporaryDirectory() as folder:
         for fold in range(asked.folds):
             tables = [table[rows] for table, rows in zip(hours, kept, strict=True)]
-            held = [(part == fold)[rows] for part, rows in zip(parts, kept, strict=True)]
-            found += list(run_day(static, tables, settings, held, Path(folder)))
+            masks = [(part == fold)[rows] for part, rows in zip(parts, kept, strict=True)]
+            results += list(run_day(static, tables, settings, masks, Path(folder)))
             print(f"part {fold + 1} of {asked.folds} done", flush=True)
-    found = Errors.join(found)
-    by_hour = print_hours(found)
-    ratio = print_day(found)
+    errors = Errors.join(results)
+    by_hour = print_hours(errors)
+    ratio = print_day(errors)
     if asked.figure:
         draw(asked.figure, by_hour)
     print(f"t2m, cycled over hour by itself, 01 UTC and later: rmse ratio {ratio:.3f}")

@@ -17,13 +17,12 @@ from accuracy_data import conus
 from known_members import known
 from mm5_pnw import VERIFYING, Day, read_days, remove_bias
 
-from jobs.inputs import load_settings
 from mlrtma_dist import config
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.linalg.localisation import Localisation
 from mlrtma_dist.methods.estimate import Departures, estimate
-from mlrtma_dist.methods.settings import Classical, EnsembleSettings, Members, build_method
+from mlrtma_dist.methods.settings import Classical, EnsembleSettings, Members, build_departure_method, load_settings
 from mlrtma_dist.observations.withhold import folds
 from mlrtma_dist.verification.crps import crps_gaussian
 
@@ -59,9 +58,9 @@ def write(path: Path, days: dict[str, Day]) -> None:
     classical = load_settings("classical", ("t2m",))
     hours = [Departures(days[d].points, days[d].departure) for d in chosen(days, COVARIANCE_DAYS)]
     start = classical.variables["t2m"]
-    found, score = estimate(start, hours, steps=STEPS, most_reports=COVARIANCE_STATIONS)
-    log.info("covariance: score %.4f, %s", score, found)
-    settings = replace(classical, amplitude=False, variables={"t2m": found})
+    estimated, score = estimate(start, hours, steps=STEPS, most_reports=COVARIANCE_STATIONS)
+    log.info("covariance: score %.4f, %s", score, estimated)
+    settings = replace(classical, amplitude=False, variables={"t2m": estimated})
     few = [days[d] for d in chosen(days, SCORE_DAYS)]
     values = {method: tune(method, settings, few) for method in TUNED}
     ensemble = EnsembleSettings(**{m: _members(v) for m, v in values.items()}, relaxation=values["letkf"]["relaxation"])
@@ -93,11 +92,11 @@ def score(method: str, settings: Classical, values: dict, days: list[Day]) -> fl
     settings, total = replace(settings, ensemble=full), []
     r, covariance = settings.variables["t2m"].observation_error, Covariance(settings.variables["t2m"].covariance)
     for day in days:
-        made = build_method(method, settings, "t2m", covariance, known(day.points, day.deviations))
+        fitted = build_departure_method(method, settings, "t2m", covariance, known(day.points, day.deviations))
         parts = folds(day.station, count=SCORE_FOLDS, seed=1)
         for part in range(SCORE_FOLDS):
             out, kept = parts == part, parts != part
-            fit = made.fit(day.points[kept], day.departure[kept], np.full(kept.sum(), r))
+            fit = fitted.fit(day.points[kept], day.departure[kept], np.full(kept.sum(), r))
             deviation = np.hypot(fit.error(day.points[out]), r * values["error_factor"])
             total.append(crps_gaussian(fit.increment(day.points[out]), deviation, day.departure[out]))
     return float(np.concatenate(total).mean())

@@ -8,25 +8,25 @@ increments of 3D-Var, d x_k = x_a - x_b at hour k, are members of
     P_e = 1/N sum_k d x_k d x_k'
 
 about zero, not about their mean: what the regression misses at every hour (a basin, a coast) is the best that other
-hours can tell. The members are asked for at stations only. They come from another year (accuracy_data.past_hours).
+hours can add. The members are evaluated at stations only. They come from another year (accuracy_data.past_hours).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from accuracy_data import TRAINING, Hour, conus, past_hours
 from known_members import Known, known
 from threadpoolctl import threadpool_limits
 
-from jobs.inputs import load_settings
 from mlrtma_dist.fields.static import station_points
 from mlrtma_dist.grid.points import Points
-from mlrtma_dist.inference.analyse import solve
-from mlrtma_dist.inference.problem import Problem, pose
 from mlrtma_dist.linalg.localisation import Localisation
+from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.classical import ClassicalAnswer, ClassicalMethod
 from mlrtma_dist.methods.departure_method import Fit
-from mlrtma_dist.methods.settings import Classical, EnsembleSettings, Members
+from mlrtma_dist.methods.hour_covariance import HourCovariances
+from mlrtma_dist.methods.settings import Classical, EnsembleSettings, Members, load_settings
 from mlrtma_dist.observations.departures import verifiable
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.observations.withhold import folds
@@ -55,16 +55,17 @@ SEARCH_FOLDS = 3
 class PastIncrements:
     """Members at the places of one table of reports; stands for ``fields.ensemble.Ensemble``."""
 
-    known: dict[str, Known]
+    by_variable: dict[str, Known]
 
     def perturbations(self, variable: str, points: Points) -> np.ndarray:
         """The members in analysis space, shape (members, n)."""
-        return self.known[variable](points)
+        return self.by_variable[variable](points)
 
 
 def solve_hour(hour: Hour, settings: Classical) -> dict[str, Fit]:
-    """3D-Var of an hour, with all its stations."""
-    return solve(pose(conus(), hour.read(settings.variables), settings, **hour.asked), "threedvar", settings)
+    """3D-Var of an hour, with all its stations: variable -> fit."""
+    case = hour.cases(hour.read(settings.variables), settings).whole()
+    return ClassicalMethod("threedvar", settings, HourCovariances(settings)).analyse(case).fits
 
 
 def past_increments(fits: list[dict[str, Fit]], observations: Observations) -> PastIncrements:
@@ -84,18 +85,24 @@ def past_increments(fits: list[dict[str, Fit]], observations: Observations) -> P
     return PastIncrements(members)
 
 
-def solve_with(
-    members: PastIncrements, method: str, envar: Members, hybrid: Members, problem: Problem, settings: Classical
-) -> dict[str, Fit]:
-    """Solve a method of ensembles with these members: a ``jobs.withheld.Solver`` once the first four are given."""
+def with_members(settings: Classical, envar: Members = ENVAR, hybrid: Members = HYBRID) -> Classical:
+    """The settings with another use of members by EnVar and the hybrid; there is no filter."""
     idle = Members(envar.localisation, 1.0)
-    settings = replace(settings, ensemble=EnsembleSettings(letkf=idle, envar=envar, hybrid=hybrid))
-    return solve(replace(problem, ensemble=members), method, settings)
+    return replace(settings, ensemble=EnsembleSettings(letkf=idle, envar=envar, hybrid=hybrid))
 
 
-def solvers(members: PastIncrements) -> dict[str, partial]:
-    """EnVar and the hybrid with these members."""
-    return {method: partial(solve_with, members, method, ENVAR, HYBRID) for method in ("envar", "hybrid")}
+@dataclass(frozen=True)
+class Trial:
+    """A case of a training hour with members, a part of its stations withheld.
+
+    Attributes:
+        case: the hour; covariances: of the settings, for the case.
+        errors: of 3D-Var, variable -> departures from the analysis at the withheld stations.
+    """
+
+    case: Case
+    covariances: HourCovariances
+    errors: dict[str, np.ndarray]
 
 
 def main() -> None:
@@ -122,36 +129,38 @@ def _changed(members: Members, name: str, value: float) -> Members | None:
     return None if name == "static" and not members.static else replace(members, **{name: value})
 
 
-def _trials(hour: Hour, settings: Classical, fits):
-    """Problems of a training hour with a part of the stations withheld, the members there, and 3D-Var's errors."""
+def _trials(hour: Hour, settings: Classical, fits) -> Iterator[Trial]:
+    """The trials of a training hour, a part of its stations withheld in each."""
     observations = hour.read(settings.variables)
     members, parts = past_increments(fits, observations), folds(observations, count=SEARCH_FOLDS, seed=1)
+    cases = hour.cases(observations, settings, members=members)
     for part in range(SEARCH_FOLDS):
-        problem = pose(conus(), observations, settings, withheld=parts == part, **hour.asked)
-        yield problem, members, _errors(problem, solve(problem, "threedvar", settings))
+        case, covariances = cases.whole(parts == part), HourCovariances(settings)
+        yield Trial(case, covariances, _errors(ClassicalMethod("threedvar", settings, covariances).analyse(case)))
 
 
-def _score(trials, method: str, tried: Members, settings: Classical) -> float:
+def _score(trials: list[Trial], method: str, tried: Members, settings: Classical) -> float:
     """Geometric mean over variables of the errors' standard deviation over that of 3D-Var's, at withheld stations."""
-    found = [
-        _errors(problem, solve_with(members, method, tried, tried, problem, settings)) for problem, members, _ in trials
-    ]
+    own = with_members(settings, tried, tried)
+    errors = [_errors(ClassicalMethod(method, own, trial.covariances).analyse(trial.case)) for trial in trials]
     ratios = [
-        np.concatenate([errors[name] for errors in found]).std()
-        / np.concatenate([errors[name] for _, _, errors in trials]).std()
+        np.concatenate([each[name] for each in errors]).std()
+        / np.concatenate([trial.errors[name] for trial in trials]).std()
         for name in settings.variables
     ]
     return float(np.exp(np.mean(np.log(ratios))))
 
 
-def _errors(problem: Problem, fits: dict[str, Fit]) -> dict[str, np.ndarray]:
-    """Departures from the analysis at the withheld stations."""
-    rows = problem.withheld & np.isfinite(problem.departure) & verifiable(problem.observations, problem.departure)
-    rows &= problem.static.domain.contains(problem.points.latitude, problem.points.longitude)
-    mine = {name: rows & (problem.observations.variable == name) for name in fits}
-    return {
-        name: problem.departure[mine[name]] - fit.increment(problem.points[mine[name]]) for name, fit in fits.items()
-    }
+def _errors(answer: ClassicalAnswer) -> dict[str, np.ndarray]:
+    """Departures from the analysis at the withheld stations of its case."""
+    case = answer.case
+    scored = case.withheld & np.isfinite(case.departure) & verifiable(case.observations, case.departure)
+    scored &= case.domain.contains(case.points.latitude, case.points.longitude)
+    errors = {}
+    for name, fit in answer.fits.items():
+        rows = scored & (case.observations.variable == name)
+        errors[name] = case.departure[rows] - fit.increment(case.points[rows])
+    return errors
 
 
 if __name__ == "__main__":

@@ -18,19 +18,23 @@ import os
 import pathlib
 import tempfile
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from jobs.inputs import load_settings
-from mlrtma_dist.fields.static import load_static
+from mlrtma_dist.fields.gridded import load_gridded
+from mlrtma_dist.fields.static import Static, load_static
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import load_domain
-from mlrtma_dist.inference.problem import Problem, pose
 from mlrtma_dist.inference.state_file import write_state
+from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.settings import assumptions, load_settings
 from mlrtma_dist.names import variable
 from mlrtma_dist.observations.departures import robust_deviation
 from mlrtma_dist.observations.readers import read_observations
 from mlrtma_dist.observations.reports import measurements
 from mlrtma_dist.observations.table import Flag, Observations
+from mlrtma_dist.samples.judgement import Judge
 from mlrtma_dist.simulation.reporting import Reporting
 from mlrtma_dist.simulation.simulated_hour import Simulation, simulate_hour
 
@@ -50,12 +54,12 @@ SHARE, SIZE = 0.05, 5.0
 JUDGED = Flag.RANGE | Flag.CONSISTENCY | Flag.STUCK | Flag.STEP | Flag.GROSS | Flag.BUDDY
 
 
-def seed_errors(problem: Problem, kind: str, sigma: float, generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def seed_errors(case: Case, kind: str, sigma: float, generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values with errors, and masks of the reports that were seeded and that count; shape (n,) each.
 
     Reports with a flag before (late, outside, a copy, or bad already) count for nothing.
     """
-    table = problem.observations
+    table = case.observations
     rows = measurements(table)[kind]
     counted = np.zeros(len(table), dtype=bool)
     counted[rows[table.good[rows].all(axis=1)]] = True
@@ -64,9 +68,9 @@ def seed_errors(problem: Problem, kind: str, sigma: float, generator) -> tuple[n
     shift = np.stack([np.cos(turn), np.sin(turn)], axis=1) if rows.shape[1] == 2 else np.sign(np.cos(turn))[:, None]
     value, seeded = table.value.copy(), np.zeros(len(table), dtype=bool)
     for column in range(rows.shape[1]):
-        known, own = variable(str(table.variable[rows[0, column]])), rows[bad, column]
-        value[own] = known.to_analysis(value[own]) + SIZE * sigma * shift[bad, column]
-        if known.transform == "log":
+        properties, own = variable(str(table.variable[rows[0, column]])), rows[bad, column]
+        value[own] = properties.to_analysis(value[own]) + SIZE * sigma * shift[bad, column]
+        if properties.transform == "log":
             value[own] = np.exp(value[own])
         seeded[own] = True
     return value, seeded, counted
@@ -74,7 +78,7 @@ def seed_errors(problem: Problem, kind: str, sigma: float, generator) -> tuple[n
 
 def measure(judge, observations: Observations, kind: str, seeds: int) -> dict[str, tuple[float, float, float, int]]:
     """Meaning of sigma -> sigma, share found, share of the good flagged, seeded reports."""
-    clean: Problem = judge(observations)
+    clean: Case = judge(observations)
     rows = measurements(clean.observations)[kind]
     rows = rows[clean.observations.good[rows].all(axis=1)]
     size = np.linalg.norm(clean.departure[rows], axis=1)
@@ -83,7 +87,7 @@ def measure(judge, observations: Observations, kind: str, seeds: int) -> dict[st
         "departure": max(robust_deviation(size, rows.shape[1]), 1e-6),
         "error": load_settings("classical").variables[name].observation_error,
     }
-    found = {}
+    rates = {}
     for meaning, sigma in sigmas.items():
         counts = np.zeros(4)
         for seed in range(seeds):
@@ -92,8 +96,14 @@ def measure(judge, observations: Observations, kind: str, seeds: int) -> dict[st
             flagged = (judge(spoilt).observations.flags & np.uint32(JUDGED)) != 0
             good = counted & ~seeded
             counts += (flagged & seeded).sum(), seeded.sum(), (flagged & good).sum(), good.sum()
-        found[meaning] = sigma, counts[0] / counts[1], counts[2] / counts[3], int(counts[1] / rows.shape[1])
-    return found
+        rates[meaning] = sigma, counts[0] / counts[1], counts[2] / counts[3], int(counts[1] / rows.shape[1])
+    return rates
+
+
+def judged(static: Static, time: np.datetime64, kind: str, background, observations: Observations) -> Case:
+    """The reports of a kind, judged as by an analysis; ``background`` None: against a regression."""
+    judge = Judge(assumptions(load_settings("classical", KINDS[kind])), np.timedelta64(30, "m"))
+    return judge.case(static, time, observations, background, Box.whole(static.domain.shape))
 
 
 def simulated(kind: str, stations: int, seeds: int) -> dict[str, tuple[float, float, float, int]]:
@@ -101,15 +111,12 @@ def simulated(kind: str, stations: int, seeds: int) -> dict[str, tuple[float, fl
     static = load_static(load_domain("toy"))
     clean = Simulation(reporting=Reporting(gross=0.0))
     world = simulate_hour(static, TIME, stations=stations, seed=1, simulation=clean)
-    settings, window = load_settings("classical", KINDS[kind]), np.timedelta64(30, "m")
     table = world.observations[np.isin(world.observations.variable, KINDS[kind])]
     with tempfile.TemporaryDirectory() as folder:
         file = write_state(pathlib.Path(folder) / "background.nc", world.background)
 
-        def judge(observations: Observations) -> Problem:
-            return pose(static, observations, settings, time=TIME, window=window, background=(str(file),))
-
-        return measure(judge, table, kind, seeds)
+        background = load_gridded(str(file), static, TIME)
+        return measure(partial(judged, static, TIME, kind, background), table, kind, seeds)
 
 
 def real(
@@ -120,12 +127,7 @@ def real(
     files = [root / "sao" / f"950318{h:02d}_sao.cdf" for h in range(hour - around, hour + around + 1) if 0 <= h < 24]
     table = Observations.concatenate([read_observations(file) for file in files])
     table = table[np.isin(table.variable, KINDS[kind])]
-    settings, window = load_settings("classical", KINDS[kind]), np.timedelta64(30, "m")
-
-    def judge(observations: Observations) -> Problem:
-        return pose(static, observations, settings, time=time, window=window)
-
-    return measure(judge, table, kind, seeds)
+    return measure(partial(judged, static, time, kind, None), table, kind, seeds)
 
 
 def main() -> None:
@@ -149,14 +151,14 @@ def main() -> None:
         for kind in reversed(options.kinds)
         for row in reversed(run(kind).items())
     )
-    for case, kind, meaning, (sigma, found, flagged, count) in rows:
+    for case, kind, meaning, (sigma, detected, flagged, count) in rows:
         print(
-            f"{case:<14}{kind:<12}{meaning:<11}{sigma:9.3g}{count:8d}{100 * found:8.1f} %{100 * flagged:12.2f} %",
+            f"{case:<14}{kind:<12}{meaning:<11}{sigma:9.3g}{count:8d}{100 * detected:8.1f} %{100 * flagged:12.2f} %",
             flush=True,
         )
-        last = found, flagged
-    found, flagged = last
-    print(f"{options.kinds[0]}, simulated: good flagged {100 * flagged:.2f} %, found {100 * found:.1f} %")
+        last = detected, flagged
+    detected, flagged = last
+    print(f"{options.kinds[0]}, simulated: good flagged {100 * flagged:.2f} %, found {100 * detected:.1f} %")
 
 
 if __name__ == "__main__":

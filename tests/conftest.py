@@ -1,4 +1,4 @@
-"""What tests of every room ask for: real files, random numbers, the simulated world of the demonstration."""
+"""Fixtures of every room: real files, random numbers, the simulated hour of the demonstration."""
 
 import os
 from dataclasses import dataclass
@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlrtma_dist.fields.ensemble import load_ensemble
 from mlrtma_dist.fields.gridded import load_gridded
 from mlrtma_dist.fields.static import Static, load_static
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.inference.state_file import write_state
+from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.case import Case
-from mlrtma_dist.methods.method import Answer
+from mlrtma_dist.methods.classical import ClassicalAnswer
+from mlrtma_dist.methods.hour_covariance import HourCovariances
 from mlrtma_dist.methods.registry import Means, build
 from mlrtma_dist.methods.settings import Classical, assumptions, load_settings
 from mlrtma_dist.observations.csv_write import write_csv
@@ -37,22 +40,47 @@ class Toy:
 
     @staticmethod
     def settings(*variables: str) -> Classical:
+        """The shipped settings of the classical methods, of some variables or of all."""
         return load_settings("classical", variables)
 
     def case(
-        self, settings: Classical, table: Observations | None = None, *, background=True, withheld=None, **more
+        self,
+        settings: Classical,
+        table: Observations | None = None,
+        *,
+        background: bool | str | Path = True,
+        ensemble: tuple[str, ...] = (),
+        withheld: np.ndarray | None = None,
+        twins_tell: bool = False,
+        box: Box | None = None,
     ) -> Case:
-        """The hour as a case, judged by the settings; ``more`` as of `judgement.Judge`."""
+        """The hour as a case.
+
+        Args:
+            table: reports; None: those of the simulated hour.
+            background: a file; True: that of the simulated hour; False: the ensemble's mean, or a regression.
+            ensemble: files, one per member.
+            withheld: mask (n,) of the reports that take no part.
+            twins_tell: whether the other names of a withheld station take part.
+            box: the points to be analysed; None: all.
+        """
         observations = self.world.observations if table is None else table
-        gridded = load_gridded(self.background, self.static, self.time) if background else None
-        judge = Judge(assumptions(settings), np.timedelta64(30, "m"), **more)
-        box = Box.whole(self.static.domain.shape)
-        return judge.case(self.static, self.time, observations, gridded, box, withheld=withheld)
+        members = load_ensemble(ensemble, self.static, self.time) if ensemble else None
+        file = self.background if background is True else background
+        gridded = load_gridded(str(file), self.static, self.time) if file else members
+        judge = Judge(assumptions(settings), np.timedelta64(30, "m"), twins_tell=twins_tell)
+        box = box or Box.whole(self.static.domain.shape)
+        return judge.case(self.static, self.time, observations, gridded, box, withheld=withheld, members=members)
 
     @staticmethod
-    def answer(case: Case, method: str, settings: Classical) -> Answer:
-        """The analysis of a case by a classical method."""
-        return build((method,), Means(settings))[method].analyse(case)
+    def answer(case: Case, method: str, settings: Classical) -> ClassicalAnswer:
+        """A classical method's analysis of a case."""
+        return build((method,), Means(settings=settings))[method].analyse(case)
+
+    @staticmethod
+    def covariance(case: Case, settings: Classical) -> dict[str, Covariance]:
+        """Variable -> background error covariance, scaled to the departures of the case."""
+        return HourCovariances(settings).of(case, tuple(settings.variables))
 
 
 @pytest.fixture(scope="session")

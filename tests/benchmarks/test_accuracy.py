@@ -26,16 +26,16 @@ def benchmarks_found():
 def hour():
     """MADIS METAR, the smallest hour, its parts, and EnVar's members of two hours."""
     from accuracy_data import HOURS, past_hours
-    from accuracy_withheld import Part
+    from accuracy_withheld import HourFold
     from past_increments import past_increments, solve_hour
 
-    from jobs.inputs import load_settings
+    from mlrtma_dist.methods.settings import load_settings
     from mlrtma_dist.observations.withhold import folds
 
     settings, (madis,) = load_settings("classical", VARIABLES), HOURS["madis"]
     observations = madis.read(VARIABLES)
     members = past_increments([solve_hour(h, settings) for h in past_hours("madis")[:2]], observations)
-    return Part(madis, observations, 0, folds(observations, count=5, seed=0), members, settings)
+    return HourFold(madis, observations, 0, folds(observations, count=5, seed=0), members, settings)
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +53,8 @@ def rows(matches):
 
 
 def rmse(rows, method, variable):
-    (found,) = [row.value for row in rows if (row.method, row.variable, row.measure) == (method, variable, "rmse")]
-    return found
+    (value,) = [row.value for row in rows if (row.method, row.variable, row.measure) == (method, variable, "rmse")]
+    return value
 
 
 def test_every_method_has_a_row_of_every_variable_on_the_same_reports(rows, matches):
@@ -81,10 +81,10 @@ def test_no_method_knows_what_a_withheld_station_measured_under_any_of_its_names
     from mlrtma_dist.observations.twins import twin_numbers
 
     number = twin_numbers(hour.observations)
-    held = np.isin(number, number[hour.parts == hour.fold])
-    assert np.array_equal(held, hour.parts == hour.fold)  # twins lie in one part
+    withheld = np.isin(number, number[hour.parts == hour.fold])
+    assert np.array_equal(withheld, hour.parts == hour.fold)  # twins lie in one part
     # 9 K, 9 hPa: no neighbour becomes a twin by it, most stay within the rule of verification
-    other = hour.observations.value + held * np.where(hour.observations.variable == "t2m", 9.0, 900.0)
+    other = hour.observations.value + withheld * np.where(hour.observations.variable == "t2m", 9.0, 900.0)
     changed = replace(hour, observations=replace(hour.observations, value=other)).matches(METHODS)
     keys = [list(zip(m.method, m.variable, m.station, m.latitude, strict=True)) for m in (matches, changed)]
     before, after = (dict(zip(key, m.prediction, strict=True)) for key, m in zip(keys, (matches, changed), strict=True))

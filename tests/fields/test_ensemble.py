@@ -9,9 +9,11 @@ from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.ensemble import EnsembleError, load_ensemble
 from mlrtma_dist.fields.gridded import load_gridded
 from mlrtma_dist.fields.static import grid_points
-from mlrtma_dist.inference.problem import pose
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.inference.state_file import write_state
+from mlrtma_dist.methods.settings import assumptions
 from mlrtma_dist.names import VARIABLES
+from mlrtma_dist.samples.station_hours import Reports, StationHours
 
 SHIFTS = np.array([-1.5, 0.25, 2.0, 0.75])
 
@@ -65,15 +67,20 @@ def test_beyond_the_members_grid_there_is_no_mean_and_no_deviation(toy, files):
     assert (ensemble.perturbations("t2m", far) == 0.0).all()
 
 
-def test_a_problem_takes_the_mean_as_first_guess_unless_a_background_is_given(toy, files):
-    settings, asked = toy.settings("t2m"), {"time": toy.time, "window": np.timedelta64(30, "m"), "ensemble": files}
-    of_mean = pose(toy.static, toy.world.observations, settings, **asked)
-    of_file = pose(toy.static, toy.world.observations, settings, background=(str(toy.background),), **asked)
+def test_a_case_takes_the_mean_as_first_guess_unless_there_is_a_background(toy, files):
+    whole = Box.whole(toy.static.domain.shape)
+
+    def case(**gridded):
+        reports = Reports(observations=(str(toy.observations),), ensemble=files, time=(str(toy.time),), **gridded)
+        return StationHours(toy.static, reports, assumptions(toy.settings("t2m"))).case(0, whole)
+
+    of_mean, of_file = case(), case(background=(str(toy.background),))
     assert of_mean.first_guess.name.startswith("mean of 4 members")
     assert of_file.first_guess.name.startswith("gridded: background.nc")
     good = of_mean.used & of_file.used
+    assert good.sum() > 200
     np.testing.assert_allclose((of_file.departure - of_mean.departure)[good], SHIFTS.mean(), atol=1e-4)
-    assert len(of_file.ensemble.members) == 4
+    assert len(of_file.members.members) == len(of_mean.members.members) == 4
 
 
 def test_one_file_is_no_ensemble(toy, files):

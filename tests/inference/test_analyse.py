@@ -1,15 +1,17 @@
-"""Analyse: the grid says what the points say, and both come nearer to the truth."""
+"""Analyse: grid and points agree, and both come nearer to the truth."""
 
 import os
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from mlrtma_dist.fields.gridded import load_gridded
 from mlrtma_dist.fields.static import grid_points
-from mlrtma_dist.inference.analyse import ERROR_BLOCK, analyse, at_reports, diagnose, solve
+from mlrtma_dist.grid.points import Points
+from mlrtma_dist.inference.analyse import analyse, at_reports, diagnose
+from mlrtma_dist.methods.classical import ERROR_BLOCK
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.observations.table import Observations
 
@@ -20,8 +22,8 @@ SEED = 5
 def analysed(toy):
     """All variables by 3D-Var."""
     settings = toy.settings()
-    problem = toy.pose(settings)
-    return problem, analyse(problem, solve(problem, "threedvar", settings), settings, "threedvar")
+    case = toy.case(settings)
+    return case, analyse(case, toy.answer(case, "threedvar", settings), "threedvar")
 
 
 def at_grid_points(toy, names, count=150) -> tuple[Observations, np.ndarray, np.ndarray]:
@@ -47,13 +49,13 @@ def at_grid_points(toy, names, count=150) -> tuple[Observations, np.ndarray, np.
 
 
 @pytest.mark.parametrize("method", ["threedvar", "oi", "gaussian_weights", "nearest", "first_guess"])
-def test_the_grid_says_at_a_grid_point_what_a_station_there_is_told(toy, method):
+def test_grid_and_stations_agree_where_a_station_stands_on_a_grid_point(toy, method):
     settings = toy.settings("t2m")
     o, row, column = at_grid_points(toy, ["t2m"])
-    problem = toy.pose(settings, o)
-    fits = solve(problem, method, settings)
-    at_stations, _ = at_reports(problem, fits, np.ones(len(o), dtype=bool))
-    on_grid = analyse(problem, fits, settings, method).values["t2m"][row, column]
+    case = toy.case(settings, o)
+    answer = toy.answer(case, method, settings)
+    at_stations, _ = at_reports(case, answer, np.ones(len(o), dtype=bool))
+    on_grid = analyse(case, answer, method).values["t2m"][row, column]
     # local methods choose the stations of a block by its middle, 3D-Var interpolates in a block: 0.03 K at most
     limit = 0.15 if method == "oi" else 0.03
     assert np.abs(on_grid - at_stations).max() < limit
@@ -67,75 +69,76 @@ def test_an_exact_station_is_believed_and_a_useless_one_is_not(toy, method):
     for error, gain in ((1e-2, 1.0), (1e4, 0.0)):
         assumed = replace(settings.variables["t2m"], observation_error=error, huber=None)
         own = replace(settings, amplitude=False, variables={"t2m": assumed})
-        problem = toy.pose(own, o)
-        value, spread = at_reports(problem, solve(problem, method, own), problem.used)
-        moved = (value - (problem.value - problem.departure))[problem.used]
-        np.testing.assert_allclose(moved, gain * problem.departure[problem.used], atol=0.02)
-        expected = error if gain else np.sqrt(problem.covariance["t2m"].variance)
-        np.testing.assert_allclose(spread[problem.used], expected, rtol=0.3 if gain else 0.01)
+        case = toy.case(own, o)
+        value, spread = at_reports(case, toy.answer(case, method, own), case.used)
+        moved = (value - (case.value - case.departure))[case.used]
+        np.testing.assert_allclose(moved, gain * case.departure[case.used], atol=0.02)
+        expected = error if gain else np.sqrt(toy.covariance(case, own)["t2m"].variance)
+        np.testing.assert_allclose(spread[case.used], expected, rtol=0.3 if gain else 0.01)
 
 
 def test_without_observations_analysis_and_error_are_those_of_the_background(toy):
     settings = toy.settings("t2m", "visibility")
-    problem = toy.pose(settings, toy.world.observations[:0])
-    made = analyse(problem, solve(problem, "threedvar", settings), settings, "threedvar")
+    case = toy.case(settings, toy.world.observations[:0])
+    analysis = analyse(case, toy.answer(case, "threedvar", settings), "threedvar")
+    covariance = toy.covariance(case, settings)
     for name in settings.variables:
-        np.testing.assert_array_equal(made.values[name], made.first_guess[name])
-        np.testing.assert_allclose(made.first_guess[name], toy.world.background.values[name], rtol=1e-5)
-        np.testing.assert_allclose(made.error[name], np.sqrt(problem.covariance[name].variance), rtol=1e-5)
+        np.testing.assert_array_equal(analysis.values[name], analysis.first_guess[name])
+        np.testing.assert_allclose(analysis.first_guess[name], toy.world.background.values[name], rtol=1e-5)
+        np.testing.assert_allclose(analysis.error[name], np.sqrt(covariance[name].variance), rtol=1e-5)
 
 
 def test_the_analysis_is_nearer_to_the_truth_than_the_background_for_every_variable(toy, analysed):
-    _, made = analysed
-    for name, known in VARIABLES.items():
-        truth, background, analysis = (
-            np.asarray(known.to_analysis(v[name]), float)
-            for v in (toy.world.truth.values, toy.world.background.values, made.values)
+    _, analysis = analysed
+    for name, properties in VARIABLES.items():
+        truth, background, field = (
+            np.asarray(properties.to_analysis(v[name]), float)
+            for v in (toy.world.truth.values, toy.world.background.values, analysis.values)
         )
-        before, after = (np.sqrt(np.mean((field - truth) ** 2)) for field in (background, analysis))
+        before, after = (np.sqrt(np.mean((each - truth) ** 2)) for each in (background, field))
         print(f"{name}: background {before:.3g}, analysis {after:.3g}")
         assert after < before, name
-        if name in ("t2m", "d2m"):  # most of the wind is eddies smaller than the stations are apart
+        if name in ("t2m", "d2m"):  # most of the wind is eddies smaller than the distance between stations
             assert after < 0.75 * before, name
 
 
 def test_the_assumed_error_is_the_true_one_within_a_factor(toy, analysed):
-    _, made = analysed
-    for name, known in VARIABLES.items():
+    _, analysis = analysed
+    for name, properties in VARIABLES.items():
         # a ceiling jumps between cloud and none: its error is no Gaussian of any width
         if name != "ceiling":
-            truth, analysis = (known.to_analysis(v[name]) for v in (toy.world.truth.values, made.values))
-            assumed = made.error[name].astype(float)
-            ratio = np.sqrt(np.mean((analysis - truth).astype(float) ** 2) / np.mean(assumed**2))
+            truth, field = (properties.to_analysis(v[name]) for v in (toy.world.truth.values, analysis.values))
+            assumed = analysis.error[name].astype(float)
+            ratio = np.sqrt(np.mean((field - truth).astype(float) ** 2) / np.mean(assumed**2))
             assert 1 / 1.5 < ratio < 1.5, (name, ratio)
 
 
-def test_many_threads_say_what_one_says(toy, monkeypatch):
+def test_many_threads_give_the_values_of_one(toy, monkeypatch):
     settings = toy.settings("t2m", "psfc")
-    problem = toy.pose(settings)
-    fits = solve(problem, "first_guess", settings)
-    monkeypatch.setattr("mlrtma_dist.inference.analyse.BLOCK", 12)
-    found = []
+    case = toy.case(settings)
+    answer = toy.answer(case, "first_guess", settings)
+    monkeypatch.setattr("mlrtma_dist.methods.classical.BLOCK", 12)
+    values = []
     for cores in (1, 8):
         monkeypatch.setattr(os, "sched_getaffinity", lambda process, cores=cores: set(range(cores)))
         interval = sys.getswitchinterval()
         sys.setswitchinterval(1e-6)
         try:
-            found.append(analyse(problem, fits, settings, "first_guess").values)
+            values.append(analyse(case, answer, "first_guess").values)
         finally:
             sys.setswitchinterval(interval)
     for name in settings.variables:
-        np.testing.assert_array_equal(found[0][name], found[1][name])
+        np.testing.assert_array_equal(values[0][name], values[1][name])
 
 
-def test_a_thread_that_asks_in_between_is_not_answered_with_anothers_place(toy):
+def test_a_thread_between_two_evaluations_of_another_does_not_change_its_places(toy):
     here, there = (grid_points(toy.static, slice(row, row + 5), slice(40, 45)) for row in (10, 90))
     guess = load_gridded(str(toy.background), toy.static, toy.time)
     alone, elsewhere = (guess.mean("t2m", points) for points in (here, there))
     asked = []
 
     class Interrupted(list):
-        """What a first guess remembers; as soon as it is written, another thread asks for another place."""
+        """The places of a first guess that are kept; once they are written, another thread evaluates other places."""
 
         def __setitem__(self, key, value):
             super().__setitem__(key, value)
@@ -150,60 +153,97 @@ def test_a_thread_that_asks_in_between_is_not_answered_with_anothers_place(toy):
 
 def test_blocks_meet_without_a_seam(toy):
     settings = toy.settings("t2m")
-    problem = toy.pose(settings)
-    fits = solve(problem, "threedvar", settings)
+    case = toy.case(settings)
+    answer = toy.answer(case, "threedvar", settings)
     points = grid_points(toy.static)
-    direct = problem.first_guess.mean("t2m", points) + fits["t2m"].increment(points)  # too wide a block for nodes
-    made = analyse(problem, fits, settings, "threedvar").values["t2m"]
-    assert np.abs(made - direct.reshape(made.shape)).max() < 0.03
-    seam = np.abs(np.diff(made - direct.reshape(made.shape), axis=1))[:, 47]
+    direct = case.first_guess.mean("t2m", points) + answer.fits["t2m"].increment(points)  # too wide a block for nodes
+    field = analyse(case, answer, "threedvar").values["t2m"]
+    assert np.abs(field - direct.reshape(field.shape)).max() < 0.03
+    seam = np.abs(np.diff(field - direct.reshape(field.shape), axis=1))[:, 47]
     assert seam.max() < 0.03
 
 
 def test_the_error_field_is_the_fits_own_and_falls_near_stations(toy, monkeypatch):
     settings = toy.settings("t2m")
-    problem = toy.pose(settings)
-    fits = solve(problem, "threedvar", settings)
-    coarse = analyse(problem, fits, settings, "threedvar").error["t2m"]
-    monkeypatch.setattr("mlrtma_dist.inference.analyse.ERROR_SPACING", 5e3)  # every grid point
-    full = analyse(problem, fits, settings, "threedvar").error["t2m"]
-    box = slice(ERROR_BLOCK, 2 * ERROR_BLOCK), slice(2 * ERROR_BLOCK, 3 * ERROR_BLOCK)  # one of analyse's own blocks
-    own = fits["t2m"].error(grid_points(toy.static, *box)).reshape(ERROR_BLOCK, ERROR_BLOCK)
+    case = toy.case(settings)
+    answer = toy.answer(case, "threedvar", settings)
+    coarse = analyse(case, answer, "threedvar").error["t2m"]
+    monkeypatch.setattr("mlrtma_dist.methods.classical.ERROR_SPACING", 5e3)  # every grid point
+    full = analyse(case, answer, "threedvar").error["t2m"]
+    box = slice(ERROR_BLOCK, 2 * ERROR_BLOCK), slice(2 * ERROR_BLOCK, 3 * ERROR_BLOCK)  # one of the method's own blocks
+    own = answer.fits["t2m"].error(grid_points(toy.static, *box)).reshape(ERROR_BLOCK, ERROR_BLOCK)
     np.testing.assert_allclose(full[box], own, rtol=1e-4)
-    assert full.max() <= np.sqrt(problem.covariance["t2m"].variance) * 1.001
+    assert full.max() <= np.sqrt(toy.covariance(case, settings)["t2m"].variance) * 1.001
     assert np.sqrt(np.mean((coarse - full) ** 2)) < 0.15 * full.mean()  # interpolated over 40 km of terrain
-    row, column = toy.static.domain.index(problem.points.latitude, problem.points.longitude)
-    near = full[np.rint(row[problem.used]).astype(int), np.rint(column[problem.used]).astype(int)]
+    row, column = toy.static.domain.index(case.points.latitude, case.points.longitude)
+    near = full[np.rint(row[case.used]).astype(int), np.rint(column[case.used]).astype(int)]
     assert near.mean() < 0.9 * full[toy.static.land < 0.5].mean()
 
 
-def test_the_departures_are_what_was_measured_minus_what_is_said(toy, analysed):
-    problem, made = analysed
-    diagnosed = diagnose(problem, solve(problem, "threedvar", toy.settings()), toy.settings(), "threedvar")
-    np.testing.assert_array_equal(diagnosed.analysis_departure, made.analysis_departure)
-    np.testing.assert_array_equal(made.background_departure, problem.departure)
-    used = problem.used
-    assert np.isfinite(made.analysis_departure[used]).all() and np.isnan(made.analysis_departure[~used]).all()
-    assert ((made.weight[used] > 0) & (made.weight[used] <= 1)).all() and np.isnan(made.weight[~used]).all()
+@dataclass(frozen=True)
+class Uncertain:
+    """A first guess with a spread of its own, which differs from place to place."""
+
+    guess: object
+    name = "uncertain"
+
+    def mean(self, variable: str, points: Points) -> np.ndarray:
+        return self.guess.mean(variable, points)
+
+    def spread(self, variable: str, points: Points) -> np.ndarray:
+        return 1.0 + 0.5 * np.sin(points.longitude)
+
+
+def test_the_spread_of_the_first_guess_is_part_of_the_error_at_stations_and_on_the_grid(toy, monkeypatch):
+    monkeypatch.setattr("mlrtma_dist.methods.classical.ERROR_SPACING", 5e3)  # every grid point
+    settings = toy.settings("t2m")
+    certain = toy.case(settings)
+    uncertain = replace(certain, first_guess=Uncertain(certain.first_guess))
+    answers = [toy.answer(case, "threedvar", settings) for case in (certain, uncertain)]
+    at_stations = [
+        at_reports(case, answer, case.used)[1][case.used]
+        for case, answer in zip((certain, uncertain), answers, strict=True)
+    ]
+    used = certain.points[certain.used]
+    np.testing.assert_allclose(at_stations[1], np.hypot(at_stations[0], uncertain.first_guess.spread("t2m", used)))
+    grids = [answer.fields().error["t2m"] for answer in answers]
+    spread = uncertain.first_guess.spread("t2m", grid_points(toy.static)).reshape(toy.static.domain.shape)
+    np.testing.assert_allclose(grids[1], np.hypot(grids[0], spread), rtol=1e-5)
+    assert np.ptp(spread) > 0.5 and (grids[1] > grids[0]).all()
+
+
+def test_the_departures_are_reports_minus_analysis(toy, analysed):
+    case, analysis = analysed
+    settings = toy.settings()
+    diagnosed = diagnose(case, toy.answer(case, "threedvar", settings), "threedvar")
+    np.testing.assert_array_equal(diagnosed.analysis_departure, analysis.analysis_departure)
+    np.testing.assert_array_equal(analysis.background_departure, case.departure)
+    used = case.used
+    assert np.isfinite(analysis.analysis_departure[used]).all() and np.isnan(analysis.analysis_departure[~used]).all()
+    weight = analysis.weight
+    assert ((weight[used] > 0) & (weight[used] <= 1)).all() and np.isnan(weight[~used]).all()
     for name in ("t2m", "u10", "psfc"):
-        rows = used & (made.observations.variable == name)
-        assert np.std(made.analysis_departure[rows]) < np.std(made.background_departure[rows])
-    assert (made.method, made.first_guess_name) == ("threedvar", problem.first_guess.name)
+        rows = used & (analysis.observations.variable == name)
+        assert np.std(analysis.analysis_departure[rows]) < np.std(analysis.background_departure[rows])
+        assert (analysis.observation_error[rows] == settings.variables[name].observation_error).all()
+    assert np.isnan(analysis.observation_error[~used]).all()
+    assert (analysis.method, analysis.first_guess_name) == ("threedvar", case.first_guess.name)
 
 
 def test_a_whole_analysis_is_consistent(analysed):
-    _, made = analysed
-    assert (made.values["d2m"] <= made.values["t2m"]).all()
-    assert (made.values["gust"] >= np.hypot(made.values["u10"], made.values["v10"]) - 1e-5).all()
-    for name, field in made.values.items():
+    _, analysis = analysed
+    assert (analysis.values["d2m"] <= analysis.values["t2m"]).all()
+    assert (analysis.values["gust"] >= np.hypot(analysis.values["u10"], analysis.values["v10"]) - 1e-5).all()
+    for name, field in analysis.values.items():
         low, high = VARIABLES[name].valid
         assert ((field >= np.float32(low)) & (field <= np.float32(high))).all(), name
 
 
-def test_progress_is_told_from_little_to_all(toy):
+def test_progress_is_reported_from_little_to_all(toy):
     settings = toy.settings("t2m")
-    problem, told = toy.pose(settings), []
-    fits = solve(problem, "nearest", settings)
-    analyse(problem, fits, settings, "nearest", progress=lambda name, share: told.append((name, share)))
-    shares = [share for _, share in told]
-    assert {name for name, _ in told} == {"t2m"} and shares == sorted(shares) and shares[-1] == 1.0 and shares[0] < 0.3
+    case, calls = toy.case(settings), []
+    answer = toy.answer(case, "nearest", settings)
+    analyse(case, answer, "nearest", progress=lambda name, share: calls.append((name, share)))
+    shares = [share for _, share in calls]
+    assert {name for name, _ in calls} == {"t2m"} and shares == sorted(shares)
+    assert shares[-1] == 1.0 and shares[0] < 0.3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlrtma_dist.fields.static import grid_points
-from mlrtma_dist.inference.analyse import analyse, at_reports, solve
+from mlrtma_dist.inference.analyse import analyse, at_reports
 from mlrtma_dist.methods.wind import WindComponent
 from mlrtma_dist.names import UNLIMITED_CEILING, VARIABLES
 
@@ -16,31 +16,33 @@ WIND = ("u10", "v10")
 @pytest.mark.parametrize("method", ["threedvar", "oi"])
 def test_one_fit_serves_both_components_on_the_grid_and_at_reports(toy, method):
     settings = toy.settings("t2m", *WIND)
-    problem = toy.pose(settings)
-    fits = solve(problem, method, settings)
+    case = toy.case(settings)
+    answer = toy.answer(case, method, settings)
+    fits = answer.fits
     assert list(fits) == ["t2m", *WIND] and isinstance(fits["u10"], WindComponent)
-    made = analyse(problem, fits, settings, method)
+    analysis = analyse(case, answer, method)
     box = slice(0, 48), slice(0, 48)  # a block of the evaluation, so both choose the same nodes and neighbours
     points = grid_points(toy.static, *box)
     for name in WIND:
-        expected = problem.first_guess.mean(name, points) + fits[name].increment(points)
-        np.testing.assert_allclose(made.values[name][box].ravel(), expected, atol=1e-4)
-        rows = problem.used & (problem.observations.variable == name)
+        expected = case.first_guess.mean(name, points) + fits[name].increment(points)
+        np.testing.assert_allclose(analysis.values[name][box].ravel(), expected, atol=1e-4)
+        rows = case.used & (case.observations.variable == name)
         assert fits[name].weight.shape == (rows.sum(),)
 
 
 def test_a_bad_direction_takes_weight_from_both_components_of_its_wind_only(toy):
     settings, o = toy.settings(*WIND), toy.world.observations
-    before = toy.pose(settings)
+    before = toy.case(settings)
     row = np.flatnonzero(before.used & (before.observations.variable == "v10"))[7]
     station = before.observations.station[row]
-    wrong = before.departure.copy()
+    wrong = before.observations.value.copy()
     wrong[row] += 25.0  # after quality control: what variational quality control is for
-    problem = replace(before, departure=wrong)
-    fits, whole = solve(problem, "threedvar", settings), solve(before, "threedvar", settings)
+    case = replace(before, observations=replace(before.observations, value=wrong))
+    assert case.departure[row] == pytest.approx(before.departure[row] + 25.0)
+    fits, whole = (toy.answer(each, "threedvar", settings).fits for each in (case, before))
     for name in WIND:
-        mine = problem.observations.station[problem.used & (problem.observations.variable == name)] == station
-        assert fits[name].weight[mine].max() < 0.6 < whole[name].weight[mine].min()
+        own = case.observations.station[case.used & (case.observations.variable == name)] == station
+        assert fits[name].weight[own].max() < 0.6 < whole[name].weight[own].min()
     assert (o.variable == "v10").sum() > 200  # of many
 
 
@@ -48,20 +50,20 @@ def test_half_a_wind_is_not_used_where_winds_are_whole_and_used_where_none_is(to
     settings, o = toy.settings(*WIND), toy.world.observations
     eastward, northward = o.of("u10"), o.of("v10")
     lonely = northward.station[0]
-    some = toy.pose(settings, o[~((o.variable == "v10") & (o.station == lonely))])
+    some = toy.case(settings, o[~((o.variable == "v10") & (o.station == lonely))])
     assert not some.used[some.observations.station == lonely].any() and some.used.sum() > 300
-    alone = toy.pose(settings, eastward)
+    alone = toy.case(settings, eastward)
     assert alone.used.sum() > 0.8 * len(eastward)
-    fits = solve(alone, "threedvar", settings)
+    fits = toy.answer(alone, "threedvar", settings).fits
     assert np.abs(fits["u10"].increment(alone.points[:50])).max() > 0.1
     assert not np.any(fits["v10"].increment(alone.points[:50]))
 
 
 def test_methods_that_know_no_isotropic_covariance_take_each_component_by_itself(toy):
     settings = toy.settings(*WIND)
-    problem = toy.pose(settings)
+    case = toy.case(settings)
     for method in ("nearest", "gaussian_weights"):
-        assert not any(isinstance(fit, WindComponent) for fit in solve(problem, method, settings).values())
+        assert not any(isinstance(fit, WindComponent) for fit in toy.answer(case, method, settings).fits.values())
 
 
 def test_an_analysed_dew_point_is_never_above_the_analysed_temperature_also_where_reports_are_judged(toy):
@@ -69,15 +71,34 @@ def test_an_analysed_dew_point_is_never_above_the_analysed_temperature_also_wher
     o = toy.world.observations
     wet = replace(o, value=np.where(o.variable == "d2m", o.value + 3.0, o.value))
     settings = toy.settings("t2m", "d2m")
-    problem = toy.pose(settings, wet)
-    fits = solve(problem, "threedvar", settings)
-    rows = np.isfinite(problem.departure)
-    value, _ = at_reports(problem, fits, rows)
-    dew = rows & (problem.observations.variable == "d2m")
-    temperature = problem.first_guess.mean("t2m", problem.points[dew]) + fits["t2m"].increment(problem.points[dew])
-    free = problem.first_guess.mean("d2m", problem.points[dew]) + fits["d2m"].increment(problem.points[dew])
-    assert (free > temperature).sum() > 10  # it would have been
+    case = toy.case(settings, wet)
+    answer = toy.answer(case, "threedvar", settings)
+    rows = np.isfinite(case.departure)
+    value, _ = at_reports(case, answer, rows)
+    dew = rows & (case.observations.variable == "d2m")
+    temperature, free = (
+        case.first_guess.mean(name, case.points[dew]) + answer.fits[name].increment(case.points[dew])
+        for name in ("t2m", "d2m")
+    )
+    assert (free > temperature).sum() > 10  # without the limit
     np.testing.assert_allclose(value[dew], np.minimum(free, temperature), atol=1e-9)
+
+
+def test_an_analysed_gust_is_never_below_the_analysed_wind_where_reports_are_judged(toy):
+    """A gust reported as calm everywhere: it is not less than the wind."""
+    o = toy.world.observations
+    weak = replace(o, value=np.where(o.variable == "gust", 0.5, o.value))
+    settings = toy.settings("gust", *WIND)
+    case = toy.case(settings, weak)
+    answer = toy.answer(case, "threedvar", settings)
+    value, _ = at_reports(case, answer, np.isfinite(case.departure))
+    gust = np.isfinite(case.departure) & (case.observations.variable == "gust")
+    free, u, v = (
+        case.first_guess.mean(name, case.points[gust]) + answer.fits[name].increment(case.points[gust])
+        for name in ("gust", *WIND)
+    )
+    assert (free < np.hypot(u, v)).sum() > 10  # without the limit
+    np.testing.assert_allclose(value[gust], np.maximum(free, np.hypot(u, v)), atol=1e-9)
 
 
 def test_a_ceiling_between_the_highest_reported_and_none_is_one_or_the_other():

@@ -13,13 +13,13 @@ from mlrtma_dist.methods.envar import EnVar
 from mlrtma_dist.methods.letkf import LETKF
 from mlrtma_dist.methods.oi import OptimalInterpolation
 from mlrtma_dist.methods.settings import (
-    METHODS,
+    DEPARTURE_METHODS,
     OF_ENSEMBLES,
     Classical,
     EnsembleSettings,
     Members,
     VariableSettings,
-    build_method,
+    build_departure_method,
 )
 from mlrtma_dist.methods.threedvar import ThreeDVar
 from mlrtma_dist.names import VARIABLES
@@ -33,16 +33,16 @@ SETTINGS = Classical(70, True, VARIABLE, ENSEMBLE)
 
 def test_a_method_gets_the_variables_limit_and_the_covariance_of_the_hour():
     hour = Covariance((COMPONENT,)).scaled(3.0)
-    assert build_method("threedvar", SETTINGS, "t2m", hour) == ThreeDVar(hour, 2.5)
-    assert build_method("oi", SETTINGS, "t2m", hour) == OptimalInterpolation(hour, 2.5, 70)
-    assert build_method("threedvar", SETTINGS, "ceiling", hour).huber is None
+    assert build_departure_method("threedvar", SETTINGS, "t2m", hour) == ThreeDVar(hour, 2.5)
+    assert build_departure_method("oi", SETTINGS, "t2m", hour) == OptimalInterpolation(hour, 2.5, 70)
+    assert build_departure_method("threedvar", SETTINGS, "ceiling", hour).huber is None
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", DEPARTURE_METHODS)
 def test_every_method_gives_finite_increments_and_keeps_the_interface(name, places, generator):
     stations, targets = places(generator, 30, 3.0), places(generator, 11, 3.0)
-    made = build_method(name, SETTINGS, "t2m", Covariance((COMPONENT,)), waves(generator, 8))
-    fit = made.fit(stations, np.ones(30), np.full(30, 0.4))
+    method = build_departure_method(name, SETTINGS, "t2m", Covariance((COMPONENT,)), waves(generator, 8))
+    fit = method.fit(stations, np.ones(30), np.full(30, 0.4))
     assert np.isfinite(fit.increment(targets)).all()
     assert fit.increment(targets).shape == fit.error(targets).shape == (11,)
     assert fit.weight.shape == (30,) and (fit.weight > 0).all() and (fit.weight <= 1).all()
@@ -50,20 +50,20 @@ def test_every_method_gives_finite_increments_and_keeps_the_interface(name, plac
 
 def test_a_method_of_ensembles_gets_its_own_settings():
     hour, members = Covariance((COMPONENT,)), waves(np.random.default_rng(0), 8)
-    assert build_method("letkf", SETTINGS, "t2m", hour, members) == LETKF(members, NEAR, 1.2, 0.3, 2.5)
+    assert build_departure_method("letkf", SETTINGS, "t2m", hour, members) == LETKF(members, NEAR, 1.2, 0.3, 2.5)
     envar = HybridCovariance(hour, members, NEAR, 0.0, 1.5)
-    assert build_method("envar", SETTINGS, "ceiling", hour, members) == EnVar(envar, None, 1.1)
+    assert build_departure_method("envar", SETTINGS, "ceiling", hour, members) == EnVar(envar, None, 1.1)
     hybrid = HybridCovariance(hour, members, NEAR, 0.6, 0.5)
-    assert build_method("hybrid", SETTINGS, "t2m", hour, members) == EnVar(hybrid, 2.5)
+    assert build_departure_method("hybrid", SETTINGS, "t2m", hour, members) == EnVar(hybrid, 2.5)
 
 
 @pytest.mark.parametrize("name", OF_ENSEMBLES)
 def test_a_method_of_ensembles_without_one_says_how_to_give_it(name):
     with pytest.raises(InputError, match=f"{name} needs an ensemble .* --ensemble FILE .* choose from threedvar, oi"):
-        build_method(name, SETTINGS, "t2m", Covariance((COMPONENT,)))
+        build_departure_method(name, SETTINGS, "t2m", Covariance((COMPONENT,)))
     bare = Classical(70, True, VARIABLE)
     with pytest.raises(InputError, match="no key 'ensemble'"):
-        build_method(name, bare, "t2m", Covariance((COMPONENT,)), waves(np.random.default_rng(0), 8))
+        build_departure_method(name, bare, "t2m", Covariance((COMPONENT,)), waves(np.random.default_rng(0), 8))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_settings_of_members_that_no_analysis_can_use_are_refused(make, message)
 def test_an_unknown_method_is_refused_with_the_known_ones_named():
     known = "threedvar, oi, letkf, envar, hybrid, gaussian_weights, nearest, first_guess"
     with pytest.raises(InputError, match=f"'4dvar'.*{known}"):
-        build_method("4dvar", SETTINGS, "t2m", Covariance((COMPONENT,)))
+        build_departure_method("4dvar", SETTINGS, "t2m", Covariance((COMPONENT,)))
 
 
 def test_the_shipped_settings_know_every_variable():
