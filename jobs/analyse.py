@@ -14,19 +14,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from jobs.command_line import parse
 from jobs.inputs import OPTIONS as INPUTS
-from jobs.inputs import Prepared, TrainingCasesSection, check_run, prepare, provenance, start_ranks
+from jobs.inputs import Prepared, TrainingCasesSection, check_run, make_stores, prepare, provenance, start_ranks
 from jobs.progress import progress, silent
 from mlrtma_dist import clock, config
 from mlrtma_dist.inference.analyse import analyse
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.inference.maps import draw_maps
 from mlrtma_dist.inference.parts import Analyst, Part, part_of
-from mlrtma_dist.inference.product import write_product, write_products
+from mlrtma_dist.inference.product import write_product, write_series
 from mlrtma_dist.inference.product_grib import write_product_grib
 from mlrtma_dist.io.atomic import write_text
-from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.registry import METHODS
 from mlrtma_dist.methods.settings import load_settings
 from mlrtma_dist.observations.quality_summary import summarise, table, total
@@ -57,7 +58,7 @@ class Run:
         training: cases that methods estimate covariances from.
         maps: draw them, of report files.
         formats: of the product, some of FORMATS.
-        mesh: the ranks as (data, y, x); null: tiles in y and x for one case, else all on the data axis.
+        mesh: the ranks as (data, y, x); null: of report files tiles in y, of other sources all on the data axis.
         device: "auto", "cpu" or "cuda", for networks.
     """
 
@@ -98,33 +99,33 @@ def main(arguments: list[str]) -> None:
 
 def make(run: Run) -> tuple[list[Analysis], list[Path]]:
     """Analyse and write; returns on every rank the analyses of single times, and on rank 0 the products. Collective."""
-    with start_ranks(run, (run.method,)) as ranks:
-        prepared = prepare(run, (run.method,))
+    make_stores(run)
+    with start_ranks(run, (run.method,), one_case=run.cases.reports is not None) as ranks:
+        prepared = prepare(run, (run.method,), ranks)
         part = part_of(ranks, prepared.cases, prepared.methods)
         analyst = Analyst(prepared.cases, prepared.methods, part)
-        if prepared.cases.each_time_is_a_product:
-            return _hours(run, prepared, analyst)
-        return [], _file(run, prepared, analyst)
+        if run.cases.reports is None:
+            return [], _file(run, prepared, analyst)
+        return _hours(run, prepared, analyst)
 
 
 def _hours(run: Run, prepared: Prepared, analyst: Analyst) -> tuple[list[Analysis], list[Path]]:
     """One product per time."""
-    analyses, products, domain = [], [], prepared.cases.contents.domain
+    analyses, products, domain, part = [], [], prepared.cases.contents.domain, analyst.part
     for number, time in enumerate(prepared.cases.time):
-        folder = Path(run.output) / f"{domain.name}_{clock.compact(time)}"
-        analysis = _analysis(run, analyst, number)
+        with progress(f"analyse {domain.name}") if part.is_first else silent() as show:
+            analysis = _analysis(analyst, number, show)
+        if part.is_first:
+            _warn(analysis)
         analyses.append(analysis)
-        products += _write(run, prepared, analysis, folder, analyst.part)
+        products += _write(run, prepared, analysis, Path(run.output) / f"{domain.name}_{clock.compact(time)}", part)
     return analyses, products
 
 
-def _analysis(run: Run, analyst: Analyst, number: int) -> Analysis:
-    part = analyst.part
+def _analysis(analyst: Analyst, number: int, show) -> Analysis:
+    """The analysis of a case on this rank's box. Collective among the ranks that share the case."""
     ((name, case, answer),) = analyst.answers(number)
-    if part.is_first:
-        _warn(case)
-    with progress(f"analyse {case.domain.name}") if part.is_first else silent() as show:
-        return analyst.cut(analyse(case, answer, name, share=part.share, progress=show))
+    return analyst.cut(analyse(case, answer, name, share=analyst.part.share, progress=show))
 
 
 def _write(run: Run, prepared: Prepared, analysis: Analysis, folder: Path, part: Part) -> list[Path]:
@@ -145,25 +146,31 @@ def _write(run: Run, prepared: Prepared, analysis: Analysis, folder: Path, part:
 
 
 def _file(run: Run, prepared: Prepared, analyst: Analyst) -> list[Path]:
-    """One product of all cases."""
-    domain, part = prepared.cases.contents.domain, analyst.part
-    name = f"{domain.name}_{run.method}"
-    folder, resolved = Path(run.output) / name, config.to_yaml(run)
-    with progress(f"analyse {domain.name}") if part.is_first else silent() as show:
+    """One product of all cases, which the data axis of the ranks divides."""
+    cases, part = prepared.cases, analyst.part
+    name, resolved = f"{cases.contents.domain.name}_{run.method}", config.to_yaml(run)
+    folder, count = Path(run.output) / name, len(cases.time)
+    with progress(f"analyse {cases.contents.domain.name}") if part.is_first else silent() as show:
 
-        def analyses() -> Iterator[tuple[int, Analysis]]: ...
+        def analyses() -> Iterator[tuple[int, Analysis]]:
+            for block in part.blocks(count):
+                for number in block:
+                    yield number, _analysis(analyst, number, lambda variable, share: None)
+                show(run.method, block.stop / count)
 
-        product = write_products(folder / f"{name}.nc", analyses(), provenance(resolved, run.cases, prepared.trained))
+        attributes = provenance(resolved, run.cases, prepared.trained)
+        product = write_series(analyses(), cases.time, folder / f"{name}.nc", attributes, part.communicator)
     if part.is_first:
         write_text(folder / "config.yaml", resolved)
     return [product]
 
 
-def _warn(case: Case) -> None:
+def _warn(analysis: Analysis) -> None:
     """Log what the product will hold as notes, and why no report counts where none does."""
-    if not case.used.any():
-        first = total(summarise(case.observations)).first.items()
+    reports = analysis.observations
+    if len(reports) and not np.isfinite(analysis.weight).any():
+        first = total(summarise(reports)).first.items()
         reasons = ", ".join(f"{count} {flag}" for flag, count in first if count)
-        log.warning("none of %d values is used: %s", len(case.used), reasons)
-    for note in case.notes:
+        log.warning("none of %d values is used: %s", len(reports), reasons)
+    for note in analysis.notes:
         log.warning("%s", note)

@@ -18,6 +18,8 @@ from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.inference.state_file import write_state
 from mlrtma_dist.observations.csv_write import write_csv
+from mlrtma_dist.samples.sources import CasesSection
+from mlrtma_dist.samples.station_hours import Reports
 from mlrtma_dist.simulation.simulated_hour import simulate_hour
 from mlrtma_dist.verification.scores import Score
 
@@ -69,38 +71,32 @@ def _simulated(run: Run) -> list[str]:
     observations, background = folder / "observations.csv", folder / "background.nc"
     write_csv(observations, world.observations)
     write_state(background, world.background)
-    inputs = {
-        "domain": run.domain,
-        "observations": (str(observations),),
-        "background": (str(background),),
-        "time": TIME,
-        "output": str(folder),
-        "variables": run.variables,
-    }
-    analysis, (product,) = analyse.make(analyse.Run(**inputs))
-    scores = verify.make(verify.Run(**{**inputs, "output": str(folder / "verification")}))
+    reports = Reports((str(observations),), background=(str(background),), time=(TIME,))
+    cases = CasesSection(run.domain, reports)
+    (analysis,), (product,) = analyse.make(analyse.Run(cases, str(folder), variables=run.variables))
+    results = verify.make(verify.Run(cases, str(folder / "verification"), variables=run.variables))
     truth = world.truth.values["t2m"]
     fields = world.background.values["t2m"], analysis.values["t2m"]
     before, after = (float(np.sqrt(np.mean((field - truth) ** 2))) for field in fields)
     return [
         f"A simulated hour on {static.domain.title}",
         *_paths(product, folder / "verification"),
-        _sentence(scores, "threedvar"),
+        _sentence(results.stations, "threedvar"),
         f"  against the simulated truth at all grid points: background {before:.2f} K, analysis {after:.2f} K",
     ]
 
 
 def _real(run: Run, file: Path) -> list[str]:
     folder = Path(run.output) / "conus"
-    inputs = {"domain": "conus", "observations": (str(file),), "output": str(folder)}
-    _, (product,) = analyse.make(analyse.Run(**inputs, variables=("t2m", "d2m", "u10", "v10")))
-    inputs["output"] = str(folder / "verification")
-    scores = verify.make(verify.Run(**inputs, variables=("t2m",), method=("threedvar",)))
+    cases = CasesSection("conus", Reports((str(file),)))
+    _, (product,) = analyse.make(analyse.Run(cases, str(folder), variables=("t2m", "d2m", "u10", "v10")))
+    verification = verify.Run(cases, str(folder / "verification"), variables=("t2m",), method=("threedvar",))
+    results = verify.make(verification)
     return [
         "",
         "A real hour: CONUS, 2022-08-24 06 UTC, no background (the first guess is a regression on the reports)",
         *_paths(product, folder / "verification"),
-        _sentence(scores, "threedvar"),
+        _sentence(results.stations, "threedvar"),
     ]
 
 

@@ -88,7 +88,7 @@ def check_run(run, methods: tuple[str, ...]) -> None:
         log.warning("checkpoint: without effect, as %s learns nothing", ", ".join(methods))
 
 
-def prepare(run, names: tuple[str, ...]) -> Prepared:
+def prepare(run, names: tuple[str, ...], ranks) -> Prepared:
     """Open the cases of a run and build its methods; empty ``names``: every method that has what it needs. Collective.
 
     Raises:
@@ -107,7 +107,20 @@ def prepare(run, names: tuple[str, ...]) -> Prepared:
     trained = _trained(run, names)
     training = _training(run, names)
     means = Means(settings, trained and trained.method, training, getattr(cases, "law", None))
+    if trained is not None:
+        trained.method.check(cases.contents)
+        trained.method.network.to(ranks.device)
     return Prepared(cases, build(names, means), settings, trained)
+
+
+def make_stores(run) -> None:
+    """Make the stores of a run that are missing and that a configuration makes. Collective, before ranks are joined."""
+    for section in (run.cases, run.training and run.training.cases):
+        store = section and section.store
+        if store and store.make is not None and not Path(store.file).exists():
+            from jobs.samples import ensure  # here: it needs torch, whose import takes seconds
+
+            ensure(store.file, store.make)
 
 
 def _offered(run, cases: Cases, earth: bool) -> set[Need]:
@@ -144,15 +157,19 @@ def _training(run, names: tuple[str, ...]):
     return TrainingCases.before(open_cases(section.cases), clock.parse_time(section.before) if section.before else None)
 
 
-def start_ranks(run, names: tuple[str, ...]):
-    """The ranks of a run, as a context: with torch only where a method or a world needs it."""
-    if not any(METHODS[name].untrained for name in names):
+def start_ranks(run, names: tuple[str, ...], one_case: bool = False):
+    """The ranks of a run, as a context: with torch only where a method or a source needs it.
+
+    Args:
+        names: of the methods; one_case: without a mesh all ranks share each case, as tiles in y.
+    """
+    if run.cases.reports is not None and not any(METHODS[name].untrained for name in names):
         from mlrtma_dist.parallel.processes import Processes
 
-        return Processes.start(run.mesh)
-    from mlrtma_dist.parallel.ranks import Ranks
+        return Processes.start(run.mesh, in_tiles=one_case)
+    from mlrtma_dist.parallel.ranks import Ranks  # here: it needs torch, whose import takes seconds
 
-    return Ranks.start(run.mesh, device=run.device)
+    return Ranks.start(run.mesh, device=run.device, in_tiles=one_case)
 
 
 def origin(resolved: str) -> dict[str, str]:

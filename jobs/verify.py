@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jobs.command_line import parse
 from jobs.inputs import OPTIONS as INPUTS
-from jobs.inputs import Prepared, TrainingCasesSection, check_run, prepare, provenance, start_ranks
+from jobs.inputs import Prepared, TrainingCasesSection, check_run, make_stores, prepare, provenance, start_ranks
 from jobs.progress import progress, silent
 from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
@@ -88,17 +88,16 @@ def main(arguments: list[str]) -> None:
 
 def make(run: Run) -> Results | None:
     """Verify and write; returns the results on rank 0. Collective."""
+    make_stores(run)
     names = run.method
     with start_ranks(run, names or (("unet",) if run.checkpoint else ())) as ranks:
-        cases = prepare(run, names)
-        stations = _has_stations(cases)
-        if stations and names:
-            cases = prepare(run, (*REFERENCES, *names))
+        earth = not run.cases.load_domain().is_plane
+        cases = prepare(run, (*REFERENCES, *names) if earth and names else names, ranks)
         part = part_of(ranks, cases.cases, cases.methods)
         analyst = Analyst(cases.cases, cases.methods, part)
         with progress(f"verify {cases.cases.contents.domain.name}") if part.is_first else silent() as show:
             fields = _fields(run, analyst, show) if cases.cases.contents.truth else None
-            at_stations = _stations(run, cases, analyst, show) if stations else None
+            at_stations = _stations(run, cases, analyst, show) if earth else None
         if not part.is_first:
             return None
         resolved = config.to_yaml(run)
@@ -106,11 +105,6 @@ def make(run: Run) -> Results | None:
         write_text(folder / "config.yaml", resolved)
         context = provenance(resolved, run.cases, cases.trained)
         return write_results(folder, cases.cases, fields, at_stations, context, seed=run.seed, drawn=run.case)
-
-
-def _has_stations(prepared: Prepared) -> bool:
-    """Whether the reports are those of stations on the earth, which can be withheld."""
-    return not prepared.cases.contents.domain.is_plane
 
 
 def _fields(run: Run, analyst: Analyst, show) -> known_fields.FieldSums:

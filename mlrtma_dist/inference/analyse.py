@@ -52,6 +52,7 @@ def diagnose(case: Case, answer: Answer, method: str, share: Share = ALONE) -> A
         case.first_guess.name if case.first_guess is not None else "none",
         case.notes,
         box=case.box,
+        units=dict(case.units),
     )
 
 

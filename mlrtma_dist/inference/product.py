@@ -85,7 +85,7 @@ def write_series(
     if first is not None:
         first[1].check_shapes()
         check_provenance(first[1].static.domain, provenance)
-        layout = Layout.of(first[1], len(times))
+        layout = ProductLayout.of(first[1], len(times))
     with made_together(path, communicator) as unfinished:
         if layout is not None and (alone or communicator.rank == 0):
             layout.create(unfinished, times)
@@ -98,7 +98,7 @@ def write_series(
     return path
 
 
-def _write_times(path, layout: "Layout | None", analyses: Iterator[tuple[int, Analysis]], communicator) -> dict:
+def _write_times(path, layout: "ProductLayout | None", analyses: Iterator[tuple[int, Analysis]], communicator) -> dict:
     """Write the analyses block by block; returns the records of all times on rank 0, of none elsewhere."""
     records: dict[int, Record] = {}
     while True:
@@ -114,7 +114,7 @@ def _write_times(path, layout: "Layout | None", analyses: Iterator[tuple[int, An
 
 
 @dataclass(frozen=True)
-class Layout:
+class ProductLayout:
     """The variables of a file and how they are stored; the same for any number of ranks.
 
     Attributes:
@@ -131,7 +131,7 @@ class Layout:
     block: int
 
     @classmethod
-    def of(cls, analysis: Analysis, times: int) -> "Layout":
+    def of(cls, analysis: Analysis, times: int) -> "ProductLayout":
         """The layout of a file of so many times, of which this is one."""
         domain = analysis.static.domain
         edges = chunk_lengths(domain.shape)

@@ -72,6 +72,7 @@ class Case:
             the first guess is evaluated where it is wanted.
         notes: what a reader of the product must know, one sentence each.
         variables: names of what is to be analysed; empty: everything that the method knows.
+        units: of variables that are not in ``names.VARIABLES``.
     """
 
     static: Static
@@ -87,6 +88,7 @@ class Case:
     background: dict[str, np.ndarray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
+    units: dict[str, str] = field(default_factory=dict)
 
     @property
     def domain(self) -> Domain:

@@ -28,6 +28,11 @@ class Mesh:
             if not isinstance(getattr(self, axis), int) or getattr(self, axis) < 1:
                 raise MeshError(f"mesh axis {axis} must be a whole number from 1 on, got {getattr(self, axis)!r}.")
 
+    @classmethod
+    def of(cls, ranks: int, in_tiles: bool) -> "Mesh":
+        """All ranks on one axis: tiles in y of the same samples, or samples side by side."""
+        return cls(y=ranks) if in_tiles else cls(data=ranks)
+
     @property
     def size(self) -> int:
         """Ranks in all."""

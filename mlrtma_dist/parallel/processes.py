@@ -34,11 +34,12 @@ class Processes:
 
     @classmethod
     @contextlib.contextmanager
-    def start(cls, mesh: Mesh | None = None) -> Iterator["Processes"]:
+    def start(cls, mesh: Mesh | None = None, *, in_tiles: bool = False) -> Iterator["Processes"]:
         """Join the other processes; leave them at the end of the ``with`` block.
 
         Args:
             mesh: the processes as (data, y, x); None puts all of them on the data axis.
+            in_tiles: without a mesh put all of them on the y axis instead.
 
         Raises:
             MeshError: the mesh has another size. RanksError: processes that MPI does not list.
@@ -46,7 +47,7 @@ class Processes:
         communicator = communicator_of_all()
         rank, size, _ = places(communicator)
         with abort_on_failure(communicator, rank, size, lambda: None):
-            mesh = Mesh(data=size) if mesh is None else mesh
+            mesh = Mesh.of(size, in_tiles) if mesh is None else mesh
             mesh.check(size)
             tiles = None if communicator is None else communicator.Split(mesh.coordinates(rank)[0], rank)
             yield cls(rank, size, mesh, communicator, tiles)

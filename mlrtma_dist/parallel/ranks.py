@@ -56,7 +56,13 @@ class Ranks:
     @classmethod
     @contextlib.contextmanager
     def start(
-        cls, mesh: Mesh | None = None, *, device: str = "auto", always_group: bool = False, timeout: float = 1800.0
+        cls,
+        mesh: Mesh | None = None,
+        *,
+        device: str = "auto",
+        always_group: bool = False,
+        in_tiles: bool = False,
+        timeout: float = 1800.0,
     ):
         """Join the other ranks; leave them at the end of the ``with`` block.
 
@@ -64,6 +70,7 @@ class Ranks:
             mesh: the ranks as (data, y, x); None puts all of them on the data axis.
             device: "auto" takes this node's ``local_rank``-th GPU if there is one; or "cpu", "cuda".
             always_group: make torch.distributed's group alone, too (DeepSpeed wants one).
+            in_tiles: without a mesh put all ranks on the y axis instead of the data axis.
             timeout: seconds after which a rank gives up waiting for the others.
 
         Raises:
@@ -75,7 +82,7 @@ class Ranks:
             store = None
             abort = lambda: abort_on_failure(communicator, rank, size, lambda: store)  # noqa: E731
             stack.enter_context(abort())
-            mesh = Mesh(data=size) if mesh is None else mesh
+            mesh = Mesh.of(size, in_tiles) if mesh is None else mesh
             mesh.check(size)
             # Open MPI numbers the ranks of a node by where it binds them, and DeepSpeed insists on its number.
             local_rank = int(os.environ.get("OMPI_COMM_WORLD_LOCAL_RANK", nodes[:rank].count(nodes[rank])))

@@ -230,6 +230,11 @@ class Judged:
         return self.source.time
 
     @property
+    def edge(self) -> int:
+        """Points on a side of the source's chunks."""
+        return getattr(self.source, "edge", 1)
+
+    @property
     def law(self):
         """The simulated world that the cases come from; None: they are real."""
         return getattr(self.source, "law", None)

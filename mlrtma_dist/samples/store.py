@@ -65,6 +65,11 @@ class Store:
         """The grid, as the store itself describes it; older formats name it."""
         return self.layout.load_domain(str(self.reader.path))
 
+    @property
+    def edge(self) -> int:
+        """Points on a side of a chunk: tiles that begin on multiples of it read no chunk twice."""
+        return self.layout.edge
+
     @cached_property
     def static(self) -> Static:
         """Terrain and land of the domain."""
@@ -107,6 +112,7 @@ class Store:
             truth=dict(zip(layout.variables, fields[layout.backgrounds :], strict=True)),
             background=background,
             variables=layout.variables,
+            units=layout.unit_of,
         )
 
     def _first_guess(self, number: int) -> FirstGuess:

@@ -103,6 +103,7 @@ class PlaneCases:
             truth={name: field[box.slices] for name, field in truth.items()},
             background={name: field[box.slices] for name, field in background.items()},
             variables=self.contents.variables,
+            units=self.contents.unit_of,
         )
 
     def case_of_tile(self, number: int, box: Box) -> Case:
