@@ -106,7 +106,7 @@ def prepare(run, names: tuple[str, ...], ranks) -> Prepared:
     check_methods(names, offered)
     trained = _trained(run, names)
     training = _training(run, names)
-    means = Means(settings, trained and trained.method, training, getattr(cases, "law", None))
+    means = Means(settings if earth else None, trained and trained.method, training, getattr(cases, "law", None))
     if trained is not None:
         trained.method.check(cases.contents)
         trained.method.network.to(ranks.device)

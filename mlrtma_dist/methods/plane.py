@@ -70,3 +70,12 @@ class PlaneAnswer:
         row, column = points.position[:, 1] / spacing, points.position[:, 0] / spacing
         value = bilinear(self.values[variable], row, column, periodic=True)
         return value, np.full(len(points), np.nan)
+
+
+class PlaneBackground:
+    """The background of a plane's cases, to which no report is added."""
+
+    def analyse(self, case: Case, neighbourhood=None) -> PlaneAnswer:
+        """The background on the case's box."""
+        fields = {name: case.background_of(name).astype(np.float32) for name in case.variables}
+        return PlaneAnswer(case, fields)

@@ -13,6 +13,7 @@ from mlrtma_dist.errors import InputError
 from mlrtma_dist.methods.classical import ClassicalMethod
 from mlrtma_dist.methods.hour_covariance import HourCovariances
 from mlrtma_dist.methods.method import Method
+from mlrtma_dist.methods.plane import PlaneBackground
 from mlrtma_dist.methods.settings import Classical
 
 
@@ -86,6 +87,12 @@ def _classical(name: str, words: str, short: str, *needs: Need) -> Entry:
     return Entry(words, short, (Need.FIRST_GUESS, Need.SETTINGS, *needs), build)
 
 
+def _first_guess(means: Means) -> Method:
+    if means.settings is None:
+        return PlaneBackground()
+    return ClassicalMethod("first_guess", means.settings, means.covariances)
+
+
 def _exact_oi(means: Means) -> Method:
     from mlrtma_dist.methods import optimal
 
@@ -122,7 +129,9 @@ def _untrained_unet(settings: Mapping[str, object], where: str) -> Method:
 
 
 METHODS: dict[str, Entry] = {
-    "first_guess": _classical("first_guess", "the first guess, to which no report is added", "first guess"),
+    "first_guess": Entry(
+        "the first guess, to which no report is added", "first guess", (Need.FIRST_GUESS,), _first_guess
+    ),
     "nearest": _classical("nearest", "the departure of the nearest station", "nearest station"),
     "gaussian_weights": _classical("gaussian_weights", "Gaussian-weighted mean of departures", "Gaussian weights"),
     "oi": _classical("oi", "local optimal interpolation", "OI"),

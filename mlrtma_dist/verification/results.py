@@ -9,25 +9,29 @@ import numpy as np
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.methods.case import Cases
-from mlrtma_dist.methods.registry import METHODS
-from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.verification.case_figure import CaseShown, draw_case, draw_errors
 from mlrtma_dist.verification.comparison import describe as describe_pairs
 from mlrtma_dist.verification.comparison import pair_errors
-from mlrtma_dist.verification.field_scores import FieldScore, describe, ratio_lines, score_fields, write_field_scores
+from mlrtma_dist.verification.field_scores import (
+    FieldScore,
+    describe,
+    error_units,
+    ratio_lines,
+    score_fields,
+    write_field_scores,
+)
 from mlrtma_dist.verification.known_fields import FieldSums
 from mlrtma_dist.verification.match import Matches, write_matches
 from mlrtma_dist.verification.outlines import outlines
 from mlrtma_dist.verification.report import write_report
 from mlrtma_dist.verification.report_fields import FieldVerification
 from mlrtma_dist.verification.report_stations import StationVerification
+from mlrtma_dist.verification.report_words import SHORT, WORDS, Wording
 from mlrtma_dist.verification.scores import Score, score_table, write_scores
 from mlrtma_dist.verification.withheld import box_of
 
 LEARNED = "unet"  # the method whose ratio to the others is shown
 LIMITS = ("exact_bayes", "outer_loops", "best_linear", "threedvar")  # the first that was scored is 1 in the last column
-WORDS = {name: entry.words for name, entry in METHODS.items()}
-SHORT = {name: entry.short for name, entry in METHODS.items()}
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,10 @@ class Results:
         """The results as text for a terminal: tables, files, and the learned method's error over that of others."""
         lines = []
         if self.stations and self.fields:
-            lines.append(describe_pairs(pair_errors(self.fields, self.stations)))
+            lines.append(describe_pairs(pair_errors(self.fields, self.stations), Wording(WORDS, SHORT)))
         elif self.fields:
             limit = next((name for name in LIMITS if name in self.sums), LEARNED)
-            lines.append(describe(self.fields, WORDS, limit, self.units))
+            lines.append(describe(self.fields, SHORT, limit, self.units))
             lines.append(f"{self.fields[0].cases} cases")
         lines += [str(path) for path in self.files]
         if LEARNED in self.sums:
@@ -100,14 +104,14 @@ def write_results(
     """
     contents, files = cases.contents, []
     names = list(contents.variables)
-    station_scores, field_scores, parts = [], [], {}
+    station_scores, field_scores, field_part, station_part = [], [], None, None
     if fields is not None:
         field_scores = score_fields(fields.sums, names, seed=seed)
         write_field_scores(folder / "fields.csv", field_scores)
         pictures = _draw(folder, cases, fields.shown, drawn)
-        units = {name: _unit_of_error(name, unit) for name, unit in contents.unit_of.items()}
+        units = error_units(contents.unit_of)
         judged = LEARNED if LEARNED in fields.sums else None
-        parts["fields"] = FieldVerification(field_scores, fields.sums, units, judged, pictures)
+        field_part = FieldVerification(field_scores, fields.sums, units, judged, pictures)
         files += [folder / "fields.csv", *pictures]
     if stations is not None:
         matches, domain = stations.matches, contents.domain
@@ -115,21 +119,16 @@ def write_results(
         station_scores = score_table(matches, domain=domain.name, clusters=clusters)
         write_matches(folder / "matches.csv", matches)
         write_scores(folder / "scores.csv", station_scores)
-        parts["stations"] = StationVerification(
+        station_part = StationVerification(
             matches, station_scores, clusters, stations.analysis, outlines(stations.analysis.static)
         )
         context = {"withheld": stations.how, "first guess": stations.analysis.first_guess_name, **context}
         files.insert(0, folder / "scores.csv")
     path = folder / "report.html"
     texts = {name: str(value) for name, value in context.items()}
-    write_report(path, title=_title(cases), context=texts, words=WORDS, short=SHORT, **parts)
+    write_report(path, title=_title(cases), context=texts, stations=station_part, fields=field_part)
     sums = fields.sums if fields is not None else {}
     return Results(station_scores, field_scores, sums, contents.unit_of, (*files, path))
-
-
-def _unit_of_error(name: str, unit: str) -> str:
-    """The unit of a variable's errors in analysis space: that of the variable, but for logarithms."""
-    return "1" if name in VARIABLES and VARIABLES[name].transform == "log" else unit
 
 
 def _title(cases: Cases) -> str:

@@ -37,7 +37,8 @@ def errors():
     interpolation = OptimalAnalysis.interpolation(error, plane.observation_error)
     found = {"background": [], "interpolation": [], "bayes": [], "expected": []}
     for number in range(CASES):
-        (background, true), table = plane.draw(number)
+        truths, backgrounds, table = plane.draw(number)
+        true, background = truths["field"], backgrounds["field"]
         said = {"background": background}
         said |= {
             name: method.analyse(background, table.place, table.value)
