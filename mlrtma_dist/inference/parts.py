@@ -1,11 +1,14 @@
 """Parts: which cases, and which points of a case, a rank works on."""
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from mlrtma_dist.grid.box import Box
-from mlrtma_dist.methods.case import Case, Cases, Contents
+from mlrtma_dist.inference.analysis import Analysis
+from mlrtma_dist.methods.case import Case, Cases
 from mlrtma_dist.methods.method import Answer, Fields, Method, Share
 from mlrtma_dist.methods.registry import METHODS
 
@@ -22,6 +25,7 @@ class Part:
         neighbourhood: of the box, for networks; None where none is asked.
         share: its share of the ranks that analyse one case.
         communicator: mpi4py's, of all ranks; None alone.
+        total: sum of an array over all ranks, the same on every rank; collective.
     """
 
     box: Box
@@ -30,6 +34,7 @@ class Part:
     neighbourhood: object | None = None
     share: Share = Share()
     communicator: object | None = None
+    total: Callable[[np.ndarray], np.ndarray] = lambda array: array
 
     @property
     def is_first(self) -> bool:
@@ -48,23 +53,23 @@ def alignment(methods: Mapping[str, Method], edge: int = 1) -> int:
     return math.lcm(edge, *(getattr(method, "alignment", 1) for method in methods.values()))
 
 
-def part_of(ranks, contents: Contents, methods: Mapping[str, Method], edge: int = 1) -> Part:
+def part_of(ranks, cases: Cases, methods: Mapping[str, Method]) -> Part:
     """This rank's part of the cases of a source.
 
     Args:
         ranks: `parallel.ranks.Ranks`, or `parallel.processes.Processes` where no method needs torch.
-        contents: of the source; methods: that are run; edge: of the source's chunks.
+        cases: the source; methods: that are run.
 
     Raises:
         TileError: more tiles than the alignment allows.
     """
-    domain = contents.domain
-    align = alignment(methods, edge) if ranks.mesh.tiles > 1 else 1
+    domain = cases.contents.domain
+    align = alignment(methods, getattr(cases, "edge", 1)) if ranks.mesh.tiles > 1 else 1
     tile = ranks.tile(domain.shape, align=align, periodic=(domain.periodic,) * 2, name=domain.name)
     neighbourhood = ranks.neighbourhood(tile) if hasattr(ranks, "neighbourhood") else None
     first = ranks.coordinates[0] * ranks.mesh.tiles
     share = Share(ranks.rank - first, ranks.mesh.tiles, ranks.tiles_total, ranks.threads)
-    return Part(tile.box, ranks.coordinates[0], ranks.mesh.data, neighbourhood, share, ranks.communicator)
+    return Part(tile.box, ranks.coordinates[0], ranks.mesh.data, neighbourhood, share, ranks.communicator, ranks.total)
 
 
 class Analyst:
@@ -86,11 +91,24 @@ class Analyst:
     def fields(self, case: Case, answer: Answer) -> Fields:
         """The fields of an answer on this rank's box."""
         fields = answer.fields(self.part.share)
-        if case.box == self.part.box:
-            return fields
-        inside = self.part.box.slices
-        cut = (
-            {name: field[inside] for name, field in group.items()}
-            for group in (fields.values, fields.first_guess, fields.error)
-        )
-        return Fields(*cut)
+        return Fields(*(self._cut(case, group) for group in (fields.values, fields.first_guess, fields.error)))
+
+    def cut(self, analysis: Analysis) -> Analysis:
+        """An analysis with its fields on this rank's box."""
+        if analysis.box == self.part.box:
+            return analysis
+        groups = ("values", "first_guess", "error")
+        fields = {name: self._inside(getattr(analysis, name)) for name in groups}
+        return replace(analysis, box=self.part.box, **fields)
+
+    def truth(self, case: Case) -> dict[str, np.ndarray]:
+        """The true fields of a case on this rank's box."""
+        return self._cut(case, case.truth)
+
+    def _cut(self, case: Case, fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Fields on the case's box as they are on this rank's."""
+        return fields if case.box == self.part.box else self._inside(fields)
+
+    def _inside(self, fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Fields of the whole domain on this rank's box."""
+        return {name: field[self.part.box.slices] for name, field in fields.items()}
