@@ -83,10 +83,11 @@ class Base:
         row, column = domain.index(latitude, longitude)
         with np.errstate(invalid="ignore"):
             inside = (np.abs(row / domain.size.y - 0.5) <= 0.52) & (np.abs(column / domain.size.x - 0.5) <= 0.52)
-        return tuple(
+        x, y = (
             np.where(inside, start + domain.spacing * index, np.nan)
             for start, index in ((domain.x[0], column), (domain.y[0], row))
         )
+        return x, y
 
     def _project(self, lines: np.ndarray) -> np.ndarray:
         x, y = self.place(lines[:, 1], lines[:, 0])

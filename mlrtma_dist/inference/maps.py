@@ -155,7 +155,8 @@ def _increment_map(analysis: Analysis, base: Base, variable: Variable, tiles: Ti
     colours = INCREMENT_STYLES.get(variable.name, INCREMENT_COLOURS)
     title = f"{_title(variable)}: analysis {'over' if ratio else 'minus'} first guess"
     sheet = Sheet(base, title, _subtitle(analysis, _stations(analysis, variable.name)))
-    ticks = [(p, ratio_label(p)) for p in np.arange(norm.vmin, norm.vmax + 1)] if ratio else ()
+    highest = round(norm.vmax or 0.0) if ratio else -1
+    ticks = [(power, ratio_label(power)) for power in range(-highest, highest + 1)] if ratio else ()
     unit = unit_of(variable).replace("°C", "K")
     sheet.bar(sheet.field(picture, colours, norm), "ratio" if ratio else unit, arrows, ticks)
     sheet.geography()

@@ -32,7 +32,9 @@ class ObservationCounts:
     @classmethod
     def total(cls, counts: Iterable["ObservationCounts"]) -> "ObservationCounts":
         """The counts of several analyses together."""
-        by_flag, by_source, times = Counter(), Counter(), []
+        by_flag: Counter = Counter()
+        by_source: Counter = Counter()
+        times: list[np.datetime64] = []
         for each in counts:
             by_flag.update(each.by_flag)
             by_source.update(each.by_source)

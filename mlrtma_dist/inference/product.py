@@ -170,7 +170,8 @@ class ProductLayout:
 
 
 def _of_one_time(field: ProductField, analysis: Analysis, index: tuple[slice, ...]) -> np.ndarray:
-    return field.values(analysis, index[1:])[None]
+    _, rows, columns = index
+    return field.values(analysis, (rows, columns))[None]
 
 
 def _on_box(values: Callable[[slice, slice], np.ndarray]) -> Callable:

@@ -82,7 +82,7 @@ def _fields(analysis: Analysis) -> Iterator[GribField]:
 
 def _field(variable: Variable, values: np.ndarray, process: int) -> GribField:
     unit, factor = ("%", 100.0) if variable.unit == "1" else (variable.unit, 1.0)
-    *parameter, surface = variable.grib
+    discipline, category, number, surface = variable.grib
     # RTMA has wind at 10 m above ground, gust at the ground: the type of level decides whether a height is written
     level = variable.height if surface == HEIGHT_ABOVE_GROUND else None
-    return GribField(values * factor, tuple(parameter), (surface, level), STEPS[unit], process)
+    return GribField(values * factor, (discipline, category, number), (surface, level), STEPS[unit], process)

@@ -112,7 +112,7 @@ def grid_keys(domain: Domain) -> dict[str, object]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # what is lost in a PROJ string GRIB2 lacks, too
         parameters = {} if domain.is_plane else pyproj.CRS.from_user_input(domain.projection).to_dict()
-    kind = GRIB_NAMES.get(parameters.get("proj"))
+    kind = GRIB_NAMES.get(parameters.get("proj", ""))
     if kind is None:
         raise ConfigError(
             f"domain {domain.name}: expected a projection that GRIB2 has ({', '.join(GRIB_NAMES)}), got"
@@ -172,7 +172,7 @@ def _earth(domain: Domain, parameters: dict) -> dict[str, object]:
             "scaleFactorOfRadiusOfSphericalEarth": 2,
             "scaledValueOfRadiusOfSphericalEarth": round(parameters["R"] * 100),
         }
-    name = parameters.get("ellps", parameters.get("datum"))
+    name = parameters.get("ellps", parameters.get("datum", ""))
     name = {"NAD83": "GRS80"}.get(name, name)
     if name not in ELLIPSOIDS:
         raise ConfigError(
@@ -184,7 +184,7 @@ def _earth(domain: Domain, parameters: dict) -> dict[str, object]:
 
 def _meaning(field: GribField, time: np.datetime64, centre: int) -> dict[str, object]:
     clock = np.datetime_as_string(time.astype("datetime64[s]")).translate(str.maketrans("", "", "-:T"))
-    keys = {"centre": centre, "subCentre": 0, "tablesVersion": 30, "significanceOfReferenceTime": 0}
+    keys: dict[str, object] = {"centre": centre, "subCentre": 0, "tablesVersion": 30, "significanceOfReferenceTime": 0}
     keys |= {"productionStatusOfProcessedData": 0, "typeOfProcessedData": 0}
     keys |= {
         "year": int(clock[:4]),

@@ -7,6 +7,7 @@ slab by slab while they are written, so that a 24-million-point grid needs no se
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import netCDF4
 import numpy as np
@@ -103,7 +104,7 @@ def chunk_lengths(shape: Sequence[int], largest: int = CHUNK) -> tuple[int, ...]
 def _write(dataset: netCDF4.Dataset, variable: NetcdfVariable, level: int, path: pathlib.Path) -> None:
     shape = tuple(len(dataset.dimensions[name]) for name in variable.dimensions)
     gridded = len(shape) >= 2
-    options = {}
+    options: dict[str, Any] = {}
     if gridded:
         chunks = variable.chunks or chunk_lengths(shape)
         options = {"zlib": level > 0, "complevel": level, "shuffle": True, "chunksizes": chunks}
@@ -124,13 +125,17 @@ def _write(dataset: netCDF4.Dataset, variable: NetcdfVariable, level: int, path:
         return
     leading = (0,) * (len(shape) - 2)
     step = chunk_lengths(shape)[-2]  # whole chunks, so that each is compressed once
-    whole = None
-    if not callable(variable.values):
+    if callable(variable.values):
+        values = variable.values
+    else:
         whole = np.reshape(_checked(variable.values, shape, variable, path), shape[-2:])
+
+        def values(rows: slice, columns: slice) -> np.ndarray:
+            return whole[rows, columns]
+
     for start in range(0, shape[-2], step):
         rows = slice(start, min(start + step, shape[-2]))
-        slab = variable.values(rows, slice(0, shape[-1])) if whole is None else whole[rows]
-        slab = _checked(slab, (rows.stop - rows.start, shape[-1]), variable, path)
+        slab = _checked(values(rows, slice(0, shape[-1])), (rows.stop - rows.start, shape[-1]), variable, path)
         target[(*leading, rows)] = packed(slab, variable)
 
 
@@ -146,7 +151,7 @@ def _checked(values: np.ndarray, shape: tuple[int, ...], variable: NetcdfVariabl
 
 def fill_value(dtype: str) -> float | None:
     """What is written in place of NaN; None for a type that has no NaN."""
-    return netCDF4.default_fillvals[dtype] if dtype.startswith("f") else None
+    return float(netCDF4.default_fillvals[dtype]) if dtype.startswith("f") else None
 
 
 def packed(values: np.ndarray, variable: NetcdfVariable) -> np.ndarray:
