@@ -4,41 +4,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mlrtma_dist.methods.registry import METHODS
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.verification.diagnostics import ChiSquare, ErrorEstimate, SpreadSkill
 from mlrtma_dist.verification.regions import ALL
 from mlrtma_dist.verification.scores import Difference, Score
 
-WORDS = {  # method -> what it is
-    "first_guess": "the first guess, to which no report is added",
-    "nearest": "the departure of the nearest station",
-    "gaussian_weights": "Gaussian-weighted mean of departures",
-    "oi": "local optimal interpolation",
-    "threedvar": "global 3D-Var in observation space",
-    "letkf": "local ensemble transform Kalman filter",
-    "envar": "ensemble-variational analysis",
-    "hybrid": "3D-Var with a hybrid covariance",
-    "exact_oi": "optimal interpolation with the exact background covariance",
-    "exact_bayes": "the Bayes-optimal analysis, which no method can surpass",
-    "best_linear": "optimal interpolation with covariances estimated from training cases",
-    "outer_loops": "3D-Var with outer loops, with covariances estimated from training cases",
-    "unet": "a trained convolutional U-net",
-}
-SHORT = {  # method -> its name in sentences, legends and narrow columns
-    "first_guess": "first guess",
-    "nearest": "nearest station",
-    "gaussian_weights": "Gaussian weights",
-    "oi": "OI",
-    "threedvar": "3D-Var",
-    "letkf": "LETKF",
-    "envar": "EnVar",
-    "hybrid": "hybrid",
-    "exact_oi": "exact OI",
-    "exact_bayes": "Bayes limit",
-    "best_linear": "best linear",
-    "outer_loops": "3D-Var, outer loops",
-    "unet": "U-net",
-}
+WORDS = {name: entry.words for name, entry in METHODS.items()}  # what each method is
+SHORT = {name: entry.short for name, entry in METHODS.items()}  # its name in sentences, legends and narrow columns
 MATERIAL = 0.05  # ratios within 5 % of one are called right: no observation error is known better
 
 

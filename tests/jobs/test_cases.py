@@ -16,11 +16,11 @@ from jobs import analyse, analyse_cases, command, samples, verify_cases
 from mlrtma_dist import config
 from mlrtma_dist.inference.case_methods import WITH_BACKGROUND as METHODS
 from mlrtma_dist.methods.optimal import OptimalAnalysis
+from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.methods.unet import UNetMethod, UNetSettings
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.samples.build import build_store
-from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
 from mlrtma_dist.weights import checkpoint
 from mlrtma_dist.weights.manifest import Run as Origin

@@ -11,13 +11,13 @@ from launch import launch
 from mlrtma_dist import config
 from mlrtma_dist.methods.learned import build_method
 from mlrtma_dist.methods.optimal import OptimalAnalysis
+from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.methods.unet import UNetMethod, UNetSettings
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.samples.build import build_store
 from mlrtma_dist.samples.dataset import Dataset
-from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.samples.store import Store
 from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
 

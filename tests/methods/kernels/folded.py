@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.methods.unet import UNetMethod, UNetSettings
 from mlrtma_dist.nn.layers import randomise
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.reduce import sum_gradients
-from mlrtma_dist.methods.sample import Sample
 
 SMALL = UNetSettings(widths=(8, 16, 16), groups=4)
 NO_BACKGROUND = UNetSettings(variables=3, observed=5, background_deviation=None, widths=(8, 16, 16), groups=4)

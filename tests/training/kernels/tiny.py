@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.nn.layers import randomise
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.nn.unet import UNet, UNetConfig
 from mlrtma_dist.parallel.mesh import make_groups
-from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.training.engine import Engine
 from mlrtma_dist.training.loop import Plan, Training
 from mlrtma_dist.training.order import batches_from
