@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from accuracy_data import HOURS, conus
 from accuracy_tables import NAMES
-from known_members import known
+from known_members import members_at
 from kriging import Kriging
 from mm5_pnw import VERIFYING, read_days, read_grid, remove_bias
 from threadpoolctl import threadpool_limits
@@ -64,7 +64,7 @@ def measure_mm5() -> Cost:
     settings = load_settings("mm5_pnw")
     day, (grid, deviations) = remove_bias(read_days(conus()))[0][VERIFYING], read_grid(conus())
     everywhere = Points(*(np.concatenate([getattr(p, f.name) for p in (day.points, grid)]) for f in fields(Points)))
-    members = known(everywhere, np.concatenate([day.deviations, deviations], axis=1))
+    members = members_at(everywhere, np.concatenate([day.deviations, deviations], axis=1))
     assumed = settings.variables["t2m"]
     methods = {
         m: build_departure_method(m, settings, "t2m", Covariance(assumed.covariance), members)

@@ -14,7 +14,7 @@ import mm5_estimate
 import numpy as np
 from accuracy_data import conus
 from accuracy_tables import Row, how, rows_of
-from known_members import known
+from known_members import members_at
 from kriging import Kriging
 from mm5_pnw import VERIFYING, Day, read_days, remove_bias
 
@@ -65,7 +65,7 @@ def predict(method: str, day: Day, settings: Classical, parts: np.ndarray) -> tu
     fitted = (
         Kriging()
         if method == "kriging"
-        else build_departure_method(method, settings, "t2m", covariance, known(day.points, day.deviations))
+        else build_departure_method(method, settings, "t2m", covariance, members_at(day.points, day.deviations))
     )
     for part in np.unique(parts):
         out, kept = parts == part, parts != part

@@ -119,9 +119,9 @@ def markdown(rows: list[Row]) -> str:
         unit, factor = shown(variable)
         mine = [of.get((*key, name)) for name in methods]
         least = min(row.value for row in mine if row)
-        apart = of.get((withheld, variable, f"{measure} minus {LIBRARY[1]}'s", LIBRARY[0]))
+        difference = of.get((withheld, variable, f"{measure} minus {LIBRARY[1]}'s", LIBRARY[0]))
         cells = [cell(row, factor, row.value == least) if row else "" for row in mine]
-        cells.append(cell(apart, factor, False) if apart else "")
+        cells.append(cell(difference, factor, False) if difference else "")
         title = variable if measure == RMSE else f"{variable}, {measure}"
         count = max(row.n for row in mine if row)
         lines.append(f"| {withheld} | {title} | {unit} | {count} | " + " | ".join(cells) + " |")
@@ -137,10 +137,10 @@ def cell(row: Row, factor: float, best: bool) -> str:
 
 def shown(variable: str) -> tuple[str, float]:
     """Unit of a variable's errors for people, and the factor to it from analysis space."""
-    known = VARIABLES[variable]
-    if known.transform == "log":
+    properties = VARIABLES[variable]
+    if properties.transform == "log":
         return LOGARITHM, 1.0
-    unit, factor, _ = known.display
+    unit, factor, _ = properties.display
     return {"degC": "K", "m s-1": "m/s"}.get(unit, unit), factor
 
 

@@ -1,4 +1,4 @@
-"""Members known at given places: what a method of ensembles asks for the deviations at points."""
+"""Members whose deviations are known at some places only, as a function of points for methods of ensembles."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ SAME = 1.0  # m, in place and height
 
 
 @dataclass(frozen=True)
-class Known:
+class MembersAt:
     """Deviations of members at known places, shape (members, n)."""
 
     tree: cKDTree
@@ -20,13 +20,13 @@ class Known:
     def __call__(self, points: Points) -> np.ndarray:
         """The deviations at some of the places, shape (members, m)."""
         distance, row = self.tree.query(_places(points))
-        assert not len(points) or distance.max() < SAME, "asked for members at a place that was never given"
+        assert not len(points) or distance.max() < SAME, "members have no deviations at this place"
         return self.deviations[:, row]
 
 
-def known(points: Points, deviations: np.ndarray) -> Known:
+def members_at(points: Points, deviations: np.ndarray) -> MembersAt:
     """Deviations (members, n) at n points."""
-    return Known(cKDTree(_places(points)), deviations)
+    return MembersAt(cKDTree(_places(points)), deviations)
 
 
 def _places(points: Points) -> np.ndarray:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from accuracy_data import conus
-from known_members import known
+from known_members import members_at
 from mm5_pnw import VERIFYING, Day, read_days, remove_bias
 
 from mlrtma_dist import config
@@ -92,7 +92,7 @@ def score(method: str, settings: Classical, values: dict, days: list[Day]) -> fl
     settings, total = replace(settings, ensemble=full), []
     r, covariance = settings.variables["t2m"].observation_error, Covariance(settings.variables["t2m"].covariance)
     for day in days:
-        fitted = build_departure_method(method, settings, "t2m", covariance, known(day.points, day.deviations))
+        fitted = build_departure_method(method, settings, "t2m", covariance, members_at(day.points, day.deviations))
         parts = folds(day.station, count=SCORE_FOLDS, seed=1)
         for part in range(SCORE_FOLDS):
             out, kept = parts == part, parts != part

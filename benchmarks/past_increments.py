@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from accuracy_data import TRAINING, Hour, conus, past_hours
-from known_members import Known, known
+from known_members import MembersAt, members_at
 from threadpoolctl import threadpool_limits
 
 from mlrtma_dist.fields.static import station_points
@@ -55,7 +55,7 @@ SEARCH_FOLDS = 3
 class PastIncrements:
     """Members at the places of one table of reports; stands for ``fields.ensemble.Ensemble``."""
 
-    by_variable: dict[str, Known]
+    by_variable: dict[str, MembersAt]
 
     def perturbations(self, variable: str, points: Points) -> np.ndarray:
         """The members in analysis space, shape (members, n)."""
@@ -81,7 +81,7 @@ def past_increments(fits: list[dict[str, Fit]], observations: Observations) -> P
     for name in fits[0]:
         increments = np.array([fit[name].increment(points[inside]) for fit in fits])
         # the covariance divides by N - 1, which suits deviations from a mean
-        members[name] = known(points[inside], increments * np.sqrt((len(fits) - 1) / len(fits)))
+        members[name] = members_at(points[inside], increments * np.sqrt((len(fits) - 1) / len(fits)))
     return PastIncrements(members)
 
 

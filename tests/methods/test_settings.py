@@ -82,8 +82,8 @@ def test_settings_of_members_that_no_analysis_can_use_are_refused(make, message)
 
 
 def test_an_unknown_method_is_refused_with_the_known_ones_named():
-    known = "threedvar, oi, letkf, envar, hybrid, gaussian_weights, nearest, first_guess"
-    with pytest.raises(InputError, match=f"'4dvar'.*{known}"):
+    names = "threedvar, oi, letkf, envar, hybrid, gaussian_weights, nearest, first_guess"
+    with pytest.raises(InputError, match=f"'4dvar'.*{names}"):
         build_departure_method("4dvar", SETTINGS, "t2m", Covariance((COMPONENT,)))
 
 
