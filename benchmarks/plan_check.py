@@ -23,11 +23,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.methods.unet import UNetMethod, UNetSettings
 from mlrtma_dist.parallel.interconnect import Interconnect, Link
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.ranks import Ranks
-from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.training.engine import Engine
 from mlrtma_dist.training.layouts import Machine, Planner, Training
 from mlrtma_dist.training.operators import Processor

@@ -29,12 +29,12 @@ import numpy as np
 import torch
 
 from mlrtma_dist.grid.box import Box
+from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.samples.build import Case, build_store
 from mlrtma_dist.samples.dataset import Dataset
-from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.samples.store import COLUMNS, Layout, Store, Table
 
 LAYOUT = Layout("conus", (1597, 2345), False, ("t2m_b", "d2m_b", "t2m", "d2m"), ("t2m", "d2m"))

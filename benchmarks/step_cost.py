@@ -16,10 +16,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.nn.unet import UNet, UNetConfig
 from mlrtma_dist.parallel.ranks import Ranks
-from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.training.engine import Engine
 
 SIZE, BATCH, REPEATS, RATE = 64, 8, 12, 1e-4

@@ -22,10 +22,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.methods.unet import UNetMethod, UNetSettings
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.ranks import Ranks
-from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.training.engine import Engine
 
 TABLES = {1: (1, 1), 2: (2, 1), 4: (2, 2)}

@@ -31,10 +31,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from mlrtma_dist.grid.domain import load_domain
+from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.nn.vit import VisionTransformer, VisionTransformerConfig
 from mlrtma_dist.parallel.ranks import Ranks
-from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.training.engine import Engine
 
 CHANNELS = {"channels_in": 24, "channels_out": 8}  # background, departure and mask of eight variables
