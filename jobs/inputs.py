@@ -108,7 +108,9 @@ def prepare(run, names: tuple[str, ...], ranks) -> Prepared:
     training = _training(run, names)
     means = Means(settings if earth else None, trained and trained.method, training, getattr(cases, "law", None))
     if trained is not None:
-        trained.method.check(cases.contents)
+        trained.method.check_source(cases.contents)
+        if cases.contents.truth:  # every field is scored
+            trained.method.check(cases.contents)
         trained.method.network.to(ranks.device)
     return Prepared(cases, build(names, means), settings, trained)
 

@@ -42,6 +42,10 @@ class LearnedMethod(Protocol):
         """Raise InputError unless cases of these contents suit the network and its statistics."""
         ...
 
+    def check_source(self, contents: Contents) -> None:
+        """Raise InputError unless cases of these contents have every field and type that the network takes."""
+        ...
+
     def encode(self, case: Case) -> Sample:
         """A case of any source as a batch of one; a case without truth has a target of zeros with mask 0."""
         ...

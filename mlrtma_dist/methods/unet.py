@@ -143,6 +143,18 @@ class UNetMethod:
                 f" {', '.join(contents.observed)}. Use a checkpoint that was trained on such cases."
             )
 
+    def check_source(self, contents: Contents) -> None:
+        """Raise ContentsError unless cases of these contents have every field and type that the network takes."""
+        types = self.statistics.observed or self.variables
+        missing = [name for name in self.variables if name not in contents.variables]
+        missing += [name for name in types if name not in contents.observed and name not in missing]
+        if missing:
+            raise ContentsError(
+                f"the network was trained on {', '.join(self.variables)}, observed as {', '.join(types)}; the cases of"
+                f" {contents.domain.name} have no {', '.join(missing)}, but {', '.join(contents.variables)}. Use a"
+                " checkpoint that was trained on such cases."
+            )
+
     @property
     def variables(self) -> tuple[str, ...]:
         """Names of the analysed fields, from the statistics."""
