@@ -131,9 +131,10 @@ class GridAnswer:
             place = np.stack([points.position[:, 1], points.position[:, 0]], 1) / domain.spacing
         else:
             place = np.stack(domain.index(points.latitude, points.longitude), 1)
-        inside = ((place > -0.5) & (place < np.array(domain.shape) - 0.5)).all(axis=1) | domain.periodic
-        own = inside.copy()
-        own[inside] = box.owns(cell_of(place[inside], domain.shape, domain.periodic))
+        own = ((place >= -0.5) & (place < np.array(domain.shape) - 0.5)).all(axis=1) | domain.periodic
+        cell = cell_of(place[own], domain.shape, domain.periodic)
+        place[own] += cell - np.floor(place[own] + 0.5)  # to the side of a domain that wraps on which its cell lies
+        own[own] = box.owns(cell)
         row, column = (place[:, 0] - box.y0 + 1, place[:, 1] - box.x0 + 1)
         value = bilinear(self.around[variable], row, column).astype(np.float64)
         if self.case.first_guess is not None:
@@ -150,7 +151,7 @@ def _increment(case: Case, name: str, field: np.ndarray) -> np.ndarray:
 
 
 def require_reports(case: Case, types: tuple[str, ...]) -> np.ndarray:
-    """Mask (n,) of the used reports of a case that are of the given types and that its box owns."""
+    """Mask (n,) of the used reports of a case that are of the given types and lie on the domain."""
     place = case.grid_place
     rows = case.used & np.isin(case.observations.variable, types) & np.isfinite(place).all(axis=1)
     shape, periodic = np.array(case.domain.shape), case.domain.periodic

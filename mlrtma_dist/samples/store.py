@@ -128,8 +128,8 @@ class Store:
     def _reports(self, number: int, table: Table) -> Observations:
         names = np.array(self.layout.observed)
         return Observations.build(
-            station=table.station,
-            network=table.network,
+            station=np.char.decode(table.station, "utf-8"),
+            network=np.char.decode(table.network, "utf-8"),
             latitude=table.latitude,
             longitude=table.longitude,
             elevation=table.elevation,
@@ -166,8 +166,8 @@ class Store:
             np.concatenate([np.arange(part.start, part.stop) for part in self._pieces(r, axis)])
             for axis, r in enumerate((rows, columns))
         ]
-        wanted = [np.unique(each // edge).tolist() for each in lines]
-        chunks = [y * table[1] + x for y in wanted[0] for x in wanted[1]]
+        touched = [np.unique(each // edge).tolist() for each in lines]
+        chunks = [y * table[1] + x for y in touched[0] for x in touched[1]]
         spans = joined_spans([(int(first[low]), int(first[high])) for low, high in runs(chunks)], ROWS)
         joined = Table.concatenate([self._rows(range(*span), every_column) for span in spans])
         cell = cell_of(joined.place, self.layout.shape, self.layout.periodic)
@@ -183,16 +183,17 @@ class Store:
         for name, (_, width) in COLUMNS.items():
             if (every_column or name in TRAINED_ON) and self.reader.has(name):
                 columns[name] = self.reader.read(name, [rows, *([range(width)] if width else [])])
-        return Table.of(len(rows), columns, self.domain)
+        # projecting the places of a case takes longer than reading them: not where a network is trained
+        return Table.of(len(rows), columns, self.domain if every_column else None)
 
-    def _pieces(self, wanted: range, axis: int) -> list[range]:
-        """A range as pieces within the domain; one that wraps has more than one."""
-        size, pieces, at = self.layout.shape[axis], [], wanted.start
+    def _pieces(self, points: range, axis: int) -> list[range]:
+        """A range of points as pieces within the domain; one that wraps has more than one."""
+        size, pieces, at = self.layout.shape[axis], [], points.start
         if not self.layout.periodic:
-            return [wanted]
-        while at < wanted.stop:
+            return [points]
+        while at < points.stop:
             low = at % size
-            high = min(size, low + wanted.stop - at)
+            high = min(size, low + points.stop - at)
             pieces.append(range(low, high))
             at += high - low
         return pieces
