@@ -5,6 +5,7 @@ Rank 0 prints for every rank the largest part of a netCDF field that it held: it
 
 import json
 import sys
+import traceback
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -104,7 +105,7 @@ class Recorded:
 
     def alltoall(self, sent):
         received = self.communicator.alltoall(sent)
-        for _, name, start, values in (entry for entries in received for entry in entries):
+        for (name, _), start, values in (entry for entries in received for entry in entries):
             self.points[name, start[0] if values.ndim == 3 else None] += values.size
         return received
 
@@ -135,4 +136,8 @@ def series(times, rank, size):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    try:
+        main(Path(sys.argv[1]))
+    except Exception:
+        traceback.print_exc()
+        MPI.COMM_WORLD.Abort(1)  # the others would wait for this rank
