@@ -20,9 +20,11 @@ from threadpoolctl import threadpool_limits
 from mlrtma_dist.fields.static import grid_points
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
+from mlrtma_dist.methods.departure_kind import Prior
 from mlrtma_dist.methods.departure_method import DepartureMethod
 from mlrtma_dist.methods.hour_covariance import HourCovariances
-from mlrtma_dist.methods.settings import build_departure_method, load_settings
+from mlrtma_dist.methods.registry import METHODS
+from mlrtma_dist.methods.settings import load_settings
 
 EVERY, BLOCK = 34, 24  # grid points; points of a block's edge
 
@@ -51,7 +53,7 @@ def measure_conus(every: int = EVERY) -> Cost:
     settings, (hour,) = load_settings("classical", ("t2m",)), HOURS["rap"]
     case = hour.cases(hour.read(("t2m",)), settings).whole()
     rows, covariance = case.used, HourCovariances(settings).of(case, ("t2m",))["t2m"]
-    methods = {m: build_departure_method(m, settings, "t2m", covariance) for m in ("oi", "threedvar")}
+    methods = {m: METHODS[m].kind.method(Prior("t2m", settings, covariance)) for m in ("oi", "threedvar")}
     grid = grid_points(conus(), slice(None, None, every), slice(None, None, every))
     error = settings.variables["t2m"].observation_error
     return _measure(
@@ -67,7 +69,7 @@ def measure_mm5() -> Cost:
     members = members_at(everywhere, np.concatenate([day.deviations, deviations], axis=1))
     assumed = settings.variables["t2m"]
     methods = {
-        m: build_departure_method(m, settings, "t2m", Covariance(assumed.covariance), members)
+        m: METHODS[m].kind.method(Prior("t2m", settings, Covariance(assumed.covariance), members))
         for m in ("oi", "threedvar", "letkf", "envar", "hybrid")
     }
     return _measure(

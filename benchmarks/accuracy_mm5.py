@@ -19,7 +19,9 @@ from kriging import Kriging
 from mm5_pnw import VERIFYING, Day, read_days, remove_bias
 
 from mlrtma_dist.linalg.covariance import Covariance
-from mlrtma_dist.methods.settings import Classical, build_departure_method, load_settings
+from mlrtma_dist.methods import registry
+from mlrtma_dist.methods.departure_kind import Prior
+from mlrtma_dist.methods.settings import Classical, load_settings
 from mlrtma_dist.observations.withhold import folds
 from mlrtma_dist.verification.bootstrap import cluster_numbers, cluster_sums, interval, ratio_of_sums, resampled_sums
 from mlrtma_dist.verification.crps import crps_ensemble, crps_gaussian
@@ -62,11 +64,8 @@ def predict(method: str, day: Day, settings: Classical, parts: np.ndarray) -> tu
     """
     value, deviation = np.empty(len(day.station)), np.empty(len(day.station))
     r, covariance = settings.variables["t2m"].observation_error, Covariance(settings.variables["t2m"].covariance)
-    fitted = (
-        Kriging()
-        if method == "kriging"
-        else build_departure_method(method, settings, "t2m", covariance, members_at(day.points, day.deviations))
-    )
+    prior = Prior("t2m", settings, covariance, members_at(day.points, day.deviations))
+    fitted = Kriging() if method == "kriging" else registry.METHODS[method].kind.method(prior)
     for part in np.unique(parts):
         out, kept = parts == part, parts != part
         fit = fitted.fit(day.points[kept], day.departure[kept], np.full(kept.sum(), r))

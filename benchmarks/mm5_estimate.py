@@ -21,8 +21,10 @@ from mlrtma_dist import config
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.linalg.localisation import Localisation
+from mlrtma_dist.methods.departure_kind import Prior
 from mlrtma_dist.methods.estimate import Departures, estimate
-from mlrtma_dist.methods.settings import Classical, EnsembleSettings, Members, build_departure_method, load_settings
+from mlrtma_dist.methods.registry import METHODS
+from mlrtma_dist.methods.settings import Classical, EnsembleSettings, Members, load_settings
 from mlrtma_dist.observations.withhold import folds
 from mlrtma_dist.verification.crps import crps_gaussian
 
@@ -92,7 +94,8 @@ def score(method: str, settings: Classical, values: dict, days: list[Day]) -> fl
     settings, total = replace(settings, ensemble=full), []
     r, covariance = settings.variables["t2m"].observation_error, Covariance(settings.variables["t2m"].covariance)
     for day in days:
-        fitted = build_departure_method(method, settings, "t2m", covariance, members_at(day.points, day.deviations))
+        prior = Prior("t2m", settings, covariance, members_at(day.points, day.deviations))
+        fitted = METHODS[method].kind.method(prior)
         parts = folds(day.station, count=SCORE_FOLDS, seed=1)
         for part in range(SCORE_FOLDS):
             out, kept = parts == part, parts != part

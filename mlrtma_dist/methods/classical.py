@@ -21,16 +21,11 @@ from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.interpolate import bilinear
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.departure_kind import DepartureKind, Prior
 from mlrtma_dist.methods.departure_method import Fit
 from mlrtma_dist.methods.hour_covariance import HourCovariances
 from mlrtma_dist.methods.method import ALONE, Fields, Share
-from mlrtma_dist.methods.settings import (
-    ISOTROPIC,
-    WITHOUT_COVARIANCE,
-    Classical,
-    build_departure_method,
-    for_vectors,
-)
+from mlrtma_dist.methods.settings import Classical, for_vectors
 from mlrtma_dist.methods.wind import WIND, WindComponent, fit_wind, wind_rows
 from mlrtma_dist.names import variable
 
@@ -51,15 +46,20 @@ class ClassicalMethod:
     """A departure method applied to every variable of a case.
 
     Attributes:
-        name: of ``methods.settings.DEPARTURE_METHODS``.
+        kind: how the departure method of a variable is made.
         settings: what the classical methods assume of each variable.
         covariances: of the settings; shared by the methods of one run.
     """
 
-    name: str
+    kind: DepartureKind
     settings: Classical
     covariances: HourCovariances
     alignment = BLOCK  # boxes that begin on multiples of it give the values of the whole domain
+
+    @property
+    def name(self) -> str:
+        """Of the method."""
+        return self.kind.name
 
     def analyse(self, case: Case, neighbourhood=None) -> "ClassicalAnswer":
         """Fit the method to the departures of every variable; see `methods.method.Method.analyse`.
@@ -70,16 +70,16 @@ class ClassicalMethod:
         if case.first_guess is None:
             raise InputError(f"method {self.name}: the case of {case.time} has no first guess, which it corrects")
         names = self._variables(case)
-        covariance = {} if self.name in WITHOUT_COVARIANCE else self.covariances.of(case, names)
+        covariance = self.covariances.of(case, names) if self.kind.covariance else {}
         fits: dict[str, Fit] = {}
-        winds = wind_rows(case.observations, case.used) if self.name in ISOTROPIC else ()
+        winds = wind_rows(case.observations, case.used) if self.kind.isotropic else ()
         if len(winds) and set(WIND) <= set(names):
             fits |= self._fit_wind(case, covariance[WIND[0]], winds)
         for name in (each for each in names if each not in fits):
             rows = case.used & (case.observations.variable == name)
             error = np.full(int(rows.sum()), self.settings.variables[name].observation_error)
             members = partial(case.members.perturbations, name) if case.members else None
-            method = build_departure_method(self.name, self.settings, name, covariance.get(name), members)
+            method = self.kind.method(Prior(name, self.settings, covariance.get(name), members))
             fits[name] = method.fit(case.points[rows], case.departure[rows], error)
         return ClassicalAnswer(case, {name: fits[name] for name in names}, self.settings)
 
@@ -89,7 +89,7 @@ class ClassicalMethod:
 
     def _fit_wind(self, case: Case, covariance, rows: np.ndarray) -> dict[str, Fit]:
         """Fit the method to both components at once, from the ``rows`` (n, 2) of their reports."""
-        method = build_departure_method(self.name, for_vectors(self.settings), WIND[0], covariance)
+        method = self.kind.method(Prior(WIND[0], for_vectors(self.settings), covariance))
         error = np.full(len(rows), self.settings.variables[WIND[0]].observation_error)
         fit = fit_wind(method, case.points[rows[:, 0]], case.departure[rows], error)
         order = np.argsort(rows, axis=0)  # weights stand in the order of each component's own reports

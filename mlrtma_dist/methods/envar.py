@@ -14,6 +14,8 @@ import numpy as np
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.hybrid import HybridCovariance
+from mlrtma_dist.methods.departure_kind import DepartureKind, Prior
+from mlrtma_dist.methods.settings import Members
 from mlrtma_dist.methods.threedvar import ThreeDVar, ThreeDVarFit
 
 
@@ -38,3 +40,16 @@ class EnVar:
     def fit(self, points: Points, departure: np.ndarray, error: np.ndarray) -> ThreeDVarFit:
         """Solve for the weights w; see ``methods.departure_method.DepartureMethod.fit``."""
         return ThreeDVar(self.covariance, self.huber).fit(points, departure, self.error_factor * error)
+
+
+def _build(prior: Prior, how: Members) -> EnVar:
+    mixed = HybridCovariance(prior.covariance, prior.perturbations, how.localisation, how.static, how.weight)
+    return EnVar(mixed, prior.huber, how.error_factor)
+
+
+ENVAR = DepartureKind(
+    "envar", lambda prior: _build(prior, prior.settings.ensemble.envar), covariance=True, members=True
+)
+HYBRID = DepartureKind(
+    "hybrid", lambda prior: _build(prior, prior.settings.ensemble.hybrid), covariance=True, members=True
+)

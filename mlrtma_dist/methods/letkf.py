@@ -22,6 +22,7 @@ from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.localisation import Localisation
 from mlrtma_dist.linalg.robust import reweight
 from mlrtma_dist.methods import local
+from mlrtma_dist.methods.departure_kind import DepartureKind, Prior
 
 CELL = 0.5  # edge of a block of targets in units of the radius: few stations that only part of a block needs
 ELEMENTS = 2_000_000  # float64 numbers of an array held at a time, 16 MB
@@ -156,3 +157,12 @@ class LETKFFit:
         centre = position.mean(axis=0)
         reach = self.method.localisation.radius + np.sqrt(((position - centre) ** 2).sum(axis=1).max())
         return np.array(sorted(self.tree.query_ball_point(centre, reach)), dtype=np.int64)
+
+
+def _build(prior: Prior) -> LETKF:
+    ensemble = prior.settings.ensemble
+    how = ensemble.letkf
+    return LETKF(prior.perturbations, how.localisation, how.weight, ensemble.relaxation, prior.huber, how.error_factor)
+
+
+LETKF_KIND = DepartureKind("letkf", _build, members=True)

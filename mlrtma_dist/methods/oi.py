@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods import local
+from mlrtma_dist.methods.departure_kind import DepartureKind
 
 CELL = 0.5  # edge of a cell of targets, in units of the width that ``neighbours`` stations fill on average
 
@@ -88,3 +89,11 @@ class OptimalInterpolationFit:
         if self.tree is not None:
             for block in local.cells(points.position, self.cell_size):
                 yield block, local.nearest(self.tree, points.position[block], self.method.neighbours)
+
+
+OI = DepartureKind(
+    "oi",
+    lambda prior: OptimalInterpolation(prior.covariance, prior.huber, prior.settings.neighbours),
+    covariance=True,
+    isotropic=True,
+)

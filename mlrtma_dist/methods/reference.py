@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from mlrtma_dist.grid.points import Points
+from mlrtma_dist.methods.departure_kind import DepartureKind
 
 
 @dataclass(frozen=True)
@@ -74,3 +75,8 @@ class WeightedMeanFit:
     def error(self, points: Points) -> np.ndarray:
         """Unknown to these methods: NaN, shape (m,)."""
         return np.full(len(points), np.nan)
+
+
+FIRST_GUESS = DepartureKind("first_guess", lambda prior: NoIncrement())
+NEAREST = DepartureKind("nearest", lambda prior: NearestStation())
+GAUSSIAN_WEIGHTS = DepartureKind("gaussian_weights", lambda prior: GaussianWeights())

@@ -11,10 +11,16 @@ from functools import cached_property
 
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.methods.classical import ClassicalMethod
+from mlrtma_dist.methods.departure_kind import DepartureKind
+from mlrtma_dist.methods.envar import ENVAR, HYBRID
 from mlrtma_dist.methods.hour_covariance import HourCovariances
+from mlrtma_dist.methods.letkf import LETKF_KIND
 from mlrtma_dist.methods.method import Method
+from mlrtma_dist.methods.oi import OI
 from mlrtma_dist.methods.plane import PlaneBackground
+from mlrtma_dist.methods.reference import FIRST_GUESS, GAUSSIAN_WEIGHTS, NEAREST
 from mlrtma_dist.methods.settings import Classical
+from mlrtma_dist.methods.threedvar import THREEDVAR
 
 
 class Need(enum.Enum):
@@ -68,6 +74,7 @@ class Entry:
         build: makes the method.
         whole: whether it analyses the whole domain at once, so that a tile's part is cut from its answer.
         untrained: of a learned method: makes it with its first weights from its settings, for training.
+        kind: of a departure method: how it is made for one variable.
     """
 
     words: str
@@ -76,21 +83,19 @@ class Entry:
     build: Callable[[Means], Method]
     whole: bool = False
     untrained: Callable[[Mapping[str, object], str], Method] | None = None
+    kind: DepartureKind | None = None
 
 
-def _classical(name: str, words: str, short: str, *needs: Need) -> Entry:
+def classical(kind: DepartureKind, words: str, short: str) -> Entry:
     """The entry of a departure method."""
-
-    def build(means: Means) -> ClassicalMethod:
-        return ClassicalMethod(name, means.settings, means.covariances)
-
-    return Entry(words, short, (Need.FIRST_GUESS, Need.SETTINGS, *needs), build)
+    needs = (Need.FIRST_GUESS, Need.SETTINGS, *((Need.MEMBERS,) if kind.members else ()))
+    return Entry(words, short, needs, lambda means: ClassicalMethod(kind, means.settings, means.covariances), kind=kind)
 
 
 def _first_guess(means: Means) -> Method:
     if means.settings is None:
         return PlaneBackground()
-    return ClassicalMethod("first_guess", means.settings, means.covariances)
+    return ClassicalMethod(FIRST_GUESS, means.settings, means.covariances)
 
 
 def _exact_oi(means: Means) -> Method:
@@ -130,15 +135,19 @@ def _untrained_unet(settings: Mapping[str, object], where: str) -> Method:
 
 METHODS: dict[str, Entry] = {
     "first_guess": Entry(
-        "the first guess, to which no report is added", "first guess", (Need.FIRST_GUESS,), _first_guess
+        "the first guess, to which no report is added",
+        "first guess",
+        (Need.FIRST_GUESS,),
+        _first_guess,
+        kind=FIRST_GUESS,
     ),
-    "nearest": _classical("nearest", "the departure of the nearest station", "nearest station"),
-    "gaussian_weights": _classical("gaussian_weights", "Gaussian-weighted mean of departures", "Gaussian weights"),
-    "oi": _classical("oi", "local optimal interpolation", "OI"),
-    "threedvar": _classical("threedvar", "global 3D-Var in observation space", "3D-Var"),
-    "letkf": _classical("letkf", "local ensemble transform Kalman filter", "LETKF", Need.MEMBERS),
-    "envar": _classical("envar", "ensemble-variational analysis", "EnVar", Need.MEMBERS),
-    "hybrid": _classical("hybrid", "3D-Var with a hybrid covariance", "hybrid", Need.MEMBERS),
+    "nearest": classical(NEAREST, "the departure of the nearest station", "nearest station"),
+    "gaussian_weights": classical(GAUSSIAN_WEIGHTS, "Gaussian-weighted mean of departures", "Gaussian weights"),
+    "oi": classical(OI, "local optimal interpolation", "OI"),
+    "threedvar": classical(THREEDVAR, "global 3D-Var in observation space", "3D-Var"),
+    "letkf": classical(LETKF_KIND, "local ensemble transform Kalman filter", "LETKF"),
+    "envar": classical(ENVAR, "ensemble-variational analysis", "EnVar"),
+    "hybrid": classical(HYBRID, "3D-Var with a hybrid covariance", "hybrid"),
     "exact_oi": Entry(
         "optimal interpolation with the exact background covariance",
         "exact OI",
@@ -176,7 +185,7 @@ METHODS: dict[str, Entry] = {
     ),
 }
 LEARNED = tuple(name for name, entry in METHODS.items() if entry.untrained)
-NEEDS_TORCH = LEARNED
+OF_ENSEMBLES = tuple(name for name, entry in METHODS.items() if Need.MEMBERS in entry.needs)
 
 
 def check_methods(names: Iterable[str], offered: Collection[Need]) -> None:

@@ -1,23 +1,12 @@
-"""The classical methods' settings, and the one dictionary in which a method is chosen by name."""
+"""The classical methods' settings: what they assume of each variable, and how they use an ensemble."""
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from mlrtma_dist import config
-from mlrtma_dist.errors import InputError
-from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Component, Covariance
-from mlrtma_dist.linalg.hybrid import HybridCovariance
 from mlrtma_dist.linalg.localisation import Localisation
-from mlrtma_dist.methods.departure_method import DepartureMethod
-from mlrtma_dist.methods.envar import EnVar
-from mlrtma_dist.methods.letkf import LETKF
-from mlrtma_dist.methods.oi import OptimalInterpolation
-from mlrtma_dist.methods.reference import GaussianWeights, NearestStation, NoIncrement
-from mlrtma_dist.methods.threedvar import ThreeDVar
 from mlrtma_dist.methods.wind import MEASURED, WIND
 
 
@@ -161,78 +150,3 @@ def for_vectors(settings: Classical) -> Classical:
         if name in WIND
     }
     return replace(settings, variables={**settings.variables, **limit})
-
-
-Perturbations = Callable[[Points], np.ndarray]  # members' deviations from their mean at points, shape (members, n)
-
-
-def _letkf(settings: Classical, name: str, covariance: Covariance, perturbations: Perturbations) -> LETKF:
-    how = settings.ensemble.letkf
-    return LETKF(
-        perturbations,
-        how.localisation,
-        how.weight,
-        settings.ensemble.relaxation,
-        settings.variables[name].huber,
-        how.error_factor,
-    )
-
-
-def _envar(how: Members, huber: float | None, covariance: Covariance, perturbations: Perturbations) -> EnVar:
-    mixed = HybridCovariance(covariance, perturbations, how.localisation, how.static, how.weight)
-    return EnVar(mixed, huber, how.error_factor)
-
-
-DEPARTURE_METHODS: dict[str, Callable[[Classical, str, Covariance, Perturbations | None], DepartureMethod]] = {
-    "threedvar": lambda settings, name, covariance, members: ThreeDVar(covariance, settings.variables[name].huber),
-    "oi": lambda settings, name, covariance, members: OptimalInterpolation(
-        covariance, settings.variables[name].huber, settings.neighbours
-    ),
-    "letkf": _letkf,
-    "envar": lambda settings, name, covariance, members: _envar(
-        settings.ensemble.envar, settings.variables[name].huber, covariance, members
-    ),
-    "hybrid": lambda settings, name, covariance, members: _envar(
-        settings.ensemble.hybrid, settings.variables[name].huber, covariance, members
-    ),
-    "gaussian_weights": lambda settings, name, covariance, members: GaussianWeights(),
-    "nearest": lambda settings, name, covariance, members: NearestStation(),
-    "first_guess": lambda settings, name, covariance, members: NoIncrement(),
-}
-ISOTROPIC = ("threedvar", "oi")  # know one covariance for both components of a wind
-WITHOUT_COVARIANCE = ("letkf", "gaussian_weights", "nearest", "first_guess")  # use no modelled covariance
-OF_ENSEMBLES = ("letkf", "envar", "hybrid")  # cannot do without members
-
-
-def build_departure_method(
-    method: str,
-    settings: Classical,
-    name: str,
-    covariance: Covariance | None,
-    perturbations: Perturbations | None = None,
-) -> DepartureMethod:
-    """Make a method for the variable ``name`` with this background error covariance and, of some, these members.
-
-    Raises:
-        InputError: no such method, or a method of ensembles without members, or without settings for them.
-    """
-    if method not in DEPARTURE_METHODS:
-        raise InputError(f"unknown method {method!r}: the methods are {', '.join(DEPARTURE_METHODS)}")
-    if method in OF_ENSEMBLES:
-        check_ensemble(method, perturbations is not None)
-        if settings.ensemble is None:
-            raise InputError(f"method {method}: the settings have no key 'ensemble'; classical.yaml has")
-    return DEPARTURE_METHODS[method](settings, name, covariance, perturbations)
-
-
-def check_ensemble(method: str, given: bool) -> None:
-    """Check that a method of ensembles is given members.
-
-    Raises:
-        InputError: it is not; says how to.
-    """
-    if method in OF_ENSEMBLES and not given:
-        raise InputError(
-            f"method {method} needs an ensemble and got none: --ensemble FILE FILE ... names the members, one file "
-            f"each; without one choose from {', '.join(m for m in DEPARTURE_METHODS if m not in OF_ENSEMBLES)}"
-        )

@@ -27,6 +27,7 @@ from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.linalg.robust import reweight
 from mlrtma_dist.linalg.solve import conjugate_gradient
 from mlrtma_dist.methods import local
+from mlrtma_dist.methods.departure_kind import DepartureKind
 
 MOST_FACTORED = 9000  # observations up to which the whole system is factored (650 MB, about 5 s on 2 cores)
 BLOCK = 1500  # observations of a diagonal block of the preconditioner beyond that
@@ -109,3 +110,8 @@ class ThreeDVarFit:
                 known = self.stations[near], self.r_squared[near]
                 result[block] = np.sqrt(local.posterior_variance(self.covariance, points[block], *known))
         return result
+
+
+THREEDVAR = DepartureKind(
+    "threedvar", lambda prior: ThreeDVar(prior.covariance, prior.huber), covariance=True, isotropic=True
+)

@@ -9,7 +9,7 @@ import pytest
 from jobs import analyse, command, verify
 from mlrtma_dist.config import ConfigError, build
 from mlrtma_dist.inference.state_file import write_state
-from mlrtma_dist.methods.settings import OF_ENSEMBLES
+from mlrtma_dist.methods.registry import OF_ENSEMBLES
 
 TIME = "2022-08-24T06:00"
 

@@ -10,8 +10,18 @@ import pytest
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.methods.classical import ClassicalAnswer, ClassicalMethod
 from mlrtma_dist.methods.reference import NoIncrement
-from mlrtma_dist.methods.registry import LEARNED, METHODS, Entry, Means, Need, build, check_methods, check_name
-from mlrtma_dist.methods.settings import DEPARTURE_METHODS, OF_ENSEMBLES, Classical
+from mlrtma_dist.methods.registry import (
+    LEARNED,
+    METHODS,
+    OF_ENSEMBLES,
+    Entry,
+    Means,
+    Need,
+    build,
+    check_methods,
+    check_name,
+)
+from mlrtma_dist.methods.settings import Classical
 
 EVERYTHING = frozenset(Need)
 CLASSICAL = [name for name in METHODS if Need.SETTINGS in METHODS[name].needs]
@@ -31,8 +41,10 @@ def test_no_two_methods_share_their_words():
 
 
 def test_the_registry_has_every_departure_method_and_every_kind_of_method():
-    assert set(CLASSICAL) == set(DEPARTURE_METHODS)
-    assert {name for name, entry in METHODS.items() if Need.MEMBERS in entry.needs} == set(OF_ENSEMBLES)
+    assert {name: entry.kind.name for name, entry in METHODS.items() if entry.kind} == {
+        name: name for name in ("first_guess", *CLASSICAL)
+    }
+    assert OF_ENSEMBLES == ("letkf", "envar", "hybrid")
     assert LEARNED == ("unet",) and all(Need.CHECKPOINT in METHODS[name].needs for name in LEARNED)
     assert {name for name, entry in METHODS.items() if entry.whole} == {
         "exact_oi",

@@ -1,4 +1,4 @@
-"""The classical methods' settings, and the dictionary in which a method is chosen."""
+"""The classical methods' settings, and the departure methods that are made from them."""
 
 import numpy as np
 import pytest
@@ -9,17 +9,16 @@ from mlrtma_dist.errors import InputError
 from mlrtma_dist.linalg.covariance import Component, Covariance
 from mlrtma_dist.linalg.hybrid import HybridCovariance
 from mlrtma_dist.linalg.localisation import Localisation
+from mlrtma_dist.methods.departure_kind import Prior
 from mlrtma_dist.methods.envar import EnVar
 from mlrtma_dist.methods.letkf import LETKF
 from mlrtma_dist.methods.oi import OptimalInterpolation
+from mlrtma_dist.methods.registry import METHODS, OF_ENSEMBLES
 from mlrtma_dist.methods.settings import (
-    DEPARTURE_METHODS,
-    OF_ENSEMBLES,
     Classical,
     EnsembleSettings,
     Members,
     VariableSettings,
-    build_departure_method,
 )
 from mlrtma_dist.methods.threedvar import ThreeDVar
 from mlrtma_dist.names import VARIABLES
@@ -29,19 +28,25 @@ VARIABLE = {"t2m": VariableSettings(0.4, 2.5, (COMPONENT,)), "ceiling": Variable
 NEAR = Localisation(500e3, 1000.0)
 ENSEMBLE = EnsembleSettings(Members(NEAR, 1.2), Members(NEAR, 1.5, 0.0, 1.1), Members(NEAR, 0.5, 0.6), 0.3)
 SETTINGS = Classical(70, True, VARIABLE, ENSEMBLE)
+DEPARTURE_METHODS = [name for name, entry in METHODS.items() if entry.kind]
+
+
+def make(name, variable, *prior, settings=SETTINGS):
+    """The departure method of a name for a variable, from covariance and members."""
+    return METHODS[name].kind.method(Prior(variable, settings, *prior))
 
 
 def test_a_method_gets_the_variables_limit_and_the_covariance_of_the_hour():
     hour = Covariance((COMPONENT,)).scaled(3.0)
-    assert build_departure_method("threedvar", SETTINGS, "t2m", hour) == ThreeDVar(hour, 2.5)
-    assert build_departure_method("oi", SETTINGS, "t2m", hour) == OptimalInterpolation(hour, 2.5, 70)
-    assert build_departure_method("threedvar", SETTINGS, "ceiling", hour).huber is None
+    assert make("threedvar", "t2m", hour) == ThreeDVar(hour, 2.5)
+    assert make("oi", "t2m", hour) == OptimalInterpolation(hour, 2.5, 70)
+    assert make("threedvar", "ceiling", hour).huber is None
 
 
 @pytest.mark.parametrize("name", DEPARTURE_METHODS)
 def test_every_method_gives_finite_increments_and_keeps_the_interface(name, places, generator):
     stations, targets = places(generator, 30, 3.0), places(generator, 11, 3.0)
-    method = build_departure_method(name, SETTINGS, "t2m", Covariance((COMPONENT,)), waves(generator, 8))
+    method = make(name, "t2m", Covariance((COMPONENT,)), waves(generator, 8))
     fit = method.fit(stations, np.ones(30), np.full(30, 0.4))
     assert np.isfinite(fit.increment(targets)).all()
     assert fit.increment(targets).shape == fit.error(targets).shape == (11,)
@@ -50,24 +55,24 @@ def test_every_method_gives_finite_increments_and_keeps_the_interface(name, plac
 
 def test_a_method_of_ensembles_gets_its_own_settings():
     hour, members = Covariance((COMPONENT,)), waves(np.random.default_rng(0), 8)
-    assert build_departure_method("letkf", SETTINGS, "t2m", hour, members) == LETKF(members, NEAR, 1.2, 0.3, 2.5)
+    assert make("letkf", "t2m", hour, members) == LETKF(members, NEAR, 1.2, 0.3, 2.5)
     envar = HybridCovariance(hour, members, NEAR, 0.0, 1.5)
-    assert build_departure_method("envar", SETTINGS, "ceiling", hour, members) == EnVar(envar, None, 1.1)
+    assert make("envar", "ceiling", hour, members) == EnVar(envar, None, 1.1)
     hybrid = HybridCovariance(hour, members, NEAR, 0.6, 0.5)
-    assert build_departure_method("hybrid", SETTINGS, "t2m", hour, members) == EnVar(hybrid, 2.5)
+    assert make("hybrid", "t2m", hour, members) == EnVar(hybrid, 2.5)
 
 
 @pytest.mark.parametrize("name", OF_ENSEMBLES)
 def test_a_method_of_ensembles_without_one_says_how_to_give_it(name):
-    with pytest.raises(InputError, match=f"{name} needs an ensemble .* --ensemble FILE .* choose from threedvar, oi"):
-        build_departure_method(name, SETTINGS, "t2m", Covariance((COMPONENT,)))
+    with pytest.raises(InputError, match=f"{name} needs an ensemble .* --ensemble FILE"):
+        make(name, "t2m", Covariance((COMPONENT,)))
     bare = Classical(70, True, VARIABLE)
     with pytest.raises(InputError, match="no key 'ensemble'"):
-        build_departure_method(name, bare, "t2m", Covariance((COMPONENT,)), waves(np.random.default_rng(0), 8))
+        make(name, "t2m", Covariance((COMPONENT,)), waves(np.random.default_rng(0), 8), settings=bare)
 
 
 @pytest.mark.parametrize(
-    "make, message",
+    "members, message",
     [
         (lambda: Members(NEAR, -1.0), "weight and static: expected >= 0"),
         (lambda: Members(NEAR, 0.0), "not both 0"),
@@ -76,15 +81,9 @@ def test_a_method_of_ensembles_without_one_says_how_to_give_it(name):
         (lambda: EnsembleSettings(*[Members(NEAR, 1.0)] * 3, 2.0), "relaxation: expected 0 to 1"),
     ],
 )
-def test_settings_of_members_that_no_analysis_can_use_are_refused(make, message):
+def test_settings_of_members_that_no_analysis_can_use_are_refused(members, message):
     with pytest.raises(ValueError, match=message):
-        make()
-
-
-def test_an_unknown_method_is_refused_with_the_known_ones_named():
-    names = "threedvar, oi, letkf, envar, hybrid, gaussian_weights, nearest, first_guess"
-    with pytest.raises(InputError, match=f"'4dvar'.*{names}"):
-        build_departure_method("4dvar", SETTINGS, "t2m", Covariance((COMPONENT,)))
+        members()
 
 
 def test_the_shipped_settings_know_every_variable():
