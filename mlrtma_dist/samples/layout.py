@@ -30,7 +30,7 @@ COLUMNS = {
     "variable": ("uint8", 0),
     "flags": ("uint32", 0),
 }
-TRAINED_ON = ("place", "value", "error", "variable", "flags", "elevation", "age")
+TRAINED_ON = ("place", "value", "error", "variable", "flags")
 ABSENT = {
     "latitude": np.nan,
     "longitude": np.nan,
@@ -39,7 +39,7 @@ ABSENT = {
     "station": b"",
     "network": b"",
     "flags": 0,
-}
+}  # of a column that is not stored or not read
 
 
 @dataclass(frozen=True)
