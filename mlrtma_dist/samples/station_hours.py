@@ -31,7 +31,7 @@ class Reports:
     """The section ``reports:`` of a configuration: files of station reports and of gridded fields.
 
     Attributes:
-        observations: files of any kind of ``readers.SUPPORTED``.
+        observations: files of any kind of ``readers.READERS``.
         background: gridded files; empty: the mean of the ensemble, without one a regression on the reports.
         ensemble: gridded files, one per member.
         time: analysis times, UTC; empty: the full hour nearest to the middle of the reports.
