@@ -80,9 +80,9 @@ def _read(data: bytes, path: Path, mapping, stations, near) -> tuple[str, Observ
 
 def _read_netcdf(data: bytes, path: Path, stations) -> tuple[str, Observations]:
     names = variable_names(data, path.name)
-    if madis.SIGNATURE <= names:
+    if names >= madis.SIGNATURE:
         return "madis", madis.read_madis(data, path.name)
-    if sao.SIGNATURE <= names:
+    if names >= sao.SIGNATURE:
         return "sao", sao.read_sao(data, path.name, stations=stations)
     raise FileKindError(
         f"{path}: looks like netCDF without the variables of a MADIS METAR file ({', '.join(sorted(madis.SIGNATURE))})"
