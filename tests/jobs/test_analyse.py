@@ -14,6 +14,8 @@ from mlrtma_dist.io.gridded import read_gridded
 from mlrtma_dist.observations.csv_write import write_csv
 from mlrtma_dist.simulation.simulated_hour import simulate_hour
 
+pytestmark = pytest.mark.slow
+
 TIME = np.datetime64("2022-08-24T06:00:00")
 VARIABLES = ("t2m", "u10", "v10")
 REGIONS = {

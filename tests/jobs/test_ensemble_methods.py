@@ -11,6 +11,8 @@ from mlrtma_dist.config import ConfigError, build
 from mlrtma_dist.inference.state_file import write_state
 from mlrtma_dist.methods.settings import OF_ENSEMBLES
 
+pytestmark = pytest.mark.slow
+
 TIME = "2022-08-24T06:00"
 
 
