@@ -45,7 +45,7 @@ class Resources:
     @property
     def hours(self) -> float:
         """The time limit in hours."""
-        days, clock = re.fullmatch(r"(?:(\d+)-)?(\d+:\d+:\d+)", self.time).groups()
+        days, _, clock = self.time.rpartition("-")
         hours, minutes, seconds = (int(part) for part in clock.split(":"))
         return 24 * int(days or 0) + hours + minutes / 60 + seconds / 3600
 

@@ -17,6 +17,8 @@ from mlrtma_dist.samples.sources import CasesSection
 from mlrtma_dist.samples.station_hours import Reports
 from mlrtma_dist.simulation.simulated_hour import simulate_hour
 
+pytestmark = pytest.mark.slow
+
 TIME = np.datetime64("2022-08-24T06:00:00")
 VARIABLES = ("t2m", "u10", "v10")
 REGIONS = {

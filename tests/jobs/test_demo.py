@@ -10,6 +10,8 @@ import pytest
 
 from jobs import command
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def demonstrated(tmp_path_factory):

@@ -13,6 +13,8 @@ from mlrtma_dist.methods.registry import METHODS, Need
 from mlrtma_dist.samples.sources import CasesSection
 from mlrtma_dist.samples.station_hours import Reports
 
+pytestmark = pytest.mark.slow
+
 OF_ENSEMBLES = tuple(name for name, entry in METHODS.items() if Need.MEMBERS in entry.needs)
 TIME = "2022-08-24T06:00"
 

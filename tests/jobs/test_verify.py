@@ -18,6 +18,8 @@ from mlrtma_dist.verification import results
 from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST, read_matches
 from mlrtma_dist.verification.outlines import MARGIN, outlines
 
+pytestmark = pytest.mark.slow
+
 TIME = "2022-08-24T06:00"
 FOLDS = 4
 COLUMNS = ["method", "variable", "region", "n", "bias", "rmse", "rmse98", "mae", "lower", "upper"]

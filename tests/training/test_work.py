@@ -33,6 +33,7 @@ def traffic(pytestconfig):
     return launch(str(kernel), 4, timeout=240)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bf16", [False, True])
 @pytest.mark.parametrize("stage", [0, 1, 2, 3])
 def test_gradients_and_weights_counted_are_what_deepspeed_hands_to_torch(traffic, stage, bf16):
@@ -41,7 +42,7 @@ def test_gradients_and_weights_counted_are_what_deepspeed_hands_to_torch(traffic
         Counter(
             (kind, size)
             for kind, size in traffic[side][f"{stage} {bf16}"]
-            if stage == 3 and (kind != "sum") or size > 8
+            if (stage == 3 and (kind != "sum")) or size > 8
         )
         for side in ("real", "counted")
     )
