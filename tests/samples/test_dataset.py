@@ -5,15 +5,17 @@ import threading
 import numpy as np
 import pytest
 
+from invented import plane as plane_of
+
 from mlrtma_dist.config import ConfigError, build
 from mlrtma_dist.grid.box import Box
+from mlrtma_dist.methods.encode import encode
+from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.parallel.transport import Transport
 from mlrtma_dist.samples.build import build_store
 from mlrtma_dist.samples.dataset import Dataset, read_ahead
-from mlrtma_dist.methods.encode import encode
-from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.samples.statistics import gather_statistics
 from mlrtma_dist.samples.store import Store
 from mlrtma_dist.samples.symmetry import Symmetry
