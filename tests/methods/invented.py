@@ -23,7 +23,7 @@ class Reports:
     """Reports at places of a grid.
 
     Attributes:
-        place: grid coordinates (y, x), shape (n, 2); value, error: SI, shape (n,); kind: number of the type, shape (n,).
+        place: grid coordinates (y, x), shape (n, 2); value, error: SI, shape (n,); kind: number of the type.
         columns: others of `observations.table.Observations`, by name.
     """
 
