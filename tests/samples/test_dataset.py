@@ -4,16 +4,20 @@ import threading
 
 import numpy as np
 import pytest
+from invented import Invented, plane
 
 from mlrtma_dist.config import ConfigError, build
 from mlrtma_dist.grid.box import Box
+from mlrtma_dist.methods.case import Contents
 from mlrtma_dist.methods.encode import encode
 from mlrtma_dist.methods.statistics import Statistics
+from mlrtma_dist.methods.unet import UNetMethod, UNetSettings
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.parallel.transport import Transport
 from mlrtma_dist.samples.build import build_store
-from mlrtma_dist.samples.dataset import Dataset, read_ahead
+from mlrtma_dist.samples.dataset import Dataset
+from mlrtma_dist.samples.pipeline import read_ahead
 from mlrtma_dist.samples.statistics import gather_statistics
 from mlrtma_dist.samples.store import Store
 from mlrtma_dist.samples.symmetry import Symmetry
@@ -21,15 +25,26 @@ from mlrtma_dist.simulation.gaussian_plane import Field, GaussianPlane
 
 PLANE = GaussianPlane(size=32, truth=Field(8.0, 2.0), observations=60, seed=4)
 CASES = 6
-UNITS = Statistics(("background", "truth"), (0.0, 0.5), (1.0, 2.0), CASES, "", "")
+UNITS = Statistics(("background_field", "truth_field"), (0.0, 0.5), (1.0, 2.0), CASES, "", "")
+SMALL = UNetSettings(widths=(8, 8), groups=2)
+WRAPS = plane(PLANE.shape, periodic=True)
+
+
+def built(path, source, edge: int = 16) -> Store:
+    """A store of a source's cases."""
+    with Ranks.start(device="cpu") as ranks:
+        build_store(path, source, ranks, edge=edge)
+    return Store(path)
+
+
+def dataset(*stores: Store, tile: Tile | None = None, **more) -> Dataset:
+    """The stores' cases as the samples of a small U-net."""
+    return Dataset(stores, tile or whole(), UNetMethod(SMALL, UNITS), **more)
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    path = tmp_path_factory.mktemp("dataset") / "plane.h5"
-    with Ranks.start(device="cpu") as world:
-        build_store(path, PLANE.layout("plane", 16), PLANE.time(CASES), PLANE.make, world)
-    return Store(path)
+    return built(tmp_path_factory.mktemp("dataset") / "plane.h5", PLANE.on(WRAPS, count=CASES))
 
 
 def whole() -> Tile:
@@ -37,8 +52,8 @@ def whole() -> Tile:
 
 
 def test_a_case_is_background_departure_and_mask_in_units_of_the_truth(store):
-    sample = Dataset(store, whole(), UNITS).batch([2])
-    (background, truth), table = PLANE.draw(2)
+    sample = dataset(store).batch([2])
+    ((truth,), (background,), table) = (each.values() if isinstance(each, dict) else each for each in PLANE.draw(2))
     np.testing.assert_allclose(sample.target[0, 0], (truth - 0.5) / 2, atol=1e-6)
     np.testing.assert_allclose(sample.inputs[0, 0], (background - 0.5) / 2, atol=1e-6)
     departure, mask = np.zeros((2, 32, 32))
@@ -46,7 +61,7 @@ def test_a_case_is_background_departure_and_mask_in_units_of_the_truth(store):
     departure[at], mask[at] = (table.value - background[at]) / 2, 1.0
     np.testing.assert_allclose(sample.inputs[0, 1], departure, atol=1e-6)
     np.testing.assert_array_equal(sample.inputs[0, 2], mask)
-    assert sample.mask is None and sample.time[0] == PLANE.time(3)[2]
+    assert sample.mask is None and sample.time[0] == PLANE.on(WRAPS, count=3).time[2]
 
 
 def test_observations_of_one_cell_are_averaged_and_no_observation_is_zero():
@@ -72,34 +87,32 @@ def test_a_symmetry_moves_field_and_observations_alike(transpose, mirror):
 
 
 def test_variants_differ_from_the_case_and_from_each_other_and_come_back_with_the_seed(store):
-    data = Dataset(store, whole(), UNITS, variants=3, seed=1)
+    data = dataset(store, variants=3, seed=1)
     assert len(data.time) == 3 * CASES
     shown = [data.batch([index]).target.numpy() for index in (1, 1 + CASES, 1 + 2 * CASES)]
     # a shift, a mirror or a turn only moves values, a change of sign turns them about the mean
     for one in shown[1:]:
         assert np.std(np.abs(one)) == pytest.approx(np.std(np.abs(shown[0])), rel=1e-4)
     assert min(np.abs(a - b).max() for a, b in ((shown[0], shown[1]), (shown[1], shown[2]), (shown[0], shown[2]))) > 0.5
-    again = Dataset(store, whole(), UNITS, variants=3, seed=1).batch([1 + CASES]).target.numpy()
+    again = dataset(store, variants=3, seed=1).batch([1 + CASES]).target.numpy()
     np.testing.assert_array_equal(again, shown[1])
 
 
 def test_cases_to_validate_with_are_shown_once_as_they_are(store):
-    data = Dataset(store, whole(), UNITS, variants=4, plain_from=store.time[4])
+    data = dataset(store, variants=4, plain_from=store.time[4])
     times, counts = np.unique(data.time, return_counts=True)
     assert counts.tolist() == [4, 4, 4, 4, 1, 1]
     last = int(np.flatnonzero(data.time == times[-1])[0])
-    np.testing.assert_array_equal(data.batch([last]).target, Dataset(store, whole(), UNITS).batch([5]).target)
+    np.testing.assert_array_equal(data.batch([last]).target, dataset(store).batch([5]).target)
 
 
 def test_variants_are_refused_where_the_plane_is_not_the_same_in_all_directions(store, tmp_path):
-    layout = PLANE.layout("plane", 16)
-    with Ranks.start(device="cpu") as world:
-        flat = type(layout)(**{**vars(layout), "periodic": False})
-        build_store(tmp_path / "flat.h5", flat, PLANE.time(1), PLANE.make, world)
+    contents = Contents(plane(PLANE.shape), ("field",), ("1",), ("field",), background=True, truth=True)
+    flat = built(tmp_path / "flat.h5", Invented(contents, lambda number, box: np.zeros((2, *box.shape))))
     with pytest.raises(ConfigError, match="variants: expected 1 on plane, got 2"):
-        Dataset(Store(tmp_path / "flat.h5"), Tile.whole(PLANE.shape), UNITS, variants=2)
+        dataset(flat, tile=Tile.whole(PLANE.shape), variants=2)
     with pytest.raises(ConfigError, match="expected a tile of plane"):
-        Dataset(store, Tile.whole((32, 31)), UNITS)
+        dataset(store, tile=Tile.whole((32, 31)))
 
 
 def test_variants_without_turns_are_shifts():
@@ -109,14 +122,58 @@ def test_variants_without_turns_are_shifts():
 
 
 def test_statistics_are_those_of_all_values(store):
-    found = gather_statistics(store, np.arange(1, 5), whole(), Transport.alone())
-    fields = np.stack([PLANE.draw(number)[0].astype(np.float32) for number in range(1, 5)]).astype(np.float64)
-    np.testing.assert_allclose(found.mean, fields.mean((0, 2, 3)), rtol=1e-12)
-    np.testing.assert_allclose(found.deviation, fields.std((0, 2, 3)), rtol=1e-12)
-    assert (found.cases, found.start, found.end) == (4, "2000-01-01T01:00:00", "2000-01-01T04:00:00")
+    units = gather_statistics((store,), np.arange(1, 5), whole(), Transport.alone())
+    fields = np.stack([drawn_fields(number) for number in range(1, 5)])
+    np.testing.assert_allclose(units.mean, fields.mean((0, 2, 3)), rtol=1e-12)
+    np.testing.assert_allclose(units.deviation, fields.std((0, 2, 3)), rtol=1e-12)
+    assert (units.cases, units.start, units.end) == (4, "2000-01-01T01:00:00", "2000-01-01T04:00:00")
 
 
-def test_batches_come_in_order_read_ahead_by_a_thread_and_only_as_far_as_allowed():
+def drawn_fields(number: int) -> np.ndarray:
+    """Background and truth of a case of the plane as a store keeps them, shape (2, y, x)."""
+    truth, background, _ = PLANE.draw(number)
+    return np.stack([background["field"], truth["field"]]).astype(np.float32).astype(np.float64)
+
+
+def test_several_stores_are_one_after_the_other_with_statistics_over_all(store, tmp_path):
+    later = built(tmp_path / "later.h5", PLANE.on(WRAPS, first=CASES, count=3))
+    data = dataset(store, later)
+    np.testing.assert_array_equal(data.time, PLANE.on(WRAPS, count=CASES + 3).time)
+    together = built(tmp_path / "together.h5", PLANE.on(WRAPS, count=CASES + 3))
+    one, other = (each.batch([1, CASES, CASES + 2]) for each in (data, dataset(together)))
+    for name in ("inputs", "target"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    cases = np.arange(2, CASES + 2)
+    parts, everything = (
+        gather_statistics(stores, cases, whole(), Transport.alone()) for stores in ((store, later), (together,))
+    )
+    assert parts == everything
+    shown = dataset(store, later, variants=2, plain_from=later.time[1])
+    assert [np.sum(shown.time == time) for time in data.time] == [2] * (CASES + 1) + [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"variables": ("depth",), "observed": ("depth",)}, r"differ in variables: \('field',\) and \('depth',\)"),
+        ({"units": ("K",)}, r"differ in units: \('1',\) and \('K',\)"),
+        ({"background": False}, "differ in fields"),
+        ({"domain": plane((32, 16), periodic=True)}, r"differ in shape: \(32, 32\) and \(32, 16\)"),
+    ],
+)
+def test_a_store_of_other_contents_is_refused_with_both_names(store, tmp_path, change, message):
+    contents = {"domain": WRAPS, "variables": ("field",), "units": ("1",), "observed": ("field",)}
+    other = Contents(**{**contents, "background": True, "truth": True, **change})
+    different = built(
+        tmp_path / "different.h5", Invented(other, lambda number, box: np.zeros((len(other.fields), *box.shape)))
+    )
+    with pytest.raises(ConfigError, match=f"plane.h5 and .*different.h5 {message}.*of the same contents"):
+        dataset(store, different)
+    with pytest.raises(ConfigError, match="samples: expected at least one store"):
+        dataset()
+
+
+def test_batches_come_in_order_read_ahead_by_threads_and_only_as_far_as_allowed():
     read, threads = [], set()
 
     def slow(key):
@@ -124,10 +181,10 @@ def test_batches_come_in_order_read_ahead_by_a_thread_and_only_as_far_as_allowed
         threads.add(threading.current_thread())
         return key * key
 
-    stream = read_ahead(slow, iter(range(100)), depth=3)
+    stream = read_ahead(slow, iter(range(100)), depth=3, readers=2)
     assert [next(stream) for _ in range(5)] == [0, 1, 4, 9, 16]
     stream.close()
-    assert threading.main_thread() not in threads and len(threads) == 1
+    assert threading.main_thread() not in threads and 1 <= len(threads) <= 2
     assert 5 <= len(read) <= 5 + 3 + 1
     assert list(read_ahead(slow, range(4), depth=3)) == [0, 1, 4, 9]
 

@@ -4,14 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from invented import Invented, Reports, plane
 from launch import launch
 
-from mlrtma_dist.grid.box import cell_of
+from mlrtma_dist.grid.box import Box, PlaceError, cell_of
 from mlrtma_dist.io.hdf5 import StoreError
+from mlrtma_dist.methods.case import Contents
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
-from mlrtma_dist.samples.build import Case, build_store
-from mlrtma_dist.samples.store import EDGE, Layout, Store, Table, joined_spans, runs
+from mlrtma_dist.samples.build import build_store
+from mlrtma_dist.samples.layout import EDGE
+from mlrtma_dist.samples.store import Store, joined_spans, runs
 
 BUILD = Path(__file__).parent / "kernels" / "build"
 CONUS = (1597, 2345)
@@ -21,17 +24,17 @@ LAYOUTS = {"1": (1, 1, 1), "2 cases": (2, 1, 1), "2 x 2": (4, 2, 2)}
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """What each layout of ranks made and read: its words, and the samples put together from the tiles' parts."""
-    folder, found = tmp_path_factory.mktemp("stores"), {}
+    folder, results = tmp_path_factory.mktemp("stores"), {}
     for name, (ranks, y, x) in LAYOUTS.items():
         path = folder / f"{name.replace(' ', '_')}.h5"
-        said = launch(str(BUILD), ranks if ranks > 1 else 0, path, y, x, ranks)
+        printed = launch(str(BUILD), ranks if ranks > 1 else 0, path, y, x, ranks)
         inputs, target = np.full((5, 3, 48, 48), np.nan), np.full((5, 1, 48, 48), np.nan)
         for rank in range(ranks):
             with np.load(f"{path}.{rank}.npz") as part:
                 y0, y1, x0, x1 = part["box"]
                 inputs[..., y0:y1, x0:x1], target[..., y0:y1, x0:x1] = part["inputs"], part["target"]
-        found[name] = said | {"inputs": inputs, "target": target}
-    return found
+        results[name] = printed | {"inputs": inputs, "target": target}
+    return results
 
 
 @pytest.mark.slow
@@ -54,26 +57,34 @@ def test_statistics_of_any_ranks_are_those_of_one(built, layout):
     np.testing.assert_allclose(built[layout]["statistics"], built["1"]["statistics"], rtol=1e-12)
 
 
-def conus_case(number: int, box) -> Case:
-    """A field that says where it is, and 5000 observations of it."""
+def ramp(number: int, box: Box) -> np.ndarray:
+    """The number of every point of CONUS, shape (1, y, x)."""
     rows, columns = np.meshgrid(np.arange(box.y0, box.y1), np.arange(box.x0, box.x1), indexing="ij")
+    return (rows * 2345.0 + columns)[None]
+
+
+def reports_of_conus(number: int) -> Reports:
+    """5000 observations at random places, in [-1/2, size - 1/2); a value names its place."""
     place = np.random.default_rng(number).uniform(-0.5, np.array(CONUS) - 0.5, (5000, 2))
-    values = place[:, 0] * 10000.0 + place[:, 1]
-    return Case((rows * 2345.0 + columns)[None], Table(place, values, np.ones(5000), np.zeros(5000, int)))
+    return Reports(place, place[:, 0] * 10000.0 + place[:, 1], np.ones(5000), np.zeros(5000, int))
+
+
+def contents(domain, name: str, **more) -> Contents:
+    """Of cases with one variable and no background."""
+    return Contents(domain, (name,), ("1",), (name,), **{"background": False, "truth": True, **more})
 
 
 @pytest.fixture(scope="module")
 def conus(tmp_path_factory):
     path = tmp_path_factory.mktemp("conus") / "conus.h5"
     with Ranks.start(device="cpu") as world:
-        layout = Layout("conus", CONUS, False, ("t2m",), ("t2m",))
-        build_store(path, layout, np.zeros(1, "datetime64[s]"), conus_case, world)
+        build_store(path, Invented(contents(plane(CONUS), "t2m"), ramp, reports_of_conus), world)
     return path
 
 
 def test_a_rank_of_two_by_two_reads_hardly_more_than_its_quarter_of_conus(conus):
     assert EDGE <= 64
-    whole = np.prod(CONUS) * 4 + 5000 * 17
+    whole = np.prod(CONUS) * 4 + 5000 * 29
     for position in np.ndindex(2, 2):
         store = Store(conus)
         store.reader.bytes_read = 0
@@ -93,7 +104,7 @@ def test_every_observation_is_read_by_one_tile_whatever_the_tiles_lines(conus, a
     for position in np.ndindex(3, 2):
         table = store.observations(0, *Tile.split(CONUS, (3, 2), position, align=align).slab(0))
         values += table.value.tolist()
-    expected = conus_case(0, Tile.whole((2, 2)).box).observations.value.astype(np.float32)
+    expected = reports_of_conus(0).value.astype(np.float32)
     assert sorted(values) == sorted(expected.tolist())
 
 
@@ -101,7 +112,7 @@ def test_cells_are_half_open_and_wrap_where_the_domain_does():
     place = np.array([[0.5, 1.49], [1.5, -0.5], [3.4999, 2.5]])
     np.testing.assert_array_equal(cell_of(place, (4, 4), False), [[1, 1], [2, 0], [3, 3]])
     np.testing.assert_array_equal(cell_of(np.array([[-0.6, 3.5]]), (4, 4), True), [[3, 0]])
-    with pytest.raises(StoreError, match=r"\[-0.6, 3.0\] lies outside"):
+    with pytest.raises(PlaceError, match=r"\[-0.6, 3.0\] lies outside"):
         cell_of(np.array([[1.0, 1.0], [-0.6, 3.0]]), (4, 4), False)
 
 
@@ -109,44 +120,28 @@ def test_cells_are_half_open_and_wrap_where_the_domain_does():
 def test_fields_wrap_on_a_periodic_domain(built, tmp_path):
     values = np.arange(48.0).reshape(6, 8)
     with Ranks.start(device="cpu") as world:
-        build_store(
-            tmp_path / "wrapped.h5",
-            Layout("plane", (6, 8), True, ("a",), ("a",), edge=4),
-            np.zeros(1, "datetime64[s]"),
-            lambda number, box: Case(values[None], Table(np.empty((0, 2)), *np.empty((3, 0)))),
-            world,
-        )
+        cases = Invented(contents(plane((6, 8), periodic=True), "a"), lambda number, box: values[None])
+        build_store(tmp_path / "wrapped.h5", cases, world, edge=4)
     store = Store(tmp_path / "wrapped.h5")
     expected = np.take(np.take(values, range(-3, 8), 0, mode="wrap"), range(5, 14), 1, mode="wrap")
     np.testing.assert_array_equal(store.fields(0, range(-3, 8), range(5, 14))[0], expected)
     assert len(store.observations(0, range(6), range(8))) == 0
 
 
-def test_an_observation_of_another_tile_is_refused(tmp_path):
-    table = Table(np.array([[7.6, 0.0]]), *np.zeros((3, 1)))
-    with Ranks.start(device="cpu") as world, pytest.raises(StoreError, match="outside the domain"):
-        layout = Layout("plane", (8, 8), False, ("a",), ("a",), edge=4)
-        case = Case(np.zeros((1, 8, 8)), table)
-        build_store(tmp_path / "a.h5", layout, np.zeros(1, "datetime64[s]"), lambda number, box: case, world)
+def test_reports_beyond_the_cells_of_a_domain_and_types_that_are_not_observed_are_left_out(tmp_path):
+    place = np.array([[7.6, 0.0], [7.4999, 0.0], [-0.5, -0.5], [3.0, np.nan], [3.0, 7.5]])
+    reports = Reports(place, np.arange(5.0), np.ones(5), np.zeros(5, int))
+    cases = Invented(contents(plane((8, 8)), "a"), lambda number, box: np.zeros((1, *box.shape)), lambda _: reports)
+    with Ranks.start(device="cpu") as world:
+        build_store(tmp_path / "a.h5", cases, world, edge=4)
+    assert sorted(Store(tmp_path / "a.h5").reports(0).value) == [1.0, 2.0]
+
+
+def test_fields_of_another_shape_than_the_tile_are_refused_and_nothing_is_left(tmp_path):
+    cases = Invented(contents(plane((8, 8)), "a"), lambda number, box: np.zeros((1, 8, 7)))
+    with Ranks.start(device="cpu") as world, pytest.raises(StoreError, match=r"case 0: expected fields \(1, 8, 8\)"):
+        build_store(tmp_path / "a.h5", cases, world, edge=4)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_file_of_another_format_is_refused(tmp_path):
-    from mlrtma_dist.io import hdf5
-
-    hdf5.create(tmp_path / "other.h5", {}, {"format": "something else"}, None)
-    with pytest.raises(StoreError, match="expected the format 'mlrtma samples 2', got 'something else'"):
-        Store(tmp_path / "other.h5")
-
-
-def test_a_store_of_the_first_format_has_its_variables_observed_without_units(tmp_path):
-    from mlrtma_dist.io import hdf5
-
-    layout = Layout("plane", (8, 8), True, ("background", "truth"), ("field",), edge=4)
-    said = {name: value for name, value in layout.attributes().items() if name not in ("observed", "units")}
-    hdf5.create(tmp_path / "old.h5", layout.arrays(1), said | {"format": "mlrtma samples 1"}, None)
-    found = Store(tmp_path / "old.h5").layout
-    assert found == layout and (found.observed, found.units, found.backgrounds) == (("field",), ("1",), 1)
 
 
 def test_runs_of_consecutive_numbers_and_spans_that_lie_close():

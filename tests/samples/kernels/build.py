@@ -8,7 +8,9 @@ import sys
 
 import numpy as np
 
+from mlrtma_dist.grid.domain import Domain, Size
 from mlrtma_dist.io.hdf5 import content_hash
+from mlrtma_dist.methods.unet import UNetMethod, UNetSettings
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.samples.build import build_store
@@ -22,16 +24,18 @@ CASES, SHOWN = 10, (0, 3, 10, 17, 25)  # the later ones are variants
 
 def main(path, tiles_y, tiles_x, ranks):
     plane = GaussianPlane(size=48, observations=70, seed=5)
+    cases = plane.on(Domain("plane", "periodic plane", "plane", Size(48, 48), 1.0, periodic=True), count=CASES)
     mesh = Mesh(data=ranks // (tiles_y * tiles_x), y=tiles_y, x=tiles_x)
     with Ranks.start(mesh, device="cpu") as world:
-        build_store(path, plane.layout("plane", 16), plane.time(CASES), plane.make, world, at_once=2)
+        build_store(path, cases, world, edge=16, at_once=2)
         store = Store(path)
         tile = world.tile(plane.shape, align=8, periodic=(True, True))
         everyone = world.everyone()
         statistics = gather_statistics(
-            store, np.arange(CASES), tile, everyone, data_rank=world.coordinates[0], data_ranks=mesh.data
+            (store,), np.arange(CASES), tile, everyone, data_rank=world.coordinates[0], data_ranks=mesh.data
         )
-        dataset = Dataset(store, tile, statistics, variants=3, seed=2)
+        method = UNetMethod(UNetSettings(widths=(8, 8), groups=2), statistics)
+        dataset = Dataset((store,), tile, method, variants=3, seed=2)
         sample = next(dataset.stream([SHOWN]))
         box = tile.box
         np.savez(
