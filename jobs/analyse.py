@@ -105,8 +105,10 @@ def make(run: Run) -> tuple[list[Analysis], list[Path]]:
         part = part_of(ranks, prepared.cases, prepared.methods)
         analyst = Analyst(prepared.cases, prepared.methods, part)
         if run.cases.reports is None:
-            return [], _file(run, prepared, analyst)
-        return _hours(run, prepared, analyst)
+            analyses, products = [], _file(run, prepared, analyst)
+        else:
+            analyses, products = _hours(run, prepared, analyst)
+        return analyses, products if part.is_first else []
 
 
 def _hours(run: Run, prepared: Prepared, analyst: Analyst) -> tuple[list[Analysis], list[Path]]:

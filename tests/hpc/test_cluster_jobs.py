@@ -128,10 +128,12 @@ def hour(tmp_path_factory, clean_environment):
     write_csv(folder / "observations.csv", world.observations)
     write_state(folder / "background.nc", world.background)
     config = f"""\
-domain: toy
-observations: [{folder}/observations.csv]
-background: [{folder}/background.nc]
-time: "2022-08-24T06:00"
+cases:
+  domain: toy
+  reports:
+    observations: [{folder}/observations.csv]
+    background: [{folder}/background.nc]
+    time: ["2022-08-24T06:00"]
 method: oi
 maps: false
 variables: [t2m]

@@ -63,7 +63,7 @@ def test_the_description_is_a_line_that_a_shell_reads_back():
 
 def test_a_dry_run_prints_line_cost_and_size_and_submits_nothing(environment, tmp_path, monkeypatch, mlrtma):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "toy.yaml").write_text("domain: toy\nobservations: [a.csv]\noutput: here\n")
+    (tmp_path / "toy.yaml").write_text("cases: {domain: toy, reports: {observations: [a.csv]}}\noutput: here\n")
     done = mlrtma(
         "submit", "analyse", "toy.yaml", "--machine", "gpu_cluster", "--set", "method=oi", "--nodes", "2", "--dry-run"
     )
@@ -86,7 +86,7 @@ def test_a_dry_run_prints_line_cost_and_size_and_submits_nothing(environment, tm
 )
 def test_a_wrong_job_is_refused_before_it_is_queued(environment, tmp_path, monkeypatch, mlrtma, arguments, message):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "toy.yaml").write_text("domain: toy\nobservations: [a.csv]\noutput: here\n")
+    (tmp_path / "toy.yaml").write_text("cases: {domain: toy, reports: {observations: [a.csv]}}\noutput: here\n")
     done = mlrtma("submit", *arguments, "--machine", "gpu_cluster")
     assert done.returncode == 2 and message in done.stderr
 

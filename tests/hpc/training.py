@@ -20,7 +20,7 @@ def make_store(folder: Path, environment: dict[str, str]) -> Path:
     """Cases of Exercise 1's plane, enough to train on and to validate with."""
     store = folder / "samples.h5"
     config = ROOT / "configs" / "samples" / "exercise1_small.yaml"
-    changes = ["--set", f"cases={CASES}", "--output", str(store)]
+    changes = ["--set", f"cases.count={CASES}", "--output", str(store)]
     subprocess.run(
         [sys.executable, "-m", "jobs.command", "samples", str(config), *changes],
         env=environment,
@@ -33,7 +33,7 @@ def make_store(folder: Path, environment: dict[str, str]) -> Path:
 def arguments(store: Path, output: Path, *changes: str) -> list[str]:
     """What follows ``mlrtma train``: the shipped configuration, and what a short run changes of it."""
     split = f"2000-01-01T{TRAINED:02d}:00"  # a case an hour from the year 2000 on
-    sets = [f"samples={store}", f"output={output}", f"schedule.steps={STEPS}", f"validation_from='{split}'", *changes]
+    sets = [f"samples=[{store}]", f"output={output}", f"schedule.steps={STEPS}", f"validation_from='{split}'", *changes]
     return [str(CONFIG), *(part for change in sets for part in ("--set", change))]
 
 
