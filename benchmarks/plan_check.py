@@ -29,7 +29,7 @@ from mlrtma_dist.parallel.interconnect import Interconnect, Link
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.training.engine import Engine
-from mlrtma_dist.training.layouts import Machine, Planner, Training
+from mlrtma_dist.training.layouts import ModelledMachine, PlannedTraining, Planner
 from mlrtma_dist.training.operators import Processor
 
 TABLES = {1: (1, 1), 2: (2, 1), 4: (2, 2)}
@@ -107,12 +107,12 @@ def measure(size: int, device: str) -> dict | None:
         found = {**processor(world, torch.bfloat16 if bf16 else torch.float32), **link(world)}
         settings = {**SETTINGS, **({"bf16": {"enabled": True}} if bf16 else {})}
         wire = Link(found["latency"], found["bandwidth"])
-        machine = Machine(
+        machine = ModelledMachine(
             Processor(found["rate"], found["memory_bandwidth"], found["call"]),
             float("inf"),
             Interconnect(wire, wire, ranks),
         )
-        training = Training(UNetMethod(UNetSettings()), (size, size), "benchmark", (3, 1), 1, 1, settings)
+        training = PlannedTraining(UNetMethod(UNetSettings()), (size, size), "benchmark", (3, 1), 1, 1, settings)
         predicted = Planner(training, machine).predict(world.mesh, 0, 1)
         method = UNetMethod(UNetSettings())
         tile = world.tile((size, size), align=method.network.alignment)

@@ -22,56 +22,93 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import h5py
 import numpy as np
 import torch
 
+from mlrtma_dist.fields.static import Static, load_static
 from mlrtma_dist.grid.box import Box
+from mlrtma_dist.grid.domain import load_domain
+from mlrtma_dist.methods.case import Case, Contents
 from mlrtma_dist.methods.statistics import Statistics
+from mlrtma_dist.methods.unet import UNetMethod, UNetSettings
+from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
-from mlrtma_dist.samples.build import Case, build_store
+from mlrtma_dist.samples.build import build_store
 from mlrtma_dist.samples.dataset import Dataset
-from mlrtma_dist.samples.store import COLUMNS, Layout, Store, Table
+from mlrtma_dist.samples.layout import EDGE, TRAINED_ON
+from mlrtma_dist.samples.store import Store
 
-LAYOUT = Layout("conus", (1597, 2345), False, ("t2m_b", "d2m_b", "t2m", "d2m"), ("t2m", "d2m"))
+CONUS = replace(load_domain("conus"), terrain=None, land=None)
+NAMES = ("t2m", "d2m")
+CONTENTS = Contents(CONUS, NAMES, ("K", "K"), NAMES, background=True, truth=True)
 TILES = (2, 2)  # a rank's tile is a quarter of the domain, however many ranks read
 CASES, OBSERVATIONS, ROUNDS = 4, 20_000, 9
 WAYS = ("plain", "store", "sample")
 
 
-def case(number: int, box: Box) -> Case:
-    """Noise on the whole domain, and observations at random places."""
-    random = np.random.default_rng(number)
-    fields = random.standard_normal((len(LAYOUT.fields), *box.shape), np.float32)
-    place = random.uniform(0.0, np.array(LAYOUT.shape) - 1.0, (OBSERVATIONS, 2)).astype(np.float32)
-    value, variable = random.standard_normal(OBSERVATIONS, np.float32), random.integers(0, 2, OBSERVATIONS, np.uint8)
-    return Case(fields, Table(place, value, np.ones(OBSERVATIONS, np.float32), variable))
+class Noise:
+    """Cases of noise on the whole domain, with observations at random places (`samples.build.TiledCases`)."""
+
+    contents = CONTENTS
+    time = np.datetime64("2026-01-01", "s") + np.arange(CASES) * np.timedelta64(1, "h")
+
+    @cached_property
+    def static(self) -> Static:
+        """Flat land: no file of terrain is needed."""
+        return load_static(CONUS)
+
+    def case_of_tile(self, number: int, box: Box) -> Case:
+        """A case on a box."""
+        random = np.random.default_rng(number)
+        fields = random.standard_normal((2 * len(NAMES), *box.shape), np.float32)
+        place = random.uniform(0.0, np.array(CONUS.shape) - 1.0, (OBSERVATIONS, 2))
+        latitude, longitude = CONUS.position(*place.T)
+        reports = Observations.build(
+            station=np.full(OBSERVATIONS, "NOISE"),
+            latitude=latitude,
+            longitude=longitude,
+            time=np.full(OBSERVATIONS, self.time[number]),
+            variable=np.array(NAMES)[random.integers(0, 2, OBSERVATIONS)],
+            value=random.standard_normal(OBSERVATIONS),
+            error=1.0,
+        )
+        used = np.ones(OBSERVATIONS, dtype=bool)
+        background, truth = (dict(zip(NAMES, part, strict=True)) for part in np.split(fields, 2))
+        return Case(
+            self.static, box, self.time[number], reports, used, ~used, place=place, truth=truth, background=background
+        )
 
 
 def ways(path: str, tile: Tile) -> dict:
     """The three ways to read all cases; every one returns the bytes of fields that it took."""
     store, file = Store(path), h5py.File(path, "r")
-    number, ones = len(LAYOUT.fields), (1.0,) * len(LAYOUT.fields)
-    dataset = Dataset(store, tile, Statistics(LAYOUT.fields, (0.0,) * number, ones, CASES, "", ""))
+    number, ones = len(CONTENTS.fields), (1.0,) * len(CONTENTS.fields)
+    method = UNetMethod(UNetSettings(variables=len(NAMES)))
+    method.statistics = Statistics(CONTENTS.fields, (0.0,) * number, ones, CASES, "", "")
+    dataset = Dataset((store,), tile, method)
     (y0, y1), (x0, x1) = (tile.box.y0, tile.box.y1), (tile.box.x0, tile.box.x1)
     rows = [len(store.observations(index, *tile.slab(0))) for index in range(CASES)]
 
     def plain():
         return sum(
-            file["fields"][index, :, y0:y1, x0:x1].nbytes + sum(file[name][: rows[index]].nbytes for name in COLUMNS)
+            file["fields"][index, :, y0:y1, x0:x1].nbytes + sum(file[name][: rows[index]].nbytes for name in TRAINED_ON)
             for index in range(CASES)
         )
 
     def stored():
-        return sum(
-            store.fields(index, *tile.slab(0)).nbytes
-            + sum(each.nbytes for each in vars(store.observations(index, *tile.slab(0))).values())
-            for index in range(CASES)
-        )
+        size = 0
+        for index in range(CASES):
+            table = store.observations(index, *tile.slab(0))
+            size += store.fields(index, *tile.slab(0)).nbytes
+            size += sum(getattr(table, name).nbytes for name in TRAINED_ON)
+        return size
 
     def samples():
         seen = sum(len(sample.time) for sample in dataset.stream([[index] for index in range(CASES)]))
@@ -88,7 +125,7 @@ def measure(path: str) -> dict[str, float] | None:
     torch.set_num_threads(1)
     ranks = int(os.environ.get("OMPI_COMM_WORLD_SIZE", "1"))
     with Ranks.start(Mesh(ranks), device="cpu", always_group=True) as world:
-        found = ways(path, Tile.split(LAYOUT.shape, TILES, divmod(world.rank % 4, 2), LAYOUT.edge))
+        found = ways(path, Tile.split(CONUS.shape, TILES, divmod(world.rank % 4, 2), EDGE))
         speeds = {name: [] for name in found}
         for _ in range(ROUNDS):
             for name, read in found.items():
@@ -137,8 +174,7 @@ def main():
         return
     with tempfile.TemporaryDirectory() as folder, Ranks.start(device="cpu") as world:
         path = Path(folder) / "store.h5"
-        times = np.datetime64("2026-01-01", "s") + np.arange(CASES) * np.timedelta64(1, "h")
-        build_store(path, LAYOUT, times, case, world, at_once=1)
+        build_store(path, Noise(), world, at_once=1)
         cores = min(4, len(os.sched_getaffinity(0)))
         one, many = start(1, path), start(cores, path)
     shares = ", ".join(f"{name} {many[name] / one[name]:.2f}" for name in WAYS)

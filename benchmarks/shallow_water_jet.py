@@ -21,7 +21,7 @@ from mlrtma_dist.physics.invariants import energy, mass, potential_enstrophy
 from mlrtma_dist.physics.shallow_water import ShallowWater
 
 matplotlib.use("agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 DOMAIN, SPACING = (112, 256), 33e3
 HOURS = (0, 24, 48, 96)

@@ -32,7 +32,7 @@ from mlrtma_dist.simulation.simulated_hour import simulate_hour
 from mlrtma_dist.simulation.sites import observed_sites
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib import pyplot as plt
 
 BANDS = ((15e3, 40e3), (40e3, 120e3), (120e3, 600e3))  # wavelengths, m; the last one on CONUS only
 HOURS = (0, 6, 12, 18)  # of the day of SAO reports

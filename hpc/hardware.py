@@ -30,6 +30,8 @@ class Hardware:
         memory_bandwidth: bytes/s.
         call: time that PyTorch needs to call one operator, s.
         within_node, between_nodes: links from a rank to another.
+        read_bandwidth: bytes/s that a rank reads from the file system while all others read; null: not known, and
+            reading is not counted.
     """
 
     peak_bf16: float
@@ -40,6 +42,7 @@ class Hardware:
     call: float
     within_node: Link
     between_nodes: Link
+    read_bandwidth: float | None = None
 
     def __post_init__(self):
         if not 0.0 < self.utilisation <= 1.0:

@@ -67,6 +67,8 @@ def run(command: list[str], *, verb: str, config: str) -> int:
 def _supervise(command: list[str]) -> tuple[int, str, bool]:
     """Exit code, the first rank that fell in launch.sh's words, and whether this job was told to stop."""
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    assert process.stderr is not None, "it is a pipe"
+    messages = process.stderr
     received = []
 
     def forward(number, frame):
@@ -78,11 +80,11 @@ def _supervise(command: list[str]) -> tuple[int, str, bool]:
     fallen = []
 
     def copy():
-        for line in process.stderr:
+        for line in messages:
             sys.stderr.buffer.write(line)
             sys.stderr.buffer.flush()
-            if found := FALLEN.search(line.rstrip()):
-                fallen.append(found.group().decode())
+            if match := FALLEN.search(line.rstrip()):
+                fallen.append(match.group().decode())
 
     reader = threading.Thread(target=copy)
     reader.start()

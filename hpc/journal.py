@@ -6,6 +6,7 @@ line, and readers pass over what is not whole.
 """
 
 import fcntl
+import functools
 import json
 import os
 import subprocess
@@ -70,11 +71,11 @@ def commit(root: Path) -> str:
 
     "unknown" outside one, and where ``root`` only lies inside somebody else's, as an installed package may.
     """
-    ask = {"capture_output": True, "text": True, "timeout": 10, "check": True}
+    run = functools.partial(subprocess.run, capture_output=True, text=True, timeout=10, check=True)
     try:
         git = ["git", "-C", str(root)]
-        subprocess.run([*git, "ls-files", "--error-unmatch", "hpc/journal.py"], **ask)
-        found = subprocess.run([*git, "describe", "--always", "--dirty=+changes", "--abbrev=12"], **ask)
+        run([*git, "ls-files", "--error-unmatch", "hpc/journal.py"])
+        description = run([*git, "describe", "--always", "--dirty=+changes", "--abbrev=12"])
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return found.stdout.strip()
+    return description.stdout.strip()

@@ -45,7 +45,7 @@ class Resources:
     @property
     def hours(self) -> float:
         """The time limit in hours."""
-        days, clock = re.fullmatch(r"(?:(\d+)-)?(\d+:\d+:\d+)", self.time).groups()
+        days, _, clock = self.time.rpartition("-")
         hours, minutes, seconds = (int(part) for part in clock.split(":"))
         return 24 * int(days or 0) + hours + minutes / 60 + seconds / 3600
 
@@ -222,6 +222,7 @@ KINDS = {
     str | None: "text in quotes, or null",
     int: "a whole number",
     float: "a number",
+    float | None: "a number, or null",
     bool: "true or false",
     tuple[str, ...]: "a list of texts",
     dict[str, str]: "a section of texts",
@@ -248,6 +249,8 @@ def _convert(hint, value, where: str):
         return _build(Link if hint is Link else Hardware, value, where)
     if hint == Hardware | None and value is None:
         return None
+    if hint == float | None:
+        return None if value is None else _convert(float, value, where)
     if hint is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
         with contextlib.suppress(ValueError):
             return float(value)  # also of text: YAML takes 80e9 for a word

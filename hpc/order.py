@@ -135,10 +135,10 @@ def expected_bytes(order: Order) -> float:
     variables = {**os.environ, "PYTHONPATH": paths, "MLRTMA_RANKS": str(order.ranks)}
     answer = subprocess.run(command, capture_output=True, text=True, env=variables)
     if answer.returncode:
-        _, mark, said = answer.stderr.rpartition(f"mlrtma {order.verb}: ")  # before it there may be warnings
-        raise OrderError((mark + said).strip() or f"{shlex.join(command)} failed", answer.returncode)
-    said = EXPECTED.search(answer.stdout)
-    return float(said.group(1)) if said else guess
+        _, mark, message = answer.stderr.rpartition(f"mlrtma {order.verb}: ")  # before it there may be warnings
+        raise OrderError((mark + message).strip() or f"{shlex.join(command)} failed", answer.returncode)
+    expected = EXPECTED.search(answer.stdout)
+    return float(expected.group(1)) if expected else guess
 
 
 def describe(order: Order, size: float) -> str:

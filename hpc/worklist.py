@@ -39,7 +39,7 @@ class Task:
 
     def line(self) -> str:
         """The task as a line, without its end."""
-        return "\t".join((self.id, self.output, self.checksum, self.command))
+        return f"{self.id}\t{self.output}\t{self.checksum}\t{self.command}"
 
     @property
     def record(self) -> Path:
@@ -117,7 +117,9 @@ def run(tasks: Iterable[Task]) -> int:
     Returns:
         0: all are done; 1: some failed; 75: stopped by SIGUSR1 or by a task's own 75 before the end, run me again.
     """
-    stopping, current, failed = [], [], []
+    stopping: list[int] = []
+    current: list[subprocess.Popen] = []
+    failed: list[str] = []
 
     def stop(number, frame):
         stopping.append(number)

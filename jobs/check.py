@@ -68,8 +68,10 @@ def _hdf5() -> str:
 
 
 def _gpu() -> str:
-    import torch
-
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return "unknown: torch is not installed"
     if not torch.cuda.is_available():
         return "none"
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

@@ -24,6 +24,7 @@ VERBS = {
     "check": "versions of Python, torch, MPI, HDF5, GPU, and which MPI library is loaded",
 }
 
+EXTRAS = {"torch": "learn", "deepspeed": "learn", "tensorboard": "learn", "mpi4py": "mpi"}  # package -> extra
 STOPPABLE = ("train",)  # verbs that answer SIGUSR1 and SIGTERM with a checkpoint
 
 
@@ -60,6 +61,13 @@ def _run(verb: str, arguments: list[str]) -> int:
     except (UserError, OSError) as error:
         print(f"mlrtma {verb}: {error}", file=sys.stderr)
         return getattr(error, "exit_code", InputError.exit_code)  # OSError: a file that cannot be read or written
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        way_out = f"pip install 'mlrtma[{EXTRAS[package]}]'"
+        print(f"mlrtma {verb}: it needs {package}, which is not installed: {way_out}", file=sys.stderr)
+        return InputError.exit_code
     except KeyboardInterrupt:
         print(f"mlrtma {verb}: interrupted", file=sys.stderr)
         return 130

@@ -17,10 +17,11 @@ from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.io.atomic import write_text
-from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.case import Case, Cases
 from mlrtma_dist.methods.settings import VariableSettings, assumptions, load_settings
 from mlrtma_dist.methods.wind import WIND
 from mlrtma_dist.samples.sources import CasesSection, open_cases
+from mlrtma_dist.samples.station_hours import Reports, StationHours
 
 log = logging.getLogger(__name__)
 OPTIONS = {
@@ -35,7 +36,8 @@ class Run:
     """One estimation.
 
     Attributes:
-        cases: hours of reports (``samples.sources.CasesSection``).
+        cases: hours of reports (``samples.sources.CasesSection``). Without times, every file is the full hour nearest
+            to its reports; with as many times as files, it is the hour of its time.
         output: the file to write.
         settings: of ``configs/methods``, where to begin.
         variables: to estimate, the others stay as the settings have them; empty: all.
@@ -59,7 +61,7 @@ def main(arguments: list[str]) -> None:
     settings = load_settings(run.settings, run.variables)
     cases = open_cases(run.cases, assumptions(settings))
     box = Box.whole(cases.contents.domain.shape)
-    hours = [cases.case(number, box) for number in range(len(cases.time))]
+    hours = [source.case(number, box) for source in _sources(cases) for number in range(len(source.time))]
     estimated: dict[str, VariableSettings] = {}
     for name, start in settings.variables.items():
         if name == WIND[1] and WIND[0] in estimated:
@@ -70,6 +72,17 @@ def main(arguments: list[str]) -> None:
     everything = load_settings(run.settings)
     write_text(run.output, config.to_yaml(replace(everything, variables={**everything.variables, **estimated})))
     print(Path(run.output))
+
+
+def _sources(cases: Cases) -> list[Cases]:
+    """A source for every file, where each file is one hour; else the source itself."""
+    files = cases.files if isinstance(cases, StationHours) else Reports()
+    if not files.observations or len(files.time) not in (0, len(files.observations)):
+        return [cases]
+    return [
+        replace(cases, files=replace(files, observations=(file,), time=files.time[number : number + 1]))
+        for number, file in enumerate(files.observations)
+    ]
 
 
 def _estimate(run: Run, start: VariableSettings, hours: list[Case], names: tuple[str, ...]) -> VariableSettings:

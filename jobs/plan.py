@@ -8,6 +8,8 @@ without data (docs/scaling.md). --domain replaces that of the samples. Samples g
 schedule.micro_batch says otherwise.
 """
 
+import math
+
 from hpc.machine import Machine as Profile
 from hpc.machine import MachineError, load_machine
 from jobs.command_line import parse
@@ -18,7 +20,7 @@ from mlrtma_dist import config
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.parallel.interconnect import Interconnect, Link
 from mlrtma_dist.training import engine_settings
-from mlrtma_dist.training.layouts import Machine, Planner, Training
+from mlrtma_dist.training.layouts import ModelledMachine, PlannedTraining, Planner
 from mlrtma_dist.training.operators import Processor
 
 RANKS = tuple(2**power for power in range(2, 13))  # 4 to 4096
@@ -56,7 +58,7 @@ def counts(given: list[str] | None) -> list[int]:
     return sorted({int(text) for text in given}) if given else list(RANKS)
 
 
-def training_of(run: Run, domain: str | None) -> Training:
+def training_of(run: Run, domain: str | None) -> PlannedTraining:
     """What is trained; the domain is asked of the name, the store's recipe or the store, whichever is there first."""
     method, schedule = build(run), run.schedule
     if domain is not None:
@@ -66,7 +68,9 @@ def training_of(run: Run, domain: str | None) -> Training:
         place = contents_of(run.samples, run.make_samples).domain
         shape, name, periodic = place.shape, place.name, place.periodic
     channels = method.channels
-    return Training(
+    # backgrounds and targets are stored; the other channels of the input are made of the reports
+    stored = channels[1] * (1 if method.settings.backgrounds == 0 else 2)
+    return PlannedTraining(
         method,
         shape,
         name,
@@ -76,10 +80,11 @@ def training_of(run: Run, domain: str | None) -> Training:
         run.engine,
         schedule.average_decay > 0,
         (periodic,) * 2,
+        stored,
     )
 
 
-def machine_of(profile: Profile, bf16: bool) -> Machine:
+def machine_of(profile: Profile, bf16: bool) -> ModelledMachine:
     """The profile's hardware, as the prediction wants it.
 
     Raises:
@@ -93,8 +98,9 @@ def machine_of(profile: Profile, bf16: bool) -> Machine:
         )
     links = (Link(each.latency, each.bandwidth) for each in (parts.within_node, parts.between_nodes))
     peak = parts.peak_bf16 if bf16 else parts.peak_float32
-    return Machine(
+    return ModelledMachine(
         Processor(peak * parts.utilisation, parts.memory_bandwidth, parts.call),
         FILLED * parts.memory,
         Interconnect(*links, profile.gpus_per_node or profile.cores_per_node),
+        parts.read_bandwidth or math.inf,
     )

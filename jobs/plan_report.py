@@ -1,12 +1,12 @@
 """What `mlrtma plan` prints: the fastest layout at every number of ranks, and where layouts break."""
 
 from mlrtma_dist.training.engine_settings import is_bf16
-from mlrtma_dist.training.layouts import Layout, Planner
+from mlrtma_dist.training.layouts import Planner, RankLayout
 
 WORTH = 0.5  # efficiency below which more ranks are mostly wasted
 HEADER = (
     f"{'ranks':>6} {'layout':>28} {'ZeRO':>4} {'tile':>12} {'GiB':>6} {'compute':>8} {'tiles':>8}"
-    f" {'gradients':>9} {'step':>8} {'efficiency':>10}"
+    f" {'gradients':>9} {'read':>8} {'step':>8} {'efficiency':>10}"
 )
 
 
@@ -36,19 +36,19 @@ def report(planner: Planner, profile, ranks: list[int]) -> list[str]:
     return lines
 
 
-def _row(ranks: int, layout: Layout | None, profile) -> str:
+def _row(ranks: int, layout: RankLayout | None, profile) -> str:
     if layout is None:
         return f"{ranks:>6} {'none':>28}"
     tile, nodes = " x ".join(map(str, layout.tile)), -(-ranks // (profile.gpus_per_node or profile.cores_per_node))
     more = f"  {nodes} nodes; {profile.name} lends {profile.nodes}" if nodes > profile.nodes else ""
     return (
         f"{ranks:>6} {str(layout.mesh):>28} {layout.stage:>4} {tile:>12} {layout.memory.total / 2**30:6.1f}"
-        f" {layout.compute:8.4f} {layout.tiles:8.4f} {layout.engine:9.4f} {layout.step:8.4f}"
+        f" {layout.compute:8.4f} {layout.tiles:8.4f} {layout.engine:9.4f} {layout.read:8.4f} {layout.step:8.4f}"
         f" {layout.efficiency:10.3f}{more}"
     )
 
 
-def _breaks(best: dict[int, Layout | None], batches: dict[int, int], planner: Planner) -> list[str]:
+def _breaks(best: dict[int, RankLayout | None], batches: dict[int, int], planner: Planner) -> list[str]:
     """What was refused and why, from where more ranks are wasted, and which layout is recommended."""
     lines = []
     for word, why in (("memory", "needs"), ("tiles", "")):

@@ -117,7 +117,7 @@ def _train(
 ):
     from jobs.train_report import reporting  # not for a dry run: seconds of imports
     from mlrtma_dist.training.engine import Engine
-    from mlrtma_dist.training.loop import Plan, Training
+    from mlrtma_dist.training.loop import Plan, TrainingLoop
 
     contents, everyone = stores[0].contents, ranks.everyone()
     method.check(contents)
@@ -137,7 +137,7 @@ def _train(
     )
     plan = Plan(run.schedule, training, validation, data_ranks, data_rank, folder, origin)
     engine = Engine(method, ranks, ranks.neighbourhood(tile), run.engine, run.schedule.parts(data_ranks))
-    work = Training(engine, data, plan)
+    work = TrainingLoop(engine, data, plan)
     saved = checkpoint.newest(folder, everyone) if resumes else None
     if saved is not None:
         work.resume(saved)

@@ -34,7 +34,7 @@ def describe(run, method) -> str:
     tiles = Tile.split(domain.shape, (mesh.y, mesh.x), align=method.network.alignment, name=domain.name)
     boxes = [tiles.box_at((y, x)).shape for y in range(mesh.y) for x in range(mesh.x)]
     largest = max(boxes, key=lambda shape: shape[0] * shape[1])
-    need = memory.estimate(
+    need = memory.predict(
         method, largest, method.channels, max(parts), mesh.size, run.engine, run.schedule.average_decay > 0
     )
     lines = [

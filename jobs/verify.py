@@ -123,8 +123,10 @@ def _stations(run: Run, prepared: Prepared, analyst: Analyst, show) -> StationRe
     }
     matches = collect(analyst, assumed, parts, show)
     if not matches.scored.any():
+        reports = run.cases.reports
+        near = f"within {reports.window_minutes:g} minutes of" if reports else "in the cases from"
         raise InputError(
-            f"no report of {', '.join(assumed)} on {cases.contents.domain.name} near {cases.time[0]} can be verified:"
+            f"no report of {', '.join(assumed)} on {cases.contents.domain.name} {near} {cases.time[0]} can be verified:"
             " check --time, --domain and the files"
         )
     named = run.method or tuple(name for name in ANALYSED if name in analyst.methods)

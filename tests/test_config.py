@@ -7,7 +7,7 @@ import pytest
 
 from hpc.chain import load_campaign
 from hpc.machine import load_machine
-from jobs import analyse, analyse_cases, estimate, samples, train, verify, verify_cases
+from jobs import analyse, estimate, samples, train, verify
 from mlrtma_dist import config
 from mlrtma_dist.config import ConfigError, apply_override, build, expand, find, load, load_yaml, to_yaml
 from mlrtma_dist.grid.domain import Domain
@@ -15,13 +15,12 @@ from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.observations.csv_mapping import check_mapping
 
 SHIPPED = sorted(config.configs_root().rglob("*.yaml"))
-# The run that a folder's files describe; where there are two, the first is of a store, told by the key samples.
-RUNS = {
-    "inference": (analyse_cases.Run, analyse.Run),
-    "verification": (verify_cases.Run, verify.Run),
-    "samples": (samples.Run, samples.Run),
-    "training": (train.Run, train.Run),
-    "estimation": (estimate.Run, estimate.Run),
+RUNS = {  # what a folder's files describe
+    "inference": analyse.Run,
+    "verification": verify.Run,
+    "samples": samples.Run,
+    "training": train.Run,
+    "estimation": estimate.Run,
 }
 
 
@@ -178,7 +177,7 @@ def test_every_shipped_file_is_what_its_folder_says(path: pathlib.Path, monkeypa
         settings = load(Classical, path)
         assert all(s.observation_error > 0 and s.covariance for s in settings.variables.values())
     elif kind in RUNS:
-        run = load(RUNS[kind]["samples" not in load_yaml(path)], path)
+        run = load(RUNS[kind], path)
         assert run.output.startswith("output/"), "what is shipped writes where .gitignore looks away"
     elif kind == "machines":
         assert load_machine(path.stem).scheduler in ("slurm", "none")

@@ -76,14 +76,15 @@ class GriddedFirstGuess:
         Points and place are kept as one pair and returned from here, not from there: the threads that walk
         the grid ask at the same time.
         """
-        kept, place = self.last[0] if self.last else (None, None)
-        if kept is not points:
-            grid = self.state.domain
-            if grid.is_plane:
-                place = points.position[:, 1] / grid.spacing, points.position[:, 0] / grid.spacing
-            else:
-                place = grid.index(points.latitude, points.longitude)
-            self.last[:] = [(points, place)]
+        for last_points, place in self.last:
+            if last_points is points:
+                return place
+        grid = self.state.domain
+        if grid.is_plane:
+            place = points.position[:, 1] / grid.spacing, points.position[:, 0] / grid.spacing
+        else:
+            place = grid.index(points.latitude, points.longitude)
+        self.last[:] = [(points, place)]
         return place
 
     def _at(self, name: str, place) -> np.ndarray:
@@ -101,6 +102,7 @@ class GriddedFirstGuess:
 
     def _terrain(self, place) -> np.ndarray:
         """The model's terrain at fractional indices, m."""
+        assert self.state.elevation is not None, "only a height that is there is adjusted for"
         return bilinear(self.state.elevation, *place, periodic=closes(self.state.domain))
 
     def _log_pressure(self, place, rise) -> np.ndarray:

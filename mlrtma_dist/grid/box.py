@@ -45,20 +45,22 @@ class Box:
         return (rows >= self.y0) & (rows < self.y1) & (columns >= self.x0) & (columns < self.x1)
 
 
-def cell_of(place: np.ndarray, shape: tuple[int, int], periodic: bool) -> np.ndarray:
+def cell_of(place: np.ndarray, shape: tuple[int, int], periodic: bool | tuple[bool, bool]) -> np.ndarray:
     """The grid point whose cell [i - 1/2, i + 1/2) holds each place, integers of shape (n, 2).
 
     Args:
         place: grid coordinates (y, x) of the domain, shape (n, 2).
         shape: points of the domain in y and x.
-        periodic: whether the domain wraps.
+        periodic: whether the domain wraps, in both directions or in y and x.
 
     Raises:
         PlaceError: a place lies outside a domain that does not wrap.
     """
     cell = np.floor(np.asarray(place, dtype=np.float64) + 0.5).astype(np.int64).reshape(-1, 2)
-    if periodic:
+    wraps = np.broadcast_to(periodic, 2)
+    if wraps.all():
         return cell % shape
+    cell = np.where(wraps, cell % shape, cell)
     outside = ((cell < 0) | (cell >= shape)).any(1)
     if outside.any():
         raise PlaceError(

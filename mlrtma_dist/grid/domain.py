@@ -95,6 +95,7 @@ class Domain:
         Raises:
             ConfigError: it is not; says what came.
         """
+        assert self.corner is not None, "only a plane has none"
         latitude, longitude = self.corner.latitude, self.corner.longitude
         if not (abs(latitude) <= 90 + ROUNDED and abs(longitude) <= 720) or not np.isfinite(self._origin).all():
             raise config.ConfigError(
@@ -164,6 +165,7 @@ class Domain:
     def _origin(self) -> tuple[float, float]:
         if self.is_plane:
             return 0.0, 0.0
+        assert self.corner is not None, "only a plane has none"
         x, y = self._forward(self.corner.longitude, self.corner.latitude)
         return float(x), float(y)
 
@@ -245,7 +247,7 @@ def locate_corner(projection: str, x: float, y: float) -> Corner:
     """
     proj = pyproj.Proj(projection)
     native = np.deg2rad([x, y]) if proj.crs.is_geographic and proj.crs.is_derived else (x, y)
-    longitude, latitude = proj(*native, inverse=True)
+    longitude, latitude = proj(native[0], native[1], inverse=True)
     if not np.isfinite([latitude, longitude]).all():
         raise ValueError(f"the point x = {x}, y = {y} lies outside the projection {projection}")
     return Corner(float(latitude), float(longitude))

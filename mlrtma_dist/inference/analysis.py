@@ -52,7 +52,7 @@ class Analysis:
     method: str
     first_guess_name: str
     notes: tuple[str, ...] = ()
-    box: Box = None  # type: ignore[assignment]  # never None once it is made
+    box: Box = None  # type: ignore[assignment]  # the constructor replaces None
     units: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):

@@ -51,8 +51,8 @@ def field_range(values: np.ndarray, percentiles: tuple[float, ...], communicator
     places = np.asarray(percentiles, dtype=np.float64) / 100.0 * (count - 1)
     below = np.floor(places).astype(np.int64)
     above = np.minimum(below + 1, int(count) - 1)
-    wanted = np.concatenate([[0, int(count) - 1], below, above]).astype(np.int64)
-    low, high, *between = _order_statistics(finite, wanted, total)
+    indices = np.concatenate([[0, int(count) - 1], below, above]).astype(np.int64)
+    low, high, *between = _order_statistics(finite, indices, total)
     pairs = zip(between[: len(below)], between[len(below) :], places - below, strict=True)
     return FieldRange(
         int(points), int(count), float(low), whole / count, float(high), tuple(_interpolated(*p) for p in pairs)

@@ -76,9 +76,8 @@ def grid_mapping(domain: Domain) -> dict[str, object]:
     if attributes.get("inverse_flattening") == 0.0:  # CF describes a sphere by its radius
         del attributes["inverse_flattening"]
         attributes["earth_radius"] = attributes["semi_major_axis"]
-    if (
-        attributes.get("grid_mapping_name") == "polar_stereographic"
-    ):  # CF wants the pole, pyproj implies it by the parallel
+    # CF demands the pole, which pyproj leaves out where it follows from the parallel
+    if attributes.get("grid_mapping_name") == "polar_stereographic":
         pole = float(np.copysign(90.0, attributes.get("standard_parallel", 90.0)))
         attributes.setdefault("latitude_of_projection_origin", pole)
     numbers = {k: np.asarray(v, dtype=np.float64) for k, v in attributes.items() if isinstance(v, (tuple, float))}

@@ -50,6 +50,9 @@ class Tiles:
     def picture(self, values: np.ndarray) -> Picture | None:
         """The picture of a field on the rank that draws, None elsewhere. Collective.
 
+        Sums over squares are those of float32 values in double precision, which are exact where the values are of
+        like size: a line of tiles across a square does not change it.
+
         Args:
             values: this rank's, shape (y, x) of its box.
         """
@@ -63,12 +66,13 @@ class Tiles:
             whole = self._joined(place, values, squares, values.dtype)
             return None if whole is None else Picture(whole, 1)
         ends = (max(0, n * self.thin - low) for n, low in zip(squares, (self.box.y0, self.box.x0), strict=True))
-        kept = values[tuple(slice(end) for end in ends)]  # what is left over beyond the last square is not shown
+        # what is left over beyond the last square is not shown
+        kept = values[tuple(slice(end) for end in ends)].astype(np.float32, copy=False)
         sums = np.zeros((len(rows[1]), len(columns[1])))
         if sums.size:
             sums = np.add.reduceat(np.add.reduceat(kept, columns[1], axis=1, dtype=np.float64), rows[1], axis=0)
         whole = self._joined(place, sums, squares, np.dtype(np.float64))
-        return None if whole is None else Picture((whole / self.thin**2).astype(values.dtype), self.thin)
+        return None if whole is None else Picture((whole / self.thin**2).astype(np.float32), self.thin)
 
     def sample(self, values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray | None:
         """The values at some rows and columns of the domain on the rank that draws, None elsewhere. Collective.

@@ -60,7 +60,8 @@ def write_series(
 ) -> pathlib.Path:
     """Write the analyses of many times to one file, whole or not at all. Collective.
 
-    A rank holds the analyses of one block of times at once: 16 where a field is small, one where it is large.
+    A rank holds the analyses of one block of times at once: 16 where a field is small, one where it is large. Where
+    ranks analyse different times, runs of 16 times per rank make the smallest file: then no chunk has two writers.
 
     Args:
         analyses: pairs of an index into ``times`` and the analysis of that time, fields on this rank's box. They may

@@ -25,12 +25,9 @@ def write_state(path, state: State) -> pathlib.Path:
             )
         )
     for name, values in state.values.items():
-        known = VARIABLES[name]
-        named = {"standard_name": known.standard_name} if known.standard_name else {}
-        variables.append(
-            NetcdfVariable(
-                name, ("time", "y", "x"), values, {**named, "long_name": known.long_name, "units": known.unit, **place}
-            )
-        )
+        variable = VARIABLES[name]
+        attributes = {"standard_name": variable.standard_name} if variable.standard_name else {}
+        attributes |= {"long_name": variable.long_name, "units": variable.unit, **place}
+        variables.append(NetcdfVariable(name, ("time", "y", "x"), values, attributes))
     sizes = {"time": 1, "y": state.domain.size.y, "x": state.domain.size.x}
     return write_netcdf(path, sizes, variables, {"Conventions": "CF-1.11", "title": state.origin})

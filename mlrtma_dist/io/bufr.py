@@ -143,7 +143,8 @@ def _learn_tables(message: Message, buffer: bytearray, tables: Tables, categorie
             categories[int(code)] = text[:8].strip()
     for element in _elements(entries):
         tables.elements[element.descriptor] = element
-    names, lists = sequences.values("TEXT").tolist(), [[] for _ in sequences.parent]
+    names = sequences.values("TEXT").tolist()
+    lists: list[list[str]] = [[] for _ in sequences.parent]
     for parent, member in zip(members.parent, members.values("000030").tolist(), strict=True):
         lists[parent].append(_descriptor(member))
     for key, name, sequence in zip(_descriptors(sequences), names, lists, strict=True):

@@ -9,7 +9,9 @@ from mlrtma_dist.io.bufr_template import Block, BufrError, Run
 EXPANDED_BITS = 2**28  # a compressed message may grow to 32 MiB; NCEP's are below 50 kB
 
 
-def expand(block: Block, data: bytes, at: int, end: int, subsets: int) -> tuple[list[list[tuple[int, int]]], int]:
+def expand(
+    block: Block, data: bytes | bytearray, at: int, end: int, subsets: int
+) -> tuple[list[list[tuple[int, int]]], int]:
     """Undo the compression of a message.
 
     Args:
@@ -32,7 +34,7 @@ def expand(block: Block, data: bytes, at: int, end: int, subsets: int) -> tuple[
 class _Expansion:
     """A place in compressed data, and what was read so far."""
 
-    def __init__(self, data: bytes, at: int, end: int, subsets: int):
+    def __init__(self, data: bytes | bytearray, at: int, end: int, subsets: int):
         self.data, self.at, self.end, self.subsets, self.spent = data, at, end, subsets, 0
         self.fields: list[list[tuple[int, int]]] = [[] for _ in range(subsets)]
 

@@ -97,13 +97,13 @@ class Walk:
     category: str
     generation: int
     noted: list[list[list[int]]] = field(default_factory=list)
-    times: list[datetime] = field(default_factory=list)
+    times: list[datetime | None] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
 
     def __post_init__(self):
-        self.noted = [[[]] + [[] for step in block.steps if isinstance(step, Run)] for block in self.blocks]
+        self.noted = [[[], *([] for step in block.steps if isinstance(step, Run))] for block in self.blocks]
 
-    def follow(self, block: Block, at: int, parent: int, data: bytes, end: int) -> int:
+    def follow(self, block: Block, at: int, parent: int, data: bytes | bytearray, end: int) -> int:
         """Note one repetition of ``block`` that begins at bit ``at``; return the bit after it."""
         noted = self.noted[block.index]
         row = len(noted[0])

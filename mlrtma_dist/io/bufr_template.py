@@ -124,9 +124,10 @@ class _Compiler:
     """Expands descriptors; holds the operators of Table C that are in force."""
 
     def __init__(self, tables: Tables):
-        self.tables, self.blocks, self.count = tables, [], 0
+        self.tables, self.count = tables, 0
+        self.blocks: list[Block] = []
         self.extra_width = self.extra_scale = self.associated = self.increase = self.text_width = 0
-        self.local_width = None
+        self.local_width: int | None = None
 
     def compile(self, descriptors):
         root = self.block("", list(descriptors), 0)
@@ -134,10 +135,11 @@ class _Compiler:
 
     def block(self, name: str, descriptors: list[str], depth: int) -> Block:
         index = len(self.blocks)
-        self.blocks.append(None)
+        self.blocks.append(Block(name, index, (), 0))  # its place, before those of the blocks within it
         steps: list = []
         self.expand(descriptors, steps, depth)
-        made, run = [], []
+        parts: list[Run | Replication] = []
+        run: list[Element] = []
         for step in [*steps, None]:
             if isinstance(step, Element):
                 run.append(step)
@@ -146,15 +148,15 @@ class _Compiler:
                 ends = [0]
                 for element in run:
                     ends.append(ends[-1] + element.width)
-                made.append(Run(tuple(run), tuple(ends[:-1]), ends[-1]))
+                parts.append(Run(tuple(run), tuple(ends[:-1]), ends[-1]))
                 run = []
             if step is not None:
-                made.append(step)
+                parts.append(step)
         least = sum(
             s.width + (s.body.least * s.count if s.count else 0) if isinstance(s, Replication) else s.width
-            for s in made
+            for s in parts
         )
-        self.blocks[index] = Block(name, index, tuple(made), least)
+        self.blocks[index] = Block(name, index, tuple(parts), least)
         return self.blocks[index]
 
     def expand(self, descriptors: list[str], steps: list, depth: int) -> None:
@@ -214,10 +216,10 @@ class _Compiler:
             raise BufrError(f"element {descriptor} {entry.name} would be {width} bits wide")
         if abs(reference) >= LARGEST_REFERENCE:
             raise BufrError(f"element {descriptor} {entry.name} would have the reference value {reference}")
-        made = Element(descriptor, entry.name, entry.unit, scale, reference, width)
+        element = Element(descriptor, entry.name, entry.unit, scale, reference, width)
         if self.associated and not _is_class_31(descriptor):
-            return [Element("999999", "ASSOCIATED", "NONE", 0, 0, self.associated), made]
-        return [made]
+            return [Element("999999", "ASSOCIATED", "NONE", 0, 0, self.associated), element]
+        return [element]
 
     def operate(self, operator: int, operand: int, descriptor: str) -> list[Element]:
         """Table C. New reference values (2 03) and bit maps (2 22 and above) are used by no surface PrepBUFR."""

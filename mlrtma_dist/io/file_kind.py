@@ -64,9 +64,9 @@ def kind_of(data: bytes) -> str:
     for mark, kind in _OTHERS.items():
         if start.lstrip()[: len(mark)].lower() == mark.lower():
             return kind
-    for mark in ("BUFR", "GRIB"):
-        # A heading is short and printable; a text that speaks of BUFR has no edition byte behind a length.
-        at = start.find(mark.encode())
+    for kind in ("BUFR", "GRIB"):
+        # A heading is short and printable; a text in which the word BUFR occurs has no edition byte behind a length.
+        at = start.find(kind.encode())
         if at >= 0 and data[at + 7 : at + 8] in (b"\x00", b"\x01", b"\x02", b"\x03", b"\x04"):
-            return mark
+            return kind
     return "unknown binary" if b"\0" in data[:4096] else "text"

@@ -128,7 +128,7 @@ def grid_keys(domain: Domain) -> dict[str, object]:
         "longitudeOfFirstGridPointInDegrees": first[1] % 360.0,
         "resolutionAndComponentFlags": 0x30,
         "scanningMode": NORTHWARD,
-    }  # increments given, winds by the compass
+    }  # increments are present, winds are eastward and northward
     ends = {"latitudeOfLastGridPointInDegrees": last[0], "longitudeOfLastGridPointInDegrees": last[1] % 360.0}
     if kind == "regular_ll":
         steps = {f"{axis}DirectionIncrementInDegrees": domain.spacing for axis in "ij"}

@@ -58,12 +58,13 @@ def made_together(path, communicator) -> Iterator[Path]:
         path: of the file to be; communicator: mpi4py's, None alone.
     """
     with contextlib.ExitStack() as stack:
-        alone = communicator is None
-        partial = stack.enter_context(written_atomically(path)) if alone or communicator.rank == 0 else None
-        yield partial if alone else communicator.bcast(partial)
-        if not alone:
+        if communicator is None:
+            yield stack.enter_context(written_atomically(path))
+        else:
+            partial = stack.enter_context(written_atomically(path)) if communicator.rank == 0 else None
+            yield communicator.bcast(partial)
             communicator.Barrier()
-    if not alone:
+    if communicator is not None:
         communicator.Barrier()  # nobody goes on to read before the file has its name
 
 

@@ -6,6 +6,7 @@ longitude (section 5.1) or from a ``grid_mapping`` with 1-D projection coordinat
 
 import logging
 from collections.abc import Collection
+from typing import NamedTuple
 
 import netCDF4
 import numpy as np
@@ -41,53 +42,64 @@ def read_netcdf(
     try:
         with netCDF4.Dataset(str(path)) as dataset:
             dataset.set_auto_maskandscale(True)
-            wanted = _wanted(dataset, path, names, codes)
-            return [field for variable in wanted for field in _fields(dataset, *variable, window)]
+            chosen = _choose(dataset, path, names, codes)
+            return [field for variable in chosen for field in _fields(dataset, variable, window)]
     except NetcdfError:
         raise
     except (OSError, RuntimeError, AttributeError) as error:
         raise NetcdfError(f"{path}: cannot be read as netCDF: {error}") from error
 
 
-def _wanted(dataset, path, names: Collection[str] | None, codes: tuple[FieldCode, ...]) -> list[tuple]:
-    """The variables to read: (variable, name, what errors call it, level chosen by the user)."""
-    given = {code.variable: code for code in codes if code.variable in dataset.variables}
-    taken = {code.name for code in given.values()}
-    wanted: dict[str, list[tuple]] = {}
+class _Chosen(NamedTuple):
+    """A variable to read."""
+
+    variable: netCDF4.Variable
+    name: str
+    where: str  # what errors call it
+    level: dict[str, int]  # dimension -> index, of the level that the user chose
+
+
+def _choose(dataset, path, names: Collection[str] | None, codes: tuple[FieldCode, ...]) -> list[_Chosen]:
+    """The variables to read."""
+    code_of = {code.variable: code for code in codes if code.variable in dataset.variables}
+    taken = {code.name for code in code_of.values()}
+    candidates: dict[str, list[_Chosen]] = {}
     for key, name in recognise_all(dataset).items():
-        code = given.get(key)
+        code = code_of.get(key)
         if code is None and name in taken:  # the user gave the name to another variable
             continue
         variable, name, where = dataset[key], code.name if code else name, f"{path}: variable {key}"
         if names is not None and name not in names:
             continue
-        chosen = _level(dataset, variable, code, where) if code and code.dimension else {}
-        if _is_field(dataset, variable, chosen):
-            wanted.setdefault(name, []).append((variable, name, where, chosen))
+        level = _level(dataset, variable, code, where) if code and code.dimension else {}
+        if _is_field(dataset, variable, level):
+            candidates.setdefault(name, []).append(_Chosen(variable, name, where, level))
         elif name in NAMES:
             log.warning("%s is over %s: not read; codes can choose one of a dimension", where, variable.dimensions)
-    for name, found in wanted.items():
-        if len(found) > 1 and name in NAMES:
+    for name, several in candidates.items():
+        if len(several) > 1 and name in NAMES:
+            variables = [chosen.variable.name for chosen in several]
             raise NetcdfError(
-                f"{path}: expected one variable for {name}, got {', '.join(v.name for v, *_ in found)}, which say the"
-                f" same of themselves: choose one, --set codes={{{found[0][0].name}: {name}}}"
+                f"{path}: expected one variable for {name}, got {', '.join(variables)}, which say the"
+                f" same of themselves: choose one, --set codes={{{variables[0]}: {name}}}"
             )
-    return [found for several in wanted.values() for found in several]
+    return [chosen for several in candidates.values() for chosen in several]
 
 
 def _level(dataset, variable, code: FieldCode, where: str) -> dict[str, int]:
     """The index of the level that the user asks for, by the dimension's name."""
+    assert code.dimension is not None and code.level is not None, "a code has both or neither"
     if code.dimension not in variable.dimensions[:-2] or code.dimension not in dataset.variables:
         raise NetcdfError(
             f"{where}: expected a dimension {code.dimension!r} with a coordinate before the last two, as codes ask for;"
             f" it has {', '.join(variable.dimensions)}"
         )
     levels = np.ma.filled(np.ma.asarray(dataset[code.dimension][:]).astype(np.float64), np.nan)
-    found = np.flatnonzero(np.isclose(levels, code.level, rtol=1e-6, atol=1e-9))
-    if len(found) != 1:
-        wanted = f"{code.dimension} = {code.level:g}"
-        raise NetcdfError(f"{where}: expected one level {wanted}, as codes ask for; got {levels}")
-    return {code.dimension: int(found[0])}
+    equal = np.flatnonzero(np.isclose(levels, code.level, rtol=1e-6, atol=1e-9))
+    if len(equal) != 1:
+        level = f"{code.dimension} = {code.level:g}"
+        raise NetcdfError(f"{where}: expected one level {level}, as codes ask for; got {levels}")
+    return {code.dimension: int(equal[0])}
 
 
 def _is_field(dataset, variable, chosen: dict[str, int]) -> bool:
@@ -109,11 +121,12 @@ def _is_time(axis) -> bool:
     return axis is not None and " since " in units_of(axis)
 
 
-def _fields(dataset, variable, name: str, where: str, chosen: dict[str, int], window: Window | None) -> list[GridField]:
+def _fields(dataset, chosen: _Chosen, window: Window | None) -> list[GridField]:
+    variable, name, where, level = chosen
     domain, flip_y, flip_x = variable_domain(dataset, variable, where)
     times = _times(dataset, variable, where)
     leading = variable.dimensions[:-2]
-    table = tuple(1 if k in chosen else n for k, n in zip(leading, variable.shape[:-2], strict=True))
+    table = tuple(1 if k in level else n for k, n in zip(leading, variable.shape[:-2], strict=True))
     if np.prod(table, dtype=int) != len(times):
         raise NetcdfError(
             f"{where}: expected {len(times)} times of {domain.shape} values, got the shape {variable.shape}"
@@ -122,8 +135,8 @@ def _fields(dataset, variable, name: str, where: str, chosen: dict[str, int], wi
     for number, time in enumerate(times):
         if not in_window(name, time, window):
             continue
-        place = np.unravel_index(number, table) if table else ()
-        place = tuple(chosen.get(k, int(p)) for k, p in zip(leading, place, strict=True))
+        indices = np.unravel_index(number, table) if table else ()
+        place = tuple(level.get(k, int(index)) for k, index in zip(leading, indices, strict=True))
         values = variable[place] if table else variable[:]  # one time is read at a time
         values = np.ma.filled(np.ma.asarray(values).astype(np.float32), np.nan)
         values = to_si(values, getattr(variable, "units", ""), name, where, NetcdfError)
@@ -173,7 +186,7 @@ def _moments(axis, where: str) -> list[np.datetime64]:
     """
     numbers = np.ma.masked_invalid(np.ma.atleast_1d(axis[:])).compressed()
     try:
-        dates = netCDF4.num2date(numbers, axis.units, getattr(axis, "calendar", "standard"))
+        dates = np.asarray(netCDF4.num2date(numbers, axis.units, getattr(axis, "calendar", "standard")))
         return [np.datetime64(d.replace(microsecond=0).isoformat(), "s") for d in np.atleast_1d(dates)]
     except (ValueError, TypeError, OverflowError) as error:
         raise NetcdfError(f"{where}: the time {axis.name!r} in {axis.units!r} is not understood: {error}") from error

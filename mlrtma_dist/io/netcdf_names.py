@@ -66,8 +66,9 @@ def recognise_all(dataset) -> dict[str, str]:
     result = {}
     for key, variable in dataset.variables.items():
         standard = _STANDARD_NAMES.get(getattr(variable, "standard_name", ""))
-        told = standard is not None and standard not in taken and fits(dataset, variable, standard)
-        result[key] = own[key] or (standard if told else key)
+        if standard is not None and (standard in taken or not fits(dataset, variable, standard)):
+            standard = None
+        result[key] = own[key] or standard or key
     return result
 
 

@@ -16,8 +16,10 @@ from mlrtma_dist.errors import InputError
 CLASSIC = (b"CDF\x01", b"CDF\x02")
 HDF5, CDF5 = b"\x89HDF", b"CDF\x05"
 # What the decoder raises on damage, met by flipping bytes of real files.
-_DAMAGE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, MemoryError, OSError)
-_DAMAGE += (RuntimeError, AssertionError, EOFError)
+_DAMAGE = (
+    *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError),
+    *(MemoryError, OSError, RuntimeError, AssertionError, EOFError),
+)
 
 
 class ReportFileError(InputError):

@@ -38,7 +38,8 @@ class CrossCovariance:
         Raises:
             InputError: no case.
         """
-        cases, total, spectra, shape = 0, 0.0, 0.0, ()
+        cases, shape = 0, (0, 0)
+        total = spectra = np.zeros(())
         for block in blocks:
             shape = block.shape[-2:]
             modes = np.fft.rfft2(block)
@@ -49,7 +50,7 @@ class CrossCovariance:
         points = int(np.prod(shape))
         mean, spectra = total / (cases * points), spectra / cases
         spectra[:, :, 0, 0] -= np.outer(mean, mean) * points  # only the mode of k = 0 knows the mean
-        return cls(tuple(shape), mean, spectra)
+        return cls(shape, mean, spectra)
 
     def part(self, fields: slice) -> "CrossCovariance":
         """The covariances among some of the fields."""

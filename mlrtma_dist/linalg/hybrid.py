@@ -47,25 +47,29 @@ class HybridCovariance:
         if self.static is None and self.static_weight:
             raise ValueError("hybrid covariance: a static weight above 0 needs a static covariance, got none")
 
+    @property
+    def _static(self) -> Covariance:
+        assert self.static is not None, "its weight is above 0: __post_init__"
+        return self.static
+
     def variance_at(self, points: Points) -> np.ndarray:
         """Variance at each point, shape (n,)."""
         result = np.zeros(len(points))
         if self.static_weight:
-            result += self.static_weight * self.static.variance_at(points)
+            result += self.static_weight * self._static.variance_at(points)
         if self.ensemble_weight:
             result += self.ensemble_weight * self.perturbations(points).var(axis=0, ddof=1)
         return result
 
     def matrix(self, p: Points, q: Points) -> np.ndarray:
         """B(p, q) as a dense matrix, shape (len(p), len(q)); float64 where members take part, else float32."""
-        static = self.static_weight * self.static.matrix(p, q) if self.static_weight else 0.0
         if not self.ensemble_weight:
-            return static
+            return self.static_weight * self._static.matrix(p, q)
         at_p, at_q = self.perturbations(p), self.perturbations(q)
         sample = at_p.T @ at_q * (self.ensemble_weight / (len(at_p) - 1))
         if self.localisation is not None:
             sample *= self.localisation.matrix(p, q)
-        return sample + static
+        return sample + self.static_weight * self._static.matrix(p, q) if self.static_weight else sample
 
     def apply(self, p: Points, q: Points, w: np.ndarray) -> np.ndarray:
         """B(p, q) @ w without the matrix, shape (len(p),); see ``covariance.Covariance.apply``."""
@@ -73,7 +77,7 @@ class HybridCovariance:
         if not len(p) or not len(q):
             return result
         if self.static_weight:
-            result += self.static_weight * self.static.apply(p, q, w)
+            result += self.static_weight * self._static.apply(p, q, w)
         if self.ensemble_weight:
             result += self.ensemble_weight * self._apply_sample(p, q, w)
         return result

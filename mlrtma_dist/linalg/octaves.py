@@ -62,7 +62,7 @@ class Octaves:
     def amplitudes(self) -> np.ndarray:
         """Standard deviation of each octave; the squares sum to one."""
         relative = self.spacings / self.bend
-        variance = sum(relative ** (slope - 1.0) for slope in self.slopes)
+        variance = np.sum([relative ** (slope - 1.0) for slope in self.slopes], axis=0)
         return np.sqrt(variance / variance.sum())
 
     def draw(

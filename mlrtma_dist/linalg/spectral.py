@@ -42,7 +42,7 @@ class SpectralCovariance:
         wave_y, wave_x = np.fft.fftfreq(shape[0]) * 2 * np.pi, np.fft.rfftfreq(shape[1]) * 2 * np.pi
         power = np.exp(-(wave_y[:, None] ** 2 + wave_x**2) * length**2 / 8)
         at_a_point = np.fft.irfft2(power, shape)[0, 0]
-        return cls(tuple(shape), power * deviation**2 / at_a_point)
+        return cls(shape, power * deviation**2 / at_a_point)
 
     @cached_property
     def row(self) -> np.ndarray:

@@ -131,9 +131,10 @@ class GridAnswer:
             place = np.stack([points.position[:, 1], points.position[:, 0]], 1) / domain.spacing
         else:
             place = np.stack(domain.index(points.latitude, points.longitude), 1)
-        inside = ((place > -0.5) & (place < np.array(domain.shape) - 0.5)).all(axis=1) | domain.periodic
-        own = inside.copy()
-        own[inside] = box.owns(cell_of(place[inside], domain.shape, domain.periodic))
+        own = ((place >= -0.5) & (place < np.array(domain.shape) - 0.5)).all(axis=1) | domain.periodic
+        cell = cell_of(place[own], domain.shape, domain.periodic)
+        place[own] += cell - np.floor(place[own] + 0.5)  # to the side of a domain that wraps on which its cell lies
+        own[own] = box.owns(cell)
         row, column = (place[:, 0] - box.y0 + 1, place[:, 1] - box.x0 + 1)
         value = bilinear(self.around[variable], row, column).astype(np.float64)
         if self.case.first_guess is not None:
@@ -149,14 +150,26 @@ def _increment(case: Case, name: str, field: np.ndarray) -> np.ndarray:
     return (value - names.to_analysis(name, case.background_of(name))).astype(np.float32)
 
 
-def require_reports(case: Case, types: tuple[str, ...]) -> np.ndarray:
-    """Mask (n,) of the used reports of a case that are of the given types and that its box owns."""
-    place = case.grid_place
-    rows = case.used & np.isin(case.observations.variable, types) & np.isfinite(place).all(axis=1)
-    shape, periodic = np.array(case.domain.shape), case.domain.periodic
+def own_reports(case: Case, types: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The used reports of a case that are of the given types and that its box owns, m of them.
+
+    Returns:
+        Their rows in the table, shape (m,); the grid points that own them, in the box's own numbers where the box
+        wraps, shape (m, 2); the number of each one's type, shape (m,).
+    """
+    place, box, shape, periodic = case.grid_place, case.box, case.domain.shape, case.domain.periodic
+    kind = np.full(len(place), -1)
+    for number, name in enumerate(types):
+        kind[case.observations.variable == name] = number
+    usable = case.used & (kind >= 0) & np.isfinite(place).all(axis=1)
     if not periodic:
-        rows &= ((place >= -0.5) & (place < shape - 0.5)).all(axis=1)
-    return rows
+        usable &= ((place >= -0.5) & (place < np.array(shape) - 0.5)).all(axis=1)
+    rows = np.flatnonzero(usable)
+    cell = cell_of(place[rows], shape, periodic)
+    if periodic:
+        cell = (cell - (box.y0, box.x0)) % shape + (box.y0, box.x0)
+    own = box.owns(cell)
+    return rows[own], cell[own], kind[rows[own]]
 
 
 class ContentsError(InputError):

@@ -19,10 +19,9 @@ import torch
 from torch import Tensor
 
 from mlrtma_dist import config
-from mlrtma_dist.grid.box import cell_of
 from mlrtma_dist.methods.case import Case, Contents
 from mlrtma_dist.methods.encode import encode
-from mlrtma_dist.methods.learned import ContentsError, GridAnswer, require_reports
+from mlrtma_dist.methods.learned import ContentsError, GridAnswer, own_reports
 from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.nn.folded import FoldedUNet, FoldedUNetConfig
@@ -133,13 +132,13 @@ class UNetMethod:
                 f" of observation: {len(contents.observed)}, {kind} background. Set settings.variables,"
                 " settings.observed and settings.background_deviation to suit."
             )
-        known = self.statistics
-        if known is not None and (
-            known.fields != contents.fields or (known.observed and known.observed != contents.observed)
+        units = self.statistics
+        if units is not None and (
+            units.fields != contents.fields or (units.observed and units.observed != contents.observed)
         ):
             raise ContentsError(
-                f"the network was trained on the fields {', '.join(known.fields)} and observations of"
-                f" {', '.join(known.observed) or 'them'}, but the cases hold {', '.join(contents.fields)} and"
+                f"the network was trained on the fields {', '.join(units.fields)} and observations of"
+                f" {', '.join(units.observed) or 'them'}, but the cases hold {', '.join(contents.fields)} and"
                 f" {', '.join(contents.observed)}. Use a checkpoint that was trained on such cases."
             )
 
@@ -180,14 +179,7 @@ class UNetMethod:
         """Write departures (or values) and masks of the used reports of the box into their channels."""
         backgrounds, box = self.settings.backgrounds, case.box
         types = self.statistics.observed or self.variables
-        rows = require_reports(case, types)
-        cell = cell_of(case.grid_place[rows], case.domain.shape, case.domain.periodic)
-        if case.domain.periodic:  # a box may wrap
-            cell = (cell - (box.y0, box.x0)) % case.domain.shape + (box.y0, box.x0)
-        own = box.owns(cell)
-        cell, rows = cell[own], np.flatnonzero(rows)[own]
-        number = {name: index for index, name in enumerate(types)}
-        kind = np.array([number[str(name)] for name in case.observations.variable[rows]], dtype=np.int64)
+        rows, cell, kind = own_reports(case, types)
         mean, deviation = (part[kind] for part in (self._target_units if backgrounds else self._observed_units))
         value = (case.observations.value[rows] - mean) / deviation
         believed = channels[kind, cell[:, 0] - box.y0, cell[:, 1] - box.x0] if backgrounds else 0.0
@@ -196,8 +188,8 @@ class UNetMethod:
     @property
     def _target_units(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation of every target, shape (variable,) each."""
-        known = self.statistics
-        return tuple(np.array(part[-self.settings.variables :]) for part in (known.mean, known.deviation))
+        units = self.statistics
+        return tuple(np.array(part[-self.settings.variables :]) for part in (units.mean, units.deviation))
 
     @property
     def _observed_units(self) -> tuple[np.ndarray, np.ndarray]:

@@ -24,6 +24,6 @@ def write_csv(path, observations: Observations) -> None:
     with written_atomically(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*PLACE, *VARIABLES])
-        for place, values in rows.items():
-            cells = ["" if text == "nan" else text for text in place]
+        for texts, values in rows.items():
+            cells = ["" if text == "nan" else text for text in texts]
             writer.writerow([*cells, *(repr(values[name]) if name in values else "" for name in VARIABLES)])

@@ -22,8 +22,10 @@ log = logging.getLogger(__name__)
 NETWORK = "madis"
 NEEDED = ("stationName", "latitude", "longitude", "elevation", "timeObs")
 SIGNATURE = frozenset({"stationName", "timeObs", "temperatureDD"})  # variables by which such a file is known
-MEASURED = ("temperature", "tempFromTenths", "dewpoint", "dpFromTenths", "windDir", "windSpeed", "windGust")
-MEASURED += ("altimeter", "visibility")
+MEASURED = (
+    *("temperature", "tempFromTenths", "dewpoint", "dpFromTenths"),
+    *("windDir", "windSpeed", "windGust", "altimeter", "visibility"),
+)
 REJECTED = ("X", "Q", "k", "B")
 LONGEST = 1e11  # seconds since 1970 beyond which a time is damage (year 5138)
 

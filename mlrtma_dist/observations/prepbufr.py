@@ -155,6 +155,7 @@ class _SI:
 def _sensible(reports: Reports, get: _SI) -> tuple[np.ndarray, np.ndarray]:
     """Temperature (K) and its mark from the newest event that is older than every VIRTMP event; shape (subsets,)."""
     column = reports.find("TOB")
+    assert column is not None, "NEEDED has it"
     size = len(reports.time)
     virtual_order = np.full(size, -1)
     is_virtual = column.values("TPC") == VIRTMP

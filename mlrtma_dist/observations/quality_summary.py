@@ -23,6 +23,7 @@ ORDER = (
     Flag.GROSS,
     Flag.BUDDY,
 )
+REASONS = tuple(str(flag.name) for flag in ORDER)
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ def total(tallies: list[Tally], variable: str | None = None) -> Tally:
         "all",
         sum(t.read for t in chosen),
         sum(t.good for t in chosen),
-        *({f.name: sum(getattr(t, which)[f.name] for t in chosen) for f in ORDER} for which in ("first", "each")),
+        {name: sum(t.first[name] for t in chosen) for name in REASONS},
+        {name: sum(t.each[name] for t in chosen) for name in REASONS},
     )
 
 
@@ -111,7 +113,7 @@ def table(tallies: list[Tally]) -> str:
     """
     variables = list(dict.fromkeys(t.variable for t in tallies))
     lines = [*tallies, *(total(tallies, name) for name in variables), total(tallies)]
-    reasons = [f.name for f in ORDER if lines[-1].first[f.name]]
+    reasons = [name for name in REASONS if lines[-1].first[name]]
     cells = [["variable", "network", "read", "good", *(r.lower() for r in reasons)]]
     cells += [[t.variable, t.network, str(t.read), str(t.good), *(str(t.first[r]) for r in reasons)] for t in lines]
     widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
@@ -125,8 +127,8 @@ def table(tallies: list[Tally]) -> str:
 
 def _count(flags: np.ndarray, variable: str, network: str, source: str = "all") -> Tally:
     first, each, left = {}, {}, flags
-    for reason in ORDER:
-        each[reason.name] = int(np.count_nonzero(flags & np.uint32(reason)))
-        first[reason.name] = int(np.count_nonzero(left & np.uint32(reason)))
+    for name, reason in zip(REASONS, ORDER, strict=True):
+        each[name] = int(np.count_nonzero(flags & np.uint32(reason)))
+        first[name] = int(np.count_nonzero(left & np.uint32(reason)))
         left = left[left & np.uint32(reason) == 0]
     return Tally(variable, network, len(flags), int(np.count_nonzero(flags == 0)), first, each, source)

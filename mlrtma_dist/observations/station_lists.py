@@ -135,7 +135,8 @@ def _providers(path: Path, lines: list[str]) -> frozenset[tuple[str, str]]:
 
 
 def _wind_bins(path: Path, lines: list[str], lists: StationLists) -> StationLists:
-    bins = int(BINS.match(lines[0])[1])
+    heading = BINS.match(lines[0])
+    bins = int(heading[1]) if heading else 0
     if bins < 1 or lists.bins not in (0, bins):
         raise _wrong(path, 1, f"{lists.bins or 'at least 1'} bins", lines[0])
     found = dict(lists.wind_bins)

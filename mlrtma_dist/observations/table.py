@@ -7,6 +7,7 @@ read can be counted by what became of it.
 
 from dataclasses import dataclass, fields, replace
 from enum import IntFlag
+from typing import Any
 
 import numpy as np
 
@@ -111,17 +112,17 @@ class Observations:
             **columns: at least station, latitude, longitude, time, variable, value; scalars are repeated.
         """
         size = len(columns["station"])
-        unknown = {"network": "", "elevation": np.nan, "error": np.nan, "background": np.nan, "flags": 0, "source": ""}
-        unknown |= {"mark": "", "precedence": 0, "provider": ""}
+        missing: dict[str, object] = dict.fromkeys(("elevation", "error", "background"), np.nan)
+        missing |= dict.fromkeys(("network", "source", "mark", "provider"), "") | {"flags": 0, "precedence": 0}
         texts = dict.fromkeys(("station", "network", "variable", "source", "mark", "provider"), str)
-        kinds = texts | {"time": "datetime64[s]", "flags": np.uint32, "precedence": np.int32}
-        made = {}
+        kinds: dict[str, Any] = texts | {"time": "datetime64[s]", "flags": np.uint32, "precedence": np.int32}
+        table = {}
         for f in fields(Observations):
-            given = columns.pop(f.name) if f.name in columns else unknown[f.name]
-            value = np.asarray(given, dtype=kinds.get(f.name, np.float64))
-            made[f.name] = np.broadcast_to(value, (size,)).copy() if value.ndim == 0 else value
+            column = columns.pop(f.name) if f.name in columns else missing[f.name]
+            value = np.asarray(column, dtype=kinds.get(f.name, np.float64))
+            table[f.name] = np.broadcast_to(value, (size,)).copy() if value.ndim == 0 else value
         assert not columns, f"no such columns: {sorted(columns)}"
-        return Observations(**made)
+        return Observations(**table)
 
     @staticmethod
     def empty() -> "Observations":

@@ -4,8 +4,6 @@ Let E be the linear map that takes all tiles to all tiles with rims. Its adjoint
 is added to the gradient of the points it was copied from: <E x, y> = <x, E* y>. Corners travel with the sides, in one
 round of at most eight messages. Beyond the domain's edge there is nobody: the rim stays zero, or repeats the outermost
 points ("replicate"), and the adjoint drops it, or adds it to them.
-
-`start` and `start_adjoint` return at once with the messages under way, so that computation can hide them.
 """
 
 import torch

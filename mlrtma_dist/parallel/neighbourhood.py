@@ -8,11 +8,9 @@ from torch import Tensor
 
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.nn.neighbourhood import Neighbourhood, Rim
-from mlrtma_dist.parallel import convolve, gather, halo, normalise, reduce
+from mlrtma_dist.parallel import gather, halo, normalise, reduce
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.parallel.transport import Transport
-
-HIDE_FROM = 256 * 256
 
 
 @dataclass(frozen=True)
@@ -22,13 +20,10 @@ class Tiled(Neighbourhood):
     Attributes:
         tile: the points owned here and who lives around them.
         transport: how tensors travel between the tiles.
-        hide_from: tiles of so many points hide the rim's journey behind the convolution; on smaller ones the four
-            strips cost more than the wait. Measured on CPUs by ``benchmarks/halo_overlap.py``.
     """
 
     tile: Tile
     transport: Transport
-    hide_from: int = HIDE_FROM
 
     @property
     def domain(self) -> tuple[int, int]:
@@ -55,18 +50,9 @@ class Tiled(Neighbourhood):
         return halo.exchange(field, rim, self.tile, self.transport, edge)
 
     def convolve(self, field, weight, bias, stride: int = 1, dilation: int = 1, edge: str = "zeros") -> Tensor:
-        """Convolve while the rim travels, or after, by the size of the domain's mean tile (all choose alike)."""
-        if self.domain[0] * self.domain[1] < self.hide_from * self.tiles:
-            around = self.rim(field, Rim.around(*(dilation * (size // 2) for size in weight.shape[-2:])), edge)
-            return F.conv2d(around, weight, bias, stride, 0, dilation)
-        kind, setting = field.device.type, convolve.Setting(stride, dilation, edge, self.tile, self.transport)
-        if not torch.amp.is_autocast_available(kind):  # the meta device, on which a step's work is counted
-            return convolve.convolve(field, weight, bias, setting)
-        if torch.is_autocast_enabled(kind):
-            lower = torch.get_autocast_dtype(kind)
-            field, weight, bias = field.to(lower), weight.to(lower), None if bias is None else bias.to(lower)
-        with torch.autocast(kind, enabled=False):
-            return convolve.convolve(field, weight, bias, setting)
+        """Fetch the halo, then convolve by PyTorch."""
+        around = self.rim(field, Rim.around(*(dilation * (size // 2) for size in weight.shape[-2:])), edge)
+        return F.conv2d(around, weight, bias, stride, 0, dilation)
 
     def normalise(self, field, weight, bias, groups: int, epsilon: float = 1e-5) -> Tensor:
         """Normalise with all tiles' mean and variance; see `normalise.normalise`."""

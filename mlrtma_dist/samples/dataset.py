@@ -102,7 +102,7 @@ def check_equal(stores: Sequence[Store]):
         raise ConfigError("samples: expected at least one store, got none")
     first = stores[0]
     for other in stores[1:]:
-        for name in ("shape", "variables", "observed", "fields", "periodic"):
+        for name in ("shape", "variables", "units", "observed", "fields", "periodic"):
             one, two = getattr(first.layout, name), getattr(other.layout, name)
             if one != two:
                 raise ConfigError(

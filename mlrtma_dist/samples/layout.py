@@ -23,14 +23,14 @@ COLUMNS = {
     "longitude": ("float64", 0),
     "elevation": ("float32", 0),
     "age": ("int32", 0),
-    "station": ("S16", 0),
-    "network": ("S16", 0),
+    "station": ("S32", 0),
+    "network": ("S32", 0),
     "value": ("float32", 0),
     "error": ("float32", 0),
     "variable": ("uint8", 0),
     "flags": ("uint32", 0),
 }
-TRAINED_ON = ("place", "value", "error", "variable", "flags", "elevation", "age")
+TRAINED_ON = ("place", "value", "error", "variable", "flags")
 ABSENT = {
     "latitude": np.nan,
     "longitude": np.nan,
@@ -39,7 +39,7 @@ ABSENT = {
     "station": b"",
     "network": b"",
     "flags": 0,
-}
+}  # of a column that is not stored or not read
 
 
 @dataclass(frozen=True)
@@ -229,8 +229,8 @@ class Table:
             "longitude": kept.longitude,
             "elevation": kept.elevation,
             "age": (kept.time - case.time).astype("timedelta64[s]").astype(np.int64),
-            "station": np.char.encode(kept.station.astype(str), "utf-8"),
-            "network": np.char.encode(kept.network.astype(str), "utf-8"),
+            "station": _encoded(kept.station, "station"),
+            "network": _encoded(kept.network, "network"),
             "value": kept.value,
             "error": kept.error,
             "variable": variable[rows],
@@ -249,3 +249,20 @@ class Table:
     def __getitem__(self, rows) -> "Table":
         """Select rows by a mask, slice or index array."""
         return Table(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+
+def _encoded(names: np.ndarray, column: str) -> np.ndarray:
+    """Names as UTF-8 bytes, shape (n,).
+
+    Raises:
+        StoreError: one is longer than its column, where two could become the same.
+    """
+    encoded = np.char.encode(names.astype(str), "utf-8")
+    limit = np.dtype(COLUMNS[column][0]).itemsize
+    too_long = np.char.str_len(encoded) > limit
+    if too_long.any():
+        raise StoreError(
+            f"{column} {str(names[too_long][0])!r}: expected a name of at most {limit} bytes in UTF-8, got"
+            f" {np.char.str_len(encoded)[too_long][0]}. Shorten it in the file of reports."
+        )
+    return encoded

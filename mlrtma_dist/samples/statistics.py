@@ -83,5 +83,5 @@ def join(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Count, mean and squared departures of two parts together, shape (3, n) each."""
     count = one[0] + other[0]
     share = other[0] / np.maximum(count, 1.0)
-    apart = other[1] - one[1]
-    return np.stack([count, one[1] + apart * share, one[2] + other[2] + apart**2 * one[0] * share])
+    difference = other[1] - one[1]
+    return np.stack([count, one[1] + difference * share, one[2] + other[2] + difference**2 * one[0] * share])

@@ -84,20 +84,30 @@ class Store:
         """A case on a box with the reports of the whole domain; see `methods.case.Cases.case`."""
         whole = Box.whole(self.layout.shape)
         table = self.observations(number, *_ranges(whole), every_column=True)
-        return self._case(number, box, table, withheld)
+        return self._case(number, box, self._reports(number, table, every_column=True), table.place, withheld)
 
     def case_of_tile(self, number: int, box: Box) -> Case:
-        """A case on a box, which may wrap on a periodic domain, with the box's own reports: what training reads."""
-        return self._case(number, box, self.observations(number, *_ranges(box)), None)
+        """A case on a box, which may wrap on a periodic domain, with the box's own reports: what training reads.
+
+        The reports have a place on the grid, value, error, variable and flags; what else is stored of them is not read.
+        """
+        table = self.observations(number, *_ranges(box))
+        return self._case(number, box, self._reports(number, table, every_column=False), table.place)
 
     def reports(self, number: int) -> Observations:
         """The reports of a case, n rows, in the order of `case`."""
         table = self.observations(number, *_ranges(Box.whole(self.layout.shape)), every_column=True)
-        return self._reports(number, table)
+        return self._reports(number, table, every_column=True)
 
-    def _case(self, number: int, box: Box, table: Table, withheld: np.ndarray | None) -> Case:
-        layout, observations = self.layout, self._reports(number, table)
-        fields = self.fields(number, *_ranges(box))
+    def _case(
+        self,
+        number: int,
+        box: Box,
+        observations: Observations,
+        place: np.ndarray,
+        withheld: np.ndarray | None = None,
+    ) -> Case:
+        layout, fields = self.layout, self.fields(number, *_ranges(box))
         withheld = np.zeros(len(observations), bool) if withheld is None else withheld
         background = dict(zip(layout.variables, fields[: layout.backgrounds], strict=False))
         return Case(
@@ -108,7 +118,7 @@ class Store:
             observations.usable & ~withheld,
             withheld,
             self._first_guess(number) if layout.backgrounds else None,
-            place=table.place,
+            place=place,
             truth=dict(zip(layout.variables, fields[layout.backgrounds :], strict=True)),
             background=background,
             variables=layout.variables,
@@ -125,11 +135,14 @@ class Store:
         name = f"background of {self.reader.path.name}"
         return stored_first_guess(self.static, self.time[number], self.layout.variables, read, name)
 
-    def _reports(self, number: int, table: Table) -> Observations:
+    def _reports(self, number: int, table: Table, every_column: bool) -> Observations:
         names = np.array(self.layout.observed)
+        station, network = np.zeros((2, len(table)), "U1")
+        if every_column:
+            station, network = (np.char.decode(column, "utf-8") for column in (table.station, table.network))
         return Observations.build(
-            station=table.station,
-            network=table.network,
+            station=station,
+            network=network,
             latitude=table.latitude,
             longitude=table.longitude,
             elevation=table.elevation,
@@ -166,8 +179,8 @@ class Store:
             np.concatenate([np.arange(part.start, part.stop) for part in self._pieces(r, axis)])
             for axis, r in enumerate((rows, columns))
         ]
-        wanted = [np.unique(each // edge).tolist() for each in lines]
-        chunks = [y * table[1] + x for y in wanted[0] for x in wanted[1]]
+        touched = [np.unique(each // edge).tolist() for each in lines]
+        chunks = [y * table[1] + x for y in touched[0] for x in touched[1]]
         spans = joined_spans([(int(first[low]), int(first[high])) for low, high in runs(chunks)], ROWS)
         joined = Table.concatenate([self._rows(range(*span), every_column) for span in spans])
         cell = cell_of(joined.place, self.layout.shape, self.layout.periodic)
@@ -183,16 +196,17 @@ class Store:
         for name, (_, width) in COLUMNS.items():
             if (every_column or name in TRAINED_ON) and self.reader.has(name):
                 columns[name] = self.reader.read(name, [rows, *([range(width)] if width else [])])
-        return Table.of(len(rows), columns, self.domain)
+        # projecting the places of a case takes longer than reading them: not where a network is trained
+        return Table.of(len(rows), columns, self.domain if every_column else None)
 
-    def _pieces(self, wanted: range, axis: int) -> list[range]:
-        """A range as pieces within the domain; one that wraps has more than one."""
-        size, pieces, at = self.layout.shape[axis], [], wanted.start
+    def _pieces(self, points: range, axis: int) -> list[range]:
+        """A range of points as pieces within the domain; one that wraps has more than one."""
+        size, pieces, at = self.layout.shape[axis], [], points.start
         if not self.layout.periodic:
-            return [wanted]
-        while at < wanted.stop:
+            return [points]
+        while at < points.stop:
             low = at % size
-            high = min(size, low + wanted.stop - at)
+            high = min(size, low + points.stop - at)
             pieces.append(range(low, high))
             at += high - low
         return pieces

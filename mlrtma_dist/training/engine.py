@@ -12,7 +12,7 @@ import contextlib
 import io
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +23,7 @@ from mlrtma_dist.methods.learned import LearnedMethod
 from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.nn.neighbourhood import Neighbourhood
 from mlrtma_dist.parallel.ranks import Ranks
+from mlrtma_dist.samples.pipeline import on_device
 from mlrtma_dist.training import engine_settings, partition
 from mlrtma_dist.training.losses import global_loss, global_weight, suspects
 
@@ -82,6 +83,10 @@ class Engine:
         self._engine = _initialise(_Forward(method, neighbourhood), whole, world.device.type)
         partition.forget(self._engine.optimizer)
         self._pieces = partition.pieces(method.network, self._engine.optimizer, world.rank, world.size)
+
+    def ahead(self, samples: Iterable[Sample]) -> Iterator[Sample]:
+        """The samples on this rank's device; on a GPU the next one is copied while this one is computed with."""
+        return on_device(samples, self._device)
 
     def step(self, samples: Sequence[Sample], learning_rate: float, number: int = 0) -> Progress:
         """One optimizer step on this rank's samples, one a micro-batch. Collective.

@@ -1,13 +1,16 @@
 """Which layout of ranks (data x tiles x ZeRO stage) trains a step soonest on a machine, and where layouts break.
 
-    step = passes * (operators of the largest tile + its letters and sums) + gradients, weights, single numbers
+    step = max(passes * (operators of the largest tile + its messages and sums) + gradients, weights, single numbers,
+               bytes of the tile's samples / bandwidth of reading)
 
 with operators and traffic counted by `training.work`, times of `training.operators` and `parallel.interconnect`, and
-memory of `training.memory`. Nothing overlaps; reading is not waited for. The efficiency is that against one rank with
+memory of `training.memory`. Threads read the next samples while a step computes (`samples.pipeline`); nothing else
+overlaps. The efficiency is that against one rank with
 memory for everything: its time for the whole domain and all samples / (ranks * step). Tiles of a sample are neighbours
 in rank, as `parallel.mesh.Mesh` places them.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -22,22 +25,24 @@ STAGES = (0, 1, 2, 3)
 
 
 @dataclass(frozen=True)
-class Machine:
+class ModelledMachine:
     """One rank's device and what it is connected by.
 
     Attributes:
         processor: how fast it computes.
         memory: that may be filled, bytes.
         interconnect: links within and between nodes.
+        read_bandwidth: bytes/s that a rank reads while all others read.
     """
 
     processor: Processor
     memory: float
     interconnect: Interconnect
+    read_bandwidth: float = math.inf
 
 
 @dataclass(frozen=True)
-class Training:
+class PlannedTraining:
     """What is trained.
 
     Attributes:
@@ -47,6 +52,7 @@ class Training:
         batch: samples a step; micro_batch: samples at once on a rank.
         settings: the ``engine:`` section; its ZeRO stage is replaced.
         averaged: whether a moving average of the weights is kept.
+        stored: fields of a case in its store, float32.
     """
 
     method: object
@@ -58,15 +64,17 @@ class Training:
     settings: dict
     averaged: bool = False
     periodic: tuple[bool, bool] = (False, False)
+    stored: int = 0
 
 
 @dataclass(frozen=True)
-class Layout:
+class RankLayout:
     """A layout and what it is predicted to cost a rank; times in s.
 
     Attributes:
         mesh: the ranks; stage: of ZeRO; tile: points of the largest tile in y and x.
         memory: bytes; compute, tiles, engine: operators, messages between tiles, gradients and weights.
+        read: reading the samples of a step, which overlaps with all of these.
         useful: time of the step on one rank with memory for everything, divided by all ranks.
     """
 
@@ -77,12 +85,13 @@ class Layout:
     compute: float
     tiles: float
     engine: float
+    read: float
     useful: float
 
     @property
     def step(self) -> float:
         """Time of a step."""
-        return self.compute + self.tiles + self.engine
+        return max(self.compute + self.tiles + self.engine, self.read)
 
     @property
     def efficiency(self) -> float:
@@ -98,13 +107,13 @@ class Planner:
         refused: why layouts cannot be, by mesh and stage, in words.
     """
 
-    training: Training
-    machine: Machine
+    training: PlannedTraining
+    machine: ModelledMachine
     refused: dict[tuple[Mesh, int], str] = field(default_factory=dict)
     _passes: dict = field(default_factory=dict)
     _memory: dict = field(default_factory=dict)
 
-    def layouts(self, ranks: int, batch: int | None = None) -> list[Layout]:
+    def layouts(self, ranks: int, batch: int | None = None) -> list[RankLayout]:
         """All layouts of so many ranks that can be, the fastest first; ties go to the lower ZeRO stage.
 
         Args:
@@ -126,7 +135,7 @@ class Planner:
                     found.append(layout)
         return sorted(found, key=lambda layout: (layout.step, layout.stage))
 
-    def predict(self, mesh: Mesh, stage: int, batch: int) -> Layout:
+    def predict(self, mesh: Mesh, stage: int, batch: int) -> RankLayout:
         """What a layout costs, whether it fits or not.
 
         Raises:
@@ -139,7 +148,7 @@ class Planner:
         tiles = sum(times * wires.seconds(once.traffic, tile.rank, mesh.tiles) for times, _, once in passes)
         end = work.of_step(self.training.method.network, mesh.size, sum(times for times, _, _ in passes), settings)
         need = self._need(tile.shape, min(self.training.micro_batch, each), mesh.size, settings)
-        return Layout(
+        return RankLayout(
             mesh,
             stage,
             tile.shape,
@@ -147,6 +156,7 @@ class Planner:
             self._compute(passes),
             tiles,
             wires.seconds(end, 0, mesh.size),
+            4.0 * self.training.stored * each * tile.shape[0] * tile.shape[1] / self.machine.read_bandwidth,
             self._compute(self._passes_of((1, 1), batch)) / mesh.size,
         )
 
@@ -179,7 +189,7 @@ def with_stage(settings: dict, stage: int) -> dict:
     return {**settings, "zero_optimization": {**settings.get("zero_optimization", {}), "stage": stage}}
 
 
-def largest_tile(training: Training, table: tuple[int, int]) -> Tile:
+def largest_tile(training: PlannedTraining, table: tuple[int, int]) -> Tile:
     """The tile of most points, the one with most neighbours among equals: all others wait for it.
 
     Raises:

@@ -69,7 +69,7 @@ class Samples(Protocol):
         ...
 
 
-class Training:
+class TrainingLoop:
     """An engine on its way through a plan."""
 
     def __init__(self, engine: Engine, data: Samples, plan: Plan, score: Score | None = None):
@@ -120,7 +120,7 @@ class Training:
         plan, steps = self.plan, range(first, schedule.steps)
         batches = order.batches_from(plan.training, steps, schedule.batch, schedule.seed, self.parts, plan.data_rank)
         stopped = False
-        with closing(self.data.stream(batches)) as stream:
+        with closing(self.engine.ahead(self.data.stream(batches))) as stream:
             for step in steps:
                 row = self._step(stream, step)
                 stopped = stop.agreed(self.engine.everyone)
@@ -168,7 +168,7 @@ class Training:
     def _validation_loss(self, engine: Engine) -> float:
         plan = self.plan
         batches = list(order.rounds(plan.validation, max(self.parts), plan.data_ranks, plan.data_rank))
-        with closing(self.data.stream([indices for indices, _ in batches])) as stream:
+        with closing(self.engine.ahead(self.data.stream([indices for indices, _ in batches]))) as stream:
             return engine.loss(_counted(sample, count) for sample, (_, count) in zip(stream, batches, strict=True))
 
     def _save(self) -> None:

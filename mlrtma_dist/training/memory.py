@@ -26,7 +26,7 @@ class Memory:
         return f"{_mib(self.total)} = {_mib(self.weights)} weights + {_mib(self.activations)} activations"
 
 
-def estimate(
+def predict(
     method,
     tile_shape: tuple[int, int],
     channels: tuple[int, int],
@@ -50,7 +50,7 @@ def estimate(
 
 
 def weights(method, ranks: int, settings: dict, averaged: bool) -> int:
-    """Bytes of weights, gradients and what the optimizer keeps; arguments as in `estimate`."""
+    """Bytes of weights, gradients and what the optimizer keeps; arguments as in `predict`."""
     numbers = sum(weight.numel() for weight in method.network.parameters())
     low, stage = (2 if engine_settings.is_bf16(settings) else 4), engine_settings.stage(settings)
     states = numbers * (8 + 4 * averaged + (4 if low == 2 or stage else 0))  # two moments, the average, float32 masters
@@ -62,7 +62,7 @@ def weights(method, ranks: int, settings: dict, averaged: bool) -> int:
 def activations(
     method, tile_shape: tuple[int, int], channels: tuple[int, int], micro_batch: int, settings: dict
 ) -> int:
-    """Bytes that the backward pass keeps of a forward pass; arguments as in `estimate`."""
+    """Bytes that the backward pass keeps of a forward pass; arguments as in `predict`."""
     align = method.network.alignment
     shape = tuple(-(-size // align) * align for size in tile_shape)
     return _kept(method, shape, channels, micro_batch, 2 if engine_settings.is_bf16(settings) else 4)

@@ -20,7 +20,7 @@ NEAREST = "nearest"
 
 KINDS = {"method": str, "variable": str, "station": str, "fold": np.int64}  # else float64
 UNKNOWN = ("latitude", "longitude", "elevation", "spread", "observation_error")  # may be NaN throughout
-DEFAULTS = {name: np.nan for name in UNKNOWN} | {"fold": 0}
+DEFAULTS = dict.fromkeys(UNKNOWN, np.nan) | {"fold": 0}
 
 
 class MatchError(InputError):
@@ -168,7 +168,7 @@ def read_matches(path: str | Path) -> Matches:
                 rows.append(row)
         except (UnicodeDecodeError, csv.Error) as error:
             raise MatchError(f"{path}: row {reader.line_num + 1}: expected a table of matches: {error}") from error
-    cells = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)) if rows else {name: () for name in COLUMNS}
+    cells = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(COLUMNS, ())
     return Matches.build(**{name: _column(path, name, cells[name]) for name in COLUMNS})
 
 

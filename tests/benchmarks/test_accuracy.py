@@ -9,6 +9,8 @@ import sys
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 BENCHMARKS = str(pathlib.Path(__file__).parents[2] / "benchmarks")
 VARIABLES = ("t2m", "psfc")
 
@@ -138,7 +140,7 @@ def test_the_ratio_is_the_geometric_mean_over_variables(rows):
 def test_the_command_writes_every_row_and_prints_its_ratio_last(tmp_path):
     from accuracy_withheld import METHODS
 
-    asked = "--data madis --variables gust --folds 2 --blocks 100".split()
+    asked = ["--data", "madis", "--variables", "gust", "--folds", "2", "--blocks", "100"]
     done = subprocess.run(
         [sys.executable, f"{BENCHMARKS}/accuracy.py", *asked, "--output", str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(pathlib.Path(BENCHMARKS).parent)},

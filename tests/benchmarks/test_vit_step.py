@@ -42,6 +42,7 @@ def test_operations_are_those_of_the_layers_counted_by_hand():
     assert module.operations(config, (size, size)) == expected
 
 
+@pytest.mark.slow
 def test_a_tiny_run_prints_operations_over_time_and_peak_last():
     peak = 1e9
     command = [

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from cluster import Cluster, missing  # noqa: E402
-from training import arguments, losses, make_store, run  # noqa: E402
+from cluster import Cluster, missing
+from training import arguments, losses, make_store, run
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -24,6 +24,8 @@ from mlrtma_dist.inference.state_file import write_state
 from mlrtma_dist.observations.csv_write import write_csv
 from mlrtma_dist.simulation.simulated_hour import simulate_hour
 
+pytestmark = pytest.mark.slow
+
 PAYLOAD = Path(__file__).with_name("payload.py")
 
 

@@ -16,6 +16,8 @@ from training import CONFIG, LIMIT, RTOL, STEPS, arguments, losses, process_of, 
 from hpc import journal, slurm
 from hpc.machine import ROOT
 
+pytestmark = pytest.mark.slow
+
 TILES = ("mesh={data: 1, y: 2, x: 2}", "engine.zero_optimization={stage: 2}", "schedule.checkpoint_every=2")
 
 

@@ -13,6 +13,8 @@ from jobs import command, train
 from mlrtma_dist.training.loop import Ending
 from mlrtma_dist.training.stop_signal import AGAIN, StopSignal
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_training_submitted_to_this_machine_has_the_losses_of_one_rank_and_the_size_foretold(
     environment, tmp_path, monkeypatch, mlrtma, store, alone

@@ -63,8 +63,8 @@ def test_used_stations_stand_where_pyproj_puts_them_and_copies_are_not_called_re
     table = analysis.observations
     for label, rows in (("used", table.good), ("rejected by quality control", np.arange(12) == 0)):
         expected = np.column_stack(pyproj.Proj(LAMBERT)(table.longitude[rows], table.latitude[rows]))
-        found = np.asarray(marks[label].get_offsets())
-        np.testing.assert_allclose(found[np.lexsort(found.T)], expected[np.lexsort(expected.T)], atol=1.0)
+        drawn = np.asarray(marks[label].get_offsets())
+        np.testing.assert_allclose(drawn[np.lexsort(drawn.T)], expected[np.lexsort(expected.T)], atol=1.0)
 
 
 def test_a_west_wind_is_drawn_along_the_parallel_not_along_the_grid(make_domain, make_analysis):

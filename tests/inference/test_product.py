@@ -9,7 +9,7 @@ import pyproj
 import pytest
 import xarray
 
-from mlrtma_dist.inference.product import write_product
+from mlrtma_dist.inference.product import write_product, write_series
 from mlrtma_dist.inference.product_attributes import Record, global_attributes
 from mlrtma_dist.inference.product_fields import STEPS
 from mlrtma_dist.io.atomic import written_atomically
@@ -125,8 +125,8 @@ def test_the_grid_mapping_alone_gives_latitude_and_longitude(domain, make_analys
         geodetic = crs.source_crs if crs.is_geographic and crs.is_derived else crs.geodetic_crs
         transformer = pyproj.Transformer.from_crs(geodetic, crs, always_xy=True)
         expected = np.meshgrid(domain.x, domain.y)
-        found = transformer.transform(longitude, latitude)
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * domain.spacing)
+        transformed = transformer.transform(longitude, latitude)
+        np.testing.assert_allclose(transformed, expected, rtol=0, atol=1e-6 * domain.spacing)
         np.testing.assert_array_equal([x, y], expected)
         if not domain.is_geographic:
             np.testing.assert_allclose(dataset["latitude"][:], latitude, rtol=0, atol=2.0**-16)
@@ -140,8 +140,8 @@ def test_our_own_reader_takes_the_product_for_a_first_guess(kind, make_domain, m
     fields = {f.name: f for f in read_netcdf(write_product(analysis, tmp_path, {}), ["t2m", "ceiling"])}
     assert set(fields) == {"t2m", "ceiling"}
     np.testing.assert_allclose(fields["t2m"].values, analysis.values["t2m"], rtol=0, atol=2.0**-8)
-    found, given = (d.latitude_longitude() for d in (fields["t2m"].domain, analysis.static.domain))
-    np.testing.assert_allclose(found, given, rtol=0, atol=1e-9)
+    read, written = (d.latitude_longitude() for d in (fields["t2m"].domain, analysis.static.domain))
+    np.testing.assert_allclose(read, written, rtol=0, atol=1e-9)
     assert fields["t2m"].valid_time == analysis.time
 
 
@@ -198,8 +198,8 @@ def test_a_failure_while_writing_leaves_the_old_file_and_no_litter(tmp_path):
 def test_slabs_chunks_and_arrays_give_the_same_file_whatever_the_size(tmp_path):
     values = np.random.default_rng(5).normal(size=(1, 907, 33)).astype(np.float32)
     assert chunk_lengths(values.shape) == (1, 303, 33) and chunk_lengths((1, 1597, 2345)) == (1, 400, 391)
-    for name, given in (("array", values), ("slabs", lambda rows, columns: values[0, rows, columns])):
-        variable = NetcdfVariable("field", ("time", "y", "x"), given)
+    for name, source in (("array", values), ("slabs", lambda rows, columns: values[0, rows, columns])):
+        variable = NetcdfVariable("field", ("time", "y", "x"), source)
         write_netcdf(tmp_path / name, {"time": 1, "y": 907, "x": 33}, [variable], {})
         with netCDF4.Dataset(tmp_path / name) as dataset:
             np.testing.assert_array_equal(dataset["field"][:], values)
@@ -211,3 +211,29 @@ def test_a_step_that_is_no_power_of_two_and_a_wrong_shape_are_refused(tmp_path):
         NetcdfVariable("field", ("y", "x"), np.zeros((2, 2)), step=0.1)
     with pytest.raises(ValueError, match=r"variable field \(y, x\): expected values of shape \(2, 3\)"):
         write_netcdf(tmp_path / "a.nc", {"y": 2, "x": 3}, [NetcdfVariable("field", ("y", "x"), np.zeros((3, 2)))], {})
+
+
+def test_an_exercise_keeps_its_unit_and_its_values_over_many_times(make_domain, make_analysis, tmp_path):
+    domain = make_domain("plane", spacing=1.0)
+    template = make_analysis(domain, ["t2m"])
+    depth = np.random.default_rng(8).normal(size=(3, *domain.shape)).astype(np.float32)
+    times = template.time + np.arange(3) * np.timedelta64(1, "D")
+    analyses = (
+        (number, dataclasses.replace(template, time=time, values={"h": depth[number]}, error={}, units={"h": "m"}))
+        for number, time in reversed(list(enumerate(times)))
+    )
+    path = write_series(analyses, times, tmp_path / "new" / "plane.nc", {"commit": "abc"})
+    with xarray.open_dataset(path) as dataset:
+        assert dataset.h.units == "m" and "standard_name" not in dataset.h.attrs
+        assert {"h_error", "h_increment"}.isdisjoint(dataset.variables) and dataset.commit == "abc"
+        np.testing.assert_array_equal(dataset.time, times)
+        np.testing.assert_array_equal(dataset.h, depth)
+
+
+def test_an_analysis_of_no_unit_and_a_series_of_no_analysis_are_refused(make_domain, make_analysis, tmp_path):
+    analysis = make_analysis(make_domain("plane", spacing=1.0), ["t2m"])
+    with pytest.raises(ValueError, match="expected a unit for 'h'.*name it in units"):
+        dataclasses.replace(analysis, values={"h": analysis.values["t2m"]})
+    with pytest.raises(ValueError, match=r"none\.nc: expected at least one analysis, got none"):
+        write_series([], np.array([analysis.time]), tmp_path / "none.nc", {})
+    assert not list(tmp_path.iterdir())

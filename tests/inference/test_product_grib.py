@@ -32,7 +32,7 @@ def domain(request, make_domain):
 
 def messages(path):
     """Every message's keys and values, by eccodes alone."""
-    found = []
+    read = []
     with open(path, "rb") as file:
         while handle := eccodes.codes_grib_new_from_file(file):
             keys = (
@@ -44,21 +44,21 @@ def messages(path):
                 "dataDate",
                 "dataTime",
             )
-            found.append(
+            read.append(
                 (
                     {key: eccodes.codes_get(handle, key, int) for key in keys},
                     {key: eccodes.codes_get_array(handle, key) for key in ("values", "latitudes", "longitudes")},
                 )
             )
             eccodes.codes_release(handle)
-    return found
+    return read
 
 
 def test_eccodes_reads_every_field_back_within_packing_at_the_places_it_was_made_for(domain, make_analysis, tmp_path):
     analysis = make_analysis(domain, tuple(VARIABLES))
     path = write_product_grib(analysis, tmp_path)
     read = messages(path)
-    identity = [name for name, known in VARIABLES.items() if known.transform == "identity"]
+    identity = [name for name, variable in VARIABLES.items() if variable.transform == "identity"]
     assert len(read) == len(VARIABLES) + len(identity)
     latitude, longitude = domain.latitude_longitude()
     for keys, arrays in read:
@@ -74,8 +74,8 @@ def test_eccodes_reads_every_field_back_within_packing_at_the_places_it_was_made
         rounding = 1e-6 * np.abs(truth).max() * factor  # the values are float32
         np.testing.assert_allclose(arrays["values"].reshape(domain.shape), truth * factor, atol=step / 2 + rounding)
         np.testing.assert_allclose(arrays["latitudes"].reshape(domain.shape), latitude, atol=2e-6)
-        apart = (arrays["longitudes"].reshape(domain.shape) - longitude + 180.0) % 360.0 - 180.0
-        assert np.abs(apart).max() < 5e-6  # GRIB keeps a corner to 1e-6 degree, which is more near a pole
+        difference = (arrays["longitudes"].reshape(domain.shape) - longitude + 180.0) % 360.0 - 180.0
+        assert np.abs(difference).max() < 5e-6  # GRIB keeps a corner to 1e-6 degree, which is more near a pole
         assert (keys["dataDate"], keys["dataTime"]) == (20220824, 600)
         assert not keys["resolutionAndComponentFlags"] & 0x08  # winds by the compass
 
@@ -134,12 +134,12 @@ def test_the_grid_of_an_operational_analysis_is_said_in_the_same_words(name, rea
         "LaDInDegrees",
         "orientationOfTheGridInDegrees" if name == "alaska" else "DiInMetres",
     )
-    said = []
+    keys_of = []
     for path in (operational, write_product_grib(make_analysis(domain, ("t2m",)), tmp_path)):
         with open(path, "rb") as file:
             handle = eccodes.codes_grib_new_from_file(file)
         corner = [eccodes.codes_get(handle, f"{a}OfFirstGridPointInDegrees") for a in ("latitude", "longitude")]
         assert corner == pytest.approx([near.latitude, near.longitude % 360.0], abs=2e-4)
-        said.append([eccodes.codes_get(handle, key) for key in keys])
+        keys_of.append([eccodes.codes_get(handle, key) for key in keys])
         eccodes.codes_release(handle)
-    assert said[0] == said[1]
+    assert keys_of[0] == keys_of[1]

@@ -46,7 +46,7 @@ def test_the_file_names_units_standard_names_and_time(toy):
         time = file["time"]
         seconds = netCDF4.num2date(time[:], time.units, only_use_cftime_datetimes=False)
         assert np.datetime64(seconds[0]) == toy.time
-        for name, known in VARIABLES.items():
-            assert file[name].units == known.unit and file[name].dimensions == ("time", "y", "x")
-            assert getattr(file[name], "standard_name", None) == known.standard_name
+        for name, variable in VARIABLES.items():
+            assert file[name].units == variable.unit and file[name].dimensions == ("time", "y", "x")
+            assert getattr(file[name], "standard_name", None) == variable.standard_name
         np.testing.assert_array_equal(file["elevation"][:], toy.static.terrain)

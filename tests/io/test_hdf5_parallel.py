@@ -13,6 +13,8 @@ from launch import ROOT, launch
 
 from mlrtma_dist.io.hdf5 import Reader, content_hash
 
+pytestmark = pytest.mark.slow
+
 KERNEL = Path(__file__).parent / "kernels" / "slabs"
 PYTHON, MPIEXEC = Path("/usr/bin/python3"), Path("/usr/bin/mpiexec.openmpi")
 PACKAGES = "python3-h5py-mpi python3-mpi4py openmpi-bin"

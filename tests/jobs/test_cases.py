@@ -26,6 +26,8 @@ from mlrtma_dist.weights import checkpoint
 from mlrtma_dist.weights.manifest import Run as Origin
 from mlrtma_dist.weights.manifest import State
 
+pytestmark = pytest.mark.slow
+
 PLANE = GaussianPlane(observations=60, seed=5)
 CASES = 40  # three blocks, the last of 8: on two data ranks one has nothing in its last round
 START = "import sys; from jobs.command import main; sys.exit(main())"

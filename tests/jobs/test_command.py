@@ -10,6 +10,8 @@ import pytest
 from jobs import analyse, command, verify
 from jobs.command_line import parse
 from mlrtma_dist import config
+from mlrtma_dist.samples.sources import CasesSection
+from mlrtma_dist.samples.station_hours import Reports
 
 ROOT = pathlib.Path(__file__).parents[2]
 CALL = "import sys; from jobs.command import main; sys.exit(main())"
@@ -79,32 +81,32 @@ def test_the_version_is_that_of_the_package(capsys):
     [
         (["analyze"], ["unknown verb 'analyze'", "did you mean 'analyse'", "analyse, verify"]),
         (["analyse", "--domian", "conus"], ["unrecognized arguments: --domian", "usage: mlrtma analyse"]),
-        (["analyse"], ["the key 'domain' (str) is missing"]),
+        (["analyse"], ["the key 'cases' (CasesSection) is missing"]),
         (["analyse", "no.yaml"], ["no.yaml: cannot be read"]),
         (["analyse", "--set", "methd=oi"], ["unknown key 'methd'", "did you mean 'method'"]),
         (["analyse", "--set", "method"], ["--set expects key=value"]),
-        (["analyse", "--method", "krig"], ["method: expected one of threedvar, oi", "got 'krig'"]),
+        (["analyse", "--method", "krig"], ["unknown method 'krig'", "the methods are first_guess, nearest"]),
         (["analyse", "--time", "noon"], ["expected a UTC time such as 2022-08-24T06:00", "'noon'"]),
         (["analyse", "--domain", "conas"], ["did you mean 'conus'"]),
         (["analyse", "--domain", "plane"], ["is a plane without latitude"]),
         (["analyse", "--set", "variables=[t2]"], ["variables: t2 not in classical"]),
-        (["analyse", "--set", "window_minutes=0"], ["window_minutes: expected above 0 and up to 1440"]),
-        (["analyse", "--set", "observations=[]"], ["expected at least one file"]),
+        (["analyse", "--set", "cases.reports.window_minutes=0"], ["window_minutes: expected above 0 and up to 1440"]),
+        (["analyse", "--set", "cases.reports.observations=[]"], ["expected at least one file"]),
         (["verify", "--folds", "1"], ["folds: expected at least 2, got 1"]),
         (["verify", "--folds", "nan"], ["folds: expected int, got 'nan'"]),
         (["verify", "--blocks", "-3"], ["blocks: expected a size in km above 0, got -3"]),
-        (["verify", "--method", "oi", "krig"], ["method: expected some of threedvar, oi", "krig"]),
+        (["verify", "--method", "oi", "krig"], ["unknown method 'krig'", "the methods are first_guess, nearest"]),
     ],
 )
 def test_a_wrong_command_line_ends_with_2_and_says_what_to_write(arguments, words, tmp_path, capsys):
-    needed = {"domain": "toy", "observations": "[x.csv]", "output": str(tmp_path)}
+    needed = {"cases.domain": "toy", "cases.reports.observations": "[x.csv]", "output": str(tmp_path)}
     if arguments[0] in ("analyse", "verify") and len(arguments) > 1 and arguments[1] != "no.yaml":
         arguments = [arguments[0], *(a for k, v in needed.items() for a in ("--set", f"{k}={v}")), *arguments[1:]]
     assert command.main(arguments) == 2
-    told = capsys.readouterr()
-    assert not told.out
+    printed = capsys.readouterr()
+    assert not printed.out
     for word in words:
-        assert word in told.err
+        assert word in printed.err
     assert not list(tmp_path.iterdir())
 
 
@@ -126,10 +128,10 @@ def test_input_that_cannot_be_used_ends_with_3_and_names_the_file(content, words
         path.write_bytes(content)
     output = tmp_path / "output"
     assert command.main(["analyse", "--domain", "toy", "--observations", str(path), "--output", str(output)]) == 3
-    told = capsys.readouterr()
-    assert not told.out and not output.exists()
+    printed = capsys.readouterr()
+    assert not printed.out and not output.exists()
     for word in words:
-        assert word in told.err
+        assert word in printed.err
 
 
 def test_a_real_file_cut_short_ends_with_3_and_names_file_and_byte(real_data, tmp_path, capsys):
@@ -137,8 +139,8 @@ def test_a_real_file_cut_short_ends_with_3_and_names_file_and_byte(real_data, tm
     (tmp_path / "cut.prepbufr").write_bytes(whole[: len(whole) // 2])
     files = ["--observations", str(tmp_path / "cut.prepbufr"), "--output", str(tmp_path / "output")]
     assert command.main(["analyse", "--domain", "toy", *files]) == 3
-    told = capsys.readouterr()
-    assert not told.out and "cut.prepbufr" in told.err and "byte" in told.err
+    printed = capsys.readouterr()
+    assert not printed.out and "cut.prepbufr" in printed.err and "byte" in printed.err
 
 
 def test_a_missing_file_ends_the_process_with_3_and_without_a_trace(tmp_path):
@@ -220,15 +222,16 @@ def test_a_dry_run_prints_yaml_that_loads_to_the_same_run(tmp_path, capsys):
     printed = capsys.readouterr().out
     (tmp_path / "run.yaml").write_text(printed)
     run = config.load(analyse.Run, tmp_path / "run.yaml")
-    assert run == analyse.Run(
-        "guam", ("a, b.csv", "1e3"), str(tmp_path / "o"), time="2022-08-24T06:00:00", method="oi", variables=("t2m",)
-    )
-    said = f"# expected output: {run.expected_bytes():.0f} bytes\n"  # a comment of YAML, read by `mlrtma submit`
-    assert config.to_yaml(run) + said == printed and not (tmp_path / "o").exists()
+    cases = CasesSection("guam", Reports(("a, b.csv", "1e3"), time=("2022-08-24T06:00:00",)))
+    assert run == analyse.Run(cases, str(tmp_path / "o"), method="oi", variables=("t2m",))
+    size = f"# expected output: {run.expected_bytes():.0f} bytes\n"  # a comment of YAML, read by `mlrtma submit`
+    assert config.to_yaml(run) + size == printed and not (tmp_path / "o").exists()
 
 
 def test_short_options_win_over_set_and_set_over_the_file(tmp_path):
-    (tmp_path / "run.yaml").write_text("domain: guam\nobservations: a.csv\noutput: o\nfolds: 3\nseed: 3\nblocks: 3\n")
+    (tmp_path / "run.yaml").write_text(
+        "cases: {domain: guam, reports: {observations: a.csv}}\noutput: o\nfolds: 3\nseed: 3\nblocks: 3\n"
+    )
     arguments = [str(tmp_path / "run.yaml"), "--folds", "5", "--set", "folds=4", "--set", "seed=4"]
     run = parse(verify.Run, "verify", "", arguments, verify.OPTIONS)
-    assert (run.folds, run.seed, run.blocks, run.domain) == (5, 4, 3.0, "guam")
+    assert (run.folds, run.seed, run.blocks, run.cases.domain) == (5, 4, 3.0, "guam")

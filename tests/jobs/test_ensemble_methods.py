@@ -9,8 +9,13 @@ import pytest
 from jobs import analyse, command, verify
 from mlrtma_dist.config import ConfigError, build
 from mlrtma_dist.inference.state_file import write_state
-from mlrtma_dist.methods.registry import OF_ENSEMBLES
+from mlrtma_dist.methods.registry import METHODS, Need
+from mlrtma_dist.samples.sources import CasesSection
+from mlrtma_dist.samples.station_hours import Reports
 
+pytestmark = pytest.mark.slow
+
+OF_ENSEMBLES = tuple(name for name, entry in METHODS.items() if Need.MEMBERS in entry.needs)
 TIME = "2022-08-24T06:00"
 
 
@@ -36,20 +41,15 @@ def members(toy, tmp_path_factory):
     return tuple(map(str, paths))
 
 
-def asked(toy, output, **more):
-    return {
-        "domain": "toy",
-        "observations": (str(toy.observations),),
-        "time": TIME,
-        "output": str(output),
-        "variables": ("t2m",),
-    } | more
+def make_run(job, toy, output, members=(), **more):
+    """A run of a job on the toy hour with an ensemble."""
+    reports = Reports((str(toy.observations),), ensemble=members, time=(TIME,))
+    return job.Run(CasesSection("toy", reports), str(output), variables=("t2m",), **more)
 
 
 @pytest.mark.parametrize("method", OF_ENSEMBLES)
 def test_every_method_of_ensembles_makes_a_product_nearer_to_the_truth(toy, members, tmp_path, method):
-    run = analyse.Run(**asked(toy, tmp_path, ensemble=members, method=method, maps=False))
-    analysis, (product,) = analyse.make(run)
+    (analysis,), (product,) = analyse.make(make_run(analyse, toy, tmp_path, members, method=method, maps=False))
     truth = toy.world.truth.values["t2m"]
     before, after = (np.sqrt(np.mean((f["t2m"] - truth) ** 2)) for f in (analysis.first_guess, analysis.values))
     print(f"{method}: rmse {before:.2f} K of the mean, {after:.2f} K of the analysis")
@@ -61,7 +61,7 @@ def test_every_method_of_ensembles_makes_a_product_nearer_to_the_truth(toy, memb
 
 
 def test_withheld_stations_are_scored_for_each_method(toy, members, tmp_path):
-    scores = verify.make(verify.Run(**asked(toy, tmp_path, ensemble=members, method=OF_ENSEMBLES, folds=3)))
+    scores = verify.make(make_run(verify, toy, tmp_path, members, method=OF_ENSEMBLES, folds=3)).stations
     rmse = {s.method: s.rmse for s in scores if s.region == "all"}
     assert set(rmse) == {"first_guess", "nearest", *OF_ENSEMBLES}
     assert all(rmse[method] < rmse["first_guess"] for method in OF_ENSEMBLES)
@@ -69,9 +69,9 @@ def test_withheld_stations_are_scored_for_each_method(toy, members, tmp_path):
 
 @pytest.mark.parametrize("job", [analyse, verify])
 def test_a_method_of_ensembles_without_files_is_refused_before_anything_is_read(toy, tmp_path, job):
-    run = asked(toy, tmp_path, observations=["none.csv"], variables=["t2m"])
-    run["method"] = "letkf" if job is analyse else ["oi", "letkf"]
-    with pytest.raises(ConfigError, match="letkf needs an ensemble and got none: --ensemble FILE"):
+    cases = {"domain": "toy", "reports": {"observations": ["none.csv"], "time": [TIME]}}
+    run = {"cases": cases, "output": str(tmp_path), "method": "letkf" if job is analyse else ["oi", "letkf"]}
+    with pytest.raises(ConfigError, match="run.yaml: method letkf needs an ensemble: --ensemble FILE"):
         build(job.Run, run, "run.yaml")
 
 

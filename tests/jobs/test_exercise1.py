@@ -10,6 +10,8 @@ from launch import ROOT, mlrtma
 
 from mlrtma_dist.samples.store import Store
 
+pytestmark = pytest.mark.slow
+
 CHECKPOINT = "output/exercise1/unet_ci/checkpoints/best"
 UNSEEN = "output/exercise1/unseen.h5"
 

@@ -11,6 +11,8 @@ from launch import mlrtma
 
 from mlrtma_dist.samples.store import Store
 
+pytestmark = pytest.mark.slow
+
 OUTPUT = Path("output/exercise2/small")
 VARIABLES = ("h", "u", "v")
 PLANE = "name: small\ntitle: small\nprojection: plane\nspacing: 1.0\nsize: {x: 32, y: 32}\nperiodic: true\n"

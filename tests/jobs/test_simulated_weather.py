@@ -8,6 +8,8 @@ import pytest
 from jobs import command
 from mlrtma_dist.samples.store import Store
 
+pytestmark = pytest.mark.slow
+
 DOMAIN = """\
 name: tiny
 title: tiny, 40 x 32 points of 10 km

@@ -12,33 +12,31 @@ from mlrtma_dist.fields.static import load_static, make_static
 from mlrtma_dist.grid.domain import Corner, Domain, Size, load_domain
 from mlrtma_dist.observations.csv_write import write_csv
 from mlrtma_dist.observations.withhold import boxes, folds
+from mlrtma_dist.samples.sources import CasesSection
+from mlrtma_dist.samples.station_hours import Reports
+from mlrtma_dist.verification import results
 from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST, read_matches
 from mlrtma_dist.verification.outlines import MARGIN, outlines
+
+pytestmark = pytest.mark.slow
 
 TIME = "2022-08-24T06:00"
 FOLDS = 4
 COLUMNS = ["method", "variable", "region", "n", "bias", "rmse", "rmse98", "mae", "lower", "upper"]
 
 
-def make_run(toy, output, **changes) -> verify.Run:
-    given = {
-        "domain": "toy",
-        "observations": (str(toy.observations),),
-        "background": (str(toy.background),),
-        "time": TIME,
-        "output": str(output),
-        "method": ("threedvar",),
-        "folds": FOLDS,
-        "variables": ("t2m", "visibility"),
-    }
-    return verify.Run(**(given | changes))
+def make_run(toy, output, *, observations: Path | None = None, background: bool = True, **changes) -> verify.Run:
+    files = (str(observations or toy.observations),)
+    reports = Reports(files, background=(str(toy.background),) if background else (), time=(TIME,))
+    standard = {"method": ("threedvar",), "folds": FOLDS, "variables": ("t2m", "visibility")}
+    return verify.Run(CasesSection("toy", reports), str(output), **(standard | changes))
 
 
 @pytest.fixture(scope="module")
 def verified(toy, tmp_path_factory):
     """The folder of one verification, and its scores."""
     folder = tmp_path_factory.mktemp("verify")
-    return folder, verify.make(make_run(toy, folder))
+    return folder, verify.make(make_run(toy, folder)).stations
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -49,9 +47,9 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 def test_the_table_of_scores_has_the_promised_columns(verified):
     header = (verified[0] / "scores.csv").read_text(encoding="utf-8").splitlines()[0]
     assert header.split(",") == COLUMNS
-    found = {(r["method"], r["variable"]) for r in rows_of(verified[0] / "scores.csv") if r["region"] == "all"}
+    scored = {(r["method"], r["variable"]) for r in rows_of(verified[0] / "scores.csv") if r["region"] == "all"}
     methods = (FIRST_GUESS, NEAREST, "threedvar")
-    assert found == {(m, v) for m in methods for v in ("t2m", "visibility")}
+    assert scored == {(m, v) for m in methods for v in ("t2m", "visibility")}
 
 
 def test_every_station_is_withheld_exactly_once_by_the_hash_of_its_name(toy, verified):
@@ -93,7 +91,7 @@ def test_the_first_guess_at_withheld_stations_is_the_background_there(toy, verif
 
 
 def test_the_same_run_gives_the_same_files(toy, verified, tmp_path, monkeypatch):
-    monkeypatch.setattr(verify, "write_report", lambda path, **content: None)  # it carries the time of its making
+    monkeypatch.setattr(results, "write_report", lambda path, **content: None)  # it carries the time of its making
     verify.make(make_run(toy, tmp_path))
     for name in ("scores.csv", "matches.csv"):
         assert (tmp_path / name).read_bytes() == (verified[0] / name).read_bytes()
@@ -120,12 +118,11 @@ def test_whole_boxes_are_withheld_together(toy, tmp_path):
 def test_a_single_station_is_compared_with_climatology_and_has_no_interval(toy, tmp_path):
     one = toy.world.observations.of("t2m")
     write_csv(tmp_path / "one.csv", one[one.station == one.station[0]])
-    one = (str(tmp_path / "one.csv"),)
-    scores = verify.make(make_run(toy, tmp_path, observations=one, background=(), variables=("t2m",)))
-    rows = {s.method: s for s in scores if s.region == "all"}
-    made, guess = rows["threedvar"], rows[FIRST_GUESS]
-    assert made.n == 1 and made.rmse == guess.rmse == abs(made.bias)
-    assert np.isnan([made.lower, made.upper]).all()
+    run = make_run(toy, tmp_path, observations=tmp_path / "one.csv", background=False, variables=("t2m",))
+    rows = {s.method: s for s in verify.make(run).stations if s.region == "all"}
+    analysis, guess = rows["threedvar"], rows[FIRST_GUESS]
+    assert analysis.n == 1 and analysis.rmse == guess.rmse == abs(analysis.bias)
+    assert np.isnan([analysis.lower, analysis.upper]).all()
     assert (tmp_path / "report.html").is_file()
 
 
@@ -141,9 +138,9 @@ def test_nothing_to_verify_ends_with_3_and_says_what_to_check(toy, tmp_path, cap
     words = [word for key, value in short.items() for word in (f"--{key}", str(value))]
     assert command.main(["verify", *words, "--set", "variables=[t2m]"]) == 3
     assert not (tmp_path / "output").exists()
-    told = capsys.readouterr()
-    assert "no report of t2m on toy within 30 minutes of 2022-08-25T06:00:00 can be verified" in told.err
-    assert "--time" in told.err and not told.out
+    printed = capsys.readouterr()
+    assert "no report of t2m on toy within 30 minutes of 2022-08-25T06:00:00 can be verified" in printed.err
+    assert "--time" in printed.err and not printed.out
 
 
 @pytest.mark.parametrize(
@@ -180,17 +177,12 @@ def test_the_coasts_of_a_real_domain_stand_in_the_report(tmp_path, monkeypatch):
         for i, (a, b, c) in enumerate(generator.uniform(0, 1, (30, 3)))
     ]
     (folder / "o.csv").write_text("network,station,time,latitude,longitude,elevation,t2m\n" + "\n".join(lines))
-    run = {
-        "domain": str(folder / "region.yaml"),
-        "observations": (str(folder / "o.csv"),),
-        "folds": 2,
-        "variables": ("t2m",),
-        "method": ("nearest",),
-    }
-    coasts = outlines(load_static(load_domain(run["domain"])))
+    cases = CasesSection(str(folder / "region.yaml"), Reports((str(folder / "o.csv"),)))
+    run = verify.Run(cases, str(folder / "output"), folds=2, variables=("t2m",), method=("nearest",))
+    coasts = outlines(load_static(load_domain(cases.domain)))
     pages = []
     for lines in (coasts, []):
-        monkeypatch.setattr(verify, "outlines", lambda static, lines=lines: lines)
-        verify.make(verify.Run(**run, output=str(folder / "output")))
+        monkeypatch.setattr(results, "outlines", lambda static, lines=lines: lines)
+        verify.make(run)
         pages.append((folder / "output" / "report.html").read_text(encoding="utf-8").count("<path"))
     assert len(coasts) > 3 and pages[0] >= pages[1] + len(coasts) / 2  # some lie in the margin beyond the map's edge

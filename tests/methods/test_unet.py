@@ -63,12 +63,14 @@ def scores(data):
     return float(believed) ** 0.5, float(learnt) ** 0.5, np.mean(best) ** 0.5
 
 
+@pytest.mark.slow
 def test_a_short_training_comes_near_the_exact_limit_on_unseen_cases(scores):
     background, learnt, bayes = scores
     assert learnt <= 1.6 * bayes  # interpolation with the background covariance only is at 2.0
     assert learnt < 0.5 * background
 
 
+@pytest.mark.slow
 def test_no_network_passes_the_exact_limit(scores):
     # 32 cases share their sampling error with the limit: the difference alone counts
     assert scores[1] > scores[2]
@@ -107,6 +109,7 @@ def test_the_first_weights_are_a_function_of_the_seed_alone():
     assert not torch.equal(first["unet.stem.weight"], other["unet.stem.weight"])
 
 
+@pytest.mark.slow
 def test_four_tiles_give_output_loss_and_gradients_of_one():
     found = launch(str(Path(__file__).parent / "kernels" / "folded"), 4)
     assert set(found) == {"periodic", "odd", "no background"}

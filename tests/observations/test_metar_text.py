@@ -185,7 +185,7 @@ def test_flipped_bytes_give_a_table_or_a_named_error(real_file, places):
         for place in random.integers(0, len(damaged), 3000):
             damaged[place] = random.integers(256)
         table = read_metar_text(bytes(damaged), "metar_20190701.txt", stations=places)
-        assert 0 < len(table) and not np.isinf(table.value).any(), f"seed {seed}"
+        assert len(table) > 0 and not np.isinf(table.value).any(), f"seed {seed}"
     noise = random.bytes(20_000)
     with pytest.raises(InputError, match="expected METAR reports"):
         read_metar_text(noise, "metar_20190701.txt", stations=places)

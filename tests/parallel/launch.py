@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-KERNELS = Path(__file__).resolve().parent / "kernels"
+HERE = Path(__file__).resolve().parent
+KERNELS = HERE / "kernels"
 START = "import sys; from jobs.command import main; sys.exit(main())"  # the command itself
 
 
@@ -34,7 +35,7 @@ def start_ranks(kernel: str, ranks: int, *arguments, timeout: float = 300.0, env
         command = [launcher, "--oversubscribe", "--bind-to", "none", "-n", str(ranks), *command]
     settings = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), str(HERE), os.environ.get("PYTHONPATH")])),
         "OMP_NUM_THREADS": "1",
         # Keep freed memory: handing it back and asking again costs a sixth of a step at these sizes.
         "MALLOC_MMAP_THRESHOLD_": "1000000000",

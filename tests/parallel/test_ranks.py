@@ -14,6 +14,8 @@ from mlrtma_dist.parallel.address import interface_towards, interfaces, own_addr
 from mlrtma_dist.parallel.mesh import Mesh, MeshError
 from mlrtma_dist.parallel.ranks import Ranks, RanksError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def nobody_else(monkeypatch):

@@ -5,6 +5,8 @@ import random
 import pytest
 from launch import launch
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def found():

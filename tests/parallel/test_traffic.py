@@ -6,6 +6,8 @@ from launch import launch
 from mlrtma_dist.parallel.interconnect import Interconnect, Link
 from mlrtma_dist.parallel.traffic import Collective, Round
 
+pytestmark = pytest.mark.slow
+
 WITHIN, BETWEEN = Link(1.0, 100.0), Link(10.0, 20.0)
 WIRES = Interconnect(WITHIN, BETWEEN, 4)
 

@@ -34,18 +34,21 @@ def built(tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "1"])
 def test_any_ranks_make_the_store_of_one(built, layout):
     assert built[layout]["ranks"] == LAYOUTS[layout][0]
     assert built[layout]["hash"] == built["1"]["hash"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "1"])
 def test_tiles_read_the_parts_of_the_whole_sample_under_every_symmetry(built, layout):
     np.testing.assert_allclose(built[layout]["inputs"], built["1"]["inputs"], atol=1e-6)
     np.testing.assert_allclose(built[layout]["target"], built["1"]["target"], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "1"])
 def test_statistics_of_any_ranks_are_those_of_one(built, layout):
     np.testing.assert_allclose(built[layout]["statistics"], built["1"]["statistics"], rtol=1e-12)
@@ -102,6 +105,7 @@ def test_cells_are_half_open_and_wrap_where_the_domain_does():
         cell_of(np.array([[1.0, 1.0], [-0.6, 3.0]]), (4, 4), False)
 
 
+@pytest.mark.slow
 def test_fields_wrap_on_a_periodic_domain(built, tmp_path):
     values = np.arange(48.0).reshape(6, 8)
     with Ranks.start(device="cpu") as world:

@@ -5,6 +5,8 @@ import re
 import pytest
 from launch import launch
 
+pytestmark = pytest.mark.slow
+
 KERNEL = "../../training/kernels/equality"
 CASES = [
     (name, stage, mesh)

@@ -18,6 +18,8 @@ from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
 from mlrtma_dist.training.metrics import read
 from mlrtma_dist.weights.checkpoint import Checkpoint
 
+pytestmark = pytest.mark.slow
+
 STEPS = 40
 FIRST = "the first case to validate with"
 CONFIG = f"""

@@ -1,6 +1,7 @@
 """What a step is counted to do: operators against PyTorch's own count, gradients and weights against DeepSpeed's."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from mlrtma_dist.parallel.interconnect import Interconnect, Link
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.training import memory, work
-from mlrtma_dist.training.layouts import Machine, Planner, Training, largest_tile, meshes
+from mlrtma_dist.training.layouts import ModelledMachine, PlannedTraining, Planner, largest_tile, meshes
 from mlrtma_dist.training.operators import Operators, Processor
 
 NOTHING = Link(1e-30, 1e30)
@@ -22,8 +23,8 @@ NOTHING = Link(1e-30, 1e30)
 
 def planner_of(memory=1e12, link=NOTHING, domain=(64, 96), batch=4, call=1e-30, micro_batch=1):
     method = UNetMethod(UNetSettings(widths=(8, 8), groups=2))
-    machine = Machine(Processor(1e9, 1e30, call), memory, Interconnect(link, link, 4))
-    return Planner(Training(method, domain, "test", (3, 1), batch, micro_batch, {}), machine)
+    machine = ModelledMachine(Processor(1e9, 1e30, call), memory, Interconnect(link, link, 4))
+    return Planner(PlannedTraining(method, domain, "test", (3, 1), batch, micro_batch, {}), machine)
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,7 @@ def traffic(pytestconfig):
     return launch(str(kernel), 4, timeout=240)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bf16", [False, True])
 @pytest.mark.parametrize("stage", [0, 1, 2, 3])
 def test_gradients_and_weights_counted_are_what_deepspeed_hands_to_torch(traffic, stage, bf16):
@@ -40,7 +42,7 @@ def test_gradients_and_weights_counted_are_what_deepspeed_hands_to_torch(traffic
         Counter(
             (kind, size)
             for kind, size in traffic[side][f"{stage} {bf16}"]
-            if stage == 3 and (kind != "sum") or size > 8
+            if (stage == 3 and (kind != "sum")) or size > 8
         )
         for side in ("real", "counted")
     )
@@ -146,3 +148,14 @@ def test_the_fastest_layout_comes_first_and_the_lower_stage_among_equals():
 def test_every_share_between_samples_and_tiles_is_tried_with_tiles_near_squares():
     assert set(meshes(16, 4, (100, 100))) == {Mesh(1, 4, 4), Mesh(2, 2, 4), Mesh(4, 2, 2)}
     assert list(meshes(4, 1, (400, 100))) == [Mesh(1, 4, 1)]
+
+
+def test_a_step_waits_for_reading_only_where_reading_takes_longer_than_all_else():
+    plan = planner_of()
+    stored = replace(plan.training, stored=2)
+    slow, fast = (Planner(stored, replace(plan.machine, read_bandwidth=rate)) for rate in (1e3, 1e15))
+    layouts = [each.predict(Mesh(), 0, each.training.batch) for each in (slow, fast)]
+    rows, columns = slow.training.domain
+    assert layouts[0].read == pytest.approx(4 * 2 * slow.training.batch * rows * columns / 1e3)
+    assert layouts[0].step == layouts[0].read
+    assert layouts[1].step == layouts[1].compute + layouts[1].tiles + layouts[1].engine

@@ -197,6 +197,6 @@ def test_scores_are_written_in_the_documented_order_of_columns(tmp_path):
     write_scores(tmp_path / "scores.csv", score_table(of_errors(np.array([3.0, -4.0]))))
     with open(tmp_path / "scores.csv", newline="") as file:
         header, first, *_ = csv.reader(file)
-    assert header == "method variable region n bias rmse rmse98 mae lower upper".split()
+    assert header == ["method", "variable", "region", "n", "bias", "rmse", "rmse98", "mae", "lower", "upper"]
     assert first[:4] == ["oi", "t2m", "all", "2"] and float(first[5]) == pytest.approx(np.sqrt(12.5))
     assert first[8:] == ["nan", "nan"]

@@ -73,7 +73,7 @@ def main():
                 run(network, here, "cpu")
                 real = list(log)
                 count = Counting.among(4, world.rank)
-                run(copy.deepcopy(network).to("meta"), Tiled(here.tile, count, here.hide_from), "meta")
+                run(copy.deepcopy(network).to("meta"), Tiled(here.tile, count), "meta")
                 counted = [words(item) for item in count.log]
                 found[f"{name} {table}"] = collect(world, {"real": real, "counted": counted})
         if world.rank == 0:

@@ -11,7 +11,7 @@ from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.nn.unet import UNet, UNetConfig
 from mlrtma_dist.parallel.mesh import make_groups
 from mlrtma_dist.training.engine import Engine
-from mlrtma_dist.training.loop import Plan, Training
+from mlrtma_dist.training.loop import Plan, TrainingLoop
 from mlrtma_dist.training.order import batches_from
 from mlrtma_dist.training.schedule import Schedule
 from mlrtma_dist.weights.manifest import Run
@@ -82,7 +82,7 @@ def training_of(world, settings, schedule, folder=None, *, spoil=None, validatio
     data = replace(data, spoil=spoil)
     indices = np.array([i for i in range(CASES) if i not in validation])
     plan = Plan(schedule, indices, np.array(validation, int), world.mesh.data, world.coordinates[0], folder, ORIGIN)
-    return Training(engine, data, plan, score)
+    return TrainingLoop(engine, data, plan, score)
 
 
 def plain_losses(optimizer, schedule=SCHEDULE, clip=0.0):

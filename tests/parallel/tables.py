@@ -1,8 +1,11 @@
 """What the kernels share: tables of tiles on the first ranks of a job, and how to compare a tile with the whole."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
 import torch.distributed as dist
 
+from mlrtma_dist.parallel.memory import Meeting, MemoryTransport
 from mlrtma_dist.parallel.neighbourhood import Tiled
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.parallel.transport import Transport
@@ -19,16 +22,53 @@ class Tables:
         self.transport = transport
 
     def tiled(self, domain, table, align=1, periodic=(False, False)):
-        """The tile of this rank, or None where the table has fewer tiles than the job ranks.
-
-        Tiles cut in x hide their rims behind convolutions, others wait for them, so that both ways are checked.
-        """
+        """The tile of this rank, or None where the table has fewer tiles than the job ranks."""
         count = table[0] * table[1]
         if self.rank >= count:
             return None
         tile = Tile.split(domain, table, divmod(self.rank, table[1]), align, periodic, "test")
         transport = self.transport(self.groups[count], tuple(range(count)), self.rank)
-        return Tiled(tile, transport, hide_from=0 if table[1] > 1 else 10**9)
+        return Tiled(tile, transport)
+
+
+class MemoryTables:
+    """The same for threads of one process: the tiles of a thread among ``size`` of them."""
+
+    def __init__(self, rank, meetings, transport=MemoryTransport.of):
+        self.rank, self.meetings, self.transport = rank, meetings, transport
+
+    def tiled(self, domain, table, align=1, periodic=(False, False)):
+        """The tile of this thread, or None where the table has fewer tiles than there are threads."""
+        count = table[0] * table[1]
+        if self.rank >= count:
+            return None
+        tile = Tile.split(domain, table, divmod(self.rank, table[1]), align, periodic, "test")
+        return Tiled(tile, self.transport(self.meetings[count], self.rank))
+
+
+def in_threads(work, size=4):
+    """Results of ``work(rank, meetings)`` of every thread, by rank; ``meetings`` are those of 2 to ``size`` tiles."""
+    meetings = {count: Meeting(count) for count in range(2, size + 1)}
+
+    def run(rank):
+        try:
+            return work(rank, meetings)
+        except BaseException:
+            for meeting in meetings.values():
+                meeting.abort()
+            raise
+
+    with ThreadPoolExecutor(size) as threads:
+        return list(threads.map(run, range(size)))
+
+
+def joined(results):
+    """Every named number's largest value over the results of all threads."""
+    largest = {}
+    for each in results:
+        for name, value in each.items():
+            largest[name] = max(value, largest.get(name, 0.0))
+    return largest
 
 
 def cut(whole, box, domain):
