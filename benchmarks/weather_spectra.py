@@ -1,6 +1,6 @@
 """Claim: simulated worlds have the spectra of real fields and the statistics of real stations.
 
-    python benchmarks/weather_spectra.py [--figure docs/images/twin_spectra.png] [--seeds 2]
+    python benchmarks/weather_spectra.py [--figure docs/images/weather_spectra.png] [--seeds 2]
 
 Fields: 2 m temperature and wind of HRRR (3 km, Idaho), AROME-Arctic (2.5 km, coast) and the National Blend (2.5 km,
 CONUS) beside twins on the same grid, over the same terrain, at the same times. Power spectra along rows and columns,
@@ -208,7 +208,7 @@ def compare_stations(root: pathlib.Path, axes) -> list[float]:
 def main() -> None:
     """Print and draw fields and stations; the median ratio of variance is last."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--figure", default="docs/images/twin_spectra.png", help="PNG file to write")
+    parser.add_argument("--figure", default="docs/images/weather_spectra.png", help="PNG file to write")
     parser.add_argument("--seeds", type=int, default=2, help="twins of every real field")
     options = parser.parse_args()
     root = pathlib.Path(expand("${MLRTMA_REAL_DATA}"))
