@@ -5,8 +5,6 @@ import random
 import pytest
 from launch import launch
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def found():

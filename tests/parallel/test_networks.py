@@ -5,8 +5,6 @@ import random
 import pytest
 from launch import launch
 
-pytestmark = pytest.mark.slow
-
 LIMITS = {"float32": 1e-5, "float64": 1e-10}
 MEASURES = {
     "float32": ("output", "input gradient", "all weights"),
