@@ -1,9 +1,11 @@
 """Fixtures of every room: real files, random numbers, the simulated hour of the demonstration."""
 
 import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -23,6 +25,17 @@ from mlrtma_dist.observations.csv_write import write_csv
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.samples.judgement import Judge
 from mlrtma_dist.simulation.simulated_hour import SimulatedHour, simulate_hour
+
+# Random numbers are the same in each run; another MLRTMA_TEST_SEED gives others to every test.
+BASE_SEED = int(os.environ.get("MLRTMA_TEST_SEED", "0"))
+hypothesis.settings.register_profile("fixed", derandomize=True, print_blob=True)
+hypothesis.settings.register_profile("fresh", derandomize=False, print_blob=True)
+hypothesis.settings.load_profile("fresh" if BASE_SEED else "fixed")
+
+
+def pytest_report_header() -> str:
+    """The line by which a run can be repeated."""
+    return f"seed of random numbers: MLRTMA_TEST_SEED={BASE_SEED}"
 
 
 @dataclass(frozen=True)
@@ -92,10 +105,16 @@ def real_data() -> Path:
 
 
 @pytest.fixture
-def generator(request):
-    """Random numbers of a fresh seed, which is printed: a failure can be repeated."""
-    seed = int(np.random.SeedSequence().entropy % 2**32)
-    print(f"{request.node.name}: seed {seed}")
+def seed(request) -> int:
+    """A test's own seed, of its name and of ``MLRTMA_TEST_SEED``; printed where the test fails."""
+    number = zlib.crc32(f"{BASE_SEED} {request.node.name}".encode())
+    print(f"{request.node.name}: seed {number}")
+    return number
+
+
+@pytest.fixture
+def generator(seed) -> np.random.Generator:
+    """Random numbers of the test's own seed."""
     return np.random.default_rng(seed)
 
 

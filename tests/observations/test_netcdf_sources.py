@@ -158,9 +158,8 @@ def test_a_file_cut_anywhere_is_an_error_that_names_it(real_file, parts, read):
 
 
 @pytest.mark.parametrize(("parts", "read"), [(MADIS, read_madis), (SAO, read_sao)])
-def test_flipped_bytes_give_a_table_or_a_named_error(real_file, parts, read):
+def test_flipped_bytes_give_a_table_or_a_named_error(real_file, parts, read, seed):
     data = read_unpacked(real_file(*parts))
-    seed = np.random.SeedSequence().entropy % 2**32
     random = np.random.default_rng(seed)
     outcomes = {"read": 0, "refused": 0}
     for trial in range(30):

@@ -140,10 +140,8 @@ def short_gdas(gdas_bytes) -> bytes:
     return gdas_bytes[:start]
 
 
-def test_flipped_bytes_in_a_real_file_give_an_error_or_touch_few_rows(short_gdas):
+def test_flipped_bytes_in_a_real_file_give_an_error_or_touch_few_rows(short_gdas, seed):
     """A flip in section 4 that no reader can notice changes the rows of one subset, not of its neighbours."""
-    seed = np.random.SeedSequence().entropy
-    print("seed", seed)
     random = np.random.default_rng(seed)
     intact = read_prepbufr(short_gdas, "gdas")
     tables_end = short_gdas.index(b"BUFR", 50000)
@@ -173,9 +171,7 @@ def test_flipped_bytes_in_a_real_file_give_an_error_or_touch_few_rows(short_gdas
             assert len(strange) <= 20, (seed, trial, at)
 
 
-def test_a_real_file_cut_anywhere_is_an_error(short_gdas):
-    seed = np.random.SeedSequence().entropy
-    print("seed", seed)
+def test_a_real_file_cut_anywhere_is_an_error(short_gdas, seed):
     last = short_gdas.rindex(b"BUFR")
     for length in np.random.default_rng(seed).integers(last + 1, len(short_gdas.rstrip(b"\0")), 10):
         with pytest.raises(BufrError, match="gdas: "):

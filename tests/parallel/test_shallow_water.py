@@ -1,18 +1,15 @@
 """Shallow water on 2, 3 and 4 uneven tiles, beside the undivided domain. One job checks all."""
 
-import random
-
 import pytest
 from launch import launch
 
 pytestmark = pytest.mark.slow
+SEED = 20220824
 
 
 @pytest.fixture(scope="module")
 def found():
-    seed = random.SystemRandom().randrange(10**6)
-    print(f"seed {seed}")
-    return launch("shallow_water", 4, seed, timeout=300.0)
+    return launch("shallow_water", 4, SEED, timeout=300.0)
 
 
 def above(values, limit):
