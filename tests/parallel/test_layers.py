@@ -10,7 +10,6 @@ from launch import launch
 from layer_checks import check_adjoints, check_layers, check_rims, check_stations
 from tables import MemoryTables, in_threads, joined
 
-<<<<<<< HEAD
 from mlrtma_dist.grid.box import cell_of
 from mlrtma_dist.nn.neighbourhood import Rim
 from mlrtma_dist.nn.points import owned
@@ -18,14 +17,6 @@ from mlrtma_dist.parallel.memory import run_tiles
 from mlrtma_dist.parallel.tile import Tile, TileError
 
 SEED = 20220824
-=======
-
-@pytest.fixture(scope="module")
-def found():
-    seed = random.SystemRandom().randrange(10**6)
-    print(f"seed {seed}")
-    return launch("layers", 4, seed)
->>>>>>> infra
 
 
 def above(values, limit):

@@ -12,10 +12,7 @@ from mlrtma_dist.parallel.memory import run_tiles
 
 SEED = 20220824
 
-<<<<<<< HEAD
 
-=======
->>>>>>> infra
 LIMITS = {"float32": 1e-5, "float64": 1e-10}
 MEASURES = {
     "float32": ("output", "input gradient", "all weights"),

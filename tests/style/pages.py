@@ -1,4 +1,4 @@
-"""The pages of the documentation, read for tests: code blocks, links, anchors; and a copy of the tree to try them in."""
+"""The pages of the documentation, read for tests: code blocks, links, anchors; and a copy of the tree to try them."""
 
 import os
 import re
