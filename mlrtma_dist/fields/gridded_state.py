@@ -83,7 +83,7 @@ def _nothing(paths, time, codes) -> str:
     if not fields:
         return (
             f"{_listed(paths)}: holds none of the variables {', '.join(VARIABLES)} by codes that are known: "
-            "say what its codes mean (--set codes={...}, docs/observations.md)"
+            "say what its codes mean (--set cases.reports.codes={...}, docs/observations.md)"
         )
     known = [f.valid_time for f in fields if not np.isnat(f.valid_time)]
     if not known:
@@ -144,7 +144,7 @@ def _believable(field: GridField, mixed: np.ndarray) -> np.ndarray:
         raise BackgroundError(
             f"{field.source}: expected {field.name} from {low:g} to {high:g} {VARIABLES[field.name].unit}, every value"
             f" is outside, from {np.nanmin(field.values):g} to {np.nanmax(field.values):g}: correct its unit, or say"
-            " what it is (--set codes={...}, docs/observations.md)"
+            " what it is (--set cases.reports.codes={...}, docs/observations.md)"
         )
     return mixed
 

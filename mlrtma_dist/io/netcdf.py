@@ -81,7 +81,7 @@ def _choose(dataset, path, names: Collection[str] | None, codes: tuple[FieldCode
             variables = [chosen.variable.name for chosen in several]
             raise NetcdfError(
                 f"{path}: expected one variable for {name}, got {', '.join(variables)}, which say the"
-                f" same of themselves: choose one, --set codes={{{variables[0]}: {name}}}"
+                f" same of themselves: choose one, --set cases.reports.codes={{{variables[0]}: {name}}}"
             )
     return [chosen for several in candidates.values() for chosen in several]
 

@@ -169,7 +169,7 @@ def _shipped_mapping(data: bytes, path: Path) -> dict:
         raise TableError(
             f"{path.name}: row 1: no shipped mapping fits the columns {', '.join(sorted(header))[:500]}"
             f" ({'; '.join(tried)}). Declare one in a YAML file (station, time, latitude, longitude: {{column: NAME}};"
-            " variables: {t2m: {column: NAME, unit: degC}}) and name it: --set mapping=FILE.yaml;"
+            " variables: {t2m: {column: NAME, unit: degC}}) and name it: --set cases.reports.mapping=FILE.yaml;"
             " configs/observations/generic_csv.yaml is an example."
         )
     return best

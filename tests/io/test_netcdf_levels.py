@@ -83,7 +83,7 @@ def test_a_days_maximum_is_not_the_temperature_of_an_hour(writer):
 def test_two_variables_that_say_the_same_are_an_error_and_a_choice_ends_it(writer):
     writer.field("skin", 300.0, standard_name="air_temperature", units="K")
     writer.field("air", 280.0, standard_name="air_temperature", units="K")
-    with pytest.raises(NetcdfError, match=r"one variable for t2m, got skin, air.*--set codes="):
+    with pytest.raises(NetcdfError, match=r"one variable for t2m, got skin, air.*--set cases.reports.codes="):
         values_of(writer)
     assert values_of(writer, {"air": "t2m"}) == {"t2m": 280.0}
 

@@ -1,4 +1,4 @@
-"""The pages of the documentation, read for tests: code blocks, links, anchors; and a copy of the tree to try them."""
+"""The pages of the documentation, read for tests: their code blocks, and a copy of the tree to try them in."""
 
 import os
 import re

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pages import Copy, blocks
 
+pytestmark = pytest.mark.slow  # a minute: every command starts an interpreter
 SHORT = 45  # lines of the method of docs/adding_a_method.md
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+import tree
 
 ROOT = pathlib.Path(__file__).parents[2]
 PACKAGES = ("mlrtma_dist", "hpc", "jobs")
@@ -17,6 +18,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 EVERY = [*SOURCES, *TESTS, *sorted((ROOT / "benchmarks").rglob("*.py")), ROOT / "setup.py"]
 
 LONGEST_FILE, LONGEST_FUNCTION, LONGEST_JOB = 300, 60, 150  # lines
+LONGEST_README = 900  # words
 VAGUE = {"utils", "util", "helpers", "helper", "misc", "common", "tools", "stuff"}
 
 # Who may import what directly: module -> the folders and files that may, relative to the root.
@@ -205,11 +207,9 @@ def test_every_folder_of_configs_holds_a_configuration():
     assert folders and not [name_of(p) for p in folders if not list(p.glob("*.yaml"))]
 
 
-def test_the_tree_in_the_readme_names_every_file_of_the_packages():
-    readme = ROOT / "README.md"
-    assert readme.is_file(), "README.md is missing"
-    trees = re.findall(r"```text\n(.*?)```", readme.read_text(encoding="utf-8"), flags=re.DOTALL)
-    words = set(re.findall(r"[\w.]+", "\n".join(trees)))
-    files = {p.name for p in SOURCES if p.name != "__init__.py"}
-    folders = {p.parent.name for p in SOURCES}
-    assert not sorted((files | folders) - words)
+def test_the_page_of_the_tree_is_up_to_date():
+    assert tree.PAGE.read_text(encoding="utf-8") == tree.tree(), "renew it: python tests/style/tree.py"
+
+
+def test_the_readme_has_at_most_900_words():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= LONGEST_README

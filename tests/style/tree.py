@@ -44,7 +44,7 @@ ROOTS = ("jobs", "hpc", "mlrtma_dist", "configs", "benchmarks", "tests", "docs")
 SUFFIXES = (".py", ".yaml", ".sbatch", ".sh", ".md")
 HEADING = """# The tree
 
-Every file with the first line of its docstring, written by `python tests/style/tree.py`; a test compares it.
+Every file with the first line of its docstring. `python tests/style/tree.py` writes this page, and a test compares it.
 
 """
 
