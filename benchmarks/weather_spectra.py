@@ -3,11 +3,11 @@
     python benchmarks/weather_spectra.py [--figure docs/images/weather_spectra.png] [--seeds 2]
 
 Fields: 2 m temperature and wind of HRRR (3 km, Idaho), AROME-Arctic (2.5 km, coast) and the National Blend (2.5 km,
-CONUS) beside twins on the same grid, over the same terrain, at the same times. Power spectra along rows and columns,
-each line detrended and under a Hann window (scipy), averaged. Printed are slopes p of k^-p and the ratio of variances,
-twin over real, in bands of wavelength.
+CONUS) beside simulated weather on the same grid, over the same terrain, at the same times. Power spectra along rows
+and columns, each line detrended and under a Hann window (scipy), averaged. Printed are slopes p of k^-p and the ratio of
+variances, simulated over real, in bands of wavelength.
 
-Stations: surface airways observations (SAO) of 1995-03-18 over CONUS beside the reports of twins from the same stations
+Stations: surface airways observations (SAO) of 1995-03-18 over CONUS beside simulated reports of the same stations
 at the same hours: standard deviation by variable and hour, and the correlation against distance of temperatures less
 their regression on place and height.
 """
@@ -74,8 +74,8 @@ def real_cases(root: pathlib.Path) -> list[Case]:
     return cases
 
 
-def twin_of(case: Case, seeds: int) -> dict[str, list[np.ndarray]]:
-    """Fields of twins at the case's times, of several seeds."""
+def simulated_like(case: Case, seeds: int) -> dict[str, list[np.ndarray]]:
+    """Simulated fields at the case's times, of several seeds."""
     made = {name: [] for name in case.fields}
     for seed in range(1, seeds + 1):
         for time in case.times:
@@ -111,18 +111,18 @@ def in_band(k: np.ndarray, power: np.ndarray, band: tuple[float, float]) -> tupl
 
 def compare_fields(case: Case, seeds: int, axes) -> list[float]:
     """Print a case's table, draw it, and return the ratios of variance."""
-    twin, spacing, ratios = twin_of(case, seeds), case.static.domain.spacing_metres, []
+    simulated, spacing, ratios = simulated_like(case, seeds), case.static.domain.spacing_metres, []
     for name, parts in {"t2m": ("t2m",), "wind": ("u10", "v10")}.items():
         if parts[0] not in case.fields:
             continue
         spectra = {}
-        for kind, source in (("real", case.fields), ("twin", twin)):
+        for kind, source in (("real", case.fields), ("simulated", simulated)):
             each = [spectrum(source[part], spacing) for part in parts]
             spectra[kind] = each[0][0], sum(power for _, power in each)
         for band in BANDS:
             if band[1] > 0.7 * max(case.static.domain.shape) * spacing:
                 continue
-            (one, real), (other, made) = (in_band(*spectra[kind], band) for kind in ("real", "twin"))
+            (one, real), (other, made) = (in_band(*spectra[kind], band) for kind in ("real", "simulated"))
             ratios.append(made / real)
             print(
                 f"{case.name:<14}{name:<6}{band[0] / 1e3:>5.0f} to {band[1] / 1e3:<4.0f} km"
@@ -130,7 +130,13 @@ def compare_fields(case: Case, seeds: int, axes) -> list[float]:
             )
         axis = axes[0 if name == "t2m" else 1]
         colour = axis.loglog(1e-3 / spectra["real"][0], spectra["real"][1], label=case.name)[0].get_color()
-        axis.loglog(1e-3 / spectra["twin"][0], spectra["twin"][1], "--", color=colour, label=f"twin of {case.name}")
+        axis.loglog(
+            1e-3 / spectra["simulated"][0],
+            spectra["simulated"][1],
+            "--",
+            color=colour,
+            label=f"simulated, as {case.name}",
+        )
     return ratios
 
 
@@ -164,28 +170,28 @@ def correlation(tables: list[Observations]) -> tuple[np.ndarray, float]:
 
 
 def station_tables(root: pathlib.Path) -> tuple[list[Observations], list[Observations]]:
-    """Real reports of the hours, and those of a twin's same stations, both on land and without impossible values."""
+    """Real reports of the hours, and simulated ones of these stations, both on land and without impossible values."""
     fine = load_domain("conus")
     coarse = replace(fine, size=Size(fine.size.x // COARSE, fine.size.y // COARSE), spacing=COARSE * fine.spacing)
-    static, real, twin = load_static(coarse), [], []
+    static, real, simulated = load_static(coarse), [], []
     for hour in HOURS:
         table = read_observations(root / "sao" / f"950318{hour:02d}_sao.cdf")
         table = table[table.good & coarse.contains(table.latitude, table.longitude)]
         sites = observed_sites(static, table)
         time = np.datetime64("1995-03-18T00:00:00") + np.timedelta64(hour, "h")
         real.append(table)
-        twin.append(simulate_hour(static, time, seed=1, stations=sites).observations)
-    return real, twin
+        simulated.append(simulate_hour(static, time, seed=1, stations=sites).observations)
+    return real, simulated
 
 
 def compare_stations(root: pathlib.Path, axes) -> list[float]:
     """Print and draw the stations' statistics; the ratios of standard deviation."""
-    real, twin = station_tables(root)
+    real, simulated = station_tables(root)
     ratios = []
-    print(f"\n{'stations':<12}{'hour':>5}{'SAO mean':>12}{'twin':>9}{'SAO std':>12}{'twin':>9}{'ratio':>8}")
-    for name, known in VARIABLES.items():
-        for hour, one, other in zip(HOURS, real, twin, strict=True):
-            values = [np.asarray(known.to_analysis(t.of(name).value)) for t in (one, other)]
+    print(f"\n{'stations':<12}{'hour':>5}{'SAO mean':>12}{'simulated':>10}{'SAO std':>12}{'simulated':>10}{'ratio':>8}")
+    for name, variable in VARIABLES.items():
+        for hour, one, other in zip(HOURS, real, simulated, strict=True):
+            values = [np.asarray(variable.to_analysis(t.of(name).value)) for t in (one, other)]
             if min(map(len, values)) < 100:
                 continue
             spread = [0.7413 * float(np.subtract(*np.percentile(v, [75, 25]))) for v in values]
@@ -195,13 +201,13 @@ def compare_stations(root: pathlib.Path, axes) -> list[float]:
                 f"{name:<12}{hour:>5}{np.median(values[0]):>12.2f}{np.median(values[1]):>9.2f}"
                 f"{spread[0]:>12.2f}{spread[1]:>9.2f}{ratios[-1]:>8.2f}"
             )
-    found, deviation = zip(*(correlation(tables) for tables in (real, twin)), strict=True)
+    correlations, deviation = zip(*(correlation(tables) for tables in (real, simulated)), strict=True)
     middle = 0.5 * (DISTANCES[1:] + DISTANCES[:-1])
-    print(f"\n{'distance km':<14}{'SAO':>9}{'twin':>9}  (deviation {deviation[0]:.2f} and {deviation[1]:.2f} K)")
-    for distance, one, other in zip(middle, *found, strict=True):
+    print(f"\n{'distance km':<14}{'SAO':>9}{'simulated':>10}  (deviation {deviation[0]:.2f} and {deviation[1]:.2f} K)")
+    for distance, one, other in zip(middle, *correlations, strict=True):
         print(f"{distance:<14.0f}{one:>9.2f}{other:>9.2f}")
-    axes.semilogx(middle, found[0], "o-", label="SAO 1995-03-18")
-    axes.semilogx(middle, found[1], "s--", label="twin, same stations")
+    axes.semilogx(middle, correlations[0], "o-", label="SAO 1995-03-18")
+    axes.semilogx(middle, correlations[1], "s--", label="simulated, same stations")
     return ratios
 
 
@@ -209,11 +215,11 @@ def main() -> None:
     """Print and draw fields and stations; the median ratio of variance is last."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--figure", default="docs/images/weather_spectra.png", help="PNG file to write")
-    parser.add_argument("--seeds", type=int, default=2, help="twins of every real field")
+    parser.add_argument("--seeds", type=int, default=2, help="simulated fields for every real one")
     options = parser.parse_args()
     root = pathlib.Path(expand("${MLRTMA_REAL_DATA}"))
     figure, axes = plt.subplots(1, 3, figsize=(15, 4.6), constrained_layout=True)
-    print(f"{'fields':<20}{'wavelengths':<14}{'real p':>9}{'twin p':>9}{'variance':>9}")
+    print(f"{'fields':<20}{'wavelengths':<14}{'real p':>9}{'simul. p':>9}{'variance':>9}")
     ratios = [ratio for case in real_cases(root) for ratio in compare_fields(case, options.seeds, axes)]
     spread = compare_stations(root, axes[2])
     for axis, title, unit in (
@@ -228,9 +234,9 @@ def main() -> None:
     axes[2].minorticks_off()
     axes[2].legend(fontsize=8)
     figure.savefig(options.figure, dpi=110)
-    print(f"\nstandard deviation at stations, twin over real, median of {len(spread)}: {np.median(spread):.2f}")
+    print(f"\nstandard deviation at stations, simulated over real, median of {len(spread)}: {np.median(spread):.2f}")
     print(
-        f"variance in a band, twin over real, median of {len(ratios)} ({min(ratios):.2f} to {max(ratios):.2f}):"
+        f"variance in a band, simulated over real, median of {len(ratios)} ({min(ratios):.2f} to {max(ratios):.2f}):"
         f" {np.median(ratios):.2f}"
     )
 
