@@ -4,8 +4,8 @@
 
 Fields: 2 m temperature and wind of HRRR (3 km, Idaho), AROME-Arctic (2.5 km, coast) and the National Blend (2.5 km,
 CONUS) beside simulated weather on the same grid, over the same terrain, at the same times. Power spectra along rows
-and columns, each line detrended and under a Hann window (scipy), averaged. Printed are slopes p of k^-p and the ratio of
-variances, simulated over real, in bands of wavelength.
+and columns, each line detrended and under a Hann window (scipy), averaged. Printed are slopes p of k^-p and the ratio
+of variances, simulated over real, in bands of wavelength.
 
 Stations: surface airways observations (SAO) of 1995-03-18 over CONUS beside simulated reports of the same stations
 at the same hours: standard deviation by variable and hour, and the correlation against distance of temperatures less
