@@ -13,17 +13,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.linalg.noise import distinct_points, normal, uniform
 from mlrtma_dist.linalg.spectral import SpectralCovariance
 from mlrtma_dist.methods.case import Contents
-from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.observations.indirect import TYPES, VARIABLES, IndirectTypes
-from mlrtma_dist.physics.balance import balanced
-from mlrtma_dist.physics.shallow_water import ShallowWater
 from mlrtma_dist.simulation.source import Drawn, PlaneCases, PlaneReports, require_plane
 
 STREAM, KIND_OF_WEATHER, PLACES, ERRORS = 0, 1, 2, 2 + len(TYPES)  # channels of the noise; a type has its own of each
@@ -117,6 +113,12 @@ class ShallowPlane:
 @functools.lru_cache(maxsize=2)
 def _block(world: ShallowPlane, block: int) -> np.ndarray:
     """Truths of the cases that are integrated together, shape (TOGETHER, 3, y, x)."""
+    import torch  # here: its import takes seconds, and other sources of cases need none
+
+    from mlrtma_dist.nn.neighbourhood import Alone
+    from mlrtma_dist.physics.balance import balanced
+    from mlrtma_dist.physics.shallow_water import ShallowWater
+
     model = ShallowWater(spacing=world.spacing, coriolis=world.coriolis)
     here = Alone(world.shape, (True, True))
     with torch.inference_mode():
