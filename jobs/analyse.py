@@ -69,11 +69,14 @@ class Run:
             raise ValueError(f"formats: expected some of {', '.join(FORMATS)}, got {got}")
         check_run(self, (self.method,))
 
-    def expected_bytes(self) -> float:
+    def expected_bytes(self) -> float | None:
         """Size of the product of one time: analysis, increment and error of each variable and four fields of the grid.
 
-        Compressed they take 0.6 (nine variables, Alaska) to 0.7 bytes a point (temperature alone, CONUS).
+        Compressed they take 0.6 (nine variables, Alaska) to 0.7 bytes per point (temperature alone, CONUS). None of
+        the cases of a store or of a world: the store may have yet to be made.
         """
+        if self.cases.reports is None:
+            return None
         rows, columns = self.cases.load_domain().shape
         fields = 3 * len(load_settings(self.settings, self.variables).variables) + 4
         return 0.7 * rows * columns * fields

@@ -32,9 +32,9 @@ class Need(enum.Enum):
 
     FIRST_GUESS = "a background, or reports on the earth, of which a regression is made"
     MEMBERS = "an ensemble: --ensemble FILE FILE ... names the members, one file each"
-    SETTINGS = "the classical methods' settings: --set settings=classical"
+    SETTINGS = "cases on the earth, of variables that the classical methods' settings have (--set settings=classical)"
     CHECKPOINT = "a trained network: --checkpoint DIR/checkpoints/best"
-    TRAINING = "training cases: --set training='{store: {file: output/exercise2/weak/samples.h5}}'"
+    TRAINING = "training cases: --set training='{cases: {store: {file: output/exercise2/weak/samples.h5}}}'"
     GAUSSIAN_PLANE = "cases of gaussian_plane, whose statistics are known exactly"
     SHALLOW_PLANE = "cases of shallow_plane, whose types of observation are known"
 
