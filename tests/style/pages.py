@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FENCE = re.compile(r"^```(\w+)(?: (\w+)=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(\w*)(?: (\w+)=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PACKAGES = ("mlrtma_dist", "jobs", "hpc", "configs")
 
 
@@ -34,7 +34,7 @@ class Block:
     @property
     def commands(self) -> list[str]:
         """The command lines of the block without their comments."""
-        lines = (line.partition("  #")[0].strip() for line in self.text.splitlines())
+        lines = (line.partition("  #")[0].strip() for line in self.text.replace("\\\n", " ").splitlines())
         return [line for line in lines if line and not line.startswith("#")]
 
 

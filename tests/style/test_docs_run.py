@@ -2,14 +2,36 @@
 
 import csv
 import re
+import shlex
 
 import netCDF4
 import numpy as np
 import pytest
-from pages import Copy, blocks
+from pages import ROOT, Copy, blocks
+
+from jobs import command
 
 pytestmark = pytest.mark.slow  # a minute: every command starts an interpreter
 SHORT = 45  # lines of the method of docs/adding_a_method.md
+PLACEHOLDER = re.compile(r"\b(FILE|CONFIG|DIR|NAME|TRAINING|VERB)\b|--domain D\b|\[CONFIG|\.\.\.|inverse_distance")
+VERBS = re.compile(r"(?:mpiexec -n \d+ )?(?:\.venv/bin/)?mlrtma ((?:analyse|verify|samples|train|estimate) .*)")
+
+
+def shown_commands() -> list[str]:
+    """The commands of all pages that name shipped configurations, once each, without their program."""
+    pages = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+    lines = [line for page in pages for block in blocks(page) for line in block.commands]
+    shown = [match[1] for line in lines if (match := VERBS.match(line)) and not PLACEHOLDER.search(line)]
+    return list(dict.fromkeys(shown))
+
+
+@pytest.mark.parametrize("shown", shown_commands())
+def test_a_command_that_a_page_shows_has_known_options_keys_and_values(shown, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("MLRTMA_REAL_DATA", "/nowhere")
+    code = command.main([*shlex.split(shown), "--dry-run"])
+    words = capsys.readouterr().err
+    assert code == 0 or "Make one with `mlrtma samples`" in words, words
 
 
 @pytest.fixture
@@ -30,8 +52,8 @@ def test_the_page_on_methods_adds_one_by_one_file_and_one_entry(copy, toy):
     for block in (file, entry):
         copy.add(block)
     for block in blocks("docs/adding_a_method.md", "bash"):
-        for command in block.commands:
-            copy.run(command)
+        for line in block.commands:
+            copy.run(line)
     before = np.sqrt(np.mean((toy.world.background.values["t2m"] - toy.world.truth.values["t2m"]) ** 2))
     after = error(copy, "output/inverse_distance/toy_20220824T0600Z/toy_20220824T0600Z.nc", toy)
     assert after < 0.9 * before
@@ -49,8 +71,8 @@ def test_the_page_on_sources_adds_a_format_and_a_source_of_cases(copy):
     for block in (file, entry):
         copy.add(block)
     (copy.folder / "roads.txt").write_text(blocks(page, "text")[0].text)
-    (command,) = blocks(page, "bash")[0].commands
-    copy.run(command)
+    (line,) = blocks(page, "bash")[0].commands
+    copy.run(line)
     (quality,) = (copy.folder / "output/roads").rglob("quality.txt")
     assert re.search(r"t2m +road_weather +1 ", quality.read_text()), quality.read_text()
     means = re.findall(r"case \d: mean of t2m ([\d.]+) K", copy.run_python("".join(block.text for block in cases)))
@@ -58,8 +80,8 @@ def test_the_page_on_sources_adds_a_format_and_a_source_of_cases(copy):
 
 
 def test_the_first_analysis_of_the_readme_works_as_printed(copy, toy):
-    (command,) = (line for block in blocks("README.md", "bash") for line in block.commands if "mlrtma analyse" in line)
-    copy.run(command)
+    (first,) = (line for block in blocks("README.md", "bash") for line in block.commands if "mlrtma analyse" in line)
+    copy.run(first)
     (product,) = (copy.folder / "output/first").rglob("*.nc")
     assert error(copy, product.relative_to(copy.folder), toy) < 1.0
 
