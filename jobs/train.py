@@ -112,9 +112,7 @@ def make(run: Run, resumes: bool = False):
         return _train(run, method, tuple(map(Store, run.samples)), since, folder, ranks, stop, resumes)
 
 
-def _train(
-    run: Run, method, stores: tuple[Store, ...], since, folder: Path, ranks: Ranks, stop: StopSignal, resumes: bool
-):
+def _train(run: Run, method, stores: tuple[Store, ...], since, folder: Path, ranks: Ranks, stop, resumes: bool):
     from jobs.train_report import reporting  # not for a dry run: seconds of imports
     from mlrtma_dist.training.engine import Engine
     from mlrtma_dist.training.loop import Plan, TrainingLoop
