@@ -12,7 +12,7 @@ import pathlib
 import platform
 
 from jobs.command_line import parse
-from jobs.inputs import commit
+from jobs.provenance import commit
 from mlrtma_dist import __version__
 from mlrtma_dist.config import configs_root, data_root
 from mlrtma_dist.errors import InputError

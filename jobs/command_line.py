@@ -43,34 +43,11 @@ def parse(cls, verb: str, description: str, arguments: Sequence[str], options: d
     run = config.load(cls, path, overrides)
     if given["dry_run"]:
         sys.stdout.write(config.to_yaml(run))
-        if hasattr(run, "expected_bytes"):  # read by `mlrtma submit`
-            print(f"# expected output: {run.expected_bytes():.0f} bytes")
+        size = run.expected_bytes() if hasattr(run, "expected_bytes") else None
+        if size is not None:  # read by `mlrtma submit`
+            print(f"# expected output: {size:.0f} bytes")
         return None
     return run
-
-
-def kind_of(
-    verb: str, description: str, arguments: Sequence[str], options: dict[str, tuple[str, str]], keys: Sequence[str]
-) -> str | None:
-    """Which kind of run a command line asks for: the one of ``keys`` that its configuration has; None: it has none.
-
-    Arguments otherwise as in `parse`.
-
-    Raises:
-        ConfigError: a wrong option, an unreadable file, or more than one of the keys.
-    """
-    path, overrides = _configuration(_given(verb, description, arguments, options))
-    data = config.load_yaml(path) if path is not None else {}
-    for override in overrides:
-        config.apply_override(data, override)
-    found = [key for key in keys if key in data]
-    if len(found) > 1:
-        where = path or "command line"
-        raise config.ConfigError(
-            f"{where}: {' and '.join(found)} exclude each other: a run reads station observations or the cases of a"
-            " store. Leave one of them out."
-        )
-    return found[0] if found else None
 
 
 def _given(verb: str, description: str, arguments: Sequence[str], options: dict[str, tuple[str, str]]) -> dict:

@@ -11,8 +11,8 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from jobs.case_options import OPTIONS as INPUTS
 from jobs.command_line import parse
-from jobs.inputs import OPTIONS as INPUTS
 from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.box import Box

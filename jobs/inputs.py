@@ -1,63 +1,18 @@
-"""What analyse, verify and estimate share: the section cases:, the methods of a run, and the provenance of outputs."""
+"""What analyse, verify and estimate share: the options of the section cases:, and the methods of a run made ready."""
 
-import datetime
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-import mlrtma_dist
-from hpc import journal
 from mlrtma_dist import clock
 from mlrtma_dist.methods.case import Cases
 from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.registry import METHODS, Means, Need, build, check_methods, check_name
 from mlrtma_dist.methods.settings import Classical, assumptions, load_settings
 from mlrtma_dist.samples.judgement import Judged
-from mlrtma_dist.samples.sources import CasesSection, open_cases
+from mlrtma_dist.samples.sources import open_cases
 
 log = logging.getLogger(__name__)
-OPTIONS = {
-    "--domain": ("cases.domain", "a shipped domain (conus, alaska, hawaii, guam, puerto_rico, *_1km) or a YAML file"),
-    "--observations": (
-        "cases.reports.observations...",
-        "observation files: PrepBUFR, MADIS or SAO netCDF, METAR text, CSV; .gz too",
-    ),
-    "--stations": (
-        "cases.reports.stations...",
-        "lists of stations: METAR text names no positions, SAO not all",
-    ),
-    "--station-lists": (
-        "cases.reports.station_lists...",
-        "operational reject and use lists and error tables, for quality control",
-    ),
-    "--background": (
-        "cases.reports.background...",
-        "gridded first guess: GRIB, CF netCDF, an earlier analysis; none: a regression",
-    ),
-    "--ensemble": ("cases.reports.ensemble...", "gridded files, one per member, for letkf, envar, hybrid"),
-    "--time": (
-        "cases.reports.time...",
-        "analysis times in UTC, e.g. 2022-08-24T06:00; none: the full hour nearest to the reports",
-    ),
-    "--store": ("cases.store.file", "instead of observation files: a store of cases"),
-    "--checkpoint": ("checkpoint", "folder of a trained network, for learned methods"),
-}
-
-
-@dataclass(frozen=True)
-class TrainingCasesSection:
-    """The section ``training:``, cases that methods estimate covariances from.
-
-    Attributes:
-        cases: their source; before: cases from this date on are not used; null: all are.
-    """
-
-    cases: CasesSection
-    before: str | None = None
-
-    def __post_init__(self):
-        if self.before is not None:
-            clock.parse_time(self.before)
 
 
 @dataclass(frozen=True)
@@ -172,34 +127,3 @@ def start_ranks(run, names: tuple[str, ...], one_case: bool = False):
     from mlrtma_dist.parallel.ranks import Ranks  # here: it needs torch, whose import takes seconds
 
     return Ranks.start(run.mesh, device=run.device, in_tiles=one_case)
-
-
-def origin(resolved: str) -> dict[str, str]:
-    """What every product holds of its making, whatever its input: configuration, software, time."""
-    return {
-        "configuration": resolved,
-        "software": f"mlrtma {mlrtma_dist.__version__}",
-        "commit": commit(),
-        "created": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
-
-
-def provenance(resolved: str, section: CasesSection, trained=None) -> dict[str, str | int]:
-    """What a product holds of its making: configuration, software, input."""
-    attributes: dict[str, str | int] = dict(origin(resolved))
-    if section.reports is not None:
-        files = section.reports
-        attributes["observation_files"] = " ".join(Path(f).name for f in files.observations)
-        attributes["background_files"] = " ".join(Path(f).name for f in files.background + files.ensemble)
-    if section.store is not None:
-        attributes["store"] = Path(section.store.file).name
-    if trained is not None:
-        manifest = trained.manifest
-        attributes["checkpoint"] = str(trained.folder.resolve())
-        attributes["checkpoint_step"], attributes["checkpoint_commit"] = manifest.state.step, manifest.run.commit
-    return attributes
-
-
-def commit() -> str:
-    """The commit of the checkout that runs, see `hpc.journal.commit`."""
-    return journal.commit(Path(__file__).resolve().parent.parent)

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from jobs.command_line import parse
-from jobs.inputs import commit
+from jobs.provenance import commit
 from jobs.samples import ensure
 from jobs.train_size import describe
 from mlrtma_dist import clock, config
 from mlrtma_dist.io.atomic import write_text
-from mlrtma_dist.methods.registry import LEARNED, METHODS
+from mlrtma_dist.methods.registry import LEARNED, untrained
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.ranks import Ranks, check_device
 from mlrtma_dist.samples.dataset import Dataset, check_equal
@@ -96,7 +96,7 @@ def main(arguments: list[str]) -> int:
 
 def build(run: Run):
     """The method, with its first weights."""
-    return METHODS[run.method].untrained(run.settings, "train")
+    return untrained(run.method, run.settings, "train")
 
 
 def make(run: Run, resumes: bool = False):
@@ -112,9 +112,7 @@ def make(run: Run, resumes: bool = False):
         return _train(run, method, tuple(map(Store, run.samples)), since, folder, ranks, stop, resumes)
 
 
-def _train(
-    run: Run, method, stores: tuple[Store, ...], since, folder: Path, ranks: Ranks, stop: StopSignal, resumes: bool
-):
+def _train(run: Run, method, stores: tuple[Store, ...], since, folder: Path, ranks: Ranks, stop, resumes: bool):
     from jobs.train_report import reporting  # not for a dry run: seconds of imports
     from mlrtma_dist.training.engine import Engine
     from mlrtma_dist.training.loop import Plan, TrainingLoop
@@ -122,9 +120,7 @@ def _train(
     contents, everyone = stores[0].contents, ranks.everyone()
     method.check(contents)
     check_equal(stores)
-    domain = contents.domain
-    wraps = (domain.periodic,) * 2
-    tile = ranks.tile(domain.shape, align=method.alignment, periodic=wraps, name=domain.name)
+    tile = ranks.tile_of(contents.domain, method.alignment)
     times = np.concatenate([store.time for store in stores])
     trained_on, _ = split_by_date(times, since, run.gap_hours)
     data_rank, data_ranks = ranks.coordinates[0], ranks.mesh.data

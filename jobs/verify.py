@@ -12,10 +12,12 @@ and config.yaml; of stations scores.csv and matches.csv; of known fields fields.
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.case_options import OPTIONS as INPUTS
+from jobs.case_options import TrainingCasesSection
 from jobs.command_line import parse
-from jobs.inputs import OPTIONS as INPUTS
-from jobs.inputs import Prepared, TrainingCasesSection, check_run, make_stores, prepare, provenance, start_ranks
+from jobs.inputs import Prepared, check_run, make_stores, prepare, start_ranks
 from jobs.progress import progress, silent
+from jobs.provenance import provenance
 from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.inference.analyse import diagnose

@@ -8,6 +8,7 @@ import enum
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.methods.classical import ClassicalMethod
@@ -22,15 +23,18 @@ from mlrtma_dist.methods.reference import FIRST_GUESS, GAUSSIAN_WEIGHTS, NEAREST
 from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.methods.threedvar import THREEDVAR
 
+if TYPE_CHECKING:  # it imports torch
+    from mlrtma_dist.methods.learned import LearnedMethod
+
 
 class Need(enum.Enum):
     """What a method needs beside the reports of a case; the value is the way to provide it."""
 
     FIRST_GUESS = "a background, or reports on the earth, of which a regression is made"
     MEMBERS = "an ensemble: --ensemble FILE FILE ... names the members, one file each"
-    SETTINGS = "the classical methods' settings: --set settings=classical"
+    SETTINGS = "cases on the earth, of variables that the classical methods' settings have (--set settings=classical)"
     CHECKPOINT = "a trained network: --checkpoint DIR/checkpoints/best"
-    TRAINING = "training cases: --set training='{store: {file: output/exercise2/weak/samples.h5}}'"
+    TRAINING = "training cases: --set training='{cases: {store: {file: output/exercise2/weak/samples.h5}}}'"
     GAUSSIAN_PLANE = "cases of gaussian_plane, whose statistics are known exactly"
     SHALLOW_PLANE = "cases of shallow_plane, whose types of observation are known"
 
@@ -82,7 +86,7 @@ class Entry:
     needs: tuple[Need, ...]
     build: Callable[[Means], Method]
     whole: bool = False
-    untrained: Callable[[Mapping[str, object], str], Method] | None = None
+    untrained: "Callable[[Mapping[str, object], str], LearnedMethod] | None" = None
     kind: DepartureKind | None = None
 
 
@@ -127,7 +131,7 @@ def _outer_loops(means: Means) -> Method:
     return estimated.as_method(method, "outer_loops")
 
 
-def _untrained_unet(settings: Mapping[str, object], where: str) -> Method:
+def _untrained_unet(settings: Mapping[str, object], where: str) -> "LearnedMethod":
     from mlrtma_dist.methods.unet import build_unet
 
     return build_unet(settings, where)
@@ -184,6 +188,23 @@ METHODS: dict[str, Entry] = {
         untrained=_untrained_unet,
     ),
 }
+
+
+def untrained(name: str, settings: Mapping[str, object], where: str) -> "LearnedMethod":
+    """A learned method with its first weights.
+
+    Args:
+        name: of ``LEARNED``; settings: by key; where: for messages.
+
+    Raises:
+        InputError: no such learned method. ConfigError: settings that do not suit it.
+    """
+    build_untrained = METHODS[name].untrained if name in METHODS else None
+    if build_untrained is None:
+        raise InputError(f"{where}: expected a learned method of {', '.join(LEARNED)}, got {name!r}")
+    return build_untrained(settings, where)
+
+
 LEARNED = tuple(name for name, entry in METHODS.items() if entry.untrained)
 OF_ENSEMBLES = tuple(name for name, entry in METHODS.items() if Need.MEMBERS in entry.needs)
 

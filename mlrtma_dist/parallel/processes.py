@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.parallel.communicator import abort_on_failure, communicator_of_all, places, threads_per_rank
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.tile import Tile
@@ -67,6 +68,10 @@ class Processes:
     def tile(self, domain: tuple[int, int], *, align: int = 1, periodic=(False, False), name: str = "unnamed") -> Tile:
         """The part of a domain (points in y, x) that this process owns; see `Tile.split`."""
         return Tile.split(domain, (self.mesh.y, self.mesh.x), self.coordinates[1:], align, periodic, name)
+
+    def tile_of(self, domain: Domain, align: int = 1) -> Tile:
+        """The part of a domain that this rank owns; tiles begin on multiples of ``align``."""
+        return self.tile(domain.shape, align=align, periodic=(domain.periodic,) * 2, name=domain.name)
 
     def total(self, array: np.ndarray) -> np.ndarray:
         """The sum of an array over all processes, element by element. Collective."""

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.nn.neighbourhood import Alone, Neighbourhood
 from mlrtma_dist.parallel.address import interface_towards, own_address
 from mlrtma_dist.parallel.communicator import (
@@ -123,6 +124,10 @@ class Ranks:
     def tiles_total(self, array: np.ndarray) -> np.ndarray:
         """The sum of an array over the tiles of this rank's sample, element by element. Collective."""
         return self.transport().sum(torch.from_numpy(np.ascontiguousarray(array))).numpy()
+
+    def tile_of(self, domain: Domain, align: int = 1) -> Tile:
+        """The part of a domain that this rank owns; tiles begin on multiples of ``align``."""
+        return self.tile(domain.shape, align=align, periodic=(domain.periodic,) * 2, name=domain.name)
 
     def transport(self) -> Transport:
         """How tensors travel between the tiles of this rank's sample."""

@@ -8,26 +8,17 @@ observed are these and the two indirect types of `observations.indirect`.
 Every case is a function of the seed and its number, never of the ranks, nor of the cases that are integrated with it.
 """
 
-import functools
-import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.domain import Domain
-from mlrtma_dist.linalg.noise import distinct_points, normal, uniform
-from mlrtma_dist.linalg.spectral import SpectralCovariance
+from mlrtma_dist.linalg.noise import distinct_points, normal
 from mlrtma_dist.methods.case import Contents
-from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.observations.indirect import TYPES, VARIABLES, IndirectTypes
-from mlrtma_dist.physics.balance import balanced
-from mlrtma_dist.physics.shallow_water import ShallowWater
 from mlrtma_dist.simulation.source import Drawn, PlaneCases, PlaneReports, require_plane
 
 STREAM, KIND_OF_WEATHER, PLACES, ERRORS = 0, 1, 2, 2 + len(TYPES)  # channels of the noise; a type has its own of each
-TOGETHER = 16  # cases integrated at once: per case half the time of four, and no less with more
 
 
 @dataclass(frozen=True)
@@ -100,8 +91,10 @@ class ShallowPlane:
         Raises:
             InputError: the winds have no balance (`physics.balance.balanced`), or the step is not stable.
         """
+        from mlrtma_dist.simulation.shallow_truths import TOGETHER, block_of  # here: torch takes seconds to import
+
         block, place = divmod(number, TOGETHER)
-        return _block(self, block)[place]
+        return block_of(self, block)[place]
 
     def observe(self, number: int, truth: np.ndarray) -> PlaneReports:
         """The reports of a case whose truth is known, type by type."""
@@ -112,27 +105,3 @@ class ShallowPlane:
             value = everything[kind][tuple(place.T)] + error * noise
             parts.append((place, np.full(count, kind), value, np.full(count, error)))
         return PlaneReports(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-
-
-@functools.lru_cache(maxsize=2)
-def _block(world: ShallowPlane, block: int) -> np.ndarray:
-    """Truths of the cases that are integrated together, shape (TOGETHER, 3, y, x)."""
-    model = ShallowWater(spacing=world.spacing, coriolis=world.coriolis)
-    here = Alone(world.shape, (True, True))
-    with torch.inference_mode():
-        stream = np.stack([_stream(world, block * TOGETHER + place) for place in range(TOGETHER)])
-        state = balanced(model, torch.from_numpy(stream), world.depth, here).float()
-        state = model.to_centres(model.run(state, world.step, world.steps, here), here).double().numpy()
-    state[:, 0] -= world.depth
-    if not np.isfinite(state).all():
-        raise InputError(f"step: expected one that is stable, got {world.step:g} s. Take a shorter one.")
-    return state
-
-
-def _stream(world: ShallowPlane, number: int) -> np.ndarray:
-    """The first stream function of a case, shape (y, x), m2 s-1; a wind of the case's own strength and scale."""
-    lots = uniform(world.seed, np.arange(2), 0, member=number, channel=KIND_OF_WEATHER)
-    spans = world.speed, world.length
-    speed, length = (low + lot * (high - low) for lot, (low, high) in zip(lots, spans, strict=True))
-    deviation = speed * length * world.spacing / math.sqrt(8.0)  # see physics.balance.random_balanced
-    return SpectralCovariance.gaussian(world.shape, length, deviation).draw(world.seed, member=number, channel=STREAM)

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from mlrtma_dist import config
 from mlrtma_dist.methods.learned import LearnedMethod
-from mlrtma_dist.methods.registry import LEARNED, METHODS
+from mlrtma_dist.methods.registry import LEARNED, untrained
 from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.weights.checkpoint import Checkpoint
 from mlrtma_dist.weights.manifest import CheckpointError, Manifest
@@ -41,7 +42,7 @@ def load_trained(folder) -> TrainedMethod:
     if name not in LEARNED:
         raise CheckpointError(f"{folder}: expected a checkpoint of {', '.join(LEARNED)}, got one of {run.method}.")
     settings = config.parse_yaml(run.config, f"{folder}: configuration").get("settings", {})
-    method = METHODS[name].untrained(settings, str(folder))
+    method = untrained(name, settings, str(folder))
     saved.load_into(method.network)
     method.network.eval()
     method.statistics = _statistics(run.statistics, folder)
@@ -52,4 +53,5 @@ def _statistics(recorded: dict, folder) -> Statistics:
     names = {each.name for each in fields(Statistics)}
     if not {"fields", "mean", "deviation", "cases", "start", "end"} <= set(recorded) <= names:
         raise CheckpointError(f"{folder}: its statistics are not those of this software: {', '.join(recorded)}.")
-    return Statistics(**{name: tuple(each) if isinstance(each, list) else each for name, each in recorded.items()})
+    values: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in recorded.items()}
+    return Statistics(**values)

@@ -73,6 +73,7 @@ def test_a_dry_run_prints_line_cost_and_size_and_submits_nothing(environment, tm
     assert [path.name for path in tmp_path.iterdir()] == ["toy.yaml"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -59,6 +59,7 @@ def test_two_mpi_libraries_end_with_3_and_the_way_out(monkeypatch, capsys):
     assert "rebuild mpi4py" in told.err
 
 
+@pytest.mark.slow
 def test_this_installation_loads_one_mpi_and_says_its_versions():
     code = "import sys; from jobs.command import main; sys.exit(main(['check']))"
     ended = subprocess.run(

@@ -82,6 +82,7 @@ def test_the_text_inside_madis_gives_the_same_temperatures_ceilings_and_visibili
     assert min(agreeing.values()) > 0.985, agreeing
 
 
+@pytest.mark.slow
 def test_every_gross_error_of_the_24_sao_hours_is_flagged(real_file):
     counts = dict.fromkeys(("longitude", "dew point", "direction", "visibility", "altimeter"), 0)
     for hour in range(24):

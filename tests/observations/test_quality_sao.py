@@ -9,6 +9,8 @@ from mlrtma_dist.observations.quality import check_reports
 from mlrtma_dist.observations.readers import read_observations
 from mlrtma_dist.observations.table import Flag
 
+pytestmark = pytest.mark.slow
+
 DAY = np.datetime64("1995-03-18T00:00:00")
 
 

@@ -52,6 +52,7 @@ def test_rooms_and_verbs_of_the_classical_analysis_are_imported_without_the_extr
     assert finished.returncode == 0, finished.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["oi", "threedvar"])
 def test_the_toy_domain_is_analysed_without_the_extras(method, toy, tmp_path):
     arguments = ["analyse", "--domain", "toy", "--method", method, "--set", "variables=[t2m]", "--time", str(toy.time)]

@@ -23,7 +23,7 @@ from mlrtma_dist.samples.dataset import Dataset
 from mlrtma_dist.samples.statistics import gather_statistics
 from mlrtma_dist.samples.store import Store
 from mlrtma_dist.samples.symmetry import Symmetry
-from mlrtma_dist.simulation import shallow_plane
+from mlrtma_dist.simulation import shallow_truths
 from mlrtma_dist.simulation.shallow_plane import ShallowPlane
 
 PLANE = ShallowPlane(
@@ -49,8 +49,8 @@ def store(tmp_path_factory):
 
 def test_a_case_is_that_of_its_number_alone_whatever_is_integrated_with_it():
     model, here = ShallowWater(spacing=PLANE.spacing, coriolis=PLANE.coriolis), Alone(PLANE.shape, (True, True))
-    number = shallow_plane.TOGETHER + 5
-    stream = torch.from_numpy(shallow_plane._stream(PLANE, number)[None])
+    number = shallow_truths.TOGETHER + 5
+    stream = torch.from_numpy(shallow_truths.stream_of(PLANE, number)[None])
     state = model.run(balanced(model, stream, PLANE.depth, here).float(), PLANE.step, PLANE.steps, here)
     h, u, v = model.to_centres(state, here)[0].double().numpy()
     np.testing.assert_allclose(PLANE.truth(number), [h - PLANE.depth, u, v], atol=1e-3)
