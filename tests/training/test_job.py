@@ -1,6 +1,7 @@
 """`mlrtma train` as a user runs it: alone and on ranks, stopped by a signal, resumed, refused."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from launch import ROOT
 from jobs import samples, train
 from mlrtma_dist import config
 from mlrtma_dist.config import ConfigError
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.io.hdf5 import content_hash
+from mlrtma_dist.samples.sources import CasesSection
 from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
 from mlrtma_dist.training.metrics import read
 from mlrtma_dist.weights.checkpoint import Checkpoint
@@ -38,8 +41,9 @@ def store(tmp_path_factory):
     """Sixteen cases, and a configuration."""
     folder = tmp_path_factory.mktemp("train")
     plane = GaussianPlane()
-    samples.make(samples.Run(str(folder / "samples.h5"), plane, cases=16))
-    (folder / "run.yaml").write_text(CONFIG.replace(FIRST, str(plane.time(16)[12])))
+    run = samples.Run(CasesSection(gaussian_plane=plane, count=16), str(folder / "samples.h5"))
+    samples.make(run)
+    (folder / "run.yaml").write_text(CONFIG.replace(FIRST, str(run.open().time[12])))
     return folder
 
 
@@ -124,8 +128,8 @@ def test_two_tiles_stopped_by_a_signal_end_with_75_and_one_rank_goes_on_with_the
     while not (metrics.exists() and read(metrics)) and process.poll() is None and time.monotonic() < limit:
         time.sleep(0.02)
     process.send_signal(signal.SIGUSR1)
-    _, said = process.communicate(timeout=200)
-    assert process.returncode == 75, said
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 75, errors
     done = read(metrics)[-1]["step"] + 1
     assert 0 < done < STEPS
     run(store, output, "--resume")
@@ -157,9 +161,9 @@ def test_a_dry_run_prints_the_configuration_the_tiles_and_a_memory_estimate(stor
             "--dry-run",
         ]
     )
-    said = capsys.readouterr().out
-    assert "steps: 5" in said and "# ranks: data(2) * y(2) * x(2) = 8" in said
-    assert "[(32, 32), (32, 32), (32, 32), (32, 32)]" in said and "MiB activations" in said
+    printed = capsys.readouterr().out
+    assert "steps: 5" in printed and "# ranks: data(2) * y(2) * x(2) = 8" in printed
+    assert "[(32, 32), (32, 32), (32, 32), (32, 32)]" in printed and "MiB activations" in printed
     assert not (store / "never").exists()
 
 
@@ -173,15 +177,15 @@ def test_every_shipped_configuration_can_be_read():
 
 def test_a_batch_key_is_refused_before_anything_starts(store):
     with pytest.raises(ConfigError, match="engine.train_batch_size"):
-        given = ["--samples", "s.h5", "--output", "o", "--set", "engine.train_batch_size=4"]
-        train.main([str(store / "run.yaml"), *given])
+        options = ["--samples", "s.h5", "--output", "o", "--set", "engine.train_batch_size=4"]
+        train.main([str(store / "run.yaml"), *options])
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ("device=tpu", "device: expected one of auto, cpu, cuda, got 'tpu'"),
-        ("variants=0", "expected variants from 1 and gap_hours from 0 on, got 0 and 0"),
+        ("variants=0", "expected variants >= 1 and gap_hours >= 0, got 0 and 0"),
         ("schedule.seed=-1", "schedule.seed: expected 0 or more, got -1"),
         ("settings.fold=0", "settings: expected a fold from 1 on"),
         ("settings.widths=[]", "settings: expected widths from 1 on, one a level"),
@@ -189,17 +193,51 @@ def test_a_batch_key_is_refused_before_anything_starts(store):
     ],
 )
 def test_a_setting_that_would_fail_later_is_refused_by_the_dry_run(store, change, message):
-    given = ["--samples", str(store / "samples.h5"), "--output", "o", "--dry-run", "--set", change]
-    with pytest.raises(ConfigError, match=message):
-        train.main([str(store / "run.yaml"), *given])
+    options = ["--samples", str(store / "samples.h5"), "--output", "o", "--dry-run", "--set", change]
+    with pytest.raises((ConfigError, InputError), match=message):
+        train.main([str(store / "run.yaml"), *options])
 
 
 def test_a_store_that_is_missing_is_made_first_on_all_ranks_and_trained_on(store, uninterrupted, tmp_path, capsys):
-    made = tmp_path / "made.h5"
-    more = ["--samples", str(made), "--set", f"make_samples={store / 'samples.yaml'}", "--set", "schedule.steps=3"]
+    missing = tmp_path / "missing.h5"
+    more = ["--samples", str(missing), "--set", f"make_samples={store / 'samples.yaml'}", "--set", "schedule.steps=3"]
     train.main([*command(store, tmp_path / "run", *more)[4:], "--dry-run"])
-    assert "tiles of plane (64, 64): [(64, 64)]" in capsys.readouterr().out and not made.exists()
+    assert "tiles of plane (64, 64): [(64, 64)]" in capsys.readouterr().out and not missing.exists()
     run(store, tmp_path / "run", *more, ranks=2)
-    assert content_hash(made) == content_hash(store / "samples.h5")
+    assert content_hash(missing) == content_hash(store / "samples.h5")
     for row, expected in zip(read(tmp_path / "run" / "metrics.csv"), uninterrupted[1], strict=False):
         assert row["loss"] == pytest.approx(expected["loss"], rel=1e-4)
+
+
+def test_two_stores_train_as_one_with_all_their_cases_and_resume_with_the_same_losses(store, uninterrupted, tmp_path):
+    """The sixteen cases cut in two: the same samples in the same order, so the same losses to the last digit."""
+    halves = [str(tmp_path / f"{name}.h5") for name in ("early", "late")]
+    for first, path in zip((0, 8), halves, strict=True):
+        samples.make(samples.Run(CasesSection(gaussian_plane=GaussianPlane(), count=8, first=first), path))
+    output, both = tmp_path / "run", ["--samples", *halves, "--set", "variants=1"]
+    run(store, tmp_path / "one", "--set", "variants=1", "--set", "schedule.steps=8")
+    run(store, output, *both, "--set", "schedule.steps=8", "--set", "schedule.checkpoint_every=4")
+    columns = ("step", "loss", "gradient_norm")
+    one, two = (
+        [[row[name] for name in columns] for row in read(each / "metrics.csv")] for each in (tmp_path / "one", output)
+    )
+    assert two == one
+    manifest = Checkpoint(output / "checkpoints" / "step_00000008").manifest
+    assert all(path in manifest.run.config for path in halves) and manifest.run.statistics["cases"] == 12
+    shutil.rmtree(output / "checkpoints" / "step_00000008")
+    run(store, output, *both, "--set", "schedule.steps=8", "--resume")
+    again = [[row[name] for name in columns] for row in read(output / "metrics.csv")]
+    for row, expected in zip(again, one, strict=True):
+        assert row == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_second_store_of_other_contents_is_refused_by_its_name(store, tmp_path):
+    other = str(tmp_path / "other.h5")
+    plane = GaussianPlane(size=32)
+    (tmp_path / "small.yaml").write_text(
+        "{name: small, title: small, projection: plane, spacing: 1.0, size: {x: 32, y: 32}, periodic: true}"
+    )
+    samples.make(samples.Run(CasesSection(str(tmp_path / "small.yaml"), gaussian_plane=plane, count=2), other))
+    options = ["--samples", str(store / "samples.h5"), other, "--output", str(tmp_path / "never")]
+    with pytest.raises(ConfigError, match=r"samples.h5 and .*other.h5 differ in shape: \(64, 64\) and \(32, 32\)"):
+        train.main([str(store / "run.yaml"), *options])
