@@ -18,7 +18,7 @@ UNSEEN = "output/exercise1/unseen.h5"
 
 @pytest.fixture(scope="module")
 def passed(tmp_path_factory):
-    """The folder after all four verbs, and what verify said."""
+    """The folder after all four verbs, and what verify printed."""
     folder = tmp_path_factory.mktemp("exercise1")
     mlrtma(folder, "samples", "samples/exercise1_small.yaml")
     mlrtma(folder, "samples", "samples/exercise1_unseen.yaml")
@@ -29,37 +29,38 @@ def passed(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def scores(passed):
-    with open(passed[0] / "output/exercise1/verification/scores.csv", newline="", encoding="utf-8") as stream:
+    with open(passed[0] / "output/exercise1/verification/fields.csv", newline="", encoding="utf-8") as stream:
         return {row["method"]: row for row in csv.DictReader(stream)}
 
 
 def test_the_network_of_three_minutes_is_within_a_quarter_of_the_limit_and_never_beyond_it(passed, scores):
     rmse = {method: float(row["rmse"]) for method, row in scores.items()}
-    assert 1.0 < rmse["unet"] / rmse["optimal"] <= 1.25
-    assert rmse["unet"] < 0.7 * rmse["interpolation"] < rmse["background"]
+    assert 1.0 < rmse["unet"] / rmse["exact_bayes"] <= 1.25
+    assert rmse["unet"] < 0.7 * rmse["exact_oi"] < rmse["first_guess"]
     last = passed[1].strip().splitlines()[-1]
-    assert last.startswith(f"network / Bayes: {rmse['regression'] / rmse['optimal']:.4f} +- 0.0")
+    assert last.startswith(f"U-net / Bayes limit: {rmse['unet'] / rmse['exact_bayes']:.4f} +- 0.0")
 
 
 def test_the_exact_methods_score_what_the_page_says_of_these_cases(scores):
     assert {row["cases"] for row in scores.values()} == {"256"}
-    found = {method: round(float(row["rmse"]), 4) for method, row in scores.items() if method != "unet"}
-    assert found == {"background": 0.4013, "interpolation": 0.2241, "optimal": 0.1129}
+    exact = {method: round(float(row["rmse"]), 4) for method, row in scores.items() if method != "unet"}
+    assert exact == {"first_guess": 0.4013, "exact_oi": 0.2241, "exact_bayes": 0.1129}
     page = (ROOT / "docs" / "exercise1.md").read_text(encoding="utf-8")
-    assert all(f"| {value:.4f} +- " in page for value in found.values())
+    assert all(f"| {value:.4f} +- " in page for value in exact.values())
 
 
 def test_the_product_of_analyse_is_what_verify_has_scored(passed, scores):
     store = Store(passed[0] / UNSEEN)
     truth = np.stack([store.fields(case, range(64), range(64))[1] for case in range(256)]).astype(np.float64)
     with netCDF4.Dataset(passed[0] / "output/exercise1/analysis/plane_unet/plane_unet.nc") as product:
-        error = product["field_analysis"][:].astype(np.float64) - truth
-        believed = product["field_background"][:].astype(np.float64) - truth
+        analysis = product["field"][:].astype(np.float64)
+        error, first_guess = analysis - truth, analysis - product["field_increment"][:] - truth
         assert product.checkpoint_step == 600 and product.checkpoint.endswith("step_00000600")
     assert not np.ma.is_masked(error)
     assert float(scores["unet"]["rmse"]) == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-6)
     assert float(scores["unet"]["bias"]) == pytest.approx(error.mean(), abs=1e-7)
-    assert float(scores["background"]["rmse"]) == pytest.approx(np.sqrt(np.mean(believed**2)), rel=1e-9)
+    # The increment is a float32: 3e-8 of it at each point.
+    assert float(scores["first_guess"]["rmse"]) == pytest.approx(np.sqrt(np.mean(first_guess**2)), rel=1e-7)
 
 
 def test_verify_draws_one_case_and_keeps_its_configuration(passed):

@@ -17,15 +17,17 @@ OUTPUT = Path("output/exercise2/small")
 VARIABLES = ("h", "u", "v")
 PLANE = "name: small\ntitle: small\nprojection: plane\nspacing: 1.0\nsize: {x: 32, y: 32}\nperiodic: true\n"
 FEW = """
-domain: {folder}/plane.yaml
 edge: 16
-shallow_plane: {{size: 32, steps: 2, length: [8.0, 12.0], observations: [6, 6, 6, 20, 20], indirect: {{strength: 3.0}}}}
+cases:
+  domain: {folder}/plane.yaml
+  shallow_plane:
+    {{size: 32, steps: 2, length: [8.0, 12.0], observations: [6, 6, 6, 20, 20], indirect: {{strength: 3.0}}}}
 """
 
 
 @pytest.fixture(scope="module")
 def passed(tmp_path_factory):
-    """The folder after all four verbs, and what verify said."""
+    """The folder after all four verbs, and what verify printed."""
     folder = tmp_path_factory.mktemp("exercise2")
     mlrtma(folder, "samples", "samples/exercise2_small.yaml")
     mlrtma(folder, "samples", "samples/exercise2_small_unseen.yaml")
@@ -39,25 +41,25 @@ def few(passed):
     """Arguments of verify for twelve cases on a small plane, and 64 to learn from."""
     folder = passed[0]
     (folder / "plane.yaml").write_text(PLANE, encoding="utf-8")
-    for name, said in {"known": "cases: 64", "few": "cases: 12\nfirst: 1000"}.items():
-        (folder / f"{name}.yaml").write_text(FEW.format(folder=folder) + said, encoding="utf-8")
+    for name, numbers in {"known": "  count: 64\n", "few": "  count: 12\n  first: 1000\n"}.items():
+        (folder / f"{name}.yaml").write_text(FEW.format(folder=folder) + numbers, encoding="utf-8")
         mlrtma(folder, "samples", str(folder / f"{name}.yaml"), "--output", f"{name}.h5")
     return (
-        "--samples",
+        "--store",
         "few.h5",
         "--method",
-        "interpolation",
-        "threedvar",
+        "best_linear",
+        "outer_loops",
         "unet",
         "--domain",
         str(folder / "plane.yaml"),
         "--set",
-        "training={samples: known.h5}",
+        "training={cases: {store: {file: known.h5}}}",
     )
 
 
 def scores_of(folder: Path) -> dict[tuple[str, str], dict[str, float]]:
-    with open(folder / "scores.csv", newline="", encoding="utf-8") as stream:
+    with open(folder / "fields.csv", newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     return {(row.pop("method"), row.pop("variable")): {name: float(text) for name, text in row.items()} for row in rows}
 
@@ -66,11 +68,11 @@ def test_the_network_of_minutes_is_better_than_optimal_interpolation_for_every_v
     scores = scores_of(passed[0] / OUTPUT / "verification")
     truth = np.stack([Store(passed[0] / OUTPUT / "unseen.h5").fields(case, range(64), range(64)) for case in range(64)])
     for number, variable in enumerate(VARIABLES):
-        interpolation, network = (scores[method, variable]["rmse"] for method in ("interpolation", "unet"))
-        assert network < interpolation < 0.7 * truth[:, number].std()
+        linear, network = (scores[method, variable]["rmse"] for method in ("best_linear", "unet"))
+        assert network < linear < 0.7 * truth[:, number].std()
     for line, variable in zip(passed[1].strip().splitlines()[-3:], VARIABLES, strict=True):
-        value = scores["unet", variable]["rmse"] / scores["interpolation", variable]["rmse"]
-        assert line.startswith(f"network / interpolation, {variable}: {value:.4f} +- 0.")
+        value = scores["unet", variable]["rmse"] / scores["best_linear", variable]["rmse"]
+        assert line.startswith(f"U-net / best linear, {variable}: {value:.4f} +- 0.")
         assert float(line.split()[-1]) < 1.0, "the whole 95 % interval of the ratio lies below 1"
 
 
@@ -78,10 +80,10 @@ def test_the_product_holds_the_analyses_that_verify_has_scored_and_no_background
     store, scores = Store(passed[0] / OUTPUT / "unseen.h5"), scores_of(passed[0] / OUTPUT / "verification")
     truth = np.stack([store.fields(case, range(64), range(64)) for case in range(64)]).astype(np.float64)
     with netCDF4.Dataset(passed[0] / OUTPUT / "analysis/plane_unet/plane_unet.nc") as product:
-        assert not [name for name in product.variables if "background" in name]
-        assert [product[f"{name}_analysis"].units for name in VARIABLES] == ["m", "m s-1", "m s-1"]
+        assert not [name for name in product.variables if "increment" in name]  # there is no background
+        assert [product[name].units for name in VARIABLES] == ["m", "m s-1", "m s-1"]
         for number, variable in enumerate(VARIABLES):
-            error = product[f"{variable}_analysis"][:].astype(np.float64) - truth[:, number]
+            error = product[variable][:].astype(np.float64) - truth[:, number]
             assert scores["unet", variable]["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-6)
 
 
@@ -94,37 +96,31 @@ def test_verify_draws_the_true_the_predicted_and_the_error_of_all_three_and_repo
 
 
 def test_four_ranks_score_all_methods_as_one_does_and_their_ratios_come_last(passed, few):
-    folder = passed[0]
-    said = mlrtma(folder, "verify", "verification/exercise2_small.yaml", *few, "--output", "one")
-    mlrtma(
-        folder,
-        "verify",
-        "verification/exercise2_small.yaml",
-        *few,
-        "--output",
-        "four",
-        "--set",
-        "mesh={data: 1, y: 2, x: 2}",
-        ranks=4,
-    )
+    folder, run = passed[0], ("verification/exercise2_small.yaml", *few)
+    printed = mlrtma(folder, "verify", *run, "--output", "one")
+    mlrtma(folder, "verify", *run, "--output", "four", "--set", "mesh={data: 1, y: 2, x: 2}", ranks=4)
     one, four = scores_of(folder / "one"), scores_of(folder / "four")
     assert len(one) == len(four) == 9
     for key, row in four.items():
         assert row["rmse"] == pytest.approx(one[key]["rmse"], rel=1e-5), key
-    for line, variable in zip(said.strip().splitlines()[-3:], VARIABLES, strict=True):
-        value = one["unet", variable]["rmse"] / one["threedvar", variable]["rmse"]
-        assert line.startswith(f"network / 3D-Var, {variable}: {value:.4f} +- 0.")
+    lines = printed.strip().splitlines()
+    for method, words, part in (
+        ("outer_loops", "3D-Var, outer loops", lines[-6:-3]),
+        ("best_linear", "best linear", lines[-3:]),
+    ):
+        for line, variable in zip(part, VARIABLES, strict=True):
+            value = one["unet", variable]["rmse"] / one[method, variable]["rmse"]
+            assert line.startswith(f"U-net / {words}, {variable}: {value:.4f} +- 0.")
 
 
 def test_classical_methods_without_a_training_set_or_with_one_of_another_regime_are_refused(passed, few):
     folder = passed[0]
-    arguments = [*few[:2], "--method", "interpolation", "--output", "refused", *few[6:8], "--set", "checkpoint=null"]
-    with pytest.raises(AssertionError, match="training: expected the store that covariances are estimated from"):
-        mlrtma(folder, "verify", "verification/exercise2_small.yaml", *arguments, "--set", "training=null")
+    place = ("--domain", str(folder / "plane.yaml"), "--output", "refused", "--set", "checkpoint=null")
+    run = ("verification/exercise2_small.yaml", "--store", "few.h5", "--method", "best_linear", *place, "--set")
+    with pytest.raises(AssertionError, match="method best_linear needs training cases: --set training="):
+        mlrtma(folder, "verify", *run, "training=null")
     other = (folder / "known.yaml").read_text(encoding="utf-8").replace("strength: 3.0", "strength: 0.3")
     (folder / "other.yaml").write_text(other, encoding="utf-8")
     mlrtma(folder, "samples", str(folder / "other.yaml"), "--output", "other.h5")
     with pytest.raises(AssertionError, match="other.h5: expected the indirect types"):
-        mlrtma(
-            folder, "verify", "verification/exercise2_small.yaml", *arguments, "--set", "training={samples: other.h5}"
-        )
+        mlrtma(folder, "verify", *run, "training={cases: {store: {file: other.h5}}}")
