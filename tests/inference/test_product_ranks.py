@@ -8,6 +8,8 @@ from launch import launch
 
 KERNEL = Path(__file__).parent / "kernels" / "products"
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
