@@ -7,8 +7,10 @@ no tensors uses `parallel.processes` instead.
 import contextlib
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +32,7 @@ from mlrtma_dist.parallel.transport import Transport
 
 log = logging.getLogger(__name__)
 
+Made = TypeVar("Made")
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -123,6 +126,12 @@ class Ranks:
     def tiles_total(self, array: np.ndarray) -> np.ndarray:
         """The sum of an array over the tiles of this rank's sample, element by element. Collective."""
         return self.transport().sum(torch.from_numpy(np.ascontiguousarray(array))).numpy()
+
+    def from_first(self, make: Callable[[], Made]) -> Made:
+        """What rank 0 makes, on every rank; it must be possible to pickle it. Collective."""
+        if self.communicator is None:
+            return make()
+        return self.communicator.bcast(make() if self.rank == 0 else None)
 
     def transport(self) -> Transport:
         """How tensors travel between the tiles of this rank's sample."""
