@@ -1,5 +1,8 @@
 """Archives: which files make cases, which are missing, and labels, crops and parts against direct reads and wholes."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from mlrtma_dist.samples.file_patterns import FilePattern
 from mlrtma_dist.samples.sources import open_cases
 from mlrtma_dist.samples.store import Store
 
+ROOT = Path(__file__).parents[2]
 REPORTS = FilePattern("r.{time:%d%H}")
 FORECAST = FilePattern("f.{cycle:%d%H}.{lead:02d}", shortest_lead=1, longest_lead=2)
 LABELS = Labels(gridded=(FilePattern("l.{time:%d%H}"),))
@@ -275,6 +279,22 @@ def test_parts_make_stores_once_and_list_what_is_missing(real_data, tmp_path):
     assert first.stat().st_mtime_ns == before
     samples.make(replace(runs[0], variables=("t2m",)))  # of another configuration: made anew
     assert content_hash(first) != content
+
+
+def test_two_ranks_make_the_store_of_one(real_data, tmp_path):
+    parts = []
+    for ranks in (1, 2):
+        output = tmp_path / f"ranks{ranks}.h5"
+        command = [sys.executable, "-m", "jobs.command", "samples", "configs/samples/archive_hrrr_swidaho.yaml"]
+        command += ["--output", str(output), "--parts", "6", "--part", "2"]
+        command = ["mpiexec", "--oversubscribe", "-n", str(ranks), *command] if ranks > 1 else command
+        allowed = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+        done = subprocess.run(command, cwd=ROOT, env=os.environ | allowed, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        parts.append(output.with_name(f"ranks{ranks}_part002.h5"))
+    assert content_hash(parts[0]) == content_hash(parts[1])
+    texts = [path.with_suffix(".summary.yaml").read_text() for path in parts]
+    assert texts[0] == texts[1] and "cases: 5" in texts[0]
 
 
 def test_an_archive_without_any_file_is_refused_with_the_names_it_looked_for(tmp_path):
