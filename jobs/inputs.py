@@ -120,7 +120,8 @@ def start_ranks(run, names: tuple[str, ...], one_case: bool = False):
     Args:
         names: of the methods; one_case: without a mesh all ranks share each case, as tiles in y.
     """
-    if run.cases.reports is not None and not any(METHODS[name].untrained for name in names):
+    files = run.cases.reports is not None or run.cases.archive is not None
+    if files and not any(METHODS[name].untrained for name in names):
         from mlrtma_dist.parallel.processes import Processes
 
         return Processes.start(run.mesh, in_tiles=one_case)

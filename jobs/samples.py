@@ -3,10 +3,14 @@
     mlrtma samples configs/samples/exercise1.yaml
     mpiexec -n 4 mlrtma samples configs/samples/exercise1.yaml           # the same content, sooner
     mlrtma samples configs/samples/weather_toy.yaml                      # simulated weather on a domain of the earth
+    mlrtma samples configs/samples/archive_sao.yaml                      # hours of an archive of real files
+    mlrtma samples configs/samples/archive_sao.yaml --parts 10 --part 3  # the fourth tenth of the times, ..._part003.h5
 
-Writes the store and, beside it, the resolved configuration.
+Writes the store and, beside it, the resolved configuration, a summary and, of an archive, the list of missing files.
+A part whose store is whole and of the same configuration is not made again: an array of jobs can simply be run again.
 """
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,13 +18,20 @@ from jobs.command_line import parse
 from jobs.progress import progress, silent
 from mlrtma_dist import config
 from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.io.hdf5 import Reader
 from mlrtma_dist.methods.case import Contents
 from mlrtma_dist.methods.settings import assumptions, load_settings
 from mlrtma_dist.parallel.mesh import Mesh
+from mlrtma_dist.samples.archive import Inventory, inventory_of_part
 from mlrtma_dist.samples.layout import EDGE
 from mlrtma_dist.samples.sources import CasesSection, open_cases
 
-OPTIONS = {"--output": ("output", "the store to write, an HDF5 file")}
+log = logging.getLogger(__name__)
+OPTIONS = {
+    "--output": ("output", "the store to write, an HDF5 file"),
+    "--part": ("part", "of an archive: number of the part to make, from 0, such as $SLURM_ARRAY_TASK_ID"),
+    "--parts": ("parts", "of an archive: number of contiguous parts, each its own store"),
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,7 @@ class Run:
         variables: of the settings, for sources of reports; empty: all.
         edge: points on a side of a chunk.
         mesh: the ranks as (data, y, x); null: all on the data axis.
+        parts: contiguous shares of an archive's times, each its own store; part: the one to make, from 0.
     """
 
     cases: CasesSection
@@ -42,21 +54,38 @@ class Run:
     variables: tuple[str, ...] = ()
     edge: int = EDGE
     mesh: Mesh | None = None
+    parts: int = 1
+    part: int = 0
 
     def __post_init__(self):
         if self.edge < 1:
             raise ValueError(f"edge: expected >= 1, got {self.edge}")
+        if not 0 <= self.part < self.parts:
+            raise ValueError(f"part: expected from 0 to below parts, got part {self.part} of parts {self.parts}")
+        if self.parts > 1 and self.cases.archive is None:
+            raise ValueError(f"parts: expected 1, as only archives are divided, got {self.parts}")
 
-    def open(self):
-        """The source of the cases."""
-        return open_cases(self.cases, assumptions(load_settings(self.settings, self.variables)))
+    @property
+    def store(self) -> Path:
+        """The file of this part: ``output`` itself, or of several parts ``..._part003.h5``."""
+        path = Path(self.output)
+        return path if self.parts == 1 else path.with_name(f"{path.stem}_part{self.part:03d}{path.suffix}")
+
+    def inventory(self) -> Inventory | None:
+        """The files of this part of an archive; None: the cases are not those of an archive."""
+        archive = self.cases.archive
+        return inventory_of_part(archive, self.part, self.parts) if archive else None
+
+    def open(self, files: Inventory | None = None):
+        """The source of the cases; ``files``: of an archive, None: all that it has."""
+        return open_cases(self.cases, assumptions(load_settings(self.settings, self.variables)), files)
 
 
 def main(arguments: list[str]) -> None:
     """Run the verb."""
     run = parse(Run, "samples", __doc__, arguments, OPTIONS)
     if run is not None and make(run):
-        print(run.output)
+        print(run.store)
 
 
 def recipe_of(store: str, recipe: str | None) -> Run | None:
@@ -85,13 +114,23 @@ def make(run: Run) -> bool:
     from mlrtma_dist.parallel.ranks import Ranks  # here: it needs torch, whose import takes seconds
     from mlrtma_dist.samples.build import build_store
 
-    cases = run.open()
-    content = config.to_yaml(replace(run, output="", mesh=None))  # neither place nor ranks decide what is in it
+    # Neither place nor ranks decide what is in it.
+    content = config.to_yaml(replace(run, output="", mesh=None))
     with Ranks.start(run.mesh, device="cpu") as ranks:
-        first, name = ranks.rank == 0, cases.contents.domain.name
+        first = ranks.rank == 0
+        if run.cases.archive is not None and ranks.from_first(lambda: is_whole(run.store, content)):
+            return first
+        files = ranks.from_first(run.inventory)  # by one rank: what each would see may differ while files arrive
+        if first and files is not None:
+            write_text(run.store.with_suffix(".missing.txt"), files.text())
+        if files is not None and not files.cases and run.parts > 1:
+            log.warning("part %d of %d has no case: no store is written", run.part, run.parts)
+            return False
+        cases = run.open(files)
+        name = cases.contents.domain.name
         with progress("samples") if first else silent() as show:
-            build_store(
-                run.output,
+            summary = build_store(
+                run.store,
                 cases,
                 ranks,
                 edge=run.edge,
@@ -99,5 +138,14 @@ def make(run: Run) -> bool:
                 progress=lambda share: show(name, share),
             )
         if first:
-            write_text(Path(run.output).with_suffix(".yaml"), config.to_yaml(run))
+            write_text(run.store.with_suffix(".yaml"), config.to_yaml(run))
+            write_text(run.store.with_suffix(".summary.yaml"), summary.text())
     return first
+
+
+def is_whole(path: Path, content: str) -> bool:
+    """Whether a store is there and was made by a configuration; a store gets its name when it is whole."""
+    if not path.is_file():
+        return False
+    with Reader(path) as reader:
+        return reader.attributes.get("made_by") == content

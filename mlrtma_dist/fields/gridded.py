@@ -124,16 +124,20 @@ def load_gridded(
     static: Static,
     time: np.datetime64,
     codes: tuple[FieldCode, ...] = (),
+    *,
+    exact: bool = False,
 ) -> GriddedFirstGuess:
     """Read a background.
 
     Two valid times at most 6 h apart around ``time`` are interpolated linearly; one time alone is used within 3 h.
+    With ``exact`` the fields valid at ``time`` alone are used: a label is not interpolated in time.
 
     Args:
         paths: a file or several: GRIB 1 or 2, CF netCDF, our own product among them.
         static: the domain to be analysed and its terrain.
         time: the analysis time, datetime64[s].
         codes: what the files' own codes mean, by the user.
+        exact: see above.
 
     Raises:
         BackgroundError: nothing near the time, or nothing on the domain; names both times.
@@ -144,7 +148,7 @@ def load_gridded(
         raise BackgroundError("expected at least one background file, got none")
     if static.domain.is_plane:
         raise BackgroundError(f"domain {static.domain.name} is a plane: a gridded file cannot be laid on it")
-    state, notes = read_state(paths, static.domain, time.astype("datetime64[s]"), codes)
+    state, notes = read_state(paths, static.domain, time.astype("datetime64[s]"), codes, exact)
     if state.elevation is None and same_grid(state.domain, static.domain):
         state = State(state.domain, state.time, state.values, static.terrain, state.origin)
         notes.append("its terrain is taken to be that of the domain, whose grid it has")

@@ -29,7 +29,11 @@ class BackgroundError(GriddedFileError):
 
 
 def read_state(
-    paths: Sequence[str | Path], domain: Domain, time: np.datetime64, codes: tuple[FieldCode, ...] = ()
+    paths: Sequence[str | Path],
+    domain: Domain,
+    time: np.datetime64,
+    codes: tuple[FieldCode, ...] = (),
+    exact: bool = False,
 ) -> tuple[State, list[str]]:
     """Read what is known at ``time`` on the files' own grid.
 
@@ -38,6 +42,7 @@ def read_state(
         domain: the grid that will be analysed.
         time: datetime64[s].
         codes: what the files' own codes mean, by the user.
+        exact: use the fields that are valid at ``time`` alone.
 
     Returns:
         The state (winds along the earth, elevation None where no file has the terrain), and what a reader
@@ -47,7 +52,7 @@ def read_state(
         BackgroundError: no analysed variable near ``time``, none on the domain, or one without a possible value.
         GriddedFileError: a file cannot be read.
     """
-    window = (time - WIDEST_GAP, time + WIDEST_GAP)
+    window = (time, time) if exact else (time - WIDEST_GAP, time + WIDEST_GAP)
     fields = [f for path in paths for f in read_gridded(path, NEEDED, window, codes)]
     weather = [f for f in fields if f.name != CONSTANT]
     if not weather:

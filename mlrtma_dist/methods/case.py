@@ -48,7 +48,7 @@ class Contents:
     @property
     def fields(self) -> tuple[str, ...]:
         """Names of the fields of a case at rest: backgrounds, then truths, in the order of the variables."""
-        parts = ("background", "truth") if self.background else ("truth",)
+        parts = ("background",) * self.background + ("truth",) * self.truth
         return tuple(f"{part}_{name}" for part in parts for name in self.variables)
 
 

@@ -26,12 +26,13 @@ class Sample:
 
     @classmethod
     def join(cls, samples: Sequence["Sample"]) -> "Sample":
-        """Samples side by side as one batch; where one has a mask all must have one."""
+        """Samples side by side as one batch; where one has a mask, that of the others weighs all points 1."""
         if len(samples) == 1:
             return samples[0]
         inputs, target = (torch.cat([getattr(each, name) for each in samples]) for name in ("inputs", "target"))
-        masks = [each.mask for each in samples if each.mask is not None]
-        assert len(masks) in (0, len(samples)), "samples of one batch have masks, or none has"
+        masks = []
+        if any(each.mask is not None for each in samples):
+            masks = [torch.ones_like(each.target[:, :1]) if each.mask is None else each.mask for each in samples]
         time = np.concatenate([each.time for each in samples])
         return cls(inputs, target, torch.cat(masks) if masks else None, time)
 

@@ -172,6 +172,8 @@ class UNetMethod:
         else:
             for number in range(targets):
                 _normalise(case.truth[self.variables[number]], *units[number], target[0, number].numpy())
+            if not torch.isfinite(target.sum()):  # beyond the edge of a label's grid the truth is not known
+                mask = target.isfinite().all(1, keepdim=True).to(target.dtype)
         self._encode_reports(case, channels)
         return Sample(inputs, target, mask, np.array([case.time], dtype="datetime64[s]"))
 

@@ -9,7 +9,7 @@ A mapping is a YAML file (``configs/observations/*.yaml`` are shipped):
     longitude: {column: lon}
     elevation: {column: elev, unit: foot}    # may be left out: then not known
     provider: {column: provider}       # a mesonet's; may be left out
-    missing: ["-99999"]                # besides empty, NaN, NA
+    missing: ["-99999"]                # besides empty, NaN, NA; of one column: {column: dir, missing: ["-1"]}
     delimiter: ","
     optional: false                    # true: variables whose column the file lacks are left out
     variables:
@@ -103,6 +103,8 @@ def _check_part(part, unit: str | None, name: str, key: str) -> None:
         raise TableError(
             f"{name}: its mapping says {key}: {part!r}; expected {{column: NAME{', unit: UNIT' if unit else ''}}}"
         )
+    if not isinstance(part.get("missing", []), list):
+        raise TableError(f"{name}: its mapping gives {key}.missing: {part['missing']!r}; expected a list of words")
     if unit and str(part.get("unit")) not in fit:
         raise TableError(f"{name}: its mapping gives {key} in {part.get('unit')!r}; expected one of {', '.join(fit)}")
 

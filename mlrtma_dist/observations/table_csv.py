@@ -121,8 +121,9 @@ class _Table:
         """A column of numbers in SI where a unit is declared, NaN where missing; shape (n,)."""
         _, factor, offset = UNITS[str(part["unit"])] if unit else (None, 1.0, 0.0)
         out = np.full(len(self.rows), np.nan)
+        own = {str(text).strip().lower() for text in part.get("missing", ())}
         for row, cell in enumerate(self.cells(part["column"])):
-            if cell.lower() in self.missing:
+            if cell.lower() in self.missing or cell.lower() in own:
                 continue
             if not _is_number(cell):
                 raise self.error(row, part["column"], cell, "a number (or a word declared under `missing`)")

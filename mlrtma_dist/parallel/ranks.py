@@ -7,8 +7,10 @@ no tensors uses `parallel.processes` instead.
 import contextlib
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -31,6 +33,7 @@ from mlrtma_dist.parallel.transport import Transport
 
 log = logging.getLogger(__name__)
 
+Made = TypeVar("Made")
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -128,6 +131,12 @@ class Ranks:
     def tile_of(self, domain: Domain, align: int = 1) -> Tile:
         """The part of a domain that this rank owns; tiles begin on multiples of ``align``."""
         return self.tile(domain.shape, align=align, periodic=(domain.periodic,) * 2, name=domain.name)
+
+    def from_first(self, make: Callable[[], Made]) -> Made:
+        """What rank 0 makes, on every rank; it must be possible to pickle it. Collective."""
+        if self.communicator is None:
+            return make()
+        return self.communicator.bcast(make() if self.rank == 0 else None)
 
     def transport(self) -> Transport:
         """How tensors travel between the tiles of this rank's sample."""

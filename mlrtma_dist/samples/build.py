@@ -4,6 +4,7 @@ The data axis divides cases, the tiles divide the domain. What is written does n
 domain's, and the place of every report follows from counts summed over all ranks.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -18,6 +19,8 @@ from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.parallel.transport import Transport
 from mlrtma_dist.samples.layout import COLUMNS, EDGE, Layout, Table
+from mlrtma_dist.samples.statistics import join, moments_of
+from mlrtma_dist.samples.summary import Summary
 
 ROUND = 256  # cases a rank holds before it writes, at most; 8 MiB on the plane of Exercise 1
 ROUND_BYTES = 256 << 20  # of their fields, at most, but for a single case
@@ -52,7 +55,7 @@ def build_store(
     notes: Mapping[str, object] | None = None,
     at_once: int | None = None,
     progress: Callable[[float], None] = lambda share: None,
-) -> None:
+) -> Summary:
     """Write all cases of a source. Collective; the content is the same on any number of ranks.
 
     Args:
@@ -64,6 +67,9 @@ def build_store(
         at_once: cases that a rank holds before it writes; None: as many as take little memory.
         progress: called with the share that is done.
 
+    Returns:
+        The numbers of the store, on every rank.
+
     Raises:
         StoreError: tiles would share a chunk.
     """
@@ -71,6 +77,7 @@ def build_store(
     at_once = at_once or cases_at_once(layout)
     tile = ranks.tile(layout.shape, align=layout.edge, periodic=(layout.periodic,) * 2, name=layout.domain)
     data_rank, written = ranks.coordinates[0], 0
+    moments, counts = np.zeros((3, len(layout.fields))), np.zeros(len(layout.observed), np.int64)
     everyone = ranks.everyone()
     with hdf5.made_together(path, ranks.communicator) as partial:
         hdf5.create(partial, layout.arrays(len(time)), {**layout.attributes(), **(notes or {})}, ranks.communicator)
@@ -78,11 +85,17 @@ def build_store(
             block = range(first, min(first + at_once * ranks.mesh.data, len(time)))
             own = block[data_rank * at_once : (data_rank + 1) * at_once]
             parts = [_part(cases.case_of_tile(number, tile.box), layout, tile, number) for number in own]
+            for fields, table, _ in parts:
+                moments = join(moments, np.stack([moments_of(field.ravel()) for field in fields], 1))
+                counts += np.bincount(table.variable, minlength=len(counts))
             slabs, written = _slabs(parts, own, block, layout, tile, everyone, written)
             if ranks.rank == 0:
                 slabs.append(Slab("time", (first,), time[first : block.stop].astype("datetime64[s]").astype(np.int64)))
             hdf5.write(partial, slabs, ranks.communicator, dict.fromkeys(COLUMNS, written))
             progress(block.stop / len(time))
+    counts = everyone.sum(torch.from_numpy(counts)).numpy()
+    moments = functools.reduce(join, (part.numpy() for part in everyone.collect(torch.from_numpy(moments))))
+    return Summary(cases.contents, time, moments, counts)
 
 
 Part = tuple[np.ndarray, Table, np.ndarray]  # fields (field, y, x), reports, and the chunk that owns each report

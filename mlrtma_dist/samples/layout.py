@@ -31,6 +31,9 @@ COLUMNS = {
     "flags": ("uint32", 0),
 }
 TRAINED_ON = ("place", "value", "error", "variable", "flags")
+# Bits of a stored report's flags beside those of `observations.table.Flag`: the case withholds it, or does not use it
+# for another reason than a flag, such as a second name of a withheld station.
+WITHHELD, UNUSED = np.uint32(1 << 31), np.uint32(1 << 30)
 ABSENT = {
     "latitude": np.nan,
     "longitude": np.nan,
@@ -49,7 +52,7 @@ class Layout:
     Attributes:
         domain: its name; shape: points in y and x; periodic: the plane closes on itself.
         fields: names of the fields of a case, backgrounds first, in the order of ``variables``, then targets; or
-            targets alone.
+            targets alone; or, where the truth is not known, backgrounds alone.
         variables: names of what is analysed.
         edge: points on a side of a chunk.
         observed: names of the types of observation; those with a background are the variables. Empty: the variables.
@@ -134,9 +137,14 @@ class Layout:
         return len(self.variables)
 
     @property
+    def truth(self) -> bool:
+        """Whether the fields of the truth are stored: the last ones."""
+        return len(self.fields) > self.targets or not self.fields[0].startswith("background_")
+
+    @property
     def backgrounds(self) -> int:
         """How many fields are backgrounds: the first ones, none or one per variable."""
-        return len(self.fields) - self.targets
+        return len(self.fields) - self.targets * self.truth
 
     @property
     def chunk_table(self) -> tuple[int, int]:
@@ -167,7 +175,7 @@ class Layout:
 
     def fields_of(self, case: Case) -> np.ndarray:
         """The fields of a case in the store's order, shape (field, y, x), float32."""
-        groups = ([case.background] if self.backgrounds else []) + [case.truth]
+        groups = [case.background] * bool(self.backgrounds) + [case.truth] * self.truth
         return np.stack([group[name] for group in groups for name in self.variables]).astype(np.float32)
 
 
@@ -223,6 +231,8 @@ class Table:
             rows &= ((place >= -0.5) & (place < np.array(shape) - 0.5)).all(axis=1)
         rows[rows] = case.box.owns(cell_of(place[rows], shape, periodic))
         kept = reports[rows]
+        unused = np.where(kept.usable & ~case.used[rows], UNUSED, np.uint32(0))
+        unused |= np.where(case.withheld[rows], WITHHELD, np.uint32(0))
         columns = {
             "place": place[rows],
             "latitude": kept.latitude,
@@ -234,7 +244,7 @@ class Table:
             "value": kept.value,
             "error": kept.error,
             "variable": variable[rows],
-            "flags": kept.flags,
+            "flags": kept.flags | unused,
         }
         return cls.of(len(kept), columns)
 

@@ -6,6 +6,9 @@ from pathlib import Path
 from mlrtma_dist import config
 from mlrtma_dist.grid.domain import Domain, load_domain
 from mlrtma_dist.methods.case import Cases
+from mlrtma_dist.samples.archive import Archive, Inventory
+from mlrtma_dist.samples.archive_cases import ArchiveCases, require_cases
+from mlrtma_dist.samples.crops import Boxes, Crops
 from mlrtma_dist.samples.judgement import Assumptions
 from mlrtma_dist.samples.station_hours import Reports, StationHours, load_region
 from mlrtma_dist.samples.store import Store
@@ -34,25 +37,29 @@ class CasesSection:
     Attributes:
         domain: name or YAML file; null: the store's own, or the plane of the exercises.
         reports: files of station reports of one or several times.
+        archive: files of past hours by patterns of their names.
         store: cases at rest.
         gaussian_plane, shallow_plane, simulated_weather: a simulated world.
         count: cases of a simulated world; first: number of the first one; other numbers are other cases of it.
+        boxes: every case is a box of the domain; null: the domain is whole.
     """
 
     domain: str | None = None
     reports: Reports | None = None
+    archive: Archive | None = None
     store: StoreSection | None = None
     gaussian_plane: GaussianPlane | None = None
     shallow_plane: ShallowPlane | None = None
     simulated_weather: SimulatedWeather | None = None
     count: int = 1024
     first: int = 0
+    boxes: Boxes | None = None
 
     def __post_init__(self):
         named = [name for name in SOURCES if getattr(self, name) is not None]
         if len(named) > 1:
             raise ValueError(f"{' and '.join(named)} exclude each other: expected one source of cases")
-        if self.domain is None and (self.reports is not None or self.simulated_weather is not None):
+        if self.domain is None and (self.reports or self.archive or self.simulated_weather) is not None:
             raise ValueError("domain: expected a name or a YAML file (--domain), got none")
         if self.count < 1 or self.first < 0:
             raise ValueError(f"expected count >= 1 and first >= 0, got {self.count} and {self.first}")
@@ -70,24 +77,35 @@ class CasesSection:
         """
         if self.store is not None and self.domain is None:
             return Store(self.store.file).domain
-        return load_region(self.domain) if self.reports is not None else load_domain(self.domain or "plane")
+        real = self.reports is not None or self.archive is not None
+        return load_region(self.domain) if real else load_domain(self.domain or "plane")
 
 
-SOURCES = tuple(each.name for each in fields(CasesSection) if each.name not in ("domain", "count", "first"))
+SOURCES = tuple(each.name for each in fields(CasesSection) if each.name not in ("domain", "count", "first", "boxes"))
 
 
-def open_cases(section: CasesSection, assumptions: Assumptions | None = None) -> Cases:
+def open_cases(section: CasesSection, assumptions: Assumptions | None = None, files: Inventory | None = None) -> Cases:
     """The source that a section names.
 
     Args:
         section: of a configuration; a store that is missing must have been made before.
         assumptions: variable -> standard deviations assumed by quality control, for sources of reports.
+        files: of an archive, the cases to open with their files; None: all.
 
     Raises:
-        ConfigError: no source, or a domain with other points than the store's.
+        ConfigError: no source, an archive without a complete time, or a domain with other points than the store's.
     """
+    cases = _open(section, assumptions or {}, files)
+    if isinstance(cases, ArchiveCases):
+        require_cases(cases)
+    return Crops(cases, section.boxes) if section.boxes is not None else cases
+
+
+def _open(section: CasesSection, assumptions: Assumptions, files: Inventory | None) -> Cases:
     if section.reports is not None:
-        return StationHours.on(section.domain, section.reports, assumptions or {})
+        return StationHours.on(section.domain, section.reports, assumptions)
+    if section.archive is not None:
+        return ArchiveCases.on(section.domain, section.archive, assumptions, files)
     if section.store is not None:
         return _open_store(section)
     if section.world is None:

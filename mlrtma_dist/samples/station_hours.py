@@ -17,7 +17,7 @@ from mlrtma_dist.methods.case import Case, Contents
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.observations.readers import PRECEDENCE, read_observations
 from mlrtma_dist.observations.station_lists import StationLists, read_station_lists
-from mlrtma_dist.observations.stations import read_stations
+from mlrtma_dist.observations.stations import StationList, read_stations
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.samples.judgement import Assumptions, Judge
 
@@ -78,17 +78,32 @@ class Reports:
         """
         if not self.observations:
             raise config.ConfigError("observations: expected at least one file (--observations FILE ...), got none")
-        columns = config.find("observations", self.mapping) if self.mapping else None
-        places = read_stations(self.stations) if self.stations else None
         times = [clock.parse_time(text) for text in self.time]
         each = len(times) == len(self.observations)  # one file per time
         tables = []
         for index, file in enumerate(self.observations):
             near = times[index] if each else times[0] if len(times) == 1 else None
-            table = read_observations(file, mapping=columns, stations=places, near=near, precedence=self.precedence)
-            log.info("%s: %d values of %d stations", file, len(table), len(set(table.station)))
-            tables.append(table)
+            tables.append(self.read_file(file, near))
         return Observations.concatenate(tables)
+
+    def read_file(self, file: str, near: np.datetime64 | None) -> Observations:
+        """The reports of one file.
+
+        Args:
+            near: a time within two weeks of its reports, for METAR text; None: the date in its name.
+
+        Raises:
+            InputError: a file that cannot be used.
+        """
+        columns = config.find("observations", self.mapping) if self.mapping else None
+        table = read_observations(file, mapping=columns, stations=self._places, near=near, precedence=self.precedence)
+        log.info("%s: %d values of %d stations", file, len(table), len(set(table.station)))
+        return table
+
+    @cached_property
+    def _places(self) -> StationList | None:
+        """The lists of stations, read once."""
+        return read_stations(self.stations) if self.stations else None
 
     def read_lists(self) -> StationLists:
         """Operational station lists, which quality control uses.

@@ -26,7 +26,7 @@ def gather_statistics(
     data_rank: int = 0,
     data_ranks: int = 1,
 ) -> Statistics:
-    """Mean and deviation over cases and points, or observations. Collective.
+    """Mean and deviation over cases and known points, or observations. Collective.
 
     Args:
         stores: of equal contents, whose cases are numbered one after the other.
@@ -49,7 +49,7 @@ def gather_statistics(
         if observed:
             table = store.observations(number, *slab)
             parts += [table.value[table.variable == index] for index in range(len(observed))]
-        moments = join(moments, np.stack([_moments(values) for values in parts], 1))
+        moments = join(moments, np.stack([moments_of(values) for values in parts], 1))
     total = np.zeros_like(moments)
     for part in everyone.collect(torch.from_numpy(moments)):
         total = join(total, part.numpy())
@@ -73,8 +73,11 @@ def gather_statistics(
     )
 
 
-def _moments(values: np.ndarray) -> np.ndarray:
+def moments_of(values: np.ndarray) -> np.ndarray:
+    """Count, mean and summed squares of departures of the values that are not NaN, shape (3,)."""
     values = values.astype(np.float64)
+    if np.isnan(values.sum()):  # beyond the edge of a label's grid
+        values = values[~np.isnan(values)]
     mean = values.mean() if len(values) else 0.0
     return np.array([len(values), mean, ((values - mean) ** 2).sum()])
 

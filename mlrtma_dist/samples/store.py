@@ -12,6 +12,7 @@ The table is ragged by time, and within a time sorted by the chunk of the fields
 rank reads those of its own chunks only.
 """
 
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -23,7 +24,7 @@ from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.io.hdf5 import Reader, StoreError
 from mlrtma_dist.methods.case import Case, Contents
 from mlrtma_dist.observations.table import Observations
-from mlrtma_dist.samples.layout import COLUMNS, FORMATS, ROWS, TRAINED_ON, Layout, Table
+from mlrtma_dist.samples.layout import COLUMNS, FORMATS, ROWS, TRAINED_ON, UNUSED, WITHHELD, Layout, Table
 from mlrtma_dist.samples.stored_background import stored_first_guess
 from mlrtma_dist.simulation.worlds import world_from
 
@@ -58,7 +59,9 @@ class Store:
     def contents(self) -> Contents:
         """What every case holds."""
         layout = self.layout
-        return Contents(self.domain, layout.variables, layout.units, layout.observed, layout.backgrounds > 0, True)
+        return Contents(
+            self.domain, layout.variables, layout.units, layout.observed, layout.backgrounds > 0, layout.truth
+        )
 
     @cached_property
     def domain(self) -> Domain:
@@ -97,7 +100,7 @@ class Store:
     def reports(self, number: int) -> Observations:
         """The reports of a case, n rows, in the order of `case`."""
         table = self.observations(number, *_ranges(Box.whole(self.layout.shape)), every_column=True)
-        return self._reports(number, table, every_column=True)
+        return of_stored_flags(self._reports(number, table, every_column=True))[2]
 
     def _case(
         self,
@@ -108,18 +111,19 @@ class Store:
         withheld: np.ndarray | None = None,
     ) -> Case:
         layout, fields = self.layout, self.fields(number, *_ranges(box))
-        withheld = np.zeros(len(observations), bool) if withheld is None else withheld
+        used, stored, observations = of_stored_flags(observations)
+        withheld = stored if withheld is None else stored | withheld
         background = dict(zip(layout.variables, fields[: layout.backgrounds], strict=False))
         return Case(
             self.static,
             box,
             self.time[number],
             observations,
-            observations.usable & ~withheld,
+            used & ~withheld,
             withheld,
             self._first_guess(number) if layout.backgrounds else None,
             place=place,
-            truth=dict(zip(layout.variables, fields[layout.backgrounds :], strict=True)),
+            truth=dict(zip(layout.variables, fields[layout.backgrounds :], strict=True)) if layout.truth else None,
             background=background,
             variables=layout.variables,
             units=layout.unit_of,
@@ -210,6 +214,15 @@ class Store:
             pieces.append(range(low, high))
             at += high - low
         return pieces
+
+
+def of_stored_flags(observations: Observations) -> tuple[np.ndarray, np.ndarray, Observations]:
+    """Masks (n,) of the used and of the withheld reports of a store, and the reports with their own flags."""
+    flags = observations.flags
+    withheld, unused = (flags & WITHHELD) != 0, (flags & UNUSED) != 0
+    if withheld.any() or unused.any():
+        observations = replace(observations, flags=flags & ~(WITHHELD | UNUSED))
+    return observations.usable & ~withheld & ~unused, withheld, observations
 
 
 def _ranges(box: Box) -> tuple[range, range]:

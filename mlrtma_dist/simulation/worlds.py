@@ -20,6 +20,8 @@ def world_from(text: object, where: str) -> World | None:
         return None
     recorded = config.parse_yaml(text, where)
     sections = {**recorded, **(recorded.get("cases") if isinstance(recorded.get("cases"), dict) else {})}
+    if sections.get("boxes"):
+        return None  # the statistics of a periodic plane are not those of its boxes
     for name, settings in sections.items():
         name = FORMER.get(name, name)
         if name in WORLDS and settings:

@@ -1,5 +1,8 @@
 """File patterns: names by closed form, over the ends of days, months and years; errors name field and pattern."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -159,6 +162,14 @@ def test_wrong_patterns_are_refused_with_pattern_and_field(settings, words):
     with pytest.raises(ConfigError) as error:
         FilePattern(**settings)
     assert words in str(error.value) and settings["pattern"] in str(error.value)
+
+
+def test_every_pattern_of_the_page_on_archives_names_a_file():
+    page = (Path(__file__).parents[2] / "docs" / "archives.md").read_text(encoding="utf-8")
+    patterns = re.findall(r"^\| [^|]*\| `([^`]*\{[^`]*)` \|", page, re.MULTILINE)
+    assert len(patterns) >= 10
+    for pattern in patterns:
+        assert "{" not in FilePattern(pattern).name(at("2024-02-29T06:00"), 60)
 
 
 def test_reports_are_not_named_by_forecast_cycles():
