@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.linalg.cross_spectral import CrossCovariance
 from mlrtma_dist.methods.best_linear import BestLinear
@@ -65,8 +66,18 @@ def best_linear(training: TrainingCases, indirect: IndirectTypes) -> BestLinear:
     """Optimal interpolation, learnt.
 
     Args:
-        training: the cases; indirect: what their indirect types are.
+        training: the cases; indirect: what the indirect types of the cases to be analysed are.
+
+    Raises:
+        InputError: the training cases are of other types.
     """
+    own = getattr(getattr(training.cases, "law", None), "indirect", None)
+    if own != indirect:
+        reader = getattr(training.cases, "reader", None)
+        raise InputError(
+            f"training: {reader.path if reader else 'its cases'}: expected the indirect types {indirect} of the cases"
+            f" to be analysed, got {own or 'none'}. Name the training set of that regime."
+        )
     covariance = CrossCovariance.estimate(indirect.fields(block) for block in training.blocks(BLOCK))
     return _tuned(
         BestLinear(covariance, len(VARIABLES), np.ones(len(TYPES))),

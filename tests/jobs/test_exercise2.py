@@ -92,7 +92,10 @@ def test_verify_draws_the_true_the_predicted_and_the_error_of_all_three_and_repo
         content = (passed[0] / OUTPUT / "verification" / name).read_bytes()
         assert content.startswith(b"\x89PNG") and len(content) > 50_000
     report = (passed[0] / OUTPUT / "verification" / "report.html").read_text(encoding="utf-8")
-    assert report.count("data:image/png;base64,") == 2 and "Rmse of the trained network over" in report
+    assert (
+        report.count("data:image/png;base64,") == 2
+        and "Rmse of a trained convolutional U-net over that of each other method" in report
+    )
 
 
 def test_four_ranks_score_all_methods_as_one_does_and_their_ratios_come_last(passed, few):

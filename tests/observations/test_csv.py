@@ -204,7 +204,20 @@ def test_a_mapping_that_cannot_be_used_gives_an_error_that_names_the_way_out(wro
 
 def test_the_shipped_mappings_are_sound_and_map_no_sea_level_pressure():
     files = sorted((config.configs_root() / "observations").glob("*.yaml"))
-    assert [file.stem for file in files] == ["asos_csv", "generic_csv"]
+    assert [file.stem for file in files] == ["asos_csv", "generic_csv", "metar_world_csv"]
     for file in files:
         column = str(config.load_yaml(file)["variables"].get("psfc", ""))
         assert "sea_level" not in column and "altimeter" not in column
+
+
+def test_a_word_may_mean_missing_in_one_column_and_be_a_value_in_another():
+    places = {key: {"column": key} for key in ("station", "time", "latitude", "longitude")}
+    direction = {"column": "direction", "missing": ["-1"]}
+    wind = {"speed": {"column": "speed", "unit": "knot"}, "direction": direction}
+    mapping = {**places, "variables": {"t2m": {"column": "t", "unit": "degC"}, "wind": wind}}
+    text = b"station,time,latitude,longitude,t,speed,direction\nA,2016-01-16T00:00Z,40,-100,-1,5,-1\n"
+    table = read_csv(text, "a.csv", mapping)
+    assert table.variable.tolist() == ["t2m"] and table.value[0] == pytest.approx(272.15)
+    direction["missing"] = "-1"
+    with pytest.raises(TableError, match="wind.direction.missing: '-1'; expected a list of words"):
+        read_csv(text, "a.csv", mapping)
