@@ -126,7 +126,6 @@ def make(run: Run) -> bool:
             log.warning("part %d of %d has no case: no store is written", run.part, run.parts)
             return False
         cases = run.open(files)
-        name = cases.contents.domain.name
         with progress("samples") if first else silent() as show:
             summary = build_store(
                 run.store,
@@ -134,7 +133,7 @@ def make(run: Run) -> bool:
                 ranks,
                 edge=run.edge,
                 notes={"made_by": content},
-                progress=lambda share: show(name, share),
+                progress=lambda share: show("cases", share),
             )
         if first:
             write_text(run.store.with_suffix(".yaml"), config.to_yaml(run))
