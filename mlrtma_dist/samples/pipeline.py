@@ -1,8 +1,9 @@
 """Pipeline: samples are read by threads, ahead of the network, and copied to its device while it computes."""
 
+import contextlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -18,9 +19,10 @@ Key, Value = TypeVar("Key"), TypeVar("Value")
 def read_ahead(
     read: Callable[[Key], Value], keys: Iterable[Key], depth: int = AHEAD, readers: int = READERS
 ) -> Iterator[Value]:
-    """``read(key)`` of every key in order, up to ``depth`` of them read by threads before they are asked for.
+    """``read(key)`` of every key in order, up to ``depth`` of them read by threads before they are needed.
 
-    An error of a thread is raised where its result is asked for. Closing the iterator cancels what was not begun.
+    An error of a thread is raised where its result would be handed out. Closing the iterator cancels what was not begun
+    and waits for the threads, which end.
 
     Args:
         read: called by the threads; keys: in order.
@@ -43,11 +45,14 @@ def read_ahead(
 def on_device(samples: Iterable[Sample], device: torch.device) -> Iterator[Sample]:
     """The samples on a device; on a GPU the next one is copied from pinned memory while this one is used.
 
-    On a CPU they are handed on as they are.
+    On a CPU they pass as they are. Closing the iterator closes ``samples``, where that is an iterator of `read_ahead`.
     """
-    if device.type != "cuda":
-        yield from samples
-        return
+    with contextlib.closing(samples) if isinstance(samples, Generator) else contextlib.nullcontext():
+        yield from samples if device.type != "cuda" else _copied(samples, device)
+
+
+def _copied(samples: Iterable[Sample], device: torch.device) -> Iterator[Sample]:
+    """The samples on a GPU, each copied on a stream of its own before the one ahead of it is handed out."""
     copies, following = torch.cuda.Stream(device), None
     for sample in samples:
         with torch.cuda.stream(copies):
