@@ -51,20 +51,20 @@ def load_campaign(path: Path) -> tuple[Step, ...]:
 
 
 def _step(name: str, entry, path: Path) -> Step:
-    known = [f.name for f in fields(Step)][1:]
+    keys = [f.name for f in fields(Step)][1:]
     entry = entry if isinstance(entry, dict) else {}
-    unknown = [key for key in entry if key not in known]
+    unknown = [key for key in entry if key not in keys]
     if unknown or "verb" not in entry or "config" not in entry:
         raise ChainError(
-            f"{path}: steps.{name}: expected verb, config and of {', '.join(known[2:])}; "
+            f"{path}: steps.{name}: expected verb, config and of {', '.join(keys[2:])}; "
             f"got {', '.join(map(str, entry))}"
         )
     lists = {}
     for key in ("set", "after"):
-        given = entry.get(key) or []
-        if not isinstance(given, list):
-            raise ChainError(f"{path}: steps.{name}.{key}: expected a list, such as [{given}], got {given!r}")
-        lists[key] = tuple(str(item) for item in given)
+        names = entry.get(key) or []
+        if not isinstance(names, list):
+            raise ChainError(f"{path}: steps.{name}.{key}: expected a list, such as [{names}], got {names!r}")
+        lists[key] = tuple(str(item) for item in names)
     return Step(str(name), str(entry["verb"]), str(entry["config"]), **lists)
 
 

@@ -121,10 +121,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--verb", required=True)
     parser.add_argument("--config", required=True)
     parser.add_argument("command", nargs=argparse.REMAINDER)
-    given = parser.parse_args(arguments)
-    if not given.command:
+    values = parser.parse_args(arguments)
+    if not values.command:
         parser.error("expected a command to run")
-    return run(given.command, verb=given.verb, config=given.config)
+    return run(values.command, verb=values.verb, config=values.config)
 
 
 if __name__ == "__main__":

@@ -108,9 +108,9 @@ class Machine:
     hardware: Hardware | None = None
 
     def __post_init__(self):
-        for key, known in (("scheduler", SCHEDULERS), ("launcher", LAUNCHERS)):
-            if getattr(self, key) not in known:
-                raise MachineError(f"{key}: expected one of {', '.join(known)}, got {getattr(self, key)!r}")
+        for key, allowed in (("scheduler", SCHEDULERS), ("launcher", LAUNCHERS)):
+            if getattr(self, key) not in allowed:
+                raise MachineError(f"{key}: expected one of {', '.join(allowed)}, got {getattr(self, key)!r}")
         for key, least in LEAST.items():
             if getattr(self, key) < least:
                 raise MachineError(f"{key}: expected {least} or more, got {getattr(self, key)}")
@@ -133,25 +133,25 @@ class Machine:
             raise MachineError(f"{self.name}: no section jobs: {verb}:; there are {', '.join(self.jobs) or 'none'}")
         return self.jobs[verb]
 
-    def check(self, verb: str, wanted: Resources) -> None:
+    def check(self, verb: str, resources: Resources) -> None:
         """Refuse what this machine does not have.
 
         Raises:
             MachineError: too many nodes, ranks for the GPUs, or an unknown partition.
         """
-        if wanted.nodes > self.nodes:
+        if resources.nodes > self.nodes:
             raise MachineError(
-                f"jobs.{verb}.nodes: {self.name} lends at most {self.nodes} nodes, {wanted.nodes} are asked for"
+                f"jobs.{verb}.nodes: {self.name} lends at most {self.nodes} nodes, {resources.nodes} are asked for"
             )
-        if self.gpus_per_node and wanted.tasks_per_node > self.gpus_per_node:
+        if self.gpus_per_node and resources.tasks_per_node > self.gpus_per_node:
             raise MachineError(
                 f"jobs.{verb}.tasks_per_node: a rank has a GPU of its own; {self.name} has {self.gpus_per_node} "
-                f"per node, {wanted.tasks_per_node} ranks are asked for"
+                f"per node, {resources.tasks_per_node} ranks are asked for"
             )
-        if wanted.partition is not None and wanted.partition not in self.partitions:
+        if resources.partition is not None and resources.partition not in self.partitions:
             raise MachineError(
                 f"jobs.{verb}.partition: expected one of partitions: {', '.join(self.partitions) or 'none'},"
-                f" got {wanted.partition!r}"
+                f" got {resources.partition!r}"
             )
 
 

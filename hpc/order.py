@@ -89,17 +89,17 @@ def environment(order: Order) -> dict[str, str]:
 
 def sbatch_line(order: Order) -> list[str]:
     """The whole sbatch command: everything but the environment variables."""
-    machine, wanted = order.machine, order.resources
-    partition = wanted.partition or (machine.partitions[0] if machine.partitions else None)
+    machine, resources = order.machine, order.resources
+    partition = resources.partition or (machine.partitions[0] if machine.partitions else None)
     options = {
         "account": machine.account,
         "partition": partition,
-        "nodes": wanted.nodes,
-        "ntasks-per-node": wanted.tasks_per_node,
-        "cpus-per-task": max(1, machine.cores_per_node // wanted.tasks_per_node),
+        "nodes": resources.nodes,
+        "ntasks-per-node": resources.tasks_per_node,
+        "cpus-per-task": max(1, machine.cores_per_node // resources.tasks_per_node),
         "gpus-per-node": machine.gpus_per_node or None,
         "mem": machine.memory,
-        "time": wanted.time,
+        "time": resources.time,
         "signal": _signal(order),
         "array": f"0-{order.elements - 1}" if order.elements else None,
         "dependency": f"afterok:{':'.join(order.after)}" if order.after else None,

@@ -90,12 +90,12 @@ def submit(line: Sequence[str], variables: Mapping[str, str]) -> str:
 def states(jobs: Iterable[str]) -> dict[str, Status]:
     """The status of several jobs: one squeue for those in the queue, scontrol or sacct for those that left it."""
     jobs = list(dict.fromkeys(jobs))
-    known = _queued(jobs) if jobs else {}
-    found = {job: known.get(job) or Status() for job in jobs}
-    for job, status in found.items():
+    queued = _queued(jobs) if jobs else {}
+    by_job = {job: queued.get(job) or Status() for job in jobs}
+    for job, status in by_job.items():
         if status.ended or status.state == UNKNOWN:
-            found[job] = _shown(job) or _accounted(job) or status
-    return found
+            by_job[job] = _shown(job) or _accounted(job) or status
+    return by_job
 
 
 def state(job: str) -> Status:
@@ -108,7 +108,7 @@ def _queued(jobs: list[str]) -> dict[str, Status]:
         "squeue", "--noheader", "--states=all", "--format=%i|%F|%T|%r", f"--jobs={','.join(jobs)}", check=False
     )
     rows = [line.strip().split("|") for line in answer.stdout.splitlines() if line.count("|") == 3]
-    found: dict[str, Status] = {}
+    queued: dict[str, Status] = {}
     for job in jobs:
         # The tasks of an array have one row each ("12_3|12|..."); the whole is over when none is left.
         mine = [
@@ -116,8 +116,8 @@ def _queued(jobs: list[str]) -> dict[str, Status]:
         ]
         alive = [status for status in mine if not status.ended]
         if mine:
-            found[job] = (alive or [status for status in mine if not status.done] or mine)[0]
-    return found
+            queued[job] = (alive or [status for status in mine if not status.done] or mine)[0]
+    return queued
 
 
 def _shown(job: str) -> Status | None:

@@ -176,15 +176,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("--element", type=int, default=0, help="index of this element of the array")
     parser.add_argument("--of", type=int, default=1, help="number of elements")
-    given = parser.parse_args(arguments)
-    if not 0 <= given.element < given.of:
-        parser.error(f"expected an element from 0 to {given.of - 1} of {given.of}, got {given.element}")
+    values = parser.parse_args(arguments)
+    if not 0 <= values.element < values.of:
+        parser.error(f"expected an element from 0 to {values.of - 1} of {values.of}, got {values.element}")
     try:
-        mine = read(given.file)[given.element :: given.of]
+        mine = read(values.file)[values.element :: values.of]
     except WorklistError as error:
         print(f"hpc.worklist: {error}", file=sys.stderr)
         return 2
-    if given.action == "run":
+    if values.action == "run":
         return run(mine)
     print("\n".join(task.line() for task in remaining(mine)))
     return 0

@@ -23,11 +23,11 @@ PACKAGES = ("numpy", "scipy", "torch", "deepspeed", "mpi4py", "h5py", "netCDF4",
 def main(arguments: list[str]) -> int:
     """Run the verb; returns the exit code."""
     options = {"--machine": ("machine", "a profile of configs/machines, or a YAML file: check there, by a job")}
-    given = parse(dict, "check", __doc__, arguments, options)
-    if given["machine"]:
+    values = parse(dict, "check", __doc__, arguments, options)
+    if values["machine"]:
         from jobs.submit import check
 
-        return check(given["machine"], given["dry_run"])
+        return check(values["machine"], values["dry_run"])
     text, loaded = installation()
     print(text)
     if len(loaded) > 1:

@@ -36,12 +36,12 @@ def parse(cls, verb: str, description: str, arguments: Sequence[str], options: d
     Raises:
         ConfigError: a wrong option, key or value.
     """
-    given = _given(verb, description, arguments, options)
+    values = _given(verb, description, arguments, options)
     if cls is dict:  # a verb without configuration
-        return given
-    path, overrides = _configuration(given)
+        return values
+    path, overrides = _configuration(values)
     run = config.load(cls, path, overrides)
-    if given["dry_run"]:
+    if values["dry_run"]:
         sys.stdout.write(config.to_yaml(run))
         size = run.expected_bytes() if hasattr(run, "expected_bytes") else None
         if size is not None:  # read by `mlrtma submit`
@@ -62,14 +62,14 @@ def _given(verb: str, description: str, arguments: Sequence[str], options: dict[
     return vars(parser.parse_args(list(arguments)))
 
 
-def _configuration(given: dict) -> tuple[str | None, list[str]]:
+def _configuration(values: dict) -> tuple[str | None, list[str]]:
     """The file of a command line, and what it changes in it; short options win over --set."""
     short = [
         f"{key}={_one_line(value)}"
-        for key, value in given.items()
+        for key, value in values.items()
         if key not in ("config", "set", "dry_run") and value is not None
     ]
-    return given["config"], [*given["set"], *short]
+    return values["config"], [*values["set"], *short]
 
 
 def _one_line(value: str | list[str]) -> str:

@@ -58,9 +58,9 @@ def main(arguments: list[str]) -> None:
     if run is None:
         return
     lines = _simulated(run)
-    found = data_root() / REAL_HOUR if data_root() else None
-    if run.real and found and found.is_file():
-        lines += _real(run, found)
+    file = data_root() / REAL_HOUR if data_root() else None
+    if run.real and file and file.is_file():
+        lines += _real(run, file)
     print("\n".join(lines))
 
 

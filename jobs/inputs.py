@@ -53,8 +53,8 @@ def prepare(run, names: tuple[str, ...], ranks) -> Prepared:
     cases = open_cases(run.cases, assumptions(settings))
     earth = not cases.contents.domain.is_plane
     if earth:
-        known = tuple(name for name in cases.contents.variables if name in settings.variables)
-        settings = settings.only(known)
+        common = tuple(name for name in cases.contents.variables if name in settings.variables)
+        settings = settings.only(common)
         cases = Judged.over(cases, assumptions(settings))
     offered = _offered(run, cases, earth)
     names = tuple(dict.fromkeys(names)) or tuple(name for name, entry in METHODS.items() if set(entry.needs) <= offered)

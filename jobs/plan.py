@@ -35,27 +35,27 @@ def main(arguments: list[str]) -> None:
         "--domain": ("domain", "instead of the samples' own"),
         "--ranks": ("ranks...", "numbers of ranks, 4 to 4096 by default"),
     }
-    given = parse(dict, "plan", __doc__, arguments, options)
-    path = given["training"] or given["config"]
-    if given["machine"] is None or path is None:
+    values = parse(dict, "plan", __doc__, arguments, options)
+    path = values["training"] or values["config"]
+    if values["machine"] is None or path is None:
         raise config.ConfigError("expected --machine NAME and --config TRAINING")
-    run = config.load(Run, path, given["set"])
-    if given["dry_run"]:
+    run = config.load(Run, path, values["set"])
+    if values["dry_run"]:
         print(config.to_yaml(run), end="")
         return
     try:
-        profile = load_machine(given["machine"])
+        profile = load_machine(values["machine"])
     except MachineError as error:
         raise config.ConfigError(str(error)) from error
-    planner = Planner(training_of(run, given["domain"]), machine_of(profile, engine_settings.is_bf16(run.engine)))
-    print("\n".join(report(planner, profile, counts(given["ranks"]))))
+    planner = Planner(training_of(run, values["domain"]), machine_of(profile, engine_settings.is_bf16(run.engine)))
+    print("\n".join(report(planner, profile, counts(values["ranks"]))))
 
 
-def counts(given: list[str] | None) -> list[int]:
+def counts(texts: list[str] | None) -> list[int]:
     """Numbers of ranks, ascending, from the command line."""
-    if any(not text.isdigit() or int(text) < 1 for text in given or ()):
-        raise config.ConfigError(f"--ranks: expected whole numbers from 1 on, got {' '.join(given)}")
-    return sorted({int(text) for text in given}) if given else list(RANKS)
+    if any(not text.isdigit() or int(text) < 1 for text in texts or ()):
+        raise config.ConfigError(f"--ranks: expected whole numbers from 1 on, got {' '.join(texts)}")
+    return sorted({int(text) for text in texts}) if texts else list(RANKS)
 
 
 def training_of(run: Run, domain: str | None) -> PlannedTraining:

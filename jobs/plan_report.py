@@ -52,14 +52,14 @@ def _breaks(best: dict[int, RankLayout | None], batches: dict[int, int], planner
     """What was refused and why, from where more ranks are wasted, and which layout is recommended."""
     lines = []
     for word, why in (("memory", "needs"), ("tiles", "")):
-        found = [
+        refused = [
             (mesh, stage, text)
             for (mesh, stage), text in planner.refused.items()
             if text.startswith("needs") == bool(why)
         ]
-        if found:
-            mesh, stage, text = found[0]
-            lines.append(f"refused for {word}: {len(found)} layouts; the first, {mesh}, ZeRO stage {stage}: {text}")
+        if refused:
+            mesh, stage, text = refused[0]
+            lines.append(f"refused for {word}: {len(refused)} layouts; the first, {mesh}, ZeRO stage {stage}: {text}")
     if shared := [n for n, batch in batches.items() if n > batch]:
         lines.append(
             f"samples must be divided from {shared[0]} ranks on: a batch of {batches[shared[0]]} has no more"

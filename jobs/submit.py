@@ -42,10 +42,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--time", help="limit, hours:minutes:seconds, instead of the profile's")
     parser.add_argument("--after", nargs="+", default=[], metavar="JOB", help="start after these jobs have succeeded")
     parser.add_argument("--wait", action="store_true", help="wait until the jobs are over")
-    given = parser.parse_args(arguments)
+    values = parser.parse_args(arguments)
     try:
         with _in_our_words():
-            return _queue(given)
+            return _queue(values)
     except OrderError as error:
         print(f"mlrtma submit: {error}", file=sys.stderr)
         return error.code
@@ -91,22 +91,22 @@ def _log(path: Path) -> str:
     return f"no log at {path} within 10 s: is the folder on a file system that the nodes share?"
 
 
-def _queue(given: argparse.Namespace) -> int:
-    wishes = {"nodes": given.nodes, "tasks_per_node": given.tasks_per_node, "time": given.time}
+def _queue(values: argparse.Namespace) -> int:
+    wishes = {"nodes": values.nodes, "tasks_per_node": values.tasks_per_node, "time": values.time}
     wishes = {key: value for key, value in wishes.items() if value is not None}
-    if given.verb == "campaign":
-        if given.set or given.after or given.resume or wishes:
+    if values.verb == "campaign":
+        if values.set or values.after or values.resume or wishes:
             raise ConfigError(
                 "a campaign names set and after itself, and its resources are the profile's: leave these options out"
             )
-        machine = load_machine(given.machine)
-        orders = _campaign(machine, load_campaign(given.config), given.dry_run)
+        machine = load_machine(values.machine)
+        orders = _campaign(machine, load_campaign(values.config), values.dry_run)
     else:
-        machine = load_machine(given.machine, {"jobs": {given.verb: wishes}} if wishes else None)
-        step = Step(given.verb, given.verb, given.config, tuple(given.set), ())
-        more = ("--resume",) if given.resume else ()
-        orders = _campaign(machine, (step,), given.dry_run, tuple(given.after), more)
-    if given.dry_run or machine.scheduler == "none" or not given.wait:
+        machine = load_machine(values.machine, {"jobs": {values.verb: wishes}} if wishes else None)
+        step = Step(values.verb, values.verb, values.config, tuple(values.set), ())
+        more = ("--resume",) if values.resume else ()
+        orders = _campaign(machine, (step,), values.dry_run, tuple(values.after), more)
+    if values.dry_run or machine.scheduler == "none" or not values.wait:
         return 0
     return 0 if all(status.done for status in wait(orders, machine.poll_seconds).values()) else 1
 

@@ -32,8 +32,8 @@ def reporting(folder: Path, first_step: int, steps: int, speaks: bool) -> Iterat
 
 
 def _words(row: dict) -> str:
-    said = f"loss {row['loss']:.6g}, {row['samples_per_second']:.3g} samples/s"
-    return said + (f", validation {row['validation']:.6g}" if row.get("validation") is not None else "")
+    words = f"loss {row['loss']:.6g}, {row['samples_per_second']:.3g} samples/s"
+    return words + (f", validation {row['validation']:.6g}" if row.get("validation") is not None else "")
 
 
 @contextlib.contextmanager

@@ -83,11 +83,11 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node, deep=False):
         """The mapping of a node."""
-        known = []
+        seen = []
         for key, _ in node.value:
-            if key.value in known and isinstance(key, yaml.ScalarNode):
+            if key.value in seen and isinstance(key, yaml.ScalarNode):
                 raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark)
-            known.append(key.value)
+            seen.append(key.value)
         return super().construct_mapping(node, deep)
 
 
@@ -117,10 +117,10 @@ def expand(text: str) -> str:
 
     def value(match):
         name = match.group(1)
-        found = os.environ.get(name) or (data_root() if name == "MLRTMA_REAL_DATA" else None)
-        if found is None:
+        setting = os.environ.get(name) or (data_root() if name == "MLRTMA_REAL_DATA" else None)
+        if setting is None:
             raise ConfigError(f"{text!r} needs the environment variable {name}, which is not set: export {name}=FOLDER")
-        return str(found)
+        return str(setting)
 
     return re.sub(r"\$\{(\w+)\}", value, text)
 
@@ -132,12 +132,12 @@ def build(cls, data: dict, where: str):
         ConfigError: an unknown, missing or unconvertible key; ``where`` and the key's path are named.
     """
     hints = typing.get_type_hints(cls)
-    known = {f.name: f for f in dataclasses.fields(cls) if f.init}
+    keys = {f.name: f for f in dataclasses.fields(cls) if f.init}
     for key in data:
-        if key not in known:
-            raise ConfigError(f"{where}: unknown key {key!r}{_nearest(str(key), known)}; known are {', '.join(known)}")
+        if key not in keys:
+            raise ConfigError(f"{where}: unknown key {key!r}{_nearest(str(key), keys)}; known are {', '.join(keys)}")
     values = {}
-    for name, field in known.items():
+    for name, field in keys.items():
         if name in data:
             values[name] = _convert(hints[name], data[name], f"{where}: {name}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
@@ -244,6 +244,6 @@ def _type_name(hint) -> str:
     return getattr(hint, "__name__", None) or str(hint)
 
 
-def _nearest(name: str, known) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
+def _nearest(name: str, names) -> str:
+    close = difflib.get_close_matches(name, list(names), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -49,7 +49,7 @@ class GriddedFirstGuess:
     def mean(self, variable: str, points: Points) -> np.ndarray:
         """The first guess of a variable in analysis space, shape (n,); NaN outside the file's grid, or
         where the file has no such variable."""
-        wanted = names.variable(variable)
+        properties = names.variable(variable)
         if variable not in self.state.values:
             return np.full(len(points), np.nan)
         place = self._index(points)
@@ -63,7 +63,7 @@ class GriddedFirstGuess:
             value = adjustment.adjust_dew_point(value, rise)
             if "t2m" in self.state.values:  # a dew point above the temperature does not exist
                 value = np.fmin(value, adjustment.adjust_temperature(self._at("t2m", place), rise))
-        return value if wanted.transform != "identity" else np.clip(value, *wanted.valid)
+        return value if properties.transform != "identity" else np.clip(value, *properties.valid)
 
     def spread(self, variable: str, points: Points) -> np.ndarray:
         """Zero: the error of a gridded background is what the background covariance describes, shape (n,)."""

@@ -90,10 +90,10 @@ def _nothing(paths, time, codes) -> str:
             f"{_listed(paths)}: holds none of the variables {', '.join(VARIABLES)} by codes that are known: "
             "say what its codes mean (--set cases.reports.codes={...}, docs/observations.md)"
         )
-    known = [f.valid_time for f in fields if not np.isnat(f.valid_time)]
-    if not known:
+    times = [f.valid_time for f in fields if not np.isnat(f.valid_time)]
+    if not times:
         return f"{_listed(paths)}: tells no valid time, expected one near {time}: give it a time variable (CF 4.4)"
-    nearest = min(known, key=lambda t: abs(t - time))
+    nearest = min(times, key=lambda t: abs(t - time))
     return (
         f"{_listed(paths)}: expected a field within {NEAREST // HOUR} h of {time}, the nearest is valid {nearest}: "
         f"give the background of that time, or --time"
@@ -105,8 +105,8 @@ def _choose_grid(fields: list[GridField], domain: Domain, paths) -> Domain:
     grids: list[Domain] = []
     counts: list[int] = []
     for field in fields:
-        for i, known in enumerate(grids):
-            if field.domain is known or same_grid(field.domain, known):
+        for i, grid in enumerate(grids):
+            if field.domain is grid or same_grid(field.domain, grid):
                 counts[i] += 1
                 break
         else:
@@ -125,8 +125,8 @@ def _at_time(name: str, fields: list[GridField], time, notes: list[str]) -> np.n
     """The field at ``time``, shape (y, x), SI, NaN where outside its valid range; None where no time is near."""
     latest: dict[np.datetime64, GridField] = {}
     for field in fields:  # of several forecasts for one time the one started last
-        known = latest.get(field.valid_time)
-        if known is None or field.reference_time > known.reference_time:
+        newer = latest.get(field.valid_time)
+        if newer is None or field.reference_time > newer.reference_time:
             latest[field.valid_time] = field
     before = max((t for t in latest if t <= time), default=None)
     after = min((t for t in latest if t >= time), default=None)

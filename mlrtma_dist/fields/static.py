@@ -101,23 +101,23 @@ def _field(domain: Domain, name: str, flat: float, notes: list[str]) -> np.ndarr
 
 def _read(domain: Domain, name: str, source: str, notes: list[str]) -> np.ndarray:
     try:
-        found = read_one(source, name)
+        field = read_one(source, name)
     except GriddedFileError as error:
         raise StaticError(f"domain {domain.name}: {error}: {WAY_OUT}") from error
-    values = found.values if same_grid(found.domain, domain) else _interpolate(found, domain, name, source, notes)
+    values = field.values if same_grid(field.domain, domain) else _interpolate(field, domain, name, source, notes)
     if np.isnan(values).any():  # a bitmap over the sea
         values = np.where(np.isnan(values), np.float32(0.0), values)
     return values
 
 
-def _interpolate(found, domain: Domain, name: str, source: str, notes: list[str]) -> np.ndarray:
+def _interpolate(field, domain: Domain, name: str, source: str, notes: list[str]) -> np.ndarray:
     """The file's field on the domain's grid; beyond the file sea level, or land."""
-    known = np.where(np.isnan(found.values), np.float32(0.0), found.values)
-    values = regrid(known, found.domain, domain)
+    filled = np.where(np.isnan(field.values), np.float32(0.0), field.values)
+    values = regrid(filled, field.domain, domain)
     outside = np.isnan(values)
     if outside.all():
         raise StaticError(f"domain {domain.name}: the {name} file {source} does not cover any of it: {WAY_OUT}")
-    here = f"{found.domain.spacing_metres / 1000:.3g} km grid of {pathlib.Path(source).name}"
+    here = f"{field.domain.spacing_metres / 1000:.3g} km grid of {pathlib.Path(source).name}"
     if "interpolated" not in domain.note:
         notes.append(f"{name} is interpolated from the {here}")
     if outside.any():

@@ -54,9 +54,9 @@ def _bilinear(field, row, column, closed) -> np.ndarray:
     result = sum(w * c for w, c in zip(weights, corners, strict=True))
     lost = np.flatnonzero(np.isnan(result))
     if len(lost):
-        known = [~np.isnan(c[lost]) for c in corners]
-        weight = sum(np.where(k, w[lost], 0) for w, k in zip(weights, known, strict=True))
-        total = sum(np.where(k, w[lost] * c[lost], 0) for w, c, k in zip(weights, corners, known, strict=True))
+        finite = [~np.isnan(c[lost]) for c in corners]
+        weight = sum(np.where(k, w[lost], 0) for w, k in zip(weights, finite, strict=True))
+        total = sum(np.where(k, w[lost] * c[lost], 0) for w, c, k in zip(weights, corners, finite, strict=True))
         with np.errstate(invalid="ignore", divide="ignore"):
             result[lost] = np.where(weight > 1e-6, total / weight, np.nan)
     return result
@@ -64,20 +64,20 @@ def _bilinear(field, row, column, closed) -> np.ndarray:
 
 def _neighbours(index, count: int, wraps: bool):
     """Lower and upper neighbour along one axis and the upper one's weight, NaN outside."""
-    known = np.isfinite(index)
-    index = np.where(known, index, 0.0)
+    inside = np.isfinite(index)
+    index = np.where(inside, index, 0.0)
     if wraps:
         base = np.floor(index)
         weight = index - base
         lower = base.astype(np.int64) % count
         upper = (lower + 1) % count
     else:
-        known &= (index >= -0.5) & (index <= count - 0.5)
+        inside &= (index >= -0.5) & (index <= count - 0.5)
         index = np.clip(index, 0, count - 1)
         lower = np.minimum(index.astype(np.int64), count - 2)
         weight = index - lower
         upper = lower + 1
-    return lower, upper, np.where(known, weight, np.nan)
+    return lower, upper, np.where(inside, weight, np.nan)
 
 
 def closes(domain: Domain) -> tuple[bool, bool]:
@@ -92,8 +92,8 @@ def same_grid(one: Domain, other: Domain, tolerance: float = SAME_GRID) -> bool:
         return False
     if one.is_plane:
         return one.spacing == other.spacing
-    found = _lattice_index(one, other, 2)
-    return all(np.abs(f - e).max() <= tolerance for f, e in zip(found, _lattice(other, 2), strict=True))
+    index = _lattice_index(one, other, 2)
+    return all(np.abs(f - e).max() <= tolerance for f, e in zip(index, _lattice(other, 2), strict=True))
 
 
 def regrid(field: np.ndarray, source: Domain, target: Domain) -> np.ndarray:

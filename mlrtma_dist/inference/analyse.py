@@ -88,6 +88,6 @@ def owned(case: Case) -> np.ndarray:
 
 def _joined(part: np.ndarray, share: Share) -> np.ndarray:
     """Values of which each rank has its own, NaN elsewhere, as all ranks together have them."""
-    known = np.isfinite(part)
-    count = share.total(known.astype(np.int64))
-    return np.where(count > 0, share.total(np.where(known, part, 0.0)), np.nan)
+    finite = np.isfinite(part)
+    count = share.total(finite.astype(np.int64))
+    return np.where(count > 0, share.total(np.where(finite, part, 0.0)), np.nan)

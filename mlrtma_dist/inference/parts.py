@@ -80,13 +80,13 @@ class Analyst:
 
     def answers(self, number: int, withheld=None) -> Iterator[tuple[str, Case, Answer]]:
         """Name, case and answer of every method for a case, method after method."""
-        made: dict[bool, Case] = {}
+        cases: dict[bool, Case] = {}
         for name, method in self.methods.items():
             whole = METHODS[name].whole if name in METHODS else False
-            if whole not in made:
+            if whole not in cases:
                 box = Box.whole(self.cases.contents.domain.shape) if whole else self.part.box
-                made[whole] = self.cases.case(number, box, withheld)
-            yield name, made[whole], method.analyse(made[whole], self.part.neighbourhood)
+                cases[whole] = self.cases.case(number, box, withheld)
+            yield name, cases[whole], method.analyse(cases[whole], self.part.neighbourhood)
 
     def fields(self, case: Case, answer: Answer) -> Fields:
         """The fields of an answer on this rank's box."""

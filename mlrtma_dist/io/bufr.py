@@ -164,7 +164,7 @@ def _descriptors(column: Column) -> list[str]:
 
 def _elements(column: Column) -> list[Element]:
     """The entries of Table B in a DX message."""
-    made = []
+    elements = []
     keys = ("000013", "000015", "000016", "000017", "000018", "000019", "000020")
     columns = (column.values(key).tolist() for key in keys)
     for descriptor, name, unit, *numbers in zip(_descriptors(column), *columns, strict=True):
@@ -175,5 +175,5 @@ def _elements(column: Column) -> list[Element]:
             raise BufrError(f"element {descriptor} in its tables has scale, reference, width {numbers}") from None
         if abs(values[0]) > 20 or abs(values[1]) >= 2**31 or not 0 < values[2] <= 2048:
             raise BufrError(f"element {descriptor} in its tables has scale, reference, width {values}")
-        made.append(Element(descriptor, name[:8].strip(), unit, *values))
-    return made
+        elements.append(Element(descriptor, name[:8].strip(), unit, *values))
+    return elements

@@ -101,7 +101,7 @@ def _check_edition_1(message: bytes, where: str) -> None:
 def _fields(message: bytes, where: str) -> Iterator[bytes]:
     """The one-field messages of an edition-2 message; itself when it holds one field."""
     sections: dict[int, bytes] = {}
-    bitmap, position, found = b"", 16, []
+    bitmap, position, fields = b"", 16, []
     while position < len(message) - len(END):
         length, number = int.from_bytes(message[position : position + 4]), message[position + 4]
         if length < 5 or position + length > len(message) - len(END) or not 1 <= number <= 7:
@@ -115,11 +115,11 @@ def _fields(message: bytes, where: str) -> Iterator[bytes]:
             missing = [n for n in (1, 3, 4, 5, 6) if n not in sections]
             if missing:
                 raise GribError(f"{where}: damaged: the field has no section {missing[0]}")
-            found.append(b"".join(sections[n] for n in sorted(sections)))
+            fields.append(b"".join(sections[n] for n in sorted(sections)))
         position += length
-    if not found:
+    if not fields:
         raise GribError(f"{where}: damaged: it holds no data section")
-    for body in found:
+    for body in fields:
         yield message[:8] + (16 + len(body) + len(END)).to_bytes(8) + body + END
 
 

@@ -111,9 +111,9 @@ def recognise(handle, codes: tuple[FieldCode, ...] = ()) -> tuple[str, float, tu
         kind, level_type, numbers = _grib2(handle)
     level = get(handle, "level", 0.0, float)
     own = numbers[:2] if get(handle, "edition", 0, int) == 1 else numbers
-    given = name_of_message(codes, own, numbers[2] if len(own) == 2 else level_type, level)
-    if given:
-        return given, 0.01 if given in PER_CENT else 1.0, numbers
+    users_name = name_of_message(codes, own, numbers[2] if len(own) == 2 else level_type, level)
+    if users_name:
+        return users_name, 0.01 if users_name in PER_CENT else 1.0, numbers
     if kind in _SCREEN | _WIND and level_type == SURFACE and get(handle, "centre", -1, int) == _NDFD_CENTRE:
         level_type, level = HEIGHT_ABOVE_GROUND, 10.0 if kind in _WIND else 2.0
     name = _at_level(kind, level_type, level) if kind else ""

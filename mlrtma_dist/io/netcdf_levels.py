@@ -42,15 +42,15 @@ def fits(dataset, variable, name: str) -> bool:
 def _heights(dataset, variable) -> list[float]:
     """Heights above ground, m, by the variable's vertical coordinates of one value; infinite for another kind."""
     keys = [*variable.dimensions[:-2], *str(getattr(variable, "coordinates", "")).split()]
-    found = []
+    heights = []
     for key in keys:
         axis = dataset.variables.get(key)
         if axis is None or axis.size != 1 or not _is_vertical(axis):
             continue
         unit, standard = str(getattr(axis, "units", "m")), getattr(axis, "standard_name", "height")
         value = np.ma.filled(np.ma.asarray(axis[...]).astype(np.float64), np.nan).item()
-        found.append(value * LENGTHS[unit] if standard == "height" and unit in LENGTHS else np.inf)
-    return found
+        heights.append(value * LENGTHS[unit] if standard == "height" and unit in LENGTHS else np.inf)
+    return heights
 
 
 def _is_vertical(axis) -> bool:

@@ -40,13 +40,13 @@ def variable_names(data: bytes, name: str) -> set[str]:
     return set(_read(data, name, None))
 
 
-def read_columns(data: bytes, name: str, wanted) -> dict[str, np.ndarray]:
+def read_columns(data: bytes, name: str, names) -> dict[str, np.ndarray]:
     """Read variables over one dimension of reports.
 
     Args:
         data: the file's bytes.
         name: for errors.
-        wanted: names of variables; those that the file lacks are left out.
+        names: names of variables; those that the file lacks are left out.
 
     Returns:
         Numbers as float64, unpacked, with NaN where missing, shape (n, ...); text as str without blanks around it, one
@@ -55,7 +55,7 @@ def read_columns(data: bytes, name: str, wanted) -> dict[str, np.ndarray]:
     Raises:
         ReportFileError: truncated or damaged, or columns that are not of one length.
     """
-    columns = _read(data, name, set(wanted))
+    columns = _read(data, name, set(names))
     lengths = {key: len(column) if column.ndim else -1 for key, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise ReportFileError(f"{name}: expected variables over one dimension of reports, got the lengths {lengths}")
@@ -73,25 +73,25 @@ def require(columns: dict[str, np.ndarray], needed, name: str, kind: str) -> Non
         raise ReportFileError(f"{name}: expected a {kind} file, it lacks the variables {', '.join(absent)}")
 
 
-def _read(data: bytes, name: str, wanted: set[str] | None) -> dict:
+def _read(data: bytes, name: str, names: set[str] | None) -> dict:
     """The wanted variables, decoded; None: every variable's name, nothing decoded."""
     try:
         if data.startswith(CLASSIC):
             with netcdf_file(io.BytesIO(data), "r", mmap=False) as file:
-                return _decode(file.variables, wanted, lambda v: v.data)
+                return _decode(file.variables, names, lambda v: v.data)
         with netCDF4.Dataset("reports", memory=data) as file:
             file.set_auto_maskandscale(False)
-            return _decode(file.variables, wanted, lambda v: v[...])
+            return _decode(file.variables, names, lambda v: v[...])
     except _DAMAGE as error:
         what = str(error) or type(error).__name__
         kind = "HDF5 or netCDF-4" if data.startswith(HDF5) else "netCDF"
         raise ReportFileError(f"{name}: looks like {kind}, and is truncated or damaged: {what}") from error
 
 
-def _decode(variables, wanted, values_of) -> dict:
-    if wanted is None:
+def _decode(variables, names, values_of) -> dict:
+    if names is None:
         return dict.fromkeys(variables)
-    return {key: _column(values_of(variables[key]), variables[key]) for key in variables if key in wanted}
+    return {key: _column(values_of(variables[key]), variables[key]) for key in variables if key in names}
 
 
 def _column(values, variable) -> np.ndarray:

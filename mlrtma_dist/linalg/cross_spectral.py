@@ -68,8 +68,8 @@ class CrossCovariance:
             places: (y, x), integers of shape (n, 2); kinds: number of the field, shape (n,).
             others, other_kinds: the same of m points.
         """
-        apart = places[:, None] - others[None]
-        rows, columns = apart[..., 0] % self.shape[0], apart[..., 1] % self.shape[1]
+        offset = places[:, None] - others[None]
+        rows, columns = offset[..., 0] % self.shape[0], offset[..., 1] % self.shape[1]
         return self.rows[kinds[:, None], other_kinds[None], rows, columns]
 
     def spread(self, places: np.ndarray, kinds: np.ndarray, weights: np.ndarray, fields: int) -> np.ndarray:

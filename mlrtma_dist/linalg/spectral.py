@@ -60,8 +60,8 @@ class SpectralCovariance:
 
     def between(self, places: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Covariances of grid points, shapes (n, 2) and (m, 2) of integers (y, x); returns (n, m)."""
-        apart = places[:, None] - others[None]
-        return self.row[apart[..., 0] % self.shape[0], apart[..., 1] % self.shape[1]]
+        offset = places[:, None] - others[None]
+        return self.row[offset[..., 0] % self.shape[0], offset[..., 1] % self.shape[1]]
 
     def draw(self, seed: int, *, member: int = 0, step: int = 0, channel: int = 0) -> np.ndarray:
         """A random field with this covariance, shape (y, x), from white noise that no layout of ranks changes."""

@@ -107,8 +107,10 @@ def _tensors(hour: Departures, most: int):
 
 def _parameters(component: Component) -> dict[str, torch.Tensor]:
     """Logarithms of a component's scales."""
-    given = {name: getattr(component, name) for name in ("variance", "length", *PLACES)}
-    return {name: torch.tensor(np.log(value), requires_grad=True) for name, value in given.items() if value is not None}
+    scales = {name: getattr(component, name) for name in ("variance", "length", *PLACES)}
+    return {
+        name: torch.tensor(np.log(value), requires_grad=True) for name, value in scales.items() if value is not None
+    }
 
 
 def _score(start, logs, log_error, position, places, value) -> torch.Tensor:

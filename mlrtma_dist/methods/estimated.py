@@ -136,9 +136,9 @@ def climb(error: Callable[[np.ndarray], float], factors: np.ndarray, groups: Seq
             first = best
             for _ in range(MOST_DOUBLINGS):
                 tried = np.where(group, factors * change, factors)
-                if not (found := error(tried)) < best:
+                if not (value := error(tried)) < best:
                     break
-                factors, best = tried, found
+                factors, best = tried, value
             if best < first:
                 break
     return factors

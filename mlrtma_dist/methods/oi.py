@@ -42,8 +42,8 @@ class OptimalInterpolation:
         for cell in judged:
             near = np.union1d(cell, local.nearest(tree, points.position[cell], self.neighbours))
             hbh = self.covariance.matrix(points[near], points[near])
-            _, found = local.solve_robustly(hbh, departure[near], error[near], self.huber)
-            weight[cell] = found[np.searchsorted(near, cell)]
+            _, weights = local.solve_robustly(hbh, departure[near], error[near], self.huber)
+            weight[cell] = weights[np.searchsorted(near, cell)]
         return OptimalInterpolationFit(
             self, points, departure, error**2 / weight, weight, tree, self._cell_size(points)
         )
@@ -81,8 +81,8 @@ class OptimalInterpolationFit:
         """Standard deviation of the analysis error, shape (m,)."""
         result = np.sqrt(self.method.covariance.variance_at(points))
         for block, near in self._blocks(points):
-            known = self.stations[near], self.r_squared[near]
-            result[block] = np.sqrt(local.posterior_variance(self.method.covariance, points[block], *known))
+            observed = self.stations[near], self.r_squared[near]
+            result[block] = np.sqrt(local.posterior_variance(self.method.covariance, points[block], *observed))
         return result
 
     def _blocks(self, points: Points):

@@ -115,8 +115,8 @@ class _Problem:
     """J of one case, at the observed places alone."""
 
     def __init__(self, method: OuterLoops, places, kinds, values, error):
-        apart, shape = places[:, None] - places[None], method.covariance.shape
-        rows = method.covariance.rows[:, :, apart[..., 0] % shape[0], apart[..., 1] % shape[1]]
+        offset, shape = places[:, None] - places[None], method.covariance.shape
+        rows = method.covariance.rows[:, :, offset[..., 0] % shape[0], offset[..., 1] % shape[1]]
         size = len(places) * len(rows)
         self.prior = rows.transpose(2, 0, 3, 1).reshape(size, size)  # P, from (place, variable) to (place, variable)
         self.mean, self.operator = method.covariance.mean, method.operator

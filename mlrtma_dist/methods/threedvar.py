@@ -107,8 +107,8 @@ class ThreeDVarFit:
         if self.tree is not None:
             for block in local.cells(points.position, ERROR_CELL):
                 near = local.nearest(self.tree, points.position[block], ERROR_NEIGHBOURS)
-                known = self.stations[near], self.r_squared[near]
-                result[block] = np.sqrt(local.posterior_variance(self.covariance, points[block], *known))
+                observed = self.stations[near], self.r_squared[near]
+                result[block] = np.sqrt(local.posterior_variance(self.covariance, points[block], *observed))
         return result
 
 

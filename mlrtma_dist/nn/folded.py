@@ -87,5 +87,5 @@ class FoldedUNet(nn.Module):
             seen = F.pad(seen, (0, missing[1], 0, missing[0]), mode="replicate")
         change = self.unet(F.pixel_unshuffle(seen, fold), neighbourhood.coarsen(fold))
         change = F.pixel_shuffle(change, fold)[..., : shape[0], : shape[1]]
-        said = self.config.scale * change
-        return inputs[:, : self.config.channels_out] + said if self.config.adds else said
+        output = self.config.scale * change
+        return inputs[:, : self.config.channels_out] + output if self.config.adds else output

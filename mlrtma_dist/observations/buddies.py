@@ -135,11 +135,11 @@ def _scores(residual, doubt, error, near, judges, components, tail) -> np.ndarra
     spread grows with the neighbours' mean square score, drawn towards 1 as by as many neighbours again. Scores
     count up to the Gaussian limit only, so that one bad neighbour hides another little.
     """
-    known = np.isfinite(residual)
-    sample = judges & known
+    finite = np.isfinite(residual)
+    sample = judges & finite
     rough = _roughness(residual[sample], doubt[sample], error[sample], components)
-    score = np.where(known, np.nan_to_num(residual) / np.sqrt(error**2 + rough * doubt), 0.0)
-    good = (near >= 0) & known[near]
+    score = np.where(finite, np.nan_to_num(residual) / np.sqrt(error**2 + rough * doubt), 0.0)
+    good = (near >= 0) & finite[near]
     square = np.where(good, np.minimum(score**2, chi2.isf(tail, components))[near] / components, 0.0).sum(axis=1)
     count = near.shape[1]
     return score / np.sqrt(np.maximum((count + square) / (count + good.sum(axis=1)), 1.0))

@@ -55,8 +55,8 @@ def columns_of(mapping: dict) -> tuple[set[str], set[str]]:
     Args:
         mapping: one that ``check_mapping`` has passed.
     """
-    given = [key for key in (*PLACES, "elevation", "network", "provider") if isinstance(mapping.get(key), dict)]
-    needed = {mapping[key]["column"] for key in given}
+    sections = [key for key in (*PLACES, "elevation", "network", "provider") if isinstance(mapping.get(key), dict)]
+    needed = {mapping[key]["column"] for key in sections}
     variables = {part["column"] for entry in mapping["variables"].values() for part in parts_of(entry)}
     return (needed, variables) if mapping.get("optional") else (needed | variables, set())
 

@@ -72,16 +72,16 @@ def check_departures(
     expected = np.hypot(np.nan_to_num(spread), observation_error(observations))
     gross = np.zeros(len(observations), dtype=bool)
     for rows in measurements(observations).values():
-        known = variable(str(observations.variable[rows[0, 0]]))
+        properties = variable(str(observations.variable[rows[0, 0]]))
         size = _size(departure[rows])
-        limit = known.gross
-        if known.name in SMOOTH:
+        limit = properties.gross
+        if properties.name in SMOOTH:
             judges = observations.good[rows].all(axis=1) & ~withheld[rows].any(axis=1) & np.isfinite(size)
             robust = 0.0
             if judges.sum() >= limits.fewest:
                 robust = max(robust_deviation(size[judges], rows.shape[1], part) for part in (0.5, limits.quantile))
             scale = limits.factor * np.maximum(expected[rows].max(axis=1), robust)
-            limit = np.minimum(known.gross, np.maximum(scale, limits.floor * known.gross))
+            limit = np.minimum(properties.gross, np.maximum(scale, limits.floor * properties.gross))
         gross[rows[size > limit]] = True
     return observations.flagged(gross, Flag.GROSS)
 
@@ -116,10 +116,10 @@ def observation_error(observations: Observations) -> np.ndarray:
     """
     error = np.empty(len(observations))
     for name in np.unique(observations.variable):
-        known, rows = variable(str(name)), observations.variable == name
-        given = observations.error[rows]
-        usable = np.isfinite(given) & (given > 0.0) & (known.transform == "identity")
-        error[rows] = np.where(usable, given, known.error)
+        properties, rows = variable(str(name)), observations.variable == name
+        reported = observations.error[rows]
+        usable = np.isfinite(reported) & (reported > 0.0) & (properties.transform == "identity")
+        error[rows] = np.where(usable, reported, properties.error)
     return error
 
 

@@ -88,12 +88,12 @@ def read_error_table(path: Path, lines: list[str]) -> ErrorTable | None:
         at += LEVELS
     if not nonlinear:
         return ErrorTable(types, path.name)
-    given = sum(int(np.isfinite(table[:, 1:]).sum()) for table in types.values())
+    count = sum(int(np.isfinite(table[:, 1:]).sum()) for table in types.values())
     log.info(
         "%s: %d report types, %d values of the nonlinear quality control, none of them used here",
         path,
         len(types),
-        given,
+        count,
     )
     return None
 
@@ -123,10 +123,10 @@ def fill_errors(observations: Observations, table: ErrorTable) -> Observations:
 def _temperature(observations: Observations) -> np.ndarray:
     """The temperature of each row's report, K, shape (n,); NaN where it has none."""
     report = group(observations.station, observations.latitude, observations.longitude, observations.time)
-    found = np.full(report.max(initial=-1) + 1, np.nan)
+    temperature = np.full(report.max(initial=-1) + 1, np.nan)
     rows = observations.variable == "t2m"
-    found[report[rows]] = observations.value[rows]
-    return found[report]
+    temperature[report[rows]] = observations.value[rows]
+    return temperature[report]
 
 
 def _row(path: Path, lines: list[str], at: int, width: int) -> list[float]:

@@ -76,11 +76,13 @@ def check_history(observations: Observations, limits: HistoryLimits = HistoryLim
         rows = rows[usable[rows].all(axis=1)]
         if not len(rows) or kind not in {*limits.stuck, *limits.step}:
             continue
-        made = _series(observations, station, rows)
+        history = _series(observations, station, rows)
         if kind in limits.stuck:
-            _mark(stuck, observations, made, _stuck(made, limits.stuck[kind], limits, calm_passes=kind == "wind"))
+            _mark(stuck, observations, history, _stuck(history, limits.stuck[kind], limits, calm_passes=kind == "wind"))
         if kind in limits.step:
-            _mark(step, observations, made, _spikes(made, limits.step[kind], limits.longest) | _odd(made, limits))
+            _mark(
+                step, observations, history, _spikes(history, limits.step[kind], limits.longest) | _odd(history, limits)
+            )
     return observations.flagged(stuck, Flag.STUCK).flagged(step, Flag.STEP)
 
 
@@ -94,24 +96,24 @@ def _series(observations: Observations, station: np.ndarray, rows: np.ndarray) -
     return _Series(series[last], hours[last], observations.value[rows[last]], rows, report)
 
 
-def _mark(mask: np.ndarray, observations: Observations, made: _Series, found: np.ndarray) -> None:
+def _mark(mask: np.ndarray, observations: Observations, history: _Series, flagged: np.ndarray) -> None:
     """Set ``mask`` (n,) at the rows of the reports ``found`` (m,), and of their copies of the same value."""
-    same = (np.abs(observations.value[made.rows] - made.value[made.place]) <= SAME).all(axis=1)
-    mask[made.rows[found[made.place] & same]] = True
+    same = (np.abs(observations.value[history.rows] - history.value[history.place]) <= SAME).all(axis=1)
+    mask[history.rows[flagged[history.place] & same]] = True
 
 
-def _stuck(made: _Series, hours: float, limits: HistoryLimits, *, calm_passes: bool) -> np.ndarray:
+def _stuck(history: _Series, hours: float, limits: HistoryLimits, *, calm_passes: bool) -> np.ndarray:
     """Mask (m,) of the reports in runs of one value that last ``hours`` and more."""
-    starts = np.ones(len(made.series), dtype=bool)
-    starts[1:] = made.series[1:] != made.series[:-1]
-    starts[1:] |= (np.abs(np.diff(made.value, axis=0)) > SAME).any(axis=1)
-    starts[1:] |= np.diff(made.hours) > limits.longest
+    starts = np.ones(len(history.series), dtype=bool)
+    starts[1:] = history.series[1:] != history.series[:-1]
+    starts[1:] |= (np.abs(np.diff(history.value, axis=0)) > SAME).any(axis=1)
+    starts[1:] |= np.diff(history.hours) > limits.longest
     run = np.cumsum(starts) - 1
     first = np.flatnonzero(starts)
     last = np.append(first[1:], len(starts)) - 1
-    long = (made.hours[last] - made.hours[first] >= hours) & (last - first + 1 >= limits.fewest)
+    long = (history.hours[last] - history.hours[first] >= hours) & (last - first + 1 >= limits.fewest)
     if calm_passes:
-        long &= np.linalg.norm(made.value[first], axis=1) > CALM
+        long &= np.linalg.norm(history.value[first], axis=1) > CALM
     return long[run]
 
 
@@ -145,27 +147,31 @@ def _spikes(made: _Series, step: float, longest: float) -> np.ndarray:
     return found
 
 
-def _odd(made: _Series, limits: HistoryLimits) -> np.ndarray:
+def _odd(history: _Series, limits: HistoryLimits) -> np.ndarray:
     """Mask (m,) of the reports too far from the interpolation of those before and after, by the table's own measure.
 
     The deviation is the larger of those told by the median and the 90 % quantile: a tenth of bad reports does not widen
     it. A bad report draws its neighbours' interpolation to itself: of three in a row only the one that departs most is
     flagged.
     """
-    size = len(made.series)
+    size = len(history.series)
     departure = np.zeros(size)
     middle = np.arange(1, size - 1)
-    before, after = np.diff(made.hours)[:-1], np.diff(made.hours)[1:]
-    whole = (made.series[middle - 1] == made.series[middle]) & (made.series[middle + 1] == made.series[middle])
+    before, after = np.diff(history.hours)[:-1], np.diff(history.hours)[1:]
+    whole = (history.series[middle - 1] == history.series[middle]) & (
+        history.series[middle + 1] == history.series[middle]
+    )
     middle = middle[whole & (before <= limits.longest) & (after <= limits.longest)]
     if len(middle) < limits.sample:
         return np.zeros(size, dtype=bool)
-    share = (made.hours[middle] - made.hours[middle - 1]) / (made.hours[middle + 1] - made.hours[middle - 1])
-    between = made.value[middle - 1] + share[:, None] * (made.value[middle + 1] - made.value[middle - 1])
-    departure[middle] = np.linalg.norm(made.value[middle] - between, axis=1)
-    components = made.value.shape[1]
+    share = (history.hours[middle] - history.hours[middle - 1]) / (
+        history.hours[middle + 1] - history.hours[middle - 1]
+    )
+    between = history.value[middle - 1] + share[:, None] * (history.value[middle + 1] - history.value[middle - 1])
+    departure[middle] = np.linalg.norm(history.value[middle] - between, axis=1)
+    components = history.value.shape[1]
     deviation = max(robust_deviation(departure[middle], components, part) for part in (0.5, 0.9))
-    found = np.zeros(size, dtype=bool)
+    odd = np.zeros(size, dtype=bool)
     most = (departure[middle] >= departure[middle - 1]) & (departure[middle] >= departure[middle + 1])
-    found[middle] = most & (departure[middle] > max(limits.factor * deviation, SAME))
-    return found
+    odd[middle] = most & (departure[middle] > max(limits.factor * deviation, SAME))
+    return odd

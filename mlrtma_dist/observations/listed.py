@@ -67,9 +67,9 @@ class _Words:
         words, self.number = np.unique(column, return_inverse=True)
         self.words = clean(words).tolist()
 
-    def among(self, wanted) -> np.ndarray:
+    def among(self, rows) -> np.ndarray:
         """Mask of the rows whose word is in a set, shape (n,)."""
-        return np.array([word in wanted for word in self.words], dtype=bool)[self.number]
+        return np.array([word in rows for word in self.words], dtype=bool)[self.number]
 
     def mapped(self, number: dict[str, int]) -> np.ndarray:
         """The number of each row's word, 0 where it has none, shape (n,)."""

@@ -110,9 +110,9 @@ def _values(columns: dict[str, np.ndarray], size: int) -> dict[str, tuple[np.nda
     if "skyCover" in columns and "skyLayerBase" in columns:
         words, base = columns["skyCover"], columns["skyLayerBase"]
         told = np.isin(words, list(WORDS))
-        known = [WORDS.get(str(word), (np.nan, False)) for word in words.ravel()]
-        cover = np.array([c for c, _ in known]).reshape(words.shape)
-        ceiling = np.array([c for _, c in known], dtype=bool).reshape(words.shape)
+        layers = [WORDS.get(str(word), (np.nan, False)) for word in words.ravel()]
+        cover = np.array([c for c, _ in layers]).reshape(words.shape)
+        ceiling = np.array([c for _, c in layers], dtype=bool).reshape(words.shape)
         height, fullest = summarise_sky(cover, ceiling, told, base)
         values |= {"ceiling": (height, none), "sky_cover": (fullest, none)}
     return values

@@ -80,19 +80,19 @@ def parse_metar(body: str) -> Metar:
     )
 
 
-def _wind(found) -> tuple[float, float, float]:
-    if found is None:
+def _wind(match) -> tuple[float, float, float]:
+    if match is None:
         return UNKNOWN, UNKNOWN, UNKNOWN
-    direction, speed, gust, unit = found.groups()
+    direction, speed, gust, unit = match.groups()
     factor = SPEEDS[unit]
     angle = float(direction) if direction.isdigit() and int(direction) <= 360 else UNKNOWN
     return angle, int(speed) * factor, int(gust) * factor if gust and gust.isdigit() else UNKNOWN
 
 
-def _visibility(found) -> float:
-    if found is None:
+def _visibility(match) -> float:
+    if match is None:
         return UNKNOWN
-    cavok, metres, kilometres, miles, whole, above, below = found.groups()
+    cavok, metres, kilometres, miles, whole, above, below = match.groups()
     if cavok or metres == "9999":
         return TEN_KM
     if metres:
@@ -104,9 +104,9 @@ def _visibility(found) -> float:
     return (int(whole or 0) + int(above) / int(below)) * MILE if int(below) else UNKNOWN
 
 
-def _degrees(found, tenths) -> tuple[float, float]:
+def _degrees(match, tenths) -> tuple[float, float]:
     """Temperature and dew point in K, each from the remark's tenths unless the whole degrees contradict them."""
-    whole = (None, None) if found is None else found.groups()
+    whole = (None, None) if match is None else match.groups()
     precise = (None, None)
     if tenths is not None:
         first_sign, first, second_sign, second = tenths.groups()
@@ -123,8 +123,8 @@ def _kelvin(whole: str | None, precise: str | None) -> float:
     return UNKNOWN if celsius is None else celsius + ICE
 
 
-def _setting(found) -> float:
-    if found is None:
+def _setting(match) -> float:
+    if match is None:
         return UNKNOWN
-    number = int(found.group(1))
+    number = int(match.group(1))
     return number * 100.0 if number <= HIGHEST_HECTOPASCAL else number * 0.01 * INCH

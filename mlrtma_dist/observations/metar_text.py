@@ -35,7 +35,7 @@ def is_metar_text(data: bytes) -> bool:
 
 def split_reports(text: str) -> list[tuple[str, str, str]]:
     """Cut text into (station, "ddhhmm", body), each report once, in the order of the text; NIL and TAF left out."""
-    found: dict[tuple[str, str, str], None] = {}
+    reports: dict[tuple[str, str, str], None] = {}
     for bulletin in _CONTROL.split(text):
         for part in bulletin.split("="):
             words = " ".join(part.split())
@@ -47,8 +47,8 @@ def split_reports(text: str) -> list[tuple[str, str, str]]:
                 if not body or body.startswith("NIL") or _VALIDITY.match(body) or before.endswith(("TAF", "TAF AMD")):
                     continue
                 body = body.removesuffix(" METAR").removesuffix(" SPECI")  # of the next report
-                found[start.group(1), "".join(start.group(2, 3, 4)), body] = None
-    return list(found)
+                reports[start.group(1), "".join(start.group(2, 3, 4)), body] = None
+    return list(reports)
 
 
 def read_metar_text(
@@ -134,14 +134,14 @@ def _times(texts: list[str], near: np.datetime64) -> np.ndarray:
     number = np.array([int(t) for t in texts], dtype=np.int64)
     day, hour, minute = number // 10000, number // 100 % 100, number % 100
     best = np.full(len(texts), np.datetime64("NaT"), dtype="datetime64[s]")
-    apart = np.full(len(texts), np.inf)
+    shortest = np.full(len(texts), np.inf)
     for month in near.astype("datetime64[M]") + np.arange(-1, 2):
         days = ((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(int)
         seconds = ((day - 1) * 24 + hour) * 3600 + minute * 60
         time = month.astype("datetime64[s]") + seconds.astype("timedelta64[s]")
         distance = np.abs((time - near).astype(np.float64))
-        nearer = (day >= 1) & (day <= days) & (hour < 24) & (minute < 60) & (distance < apart)
-        best[nearer], apart[nearer] = time[nearer], distance[nearer]
+        nearer = (day >= 1) & (day <= days) & (hour < 24) & (minute < 60) & (distance < shortest)
+        best[nearer], shortest[nearer] = time[nearer], distance[nearer]
     return best
 
 

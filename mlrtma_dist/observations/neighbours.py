@@ -18,10 +18,10 @@ def nearest_judges(place: np.ndarray, judges: np.ndarray, *, count: int, radius:
         Index of each neighbour, nearest first, -1 where there are fewer; shape (m, count).
     """
     judge = np.flatnonzero(judges)
-    _, found = cKDTree(place[judge]).query(place, k=count + 1, distance_upper_bound=radius)
-    found = np.append(judge, -1)[found]  # cKDTree says "none" by the number of its points
-    itself = found == np.arange(len(place))[:, None]
-    return np.take_along_axis(found, np.argsort(itself, axis=1, kind="stable"), axis=1)[:, :count]
+    _, nearest = cKDTree(place[judge]).query(place, k=count + 1, distance_upper_bound=radius)
+    nearest = np.append(judge, -1)[nearest]  # cKDTree says "none" by the number of its points
+    itself = nearest == np.arange(len(place))[:, None]
+    return np.take_along_axis(nearest, np.argsort(itself, axis=1, kind="stable"), axis=1)[:, :count]
 
 
 def leave_one_out(rows, near, departure, error, place, *, variance, length, poor):
@@ -65,5 +65,5 @@ def _lower_median(values: np.ndarray, good: np.ndarray) -> np.ndarray:
     """Median of the values (k, j) that are ``good``, the lower of two middle ones, 0 where none is; shape (k,)."""
     ordered = np.sort(np.where(good, values, np.inf), axis=1)
     middle = np.maximum(good.sum(axis=1) - 1, 0) // 2
-    found = np.take_along_axis(ordered, middle[:, None], axis=1)[:, 0]
-    return np.where(np.isfinite(found), found, 0.0)
+    median = np.take_along_axis(ordered, middle[:, None], axis=1)[:, 0]
+    return np.where(np.isfinite(median), median, 0.0)

@@ -238,8 +238,8 @@ def _rows(
     bad = np.zeros(len(value), bool) if mark is None else ~np.isnan(mark) & (mark > LAST_USED_MARK)
     flags = np.where(bad | rejected, head.flags | np.uint32(Flag.PROVIDER), head.flags)
     spread = {"error": error, "background": background}
-    known = np.full(len(value), np.nan) if mark is None else mark
-    words = np.where(np.isnan(known), "", np.nan_to_num(known).astype(int).astype(str))
+    marks = np.full(len(value), np.nan) if mark is None else mark
+    words = np.where(np.isnan(marks), "", np.nan_to_num(marks).astype(int).astype(str))
     return Observations.build(
         station=head.station[there],
         network=head.network[there],

@@ -207,12 +207,12 @@ def check_elevation(
 
 def _extreme(report: np.ndarray, value: np.ndarray, rows: np.ndarray, choose: np.ufunc) -> np.ndarray:
     """The largest or smallest ``value`` (n,) among ``rows`` of each row's report, NaN where there is none."""
-    found = np.full(report.max(initial=-1) + 1, np.nan)
-    choose.at(found, report[rows], value[rows])
-    return found[report]
+    extreme = np.full(report.max(initial=-1) + 1, np.nan)
+    choose.at(extreme, report[rows], value[rows])
+    return extreme[report]
 
 
-def _copies(observations: Observations, held: np.ndarray, same_place: float) -> np.ndarray:
+def _copies(observations: Observations, withheld: np.ndarray, same_place: float) -> np.ndarray:
     """Mask of good rows that repeat an earlier good row at the same place, time and value, shape (n,)."""
     rows = np.flatnonzero(observations.good & np.isfinite(observations.latitude) & np.isfinite(observations.longitude))
     partner = wind_partner(observations)
@@ -223,7 +223,7 @@ def _copies(observations: Observations, held: np.ndarray, same_place: float) -> 
         observations.time[rows],
         observations.value[rows].round(6),
         other[rows].round(6),
-        held[rows],
+        withheld[rows],
     )
     place = cartesian(observations.latitude[rows], observations.longitude[rows])
     # Unlike reports are moved apart in a fourth dimension, so that one search finds alike reports at one place.

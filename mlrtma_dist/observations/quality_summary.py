@@ -83,8 +83,8 @@ def _parts(kind: np.ndarray) -> list[np.ndarray]:
 
 
 def _require_known(observations: Observations) -> None:
-    known = np.uint32(sum(ORDER))
-    strange = np.flatnonzero(observations.flags & ~known)
+    mask = np.uint32(sum(ORDER))
+    strange = np.flatnonzero(observations.flags & ~mask)
     if len(strange):
         row = int(strange[0])
         raise ValueError(

@@ -71,11 +71,11 @@ def read_sao(data: bytes, name: str, *, stations: StationList | None = None) -> 
     log.info("%s: %d reports without a possible position", name, int((~placed).sum()))
     if stations is not None:
         listed = stations.find(columns["id"])
-        known = ~placed & np.isfinite(listed[0])
+        locatable = ~placed & np.isfinite(listed[0])
         own = latitude, longitude, columns["elev"]
-        latitude, longitude, columns["elev"] = (np.where(known, *pair) for pair in zip(listed, own, strict=True))
-        placed |= known
-        log.info("%s: %d of them stand in %s", name, int(known.sum()), ", ".join(stations.files))
+        latitude, longitude, columns["elev"] = (np.where(locatable, *pair) for pair in zip(listed, own, strict=True))
+        placed |= locatable
+        log.info("%s: %d of them stand in %s", name, int(locatable.sum()), ", ".join(stations.files))
     flags = np.where(placed, 0, int(Flag.POSITION)) | np.where(np.isnat(time), int(Flag.TIME), 0)
     place = {
         "station": columns["id"],
@@ -108,10 +108,10 @@ def _values(columns: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict
     eastward, northward = components(speed, np.where(turned, np.nan, direction))
     layers = columns["ZCL"].shape[1]
     words = np.array([list(word.ljust(layers, "/")[:layers]) for word in columns["CC"]]).reshape(-1, layers)
-    known = [LAYERS.get(str(word), (np.nan, False)) for word in words.ravel()]
+    amounts = [LAYERS.get(str(word), (np.nan, False)) for word in words.ravel()]
     height, fullest = summarise_sky(
-        np.array([c for c, _ in known]).reshape(words.shape),
-        np.array([c for _, c in known], dtype=bool).reshape(words.shape),
+        np.array([c for c, _ in amounts]).reshape(words.shape),
+        np.array([c for _, c in amounts], dtype=bool).reshape(words.shape),
         np.isin(words, list(LAYERS)),
         columns["ZCL"],
     )

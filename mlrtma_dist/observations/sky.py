@@ -41,10 +41,10 @@ def summarise_sky(cover: np.ndarray, ceiling: np.ndarray, told: np.ndarray, base
         Ceiling (m; ``UNLIMITED_CEILING`` where there is none, NaN where nothing is said or a ceiling's base is not
         known) and cover (0 to 1, NaN where nothing is said), each of shape (n,).
     """
-    made = told & ceiling
-    lowest = np.where(made, np.where(np.isnan(base), np.inf, base), np.inf).min(axis=1, initial=np.inf)
-    unknown = (made & np.isnan(base)).any(axis=1)
-    height = np.where(made.any(axis=1), np.where(unknown | np.isinf(lowest), np.nan, lowest), UNLIMITED_CEILING)
+    limits = told & ceiling
+    lowest = np.where(limits, np.where(np.isnan(base), np.inf, base), np.inf).min(axis=1, initial=np.inf)
+    unknown = (limits & np.isnan(base)).any(axis=1)
+    height = np.where(limits.any(axis=1), np.where(unknown | np.isinf(lowest), np.nan, lowest), UNLIMITED_CEILING)
     fullest = np.where(told & ~np.isnan(cover), cover, -1.0).max(axis=1, initial=-1.0)
     any_word = told.any(axis=1)
     return np.where(any_word, height, np.nan), np.where(fullest >= 0, fullest, np.nan)

@@ -102,13 +102,13 @@ def _read(path: Path, lines: list[str], lists: StationLists) -> StationLists:
 
 def _quantity(path: Path, words: str) -> str:
     """The quantity of a reject list and its time of day, from "temperature obs" or "t-obs during day hours"."""
-    found = re.match(r"(.+?)[ -]obs(?: during (day|night) hours)?\b", words)
-    if not found or found[1] not in QUANTITIES:
+    match = re.match(r"(.+?)[ -]obs(?: during (day|night) hours)?\b", words)
+    if not match or match[1] not in QUANTITIES:
         raise InputError(
             f"{path}: line 2: expected 'reject list for' {', '.join(QUANTITIES)} 'obs', with 'during day hours' or"
             f" 'during night hours' or without, got {words!r}"
         )
-    return QUANTITIES[found[1]] + (f"_{found[2]}" if found[2] else "")
+    return QUANTITIES[match[1]] + (f"_{match[2]}" if match[2] else "")
 
 
 def _rejected(path: Path, lines: list[str]) -> frozenset[str]:
@@ -139,7 +139,7 @@ def _wind_bins(path: Path, lines: list[str], lists: StationLists) -> StationList
     bins = int(heading[1]) if heading else 0
     if bins < 1 or lists.bins not in (0, bins):
         raise _wrong(path, 1, f"{lists.bins or 'at least 1'} bins", lines[0])
-    found = dict(lists.wind_bins)
+    by_station = dict(lists.wind_bins)
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip():
             continue
@@ -147,8 +147,8 @@ def _wind_bins(path: Path, lines: list[str], lists: StationLists) -> StationList
         if not cells or not 1 <= int(cells[5]) <= bins:
             raise _wrong(path, number, f"name, provider, latitude, longitude and a bin from 1 to {bins}", line)
         name = cells[1].strip()
-        found[name] = found.get(name, frozenset()) | {int(cells[5])}
-    return replace(lists, wind_bins=found, bins=bins)
+        by_station[name] = by_station.get(name, frozenset()) | {int(cells[5])}
+    return replace(lists, wind_bins=by_station, bins=bins)
 
 
 def _names(path: Path, lines: list[str]) -> frozenset[str]:

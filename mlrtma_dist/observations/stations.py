@@ -37,8 +37,8 @@ class StationList:
     def find(self, names: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Latitude, longitude and elevation of each name, shape (n,); NaN where the name is in no list."""
         nowhere = (np.nan, np.nan, np.nan)
-        found = np.array([self.places.get(str(name), nowhere) for name in names], dtype=np.float64).reshape(-1, 3)
-        return found[:, 0], found[:, 1], found[:, 2]
+        places = np.array([self.places.get(str(name), nowhere) for name in names], dtype=np.float64).reshape(-1, 3)
+        return places[:, 0], places[:, 1], places[:, 2]
 
 
 def read_stations(paths) -> StationList:

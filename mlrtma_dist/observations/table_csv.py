@@ -42,16 +42,16 @@ def read_csv(data: bytes, name: str, mapping: dict) -> Observations:
     latitude, longitude, placed = clean_positions(
         table.numbers(mapping["latitude"]), table.numbers(mapping["longitude"]), east=360.0
     )
-    given = {key: mapping[key] for key in ("elevation", "network", "provider") if mapping.get(key) is not None}
-    elevation = table.numbers(given["elevation"], "m") if "elevation" in given else np.full(len(station), np.nan)
-    network = given.get("network", "")
+    optional = {key: mapping[key] for key in ("elevation", "network", "provider") if mapping.get(key) is not None}
+    elevation = table.numbers(optional["elevation"], "m") if "elevation" in optional else np.full(len(station), np.nan)
+    network = optional.get("network", "")
     network = table.text("network") if isinstance(network, dict) else np.full(len(station), str(network))
-    provider = table.text("provider") if "provider" in given else np.full(len(station), "")
+    provider = table.text("provider") if "provider" in optional else np.full(len(station), "")
     flags = np.where(placed, 0, int(Flag.POSITION)).astype(np.uint32)
-    made = []
+    tables = []
     for variable, value in table.values().items():
         there = np.isfinite(value)
-        made.append(
+        tables.append(
             Observations.build(
                 station=station[there],
                 network=network[there],
@@ -66,7 +66,7 @@ def read_csv(data: bytes, name: str, mapping: dict) -> Observations:
                 source=name,
             )
         )
-    return Observations.concatenate(made)
+    return Observations.concatenate(tables)
 
 
 def header_of(data: bytes, name: str, delimiter: str = ",") -> list[str]:
@@ -105,13 +105,13 @@ class _Table:
 
     def cells(self, column: str) -> list[str]:
         """The cells of a column, without surrounding blanks."""
-        found = [i for i, name in enumerate(self.header) if name == column]
-        if len(found) != 1:
+        positions = [i for i, name in enumerate(self.header) if name == column]
+        if len(positions) != 1:
             raise TableError(
-                f"{self.name}: row 1: {len(found)} columns are named {column!r}, expected 1;"
+                f"{self.name}: row 1: {len(positions)} columns are named {column!r}, expected 1;"
                 f" there are {', '.join(self.header)}"
             )
-        return [row[found[0]].strip() for row in self.rows]
+        return [row[positions[0]].strip() for row in self.rows]
 
     def text(self, key: str) -> np.ndarray:
         """A column of words, shape (n,)."""

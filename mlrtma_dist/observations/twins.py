@@ -69,8 +69,8 @@ def twin_numbers(observations: Observations, limits: TwinLimits = TwinLimits()) 
     low, high = np.sort(names[pairs], axis=1).T if len(pairs) else (names[:0], names[:0])
     for row in np.lexsort((high, low, distance)):
         one, two = (_root(leader, station_) for station_ in pairs[row])
-        apart = members[one].isdisjoint(members[two]) or distance[row] <= limits.same_place
-        if one != two and apart and measured.agree(*pairs[row]):
+        separate = members[one].isdisjoint(members[two]) or distance[row] <= limits.same_place
+        if one != two and separate and measured.agree(*pairs[row]):
             leader[two] = one
             members[one] = members[one] | members[two]
     roots = np.array([_root(leader, number) for number in range(len(leader))])
@@ -111,9 +111,9 @@ def _near(observations: Observations, station: np.ndarray, limit: float) -> tupl
     placed = np.flatnonzero(np.isfinite(latitude) & np.isfinite(longitude) & (np.abs(latitude) <= 90))
     rows = placed[np.unique(group(station[placed], latitude[placed], longitude[placed]), return_index=True)[1]]
     place = cartesian(latitude[rows], longitude[rows])
-    found = cKDTree(place).query_pairs(limit, output_type="ndarray") if len(rows) else np.empty((0, 2), dtype=np.int64)
-    distance = np.linalg.norm(place[found[:, 0]] - place[found[:, 1]], axis=1)
-    pairs = np.sort(station[rows][found], axis=1)
+    close = cKDTree(place).query_pairs(limit, output_type="ndarray") if len(rows) else np.empty((0, 2), dtype=np.int64)
+    distance = np.linalg.norm(place[close[:, 0]] - place[close[:, 1]], axis=1)
+    pairs = np.sort(station[rows][close], axis=1)
     other = pairs[:, 0] != pairs[:, 1]
     pairs, distance = pairs[other], distance[other]
     order = np.lexsort((distance, pairs[:, 1], pairs[:, 0]))
@@ -121,24 +121,24 @@ def _near(observations: Observations, station: np.ndarray, limit: float) -> tupl
     return pairs[order][first], distance[order][first]
 
 
-def _networks(observations: Observations, station: np.ndarray, wanted: np.ndarray) -> dict[int, frozenset[str]]:
+def _networks(observations: Observations, station: np.ndarray, numbers: np.ndarray) -> dict[int, frozenset[str]]:
     """The networks of each wanted station; the wind types 2xx of PrepBUFR count as their mass types 1xx."""
-    rows = np.isin(station, wanted)
-    found: dict[int, set[str]] = {int(number): set() for number in wanted}
+    rows = np.isin(station, numbers)
+    by_number: dict[int, set[str]] = {int(number): set() for number in numbers}
     for number, network in {*zip(station[rows].tolist(), observations.network[rows].tolist(), strict=True)}:
-        found[number].add("1" + network[1:] if len(network) == 3 and network.isdigit() else network)
-    return {number: frozenset(networks) for number, networks in found.items()}
+        by_number[number].add("1" + network[1:] if len(network) == 3 and network.isdigit() else network)
+    return {number: frozenset(networks) for number, networks in by_number.items()}
 
 
 class _Measured:
     """What stations measured, for comparison."""
 
-    def __init__(self, observations: Observations, station: np.ndarray, wanted: np.ndarray, limits: TwinLimits):
+    def __init__(self, observations: Observations, station: np.ndarray, numbers: np.ndarray, limits: TwinLimits):
         self.limits = limits
         self.height: dict[int, float] = {}
         self.series: dict[tuple[int, str], tuple[np.ndarray, np.ndarray]] = {}
-        usable = np.isin(station, wanted) & np.isfinite(observations.value) & ~np.isnat(observations.time)
-        for number in wanted:
+        usable = np.isin(station, numbers) & np.isfinite(observations.value) & ~np.isnat(observations.time)
+        for number in numbers:
             self.height[int(number)] = np.nan
         rows = np.flatnonzero(usable & np.isfinite(observations.elevation))
         for number, height in zip(station[rows].tolist(), observations.elevation[rows].tolist(), strict=True):
@@ -161,10 +161,10 @@ class _Measured:
             if (one, variable) not in self.series or (two, variable) not in self.series:
                 continue
             (time, value), (other_time, other_value) = self.series[one, variable], self.series[two, variable]
-            apart = np.abs(time[:, None] - other_time)
-            if apart.min() > self.limits.seconds:
+            interval = np.abs(time[:, None] - other_time)
+            if interval.min() > self.limits.seconds:
                 continue
-            nearest = apart == apart.min()
+            nearest = interval == interval.min()
             if np.abs(value[:, None] - other_value)[nearest].min() > limit:
                 return False
             compared += 1

@@ -124,6 +124,6 @@ def _box_names(purpose, names, rank, block_km, latitude, longitude) -> np.ndarra
     order = placed[np.lexsort((longitude[placed], latitude[placed], rank[placed]))]
     present, first = np.unique(rank[order], return_index=True)
     row, column = boxes(latitude[order[first]], longitude[order[first]], block_km)
-    found = names.astype(object)
-    found[present] = [f"box {block_km:g} {r} {c}" for r, c in zip(row, column, strict=True)]
-    return found
+    labels = names.astype(object)
+    labels[present] = [f"box {block_km:g} {r} {c}" for r, c in zip(row, column, strict=True)]
+    return labels

@@ -18,15 +18,15 @@ class AddressError(OSError):
 
 def interfaces() -> dict[str, str]:
     """IPv4 address of every network interface that has one, by its name."""
-    found = {}
+    addresses = {}
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
         for _, name in socket.if_nameindex():
             try:
                 answer = fcntl.ioctl(asker.fileno(), _GET_ADDRESS, struct.pack("256s", name.encode()[:15]))
             except OSError:  # an interface without an address
                 continue
-            found[name] = socket.inet_ntoa(answer[20:24])
-    return found
+            addresses[name] = socket.inet_ntoa(answer[20:24])
+    return addresses
 
 
 def towards(address: str) -> str | None:

@@ -135,10 +135,10 @@ class Tile:
 
     def check_rim(self, rim: Rim) -> None:
         """Raise TileError, alike on every rank, where a tile owns fewer points than its neighbour wants of it."""
-        wanted = ((rim.south, rim.north), (rim.west, rim.east))
+        widths = ((rim.south, rim.north), (rim.west, rim.east))
         for axis in (0, 1):
             for index in range(self.table[axis]):
-                self._check_side(axis, index, *wanted[axis])
+                self._check_side(axis, index, *widths[axis])
 
     def _check_side(self, axis: int, index: int, low: int, high: int) -> None:
         """A tile's points serve as the low rim of the next tile and as the high rim of the one before."""

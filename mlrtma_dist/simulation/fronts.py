@@ -73,8 +73,8 @@ class Fronts:
         reach = (np.hypot(*centre) + max(self.extent)) / (0.7 * self.speed)
         interval = self.interval * HOUR
         numbers = range(int((time - reach) // interval) - 1, int((time + reach) // interval) + 2)
-        made = [self._front(seed, number, centre, northern) for number in numbers]
-        return [front for front in made if abs(time - front.passage) < reach]
+        fronts = [self._front(seed, number, centre, northern) for number in numbers]
+        return [front for front in fronts if abs(time - front.passage) < reach]
 
     def _front(self, seed: int, number: int, centre: tuple[float, float], northern: bool) -> "Front":
         step = number % WORD

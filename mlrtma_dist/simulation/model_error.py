@@ -81,13 +81,13 @@ class ModelError:
         seen = WeatherFields(weather, seed, ground, time, self.view(seed, time)).fields()
         drawn = {name: self._drawn(number, seed, ground, time) for number, name in enumerate(VARIABLES)}
         drawn["d2m"] = SHARED * drawn["t2m"] + np.sqrt(1.0 - SHARED**2) * drawn["d2m"]
-        made = {}
+        erroneous = {}
         for name, value in seen.items():
             bias, deviation = ADDED[name]
             added = self.bias * bias + self.error * self.growth * deviation * drawn[name]
-            made[name] = VARIABLES[name].from_analysis(VARIABLES[name].to_analysis(value) + added)
-        make_consistent(made)
-        return made
+            erroneous[name] = VARIABLES[name].from_analysis(VARIABLES[name].to_analysis(value) + added)
+        make_consistent(erroneous)
+        return erroneous
 
     def _drawn(self, number: int, seed: int, ground: Ground, time: np.datetime64) -> np.ndarray:
         """The error field of a variable's number, of unit variance, shape (y, x)."""

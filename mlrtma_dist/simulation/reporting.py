@@ -114,23 +114,23 @@ class Reporting:
         """
         if not len(sites):  # a tile without stations
             return {name: (np.zeros(0), np.zeros(0, bool)) for name in truth}
-        said, comes = {}, {}
+        measured, comes = {}, {}
         lots = {name: _Lots(sites.station, name, time, seed) for name in truth}
         for name, true in truth.items():
             lot = lots[name]
             deviation, bias = error_of(name, sites.kind)
             own = bias + deviation * self.persistent * lot.normal(BIAS, lasting=True)
             random = deviation * np.sqrt(1.0 - self.persistent**2) * lot.normal(ERROR)
-            said[name] = variable(name).to_analysis(np.asarray(true, dtype=np.float64)) + own + random
+            measured[name] = variable(name).to_analysis(np.asarray(true, dtype=np.float64)) + own + random
             comes[name] = np.isin(sites.kind, REPORTED[name]) & (lot.uniform(MISSING) > self.missing)
-        if {"t2m", "d2m"} <= set(said):  # a hygrometer does not read above saturation
-            said["d2m"] = np.minimum(said["d2m"], said["t2m"])
+        if {"t2m", "d2m"} <= set(measured):  # a hygrometer does not read above saturation
+            measured["d2m"] = np.minimum(measured["d2m"], measured["t2m"])
         for name, lot in lots.items():
             wild = (sites.kind == "mesonet") & (lot.uniform(GROSS) < self.gross)
             size = WILD * error_of(name, sites.kind)[0] * np.where(lot.uniform(SIGN) < 0.5, -1.0, 1.0)
-            said[name] = variable(name).from_analysis(said[name] + np.where(wild, size, 0.0))
-        made = round_reports(said, sites.kind == "mesonet") if self.rounded else said
-        return {name: (value, comes[name]) for name, value in made.items()}
+            measured[name] = variable(name).from_analysis(measured[name] + np.where(wild, size, 0.0))
+        reports = round_reports(measured, sites.kind == "mesonet") if self.rounded else measured
+        return {name: (value, comes[name]) for name, value in reports.items()}
 
 
 def numbers_of(station: np.ndarray) -> np.ndarray:
@@ -159,33 +159,35 @@ def error_of(name: str, kind: np.ndarray) -> np.ndarray:
     return np.array([of[each] for each in kind]).reshape(-1, 2).T
 
 
-def round_reports(said: dict[str, np.ndarray], finely: np.ndarray) -> dict[str, np.ndarray]:
+def round_reports(values: dict[str, np.ndarray], finely: np.ndarray) -> dict[str, np.ndarray]:
     """Values as networks round them, variable -> shape (n,), SI; ``finely``, mask (n,): as a mesonet does."""
-    made, step = dict(said), np.where(finely, 0.1, KNOT)
+    as_reported, step = dict(values), np.where(finely, 0.1, KNOT)
     for name in ("t2m", "d2m"):
-        if name in said:
-            made[name] = np.round(said[name] - ICE, 1) + ICE
-    if {"u10", "v10"} <= set(said):
-        speed = np.round(np.hypot(said["u10"], said["v10"]) / step) * step
+        if name in values:
+            as_reported[name] = np.round(values[name] - ICE, 1) + ICE
+    if {"u10", "v10"} <= set(values):
+        speed = np.round(np.hypot(values["u10"], values["v10"]) / step) * step
         sector = np.deg2rad(np.where(finely, 1.0, 10.0))
-        direction = np.round(np.arctan2(said["v10"], said["u10"]) / sector) * sector
-        made["u10"], made["v10"] = speed * np.cos(direction), speed * np.sin(direction)
-    if "gust" in said:
-        made["gust"] = np.round(said["gust"] / step) * step
-    if "psfc" in said:
+        direction = np.round(np.arctan2(values["v10"], values["u10"]) / sector) * sector
+        as_reported["u10"], as_reported["v10"] = speed * np.cos(direction), speed * np.sin(direction)
+    if "gust" in values:
+        as_reported["gust"] = np.round(values["gust"] / step) * step
+    if "psfc" in values:
         hundredth = 0.01 * INCH_OF_MERCURY
-        made["psfc"] = np.where(finely, np.round(said["psfc"], -1), np.round(said["psfc"] / hundredth) * hundredth)
-    if "visibility" in said:
+        as_reported["psfc"] = np.where(
+            finely, np.round(values["psfc"], -1), np.round(values["psfc"] / hundredth) * hundredth
+        )
+    if "visibility" in values:
         edges = 0.5 * (MILES[1:] + MILES[:-1])
-        made["visibility"] = MILE * MILES[np.searchsorted(edges, said["visibility"] / MILE)]
-    if "ceiling" in said:
-        feet = said["ceiling"] / FOOT
+        as_reported["visibility"] = MILE * MILES[np.searchsorted(edges, values["visibility"] / MILE)]
+    if "ceiling" in values:
+        feet = values["ceiling"] / FOOT
         coarse = np.where(feet < 5000.0, 100.0, np.where(feet < 10000.0, 500.0, 1000.0))
         rounded = np.maximum(np.round(feet / coarse), 1.0) * coarse * FOOT
-        made["ceiling"] = np.where(said["ceiling"] < LIMITED_CEILING, rounded, said["ceiling"])
-    if "sky_cover" in said:
-        made["sky_cover"] = np.round(8.0 * said["sky_cover"]) / 8.0
-    return {name: np.clip(value, *VARIABLES[name].valid) for name, value in made.items()}
+        as_reported["ceiling"] = np.where(values["ceiling"] < LIMITED_CEILING, rounded, values["ceiling"])
+    if "sky_cover" in values:
+        as_reported["sky_cover"] = np.round(8.0 * values["sky_cover"]) / 8.0
+    return {name: np.clip(value, *VARIABLES[name].valid) for name, value in as_reported.items()}
 
 
 def truth_at(
@@ -201,10 +203,10 @@ def truth_at(
         Variable -> shape (n,), SI.
     """
     row, column = sites.row - corner[0], sites.column - corner[1]
-    made = {name: bilinear(field, row, column).astype(np.float64) for name, field in fields.items()}
+    at_sites = {name: bilinear(field, row, column).astype(np.float64) for name, field in fields.items()}
     rise = sites.elevation - bilinear(static.terrain, sites.row, sites.column)
-    moist = adjustment.virtual_temperature(made["t2m"], made["d2m"], made["psfc"])
-    made["psfc"] = np.exp(adjustment.adjust_log_pressure(np.log(made["psfc"]), rise, moist))
-    made["t2m"] = adjustment.adjust_temperature(made["t2m"], rise)
-    made["d2m"] = adjustment.adjust_dew_point(made["d2m"], rise)
-    return made
+    moist = adjustment.virtual_temperature(at_sites["t2m"], at_sites["d2m"], at_sites["psfc"])
+    at_sites["psfc"] = np.exp(adjustment.adjust_log_pressure(np.log(at_sites["psfc"]), rise, moist))
+    at_sites["t2m"] = adjustment.adjust_temperature(at_sites["t2m"], rise)
+    at_sites["d2m"] = adjustment.adjust_dew_point(at_sites["d2m"], rise)
+    return at_sites

@@ -70,8 +70,8 @@ def _random(static: Static, where: np.ndarray, count: int, seed: int, step: int)
         return np.zeros((0, 2)), np.zeros(0)
     points = np.flatnonzero(where)
     if not len(points):
-        wanted = "water for ships" if step else "land for stations"
-        raise InputError(f"domain {static.domain.name}: expected {wanted}, found no point. Name stations of a file.")
+        ground = "water for ships" if step else "land for stations"
+        raise InputError(f"domain {static.domain.name}: expected {ground}, found no point. Name stations of a file.")
     lots = uniform(seed, np.arange(count)[:, None], np.arange(4)[None, :], channel=LOTS, step=step)
     chosen = points[(lots[:, 0] * len(points)).astype(np.int64)]
     place = np.stack(np.divmod(chosen, where.shape[1]), 1) + lots[:, 1:3] - 0.5

@@ -74,7 +74,7 @@ class WeatherFields:
         along_earth = rotate(east, north, self.ground.convergence)
         dry = 1.0 / (1.0 + np.exp(-1.2 * (depression - 1.0 - 3.0 * self.cover)))  # half way at 1 K, 4 K below cloud
         visibility = FOGGIEST + (CLEAREST - FOGGIEST) * dry
-        made = {
+        variables = {
             "t2m": temperature,
             "d2m": temperature - depression,
             "u10": along_earth[0],
@@ -85,7 +85,7 @@ class WeatherFields:
             "ceiling": self._ceiling(depression),
             "sky_cover": self.cover,
         }
-        return {name: np.clip(value, *VARIABLES[name].valid) for name, value in made.items()}
+        return {name: np.clip(value, *VARIABLES[name].valid) for name, value in variables.items()}
 
     @cached_property
     def strength(self) -> np.ndarray:
@@ -128,8 +128,8 @@ class WeatherFields:
     @cached_property
     def pressure(self) -> np.ndarray:
         """Departure of sea-level pressure at 45 degrees of latitude, Pa, on the wider box."""
-        made = self.weather.pressure * self.random("pressure", wide=True)
-        return made + sum(front.pressure(ahead) for front, ahead in self.fronts)
+        departure = self.weather.pressure * self.random("pressure", wide=True)
+        return departure + sum(front.pressure(ahead) for front, ahead in self.fronts)
 
     @cached_property
     def wind(self) -> tuple[np.ndarray, np.ndarray]:
@@ -166,11 +166,11 @@ class WeatherFields:
     def air(self) -> np.ndarray:
         """Temperature that neither sun nor night has changed, K, at the ground's height."""
         ground, weather = self.ground, self.weather
-        made = climatology.mean("t2m", ground.latitude, 0.0, self.time) - weather.lapse * ground.terrain
+        mean = climatology.mean("t2m", ground.latitude, 0.0, self.time) - weather.lapse * ground.terrain
         moving = weather.air * self.random("air") + self.cooling
         season = SEASON / AT_SOLSTICE * np.sin(np.deg2rad(ground.latitude)) * np.sin(declination_of(self.time))
         moving = moving * (OVER_SEA + (1.0 - OVER_SEA) * ground.land_smooth)
-        return made + self.strength * moving + season * (ground.land_smooth - 0.5)
+        return mean + self.strength * moving + season * (ground.land_smooth - 0.5)
 
     @cached_property
     def warmed(self) -> np.ndarray:

@@ -120,7 +120,7 @@ class Planner:
             batch: samples a step; None: the training's.
         """
         batch = self.training.batch if batch is None else batch
-        found = []
+        fitting = []
         for mesh in meshes(ranks, batch, self.training.domain):
             for stage in STAGES:
                 try:
@@ -132,8 +132,8 @@ class Planner:
                     there = f"{self.machine.memory / 2**20:.0f} MiB"
                     self.refused[mesh, stage] = f"needs {layout.memory}, there are {there}"
                 else:
-                    found.append(layout)
-        return sorted(found, key=lambda layout: (layout.step, layout.stage))
+                    fitting.append(layout)
+        return sorted(fitting, key=lambda layout: (layout.step, layout.stage))
 
     def predict(self, mesh: Mesh, stage: int, batch: int) -> RankLayout:
         """What a layout costs, whether it fits or not.
@@ -180,8 +180,8 @@ class Planner:
         training, key = self.training, (shape, samples)
         if key not in self._memory:
             self._memory[key] = memory.activations(training.method, shape, training.channels, samples, settings)
-        held = memory.weights(training.method, ranks, settings, training.averaged)
-        return memory.Memory(held, self._memory[key])
+        weights = memory.weights(training.method, ranks, settings, training.averaged)
+        return memory.Memory(weights, self._memory[key])
 
 
 def with_stage(settings: dict, stage: int) -> dict:

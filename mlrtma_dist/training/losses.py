@@ -50,9 +50,9 @@ def global_loss(
     if np.isfinite(loss):
         return loss
     flags, seconds = torch.cat(everyone.collect(torch.from_numpy(blame())), 1).numpy()
-    found = np.unique(seconds[flags == max(flags.max(), 1)]).astype("datetime64[s]")
+    times = np.unique(seconds[flags == max(flags.max(), 1)]).astype("datetime64[s]")
     raise LossError(
-        f"expected a finite loss, got {loss} at {where}, in the samples of {_words(found)}. Look for missing values"
+        f"expected a finite loss, got {loss} at {where}, in the samples of {_words(times)}. Look for missing values"
         " there; if there are none, lower schedule.learning_rate or set engine.gradient_clipping."
     )
 
@@ -63,8 +63,8 @@ def suspects(sample: Sample, total: Tensor) -> np.ndarray:
     2: its own inputs or known targets are none on this tile; 1: the sum is none, perhaps by a neighbour's points; 0: it
     is not to blame. Times are seconds since 1970.
     """
-    known = sample.target if sample.mask is None else torch.where(sample.mask > 0, sample.target, 0.0)
-    spoilt = ~torch.stack([part.isfinite().flatten(1).all(1) for part in (sample.inputs, known)]).all(0)
+    target = sample.target if sample.mask is None else torch.where(sample.mask > 0, sample.target, 0.0)
+    spoilt = ~torch.stack([part.isfinite().flatten(1).all(1) for part in (sample.inputs, target)]).all(0)
     flags = np.maximum(2 * spoilt.cpu().numpy(), int(not bool(torch.isfinite(total))))
     return np.stack([flags.astype(np.int64), np.asarray(sample.time, "datetime64[s]").astype(np.int64)])
 

@@ -71,19 +71,19 @@ def activations(
 def _kept(method, shape, channels, micro_batch: int, low: int) -> int:
     """Bytes that the backward pass keeps of a forward pass, every storage once, weights left out."""
     blank = without_data(method, low == 2)
-    known = {weight.untyped_storage()._cdata for weight in blank.network.parameters()}
-    found: dict[int, tuple[int, torch.Tensor]] = {}
+    weights = {weight.untyped_storage()._cdata for weight in blank.network.parameters()}
+    storages: dict[int, tuple[int, torch.Tensor]] = {}
 
     def note(tensor):
         storage = tensor.untyped_storage()
-        if storage._cdata not in known:
-            found[storage._cdata] = (storage.nbytes(), tensor)  # the tensor, so that no other gets its place
+        if storage._cdata not in weights:
+            storages[storage._cdata] = (storage.nbytes(), tensor)  # the tensor, so that no other gets its place
         return tensor
 
     sample = sample_without_data(shape, channels, micro_batch, low == 2)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         blank.loss(sample, Alone(shape))
-    return sum(size for size, _ in found.values())
+    return sum(size for size, _ in storages.values())
 
 
 def without_data(method, bf16: bool):

@@ -58,11 +58,11 @@ class Operators(TorchDispatchMode):
         named = named or {}
         result = function(*arguments, **named)
         read = [each for each in tree_leaves((arguments, named)) if isinstance(each, Tensor)]
-        made = [each for each in tree_leaves(result) if isinstance(each, Tensor)]
-        if not _is_view(function, read, made):
+        written = [each for each in tree_leaves(result) if isinstance(each, Tensor)]
+        if not _is_view(function, read, written):
             formula = flop_registry.get(function._overloadpacket)
             operations = formula(*arguments, **named, out_val=result) if formula else 0
-            self.found[int(operations), sum(map(_bytes, read)) + sum(map(_bytes, made))] += 1
+            self.found[int(operations), sum(map(_bytes, read)) + sum(map(_bytes, written))] += 1
         return result
 
     @property
@@ -71,12 +71,12 @@ class Operators(TorchDispatchMode):
         return sum(operations * times for (operations, _), times in self.found.items())
 
 
-def _is_view(function, read: list[Tensor], made: list[Tensor]) -> bool:
+def _is_view(function, read: list[Tensor], written: list[Tensor]) -> bool:
     """Whether what was made is what was read under another shape, and nothing was written."""
-    if function._schema.is_mutable or not read or not made:
+    if function._schema.is_mutable or not read or not written:
         return function._overloadpacket in (torch.ops.aten.empty, torch.ops.aten.new_empty)
-    known = {each.untyped_storage()._cdata for each in read}
-    return all(each.untyped_storage()._cdata in known for each in made)
+    storages = {each.untyped_storage()._cdata for each in read}
+    return all(each.untyped_storage()._cdata in storages for each in written)
 
 
 def _bytes(tensor: Tensor) -> int:

@@ -89,10 +89,10 @@ def _zero(sizes: list[int], low: int, ranks: int, passes: int, stage: int) -> li
         padded = share * ranks if stage == 1 and low == 2 else low * total
         return [Collective("sum", padded)] * (passes if stage == 2 else 1) + [Collective("collect", share)]
     parts = [low * math.ceil(size / ranks) for size in sizes]
-    found = [Collective("divide", ranks * sum(parts))] * passes
+    collectives = [Collective("divide", ranks * sum(parts))] * passes
     for size, part in zip(sizes, parts, strict=True):
-        found += [Collective("collect", part)] * (2 * passes if size > PERSISTENT else 1)
-    return found
+        collectives += [Collective("collect", part)] * (2 * passes if size > PERSISTENT else 1)
+    return collectives
 
 
 def _numbers(ranks: int) -> list[Collective]:

@@ -119,8 +119,8 @@ class Checkpoint:
             path = self.folder / file
             size = path.stat().st_size if path.is_file() else None
             if size != about["bytes"]:
-                found = "it is missing" if size is None else f"it has {size}: truncated"
-                raise CheckpointError(f"{path}: expected {about['bytes']} bytes, {found}. Use another checkpoint.")
+                fault = "it is missing" if size is None else f"it has {size}: truncated"
+                raise CheckpointError(f"{path}: expected {about['bytes']} bytes, {fault}. Use another checkpoint.")
             for part, name, start, count in about["content"]:
                 self._where.setdefault((part, name), []).append((start, count, file))
         self._check_coverage()
@@ -129,11 +129,11 @@ class Checkpoint:
         """Every value of every weight once."""
         for part in self.parts:
             for name, shape in self.manifest.shapes.items():
-                found = sum(count for _, count, _ in self._where.get((part, name), []))
-                if found != torch.Size(shape).numel():
+                covered = sum(count for _, count, _ in self._where.get((part, name), []))
+                if covered != torch.Size(shape).numel():
                     raise CheckpointError(
                         f"{self.folder}: expected {torch.Size(shape).numel()} values of {part} {name}, the files hold"
-                        f" {found}. Use another checkpoint."
+                        f" {covered}. Use another checkpoint."
                     )
 
     @property
@@ -169,8 +169,8 @@ class Checkpoint:
         for low, length, file in self._where[part, name]:
             first, last = max(start, low), min(end, low + length)
             if first < last:
-                held = self._load(file)[f"{part}/{name}/{low}"]
-                values[first - start : last - start] = held[first - low : last - low]
+                stored = self._load(file)[f"{part}/{name}/{low}"]
+                values[first - start : last - start] = stored[first - low : last - low]
         return values
 
     def _load(self, file: str) -> dict:
@@ -209,8 +209,8 @@ def _shape(shapes: dict, name: str) -> str:
 
 def steps(root: Path) -> list[int]:
     """The steps of all checkpoints under ``root``, oldest first; whether they are whole is not looked at."""
-    found = ((path, NAME.fullmatch(path.name)) for path in Path(root).glob("step_*"))
-    return sorted(int(match[1]) for path, match in found if match and path.is_dir())  # not "step_00001000.old"
+    matches = ((path, NAME.fullmatch(path.name)) for path in Path(root).glob("step_*"))
+    return sorted(int(match[1]) for path, match in matches if match and path.is_dir())  # not "step_00001000.old"
 
 
 def newest(root: Path, ranks: Transport = ALONE) -> Checkpoint | None:

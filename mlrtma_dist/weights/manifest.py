@@ -88,8 +88,10 @@ class Manifest:
         except json.JSONDecodeError as error:
             raise CheckpointError(f"{path}: truncated or not JSON: {error}. Use another checkpoint.") from error
         if not isinstance(data, dict) or data.get("format") != FORMAT:
-            found = data.get("format") if isinstance(data, dict) else type(data).__name__
-            raise CheckpointError(f"{path}: expected format {FORMAT!r}, got {found!r}: no checkpoint of this software")
+            format_name = data.get("format") if isinstance(data, dict) else type(data).__name__
+            raise CheckpointError(
+                f"{path}: expected format {FORMAT!r}, got {format_name!r}: no checkpoint of this software"
+            )
         try:
             run = {**data["run"], "data_period": tuple(data["run"]["data_period"])}
             state = {**data["state"], "moments": tuple(data["state"]["moments"])}
