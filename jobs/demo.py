@@ -58,7 +58,8 @@ def main(arguments: list[str]) -> None:
     if run is None:
         return
     lines = _simulated(run)
-    file = data_root() / REAL_HOUR if data_root() else None
+    root = data_root()
+    file = root / REAL_HOUR if root else None
     if run.real and file and file.is_file():
         lines += _real(run, file)
     print("\n".join(lines))

@@ -126,7 +126,7 @@ def _campaign(
     def queue(step: Step, before: tuple[str, ...]) -> str:
         order = _order(machine, step, (*after, *before), more)
         if step.verb == "worklist":
-            order = array(order, remaining(read(step.config)), Path(LOGS))
+            order = array(order, remaining(read(Path(step.config))), Path(LOGS))
         job = submit(order)
         queued[job] = order
         print(f"job {job}: {step.name}", flush=True)
@@ -140,7 +140,7 @@ def _order(machine: Machine, step: Step, after: tuple[str, ...], more: tuple[str
     arguments = (*(part for change in step.set for part in ("--set", change)), *more)
     elements = 0
     if step.verb == "worklist":
-        elements = min(len(remaining(read(step.config))), machine.array_limit)
+        elements = min(len(remaining(read(Path(step.config)))), machine.array_limit)
         if not elements:
             raise OrderError(f"{step.config}: every task is done; nothing to submit")
     return Order(machine, step.verb, step.config, arguments, machine.resources(step.verb), after, elements)

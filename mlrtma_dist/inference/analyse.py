@@ -75,7 +75,7 @@ def at_reports(case: Case, answer: Answer, rows: np.ndarray, share: Share = ALON
             value[chosen], error[chosen] = answer.at(name, case.points[chosen])
     if answer.everywhere or share.count == 1:
         return value, error
-    return tuple(_joined(part, share) for part in (value, error))
+    return _joined(value, share), _joined(error, share)
 
 
 def owned(case: Case) -> np.ndarray:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.methods.case import Case, Cases
 from mlrtma_dist.methods.method import Answer, Fields, Method, Share
 from mlrtma_dist.methods.registry import METHODS
+
+if TYPE_CHECKING:  # it imports torch
+    from mlrtma_dist.nn.neighbourhood import Neighbourhood
 
 BLOCK = 16  # cases that a rank of the data axis takes in turn
 
@@ -31,9 +35,9 @@ class Part:
     box: Box
     data_rank: int = 0
     data_ranks: int = 1
-    neighbourhood: object | None = None
+    neighbourhood: "Neighbourhood | None" = None
     share: Share = Share()
-    communicator: object | None = None
+    communicator: Any = None
     total: Callable[[np.ndarray], np.ndarray] = lambda array: array
 
     @property
@@ -97,13 +101,14 @@ class Analyst:
         """An analysis with its fields on this rank's box."""
         if analysis.box == self.part.box:
             return analysis
-        groups = ("values", "first_guess", "error")
-        fields = {name: self._inside(getattr(analysis, name)) for name in groups}
-        return replace(analysis, box=self.part.box, **fields)
+        values, first_guess, error = (
+            self._inside(group) for group in (analysis.values, analysis.first_guess, analysis.error)
+        )
+        return replace(analysis, box=self.part.box, values=values, first_guess=first_guess, error=error)
 
     def truth(self, case: Case) -> dict[str, np.ndarray]:
         """The true fields of a case on this rank's box."""
-        return self._cut(case, case.truth)
+        return self._cut(case, case.truth or {})
 
     def _cut(self, case: Case, fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Fields on the case's box as they are on this rank's."""

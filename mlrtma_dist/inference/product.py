@@ -30,7 +30,9 @@ from mlrtma_dist.io.netcdf_write import CHUNK, NetcdfVariable, chunk_lengths, wr
 LONGEST_BLOCK = 16  # analyses that a rank holds before it writes them, where fields are small
 
 
-def write_product(analysis: Analysis, directory, provenance: Mapping[str, str], communicator=None) -> pathlib.Path:
+def write_product(
+    analysis: Analysis, directory, provenance: Mapping[str, str | int], communicator=None
+) -> pathlib.Path:
     """Write one analysis to ``directory/<domain>_<time>.nc``, whole or not at all. Collective.
 
     Args:
@@ -55,7 +57,7 @@ def write_series(
     analyses: Iterable[tuple[int, Analysis]],
     times: np.ndarray,
     path,
-    provenance: Mapping[str, str],
+    provenance: Mapping[str, str | int],
     communicator=None,
 ) -> pathlib.Path:
     """Write the analyses of many times to one file, whole or not at all. Collective.

@@ -43,7 +43,7 @@ class Record:
         return cls(count_observations(analysis), notes, analysis.first_guess_name)
 
 
-def check_provenance(domain: Domain, provenance: Mapping[str, str]) -> None:
+def check_provenance(domain: Domain, provenance: Mapping[str, str | int]) -> None:
     """Raise InputError if a key of ``provenance`` is an attribute that the product alone writes."""
     clash = sorted(set(provenance) & OWN)
     if clash:
@@ -53,8 +53,8 @@ def check_provenance(domain: Domain, provenance: Mapping[str, str]) -> None:
 
 
 def global_attributes(
-    analysis: Analysis, times: np.ndarray, records: Mapping[int, Record], provenance: Mapping[str, str]
-) -> dict[str, str]:
+    analysis: Analysis, times: np.ndarray, records: Mapping[int, Record], provenance: Mapping[str, str | int]
+) -> dict[str, str | int]:
     """The global attributes of a product of one or many times.
 
     Args:

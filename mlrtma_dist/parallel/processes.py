@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -30,8 +31,8 @@ class Processes:
     rank: int
     size: int
     mesh: Mesh
-    communicator: object | None = None
-    tiles: object | None = field(default=None, repr=False)
+    communicator: Any = None
+    tiles: Any = field(default=None, repr=False)
 
     @classmethod
     @contextlib.contextmanager

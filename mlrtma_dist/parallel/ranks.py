@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -55,7 +55,7 @@ class Ranks:
     mesh: Mesh
     device: torch.device
     groups: dict
-    communicator: object
+    communicator: Any
 
     @classmethod
     @contextlib.contextmanager

@@ -12,7 +12,7 @@ import contextlib
 import io
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -84,7 +84,7 @@ class Engine:
         partition.forget(self._engine.optimizer)
         self._pieces = partition.pieces(method.network, self._engine.optimizer, world.rank, world.size)
 
-    def ahead(self, samples: Iterable[Sample]) -> Iterator[Sample]:
+    def ahead(self, samples: Iterable[Sample]) -> Generator[Sample, None, None]:
         """The samples on this rank's device; on a GPU the next one is copied while this one is computed with."""
         return on_device(samples, self._device)
 

@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from mlrtma_dist.methods.learned import LearnedMethod
 from mlrtma_dist.nn.neighbourhood import NeighbourhoodError
 from mlrtma_dist.parallel.interconnect import Interconnect
 from mlrtma_dist.parallel.mesh import Mesh
@@ -55,7 +56,7 @@ class PlannedTraining:
         stored: fields of a case in its store, float32.
     """
 
-    method: object
+    method: LearnedMethod
     domain: tuple[int, int]
     name: str
     channels: tuple[int, int]

@@ -1,7 +1,7 @@
 """The loop: steps, validation, checkpoints, until the plan is done or the job is asked to stop."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,7 +64,7 @@ class Samples(Protocol):
 
     time: np.ndarray
 
-    def stream(self, batches: Iterable[Sequence[int]]) -> Iterator[Sample]:
+    def stream(self, batches: Iterable[Sequence[int]]) -> Generator[Sample, None, None]:
         """Read batches of cases, by their indices, in this order; may read ahead."""
         ...
 
