@@ -97,7 +97,7 @@ def make(run: Run) -> tuple[list[Analysis], list[Path]]:
         part = part_of(ranks, prepared.cases, prepared.methods)
         analyst = Analyst(prepared.cases, prepared.methods, part)
         if run.cases.reports is None:
-            analyses, products = [], write_file(run, prepared, analyst)
-        else:
-            analyses, products = write_times(run, prepared, analyst)
+            products = write_file(run, prepared, analyst)
+            return [], products if part.is_first else []
+        analyses, products = write_times(run, prepared, analyst)
         return analyses, products if part.is_first else []

@@ -21,7 +21,7 @@ from mlrtma_dist.methods.case import Case, Cases
 from mlrtma_dist.methods.settings import VariableSettings, assumptions, load_settings
 from mlrtma_dist.methods.wind import WIND
 from mlrtma_dist.samples.sources import CasesSection, open_cases
-from mlrtma_dist.samples.station_hours import Reports, StationHours
+from mlrtma_dist.samples.station_hours import StationHours
 
 log = logging.getLogger(__name__)
 OPTIONS = {
@@ -76,7 +76,9 @@ def main(arguments: list[str]) -> None:
 
 def _sources(cases: Cases) -> list[Cases]:
     """A source for every file, where each file is one hour; else the source itself."""
-    files = cases.files if isinstance(cases, StationHours) else Reports()
+    if not isinstance(cases, StationHours):
+        return [cases]
+    files = cases.files
     if not files.observations or len(files.time) not in (0, len(files.observations)):
         return [cases]
     return [

@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> None:
 def counts(texts: list[str] | None) -> list[int]:
     """Numbers of ranks, ascending, from the command line."""
     if any(not text.isdigit() or int(text) < 1 for text in texts or ()):
-        raise config.ConfigError(f"--ranks: expected whole numbers from 1 on, got {' '.join(texts)}")
+        raise config.ConfigError(f"--ranks: expected whole numbers from 1 on, got {' '.join(texts or ())}")
     return sorted({int(text) for text in texts}) if texts else list(RANKS)
 
 
@@ -96,11 +96,11 @@ def machine_of(profile: Profile, bf16: bool) -> ModelledMachine:
             f"machine {profile.name}: the section hardware: is missing; every key is described at hpc/hardware.py,"
             " configs/machines/gpu_cluster.yaml has one, benchmarks/plan_check.py measures and prints one"
         )
-    links = (Link(each.latency, each.bandwidth) for each in (parts.within_node, parts.between_nodes))
+    within, between = (Link(each.latency, each.bandwidth) for each in (parts.within_node, parts.between_nodes))
     peak = parts.peak_bf16 if bf16 else parts.peak_float32
     return ModelledMachine(
         Processor(peak * parts.utilisation, parts.memory_bandwidth, parts.call),
         FILLED * parts.memory,
-        Interconnect(*links, profile.gpus_per_node or profile.cores_per_node),
+        Interconnect(within, between, profile.gpus_per_node or profile.cores_per_node),
         parts.read_bandwidth or math.inf,
     )

@@ -68,11 +68,12 @@ def _breaks(best: dict[int, RankLayout | None], batches: dict[int, int], planner
     wasted = [n for n, layout in best.items() if layout and layout.efficiency < WORTH]
     if wasted:
         lines.append(f"efficiency below {WORTH:.0%} from {wasted[0]} ranks on")
-    worth = [n for n, layout in best.items() if layout and layout.efficiency >= WORTH]
+    worth = [(n, layout) for n, layout in best.items() if layout and layout.efficiency >= WORTH]
     if worth:
-        mesh = best[worth[-1]].mesh
+        ranks, layout = worth[-1]
+        mesh = layout.mesh
         lines.append(
-            f"recommended, the most ranks at {WORTH:.0%} or more: {worth[-1]},"
-            f" mesh: {{data: {mesh.data}, y: {mesh.y}, x: {mesh.x}}}, ZeRO stage {best[worth[-1]].stage}"
+            f"recommended, the most ranks at {WORTH:.0%} or more: {ranks},"
+            f" mesh: {{data: {mesh.data}, y: {mesh.y}, x: {mesh.x}}}, ZeRO stage {layout.stage}"
         )
     return lines

@@ -36,13 +36,13 @@ DEVIATION = {  # (a, b) in analysis space
 }
 
 
-def standard_pressure_ratio(elevation: np.ndarray) -> np.ndarray:
+def standard_pressure_ratio(elevation: np.ndarray | float) -> np.ndarray:
     """Pressure at an elevation in m over that at sea level, ICAO standard atmosphere (troposphere)."""
     height = np.asarray(elevation, dtype=np.float64)
     return np.maximum(1.0 - STANDARD_LAPSE_RATE * height / STANDARD_TEMPERATURE, 0.1) ** 5.2559
 
 
-def mean(name: str, latitude: np.ndarray, elevation: np.ndarray, time: np.datetime64) -> np.ndarray:
+def mean(name: str, latitude: np.ndarray, elevation: np.ndarray | float, time: np.datetime64) -> np.ndarray:
     """Climatological mean of a variable in analysis space, shape of ``latitude`` (degrees; elevation in m)."""
     if name in CONSTANT:
         return np.full(np.shape(latitude), float(variable(name).to_analysis(CONSTANT[name])))

@@ -18,7 +18,8 @@ class FirstGuess(Protocol):
         name: for provenance and the product's attribute, e.g. "gridded: hrrr.grib2" or "regression, 2635 reports".
     """
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def mean(self, variable: str, points: Points) -> np.ndarray:
         """The first guess of ``variable`` in analysis space, shape (n,), NaN where it has none."""

@@ -78,9 +78,10 @@ class WindowAttention(nn.Module):
 
 def missing(box: Box, window: int, shift: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """Tokens wanting before and after the box in y, in x, to complete windows beginning at multiples less ``shift``."""
-    return tuple(
+    rows, columns = (
         ((low + shift) % window, -(high + shift) % window) for low, high in ((box.y0, box.y1), (box.x0, box.x1))
     )
+    return rows, columns
 
 
 class GlobalMixing(nn.Module):

@@ -107,7 +107,8 @@ class Neighbourhood(ABC):
         """Whether the box ends at the northern, eastern edge of a domain that does not wrap there."""
         ends = (self.box.y1, self.box.x1)
         sides = zip(self.periodic, ends, self.domain, strict=True)
-        return tuple(not wraps and end == size for wraps, end, size in sides)
+        north, east = (not wraps and end == size for wraps, end, size in sides)
+        return north, east
 
     def move(self, field: Tensor, by: tuple[int, int]) -> tuple[Tensor, "Neighbourhood"]:
         """Hand strips of the field on, so that the lines between tiles lie ``by`` points further north and east.
@@ -185,12 +186,13 @@ class Alone(Neighbourhood):
     def coarsen(self, factor: int) -> "Alone":
         """Keep every ``factor``-th point; a periodic size that does not divide raises NeighbourhoodError."""
         check_factor(self.domain, self.periodic, factor)
-        return Alone(tuple(-(-size // factor) for size in self.domain), self.periodic)
+        rows, columns = (-(-size // factor) for size in self.domain)
+        return Alone((rows, columns), self.periodic)
 
     def shifted(self, by: tuple[int, int]) -> "Alone":
         """Where the domain wraps, begin elsewhere; where it does not there are no inner lines."""
-        origin = tuple(at + step * wraps for at, step, wraps in zip(self.origin, by, self.periodic, strict=True))
-        return Alone(self.domain, self.periodic, origin)
+        row, column = (at + step * wraps for at, step, wraps in zip(self.origin, by, self.periodic, strict=True))
+        return Alone(self.domain, self.periodic, (row, column))
 
 
 def torch_mode(edge: str) -> str:

@@ -6,6 +6,7 @@ must divide.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -50,11 +51,12 @@ class UNet(nn.Module):
     def __init__(self, config: UNetConfig):
         super().__init__()
         self.config = config
-        widths, kind = config.widths, {"groups": config.groups, "edge": config.edge}
+        widths = config.widths
+        block = partial(ResidualBlock, groups=config.groups, edge=config.edge)
         self.stem = Convolution(config.channels_in, widths[0], edge=config.edge)
-        self.descent = nn.ModuleList(ResidualBlock(width, width, **kind) for width in widths)
+        self.descent = nn.ModuleList(block(width, width) for width in widths)
         self.halvings = nn.ModuleList(Convolution(a, b, stride=2, edge=config.edge) for a, b in pairwise(widths))
-        self.ascent = nn.ModuleList(ResidualBlock(a + b, a, **kind) for a, b in pairwise(widths))
+        self.ascent = nn.ModuleList(block(a + b, a) for a, b in pairwise(widths))
         self.norm = GroupNorm(config.groups, widths[0]) if config.groups else None
         self.head = Convolution(widths[0], config.channels_out, edge=config.edge)
 

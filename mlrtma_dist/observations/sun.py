@@ -11,7 +11,7 @@ import numpy as np
 EPOCH = np.datetime64("2000-01-01T12:00:00")  # J2000.0
 
 
-def solar_elevation(latitude: np.ndarray, longitude: np.ndarray, time: np.ndarray) -> np.ndarray:
+def solar_elevation(latitude: np.ndarray, longitude: np.ndarray, time: np.ndarray | np.datetime64) -> np.ndarray:
     """Elevation of the sun's centre above the horizon in degrees, negative at night.
 
     Args:

@@ -46,7 +46,7 @@ def random_balanced(
     Raises:
         InputError: the domain is not periodic, or no balance was found.
     """
-    domain = tuple(neighbourhood.domain)
+    domain = neighbourhood.domain
     cells = length / model.spacing
     # <|grad psi|^2> = 8 var(psi) / L^2: the curvature of exp(-2 r^2 / L^2) at 0 is 4 / L^2 in each direction.
     covariance = SpectralCovariance.gaussian(domain, cells, speed * length / math.sqrt(8.0))
@@ -71,7 +71,7 @@ def balanced(model: ShallowWater, stream: Tensor, depth: float, neighbourhood: N
     """
     if model.periodic != (True, True):
         raise InputError(f"balanced states are found on periodic domains, the sides are {model.sides}.")
-    alone = Alone(tuple(neighbourhood.domain), model.periodic)
+    alone = Alone(neighbourhood.domain, model.periodic)
     whole = _on_whole(model, neighbourhood)
     stream = stream.double().cpu()
     ground = 0.0 if whole.terrain is None else whole.terrain

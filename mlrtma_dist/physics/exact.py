@@ -29,9 +29,10 @@ class PoincareWave:
 
     def numbers(self, model: ShallowWater) -> tuple[float, float]:
         """Angular wave numbers l in y and k in x, m-1."""
-        return tuple(
+        in_y, in_x = (
             2.0 * math.pi * count / (size * model.spacing) for count, size in zip(self.waves, self.domain, strict=True)
         )
+        return in_y, in_x
 
     def frequency(self, model: ShallowWater) -> float:
         """sqrt(f^2 + g H (k^2 + l^2)), s-1."""

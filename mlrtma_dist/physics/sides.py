@@ -39,10 +39,10 @@ def close(state: Extended, sides, domain, box: Box, gravity: float, surface: flo
         state: with rim; beyond sides the outermost points repeated.
         sides: of y and x, each one of `SIDES`.
         domain, box: points of the domain, and those held here.
-        surface: height of the free surface outside, m; for open sides.
+        surface: height of the free surface outside, m; None where no side is open.
     """
     outgoing = None
-    if "open" in sides:
+    if surface is not None:
         outside = torch.as_tensor(surface - state.terrain).to(state.h)
         outgoing = 2.0 * ((gravity * state.h).sqrt() - (gravity * outside).sqrt())
     winds = []

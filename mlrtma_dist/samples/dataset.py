@@ -4,7 +4,7 @@ A tile reads its own points and reports only; the network fetches the halos it n
 may be shown under several symmetries.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -74,7 +74,7 @@ class Dataset:
         """UTC of every case shown, datetime64[s], shape (n,); those of variants repeat."""
         return np.array([self.stores[store].time[case] for store, case, _ in self._keys], dtype="datetime64[s]")
 
-    def stream(self, batches: Iterable[Sequence[int]]) -> Iterator[Sample]:
+    def stream(self, batches: Iterable[Sequence[int]]) -> Generator[Sample, None, None]:
         """Read batches of cases, by their indices in ``time``, in this order, some ahead of the network."""
         return read_ahead(self.batch, batches)
 

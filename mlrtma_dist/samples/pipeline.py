@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ Key, Value = TypeVar("Key"), TypeVar("Value")
 
 def read_ahead(
     read: Callable[[Key], Value], keys: Iterable[Key], depth: int = AHEAD, readers: int = READERS
-) -> Iterator[Value]:
+) -> Generator[Value, None, None]:
     """``read(key)`` of every key in order, up to ``depth`` of them read by threads before they are needed.
 
     An error of a thread is raised where its result would be handed out. Closing the iterator cancels what was not begun
@@ -42,7 +42,7 @@ def read_ahead(
                 future.cancel()
 
 
-def on_device(samples: Iterable[Sample], device: torch.device) -> Iterator[Sample]:
+def on_device(samples: Iterable[Sample], device: torch.device) -> Generator[Sample, None, None]:
     """The samples on a device; on a GPU the next one is copied from pinned memory while this one is used.
 
     On a CPU they pass as they are. Closing the iterator closes ``samples``, where that is an iterator of `read_ahead`.
@@ -51,7 +51,7 @@ def on_device(samples: Iterable[Sample], device: torch.device) -> Iterator[Sampl
         yield from samples if device.type != "cuda" else _copied(samples, device)
 
 
-def _copied(samples: Iterable[Sample], device: torch.device) -> Iterator[Sample]:
+def _copied(samples: Iterable[Sample], device: torch.device) -> Generator[Sample, None, None]:
     """The samples on a GPU, each copied on a stream of its own before the one ahead of it is handed out."""
     copies, following = torch.cuda.Stream(device), None
     for sample in samples:

@@ -123,8 +123,8 @@ class Front:
         distance = self.straight(y, x, time)
         if not self.kind.bend:
             return distance
-        velocity = tuple(self.speed * part for part in self.heading)
-        line = Octaves(BEND, ALONG, ALONG / 4, velocity=velocity)
+        in_y, in_x = (self.speed * part for part in self.heading)
+        line = Octaves(BEND, ALONG, ALONG / 4, velocity=(in_y, in_x))
         # counted from its passage: the bends of each front are its own, and lattice numbers stay small
         return distance + self.kind.bend * line.draw(self.seed, y, x, time - self.passage, member=self.number)
 

@@ -63,9 +63,10 @@ class GaussianPlane:
     @cached_property
     def covariances(self) -> tuple[SpectralCovariance, SpectralCovariance]:
         """Of the truth, and of the background's error."""
-        return tuple(
+        truth, error = (
             SpectralCovariance.gaussian(self.shape, f.length, f.deviation) for f in (self.truth, self.background_error)
         )
+        return truth, error
 
     def on(self, domain: Domain, first: int = 0, count: int = 1) -> PlaneCases:
         """The cases of the world on a plane, ``count`` from number ``first`` on.

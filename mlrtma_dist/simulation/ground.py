@@ -57,11 +57,12 @@ class Ground:
         middle = domain.latitude_longitude(*(slice(size // 2, size // 2 + 1) for size in domain.shape))[0][0, 0]
         step = domain.spacing_metres
         terrain = static.terrain[here].astype(np.float64)
+        middle_y, middle_x = (0.5 * step * (size - 1) for size in domain.shape)
         return cls(
             np.arange(box.y0, box.y1) * step,
             np.arange(box.x0, box.x1) * step,
             step,
-            tuple(0.5 * step * (size - 1) for size in domain.shape),
+            (middle_y, middle_x),
             bool(middle >= 0.0),
             latitude,
             longitude,

@@ -77,12 +77,13 @@ def simulate_hour(
     simulation = simulation or Simulation()
     rows, columns = static.domain.shape
     truth, believed = simulation.fields(static, Box(0, rows, 0, columns), time, seed)
-    states = (
+    true_state, background_state = (
         State(static.domain, time, values, static.terrain, f"simulated {word}")
         for values, word in ((truth, "truth"), (believed, "background"))
     )
     sites = random_sites(static, stations, seed) if isinstance(stations, int) else stations
-    return SimulatedHour(*states, report(sites, truth_at(sites, truth, static), time, seed, simulation.reporting))
+    reports = report(sites, truth_at(sites, truth, static), time, seed, simulation.reporting)
+    return SimulatedHour(true_state, background_state, reports)
 
 
 def lateness(station: np.ndarray, seed: int) -> np.ndarray:

@@ -149,7 +149,7 @@ class SimulatedWeatherCases:
         case = self.case_of_tile(number, whole)
         withheld = np.zeros(len(case.observations), dtype=bool) if withheld is None else withheld
         background, truth = (
-            {name: field[box.slices] for name, field in group.items()} for group in (case.background, case.truth)
+            {name: field[box.slices] for name, field in group.items()} for group in (case.background, case.truth or {})
         )
         return replace(case, box=box, used=~withheld, withheld=withheld, background=background, truth=truth)
 

@@ -86,12 +86,13 @@ class Weather:
         channel, longest, shortest, slopes = FIELDS[name]
         shortest = shortest if shortest > 1e3 else shortest * spacing  # grid lengths are few, metres thousands
         days = self.lifetime * (longest / LARGEST) ** (2.0 / 3.0)
+        in_y, in_x = self.steering
         return Octaves(
             channel,
             longest,
             min(shortest, longest),
             slopes,
             bend=BEND,
-            velocity=tuple(self.steering),
+            velocity=(in_y, in_x),
             lifetime=days * DAY,
         )

@@ -95,10 +95,11 @@ class WeatherFields:
     @cached_property
     def wide(self) -> tuple[np.ndarray, np.ndarray]:
         """Places in m, one point wider than the box on each side, as a model sees them."""
-        return tuple(
+        y, x = (
             np.concatenate([axis[:1] - self.ground.spacing, axis, axis[-1:] + self.ground.spacing]) - moved
             for axis, moved in zip((self.ground.y, self.ground.x), self.view.shift, strict=True)
         )
+        return y, x
 
     @cached_property
     def fronts(self) -> list[tuple[Front, np.ndarray]]:

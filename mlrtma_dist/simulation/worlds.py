@@ -19,7 +19,8 @@ def world_from(text: object, where: str) -> World | None:
     if not isinstance(text, str):
         return None
     recorded = config.parse_yaml(text, where)
-    sections = {**recorded, **(recorded.get("cases") if isinstance(recorded.get("cases"), dict) else {})}
+    cases = recorded.get("cases")
+    sections = {**recorded, **(cases if isinstance(cases, dict) else {})}
     if sections.get("boxes"):
         return None  # the statistics of a periodic plane are not those of its boxes
     for name, settings in sections.items():

@@ -62,7 +62,8 @@ class Samples(Protocol):
         time: UTC of every case, datetime64[s], shape (n,).
     """
 
-    time: np.ndarray
+    @property
+    def time(self) -> np.ndarray: ...
 
     def stream(self, batches: Iterable[Sequence[int]]) -> Generator[Sample, None, None]:
         """Read batches of cases, by their indices, in this order; may read ahead."""
@@ -97,11 +98,10 @@ class TrainingLoop:
                     f"{saved.folder}: expected {name} {ours!r}, it was trained with {getattr(state, name)!r}."
                     " Resume with its configuration, or begin in another output folder."
                 )
-        averaged = self.average is not None and "average" in saved.parts
-        tensors = self.average.tensors if averaged else None
-        self.engine.restore(saved.read, state.moments, state.counters, tensors)
-        if averaged:
-            self.average.updates = state.average_updates
+        average = self.average if "average" in saved.parts else None
+        self.engine.restore(saved.read, state.moments, state.counters, None if average is None else average.tensors)
+        if average is not None:
+            average.updates = state.average_updates or 0
         elif self.average is not None:
             self.average = Average(self.engine.masters(), self.plan.schedule.average_decay)
         self.state = state
@@ -127,7 +127,7 @@ class TrainingLoop:
                 last = step + 1 == schedule.steps
                 better = False
                 if self.score is not None and (last or _due(step, schedule.validate_every)):
-                    row["validation"], better = self._validate()
+                    row["validation"], better = self._validate(self.score)
                 report({**row, "seconds": time.monotonic() - begin})
                 if better or stopped or last or _due(step, schedule.checkpoint_every):
                     self._save()
@@ -154,16 +154,16 @@ class TrainingLoop:
             "samples_per_second": speed,
         }
 
-    def _validate(self) -> tuple[float, bool]:
+    def _validate(self, score: Score) -> tuple[float, bool]:
         """The score of the averaged weights, and whether it is the best so far."""
         with nullcontext() if self.average is None else self.average.in_place_of(self.engine.masters()):
             self.engine.refresh()
-            score = float(self.score(self.engine))
+            value = float(score(self.engine))
         self.engine.refresh()
-        better = self.state.best_score is None or score < self.state.best_score
+        better = self.state.best_score is None or value < self.state.best_score
         if better:
-            self.state = replace(self.state, best_score=score, best_step=self.state.step)
-        return score, better
+            self.state = replace(self.state, best_score=value, best_step=self.state.step)
+        return value, better
 
     def _validation_loss(self, engine: Engine) -> float:
         plan = self.plan

@@ -3,6 +3,7 @@
 import copy
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from mlrtma_dist.methods.sample import Sample
@@ -96,7 +97,8 @@ def without_data(method, bf16: bool):
 def sample_without_data(shape: tuple[int, int], channels: tuple[int, int], micro_batch: int, bf16: bool) -> Sample:
     """A sample of that many points, and channels of inputs and target, on the meta device."""
     inputs, target = (torch.empty(micro_batch, count, *shape, device="meta") for count in channels)
-    return Sample(inputs.to(torch.bfloat16 if bf16 else torch.float32), target, None, None)
+    inputs = inputs.to(torch.bfloat16 if bf16 else torch.float32)
+    return Sample(inputs, target, None, np.full(micro_batch, np.datetime64("NaT", "s")))
 
 
 def _mib(size: int) -> str:
