@@ -12,14 +12,12 @@ from mlrtma_dist.grid.points import Points
 
 
 class FirstGuess(Protocol):
-    """A belief that can be asked at any point, in a variable's analysis space.
-
-    Attributes:
-        name: for provenance and the product's attribute, e.g. "gridded: hrrr.grib2" or "regression, 2635 reports".
-    """
+    """A belief that can be asked at any point, in a variable's analysis space."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """For provenance and the product's attribute, e.g. "gridded: hrrr.grib2" or "regression, 2635 reports"."""
+        ...
 
     def mean(self, variable: str, points: Points) -> np.ndarray:
         """The first guess of ``variable`` in analysis space, shape (n,), NaN where it has none."""

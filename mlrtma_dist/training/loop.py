@@ -56,14 +56,12 @@ Score = Callable[[Engine], float]
 
 
 class Samples(Protocol):
-    """The samples to train on, on this rank's tile.
-
-    Attributes:
-        time: UTC of every case, datetime64[s], shape (n,).
-    """
+    """The samples to train on, on this rank's tile."""
 
     @property
-    def time(self) -> np.ndarray: ...
+    def time(self) -> np.ndarray:
+        """UTC of every case, datetime64[s], shape (n,)."""
+        ...
 
     def stream(self, batches: Iterable[Sequence[int]]) -> Generator[Sample, None, None]:
         """Read batches of cases, by their indices, in this order; may read ahead."""
