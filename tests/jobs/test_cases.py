@@ -166,7 +166,11 @@ def refusals(folder: Path, saved: Path) -> dict[str, tuple[list[str], int, list[
         "two sources": (["analyse", *here, *reports], 2, ["cases: reports and store exclude each other"]),
         "two sources, verify": (["verify", *here, *reports], 2, ["cases: reports and store exclude each other"]),
         "two worlds": (["samples", *worlds], 2, ["cases: gaussian_plane and shallow_plane exclude each other"]),
-        "no source": (["analyse", "--domain", "toy"], 2, ["cases: expected one source of reports, archive, store", "got none"]),
+        "no source": (
+            ["analyse", "--domain", "toy"],
+            2,
+            ["cases: expected one source of reports, archive, store", "got none"],
+        ),
         "no domain": (
             ["verify", "--observations", "none.csv"],
             2,
