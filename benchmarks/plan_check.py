@@ -14,14 +14,13 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from start_ranks import start_ranks
 
 from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.methods.unet import UNetMethod, UNetSettings
@@ -144,25 +143,7 @@ def section(found: dict[str, float]) -> str:
 
 def start(ranks: int, size: int, device: str) -> dict[str, float]:
     """Start ranks of this file; what rank 0 printed."""
-    mpiexec = Path(sys.executable).parent / "mpiexec"
-    command = [
-        str(mpiexec) if mpiexec.exists() else "mpiexec",
-        "--oversubscribe",
-        "--bind-to",
-        "none",
-        "-n",
-        str(ranks),
-        sys.executable,
-        __file__,
-        "--here",
-        "--size",
-        str(size),
-        "--device",
-        device,
-    ]
-    kept = {"MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "2000000000", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env={**kept, **os.environ}, stdout=subprocess.PIPE, text=True, check=True)
-    found = json.loads(done.stdout.strip().splitlines()[-1])
+    found = start_ranks(__file__, ranks, "--here", "--size", size, "--device", device)
     print(f"{ranks} rank(s): predicted {found['predicted']:.3f} s, measured {found['measured']:.3f} s", file=sys.stderr)
     return found
 

@@ -18,8 +18,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -29,6 +27,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import torch
+from start_ranks import start_ranks
 
 from mlrtma_dist.fields.static import Static, load_static
 from mlrtma_dist.grid.box import Box
@@ -143,22 +142,7 @@ def measure(path: str) -> dict[str, float] | None:
 
 def start(ranks: int, path: Path) -> dict[str, float]:
     """Start ranks of this file; what rank 0 printed."""
-    mpiexec = Path(sys.executable).parent / "mpiexec"
-    command = [
-        str(mpiexec) if mpiexec.exists() else "mpiexec",
-        "--oversubscribe",
-        "--bind-to",
-        "none",
-        "-n",
-        str(ranks),
-        sys.executable,
-        __file__,
-        "--here",
-        str(path),
-    ]
-    kept = {"MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "2000000000", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env={**kept, **os.environ}, stdout=subprocess.PIPE, text=True, check=True)
-    found = json.loads(done.stdout.strip().splitlines()[-1])
+    found = start_ranks(__file__, ranks, "--here", path)
     print(f"{ranks} rank(s): " + ", ".join(f"{name} {found[name]:.2f} GB/s" for name in WAYS), flush=True)
     return found
 

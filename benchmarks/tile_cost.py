@@ -12,15 +12,12 @@ clock and of processor time, which other users of the machine disturb less; or m
 
 import argparse
 import json
-import os
 import resource
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
+from start_ranks import start_ranks
 
 from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.methods.unet import UNetMethod, UNetSettings
@@ -61,26 +58,7 @@ def measure(size: int, ranks: int, steps: int) -> None:
 
 def start(size: int, ranks: int, steps: int) -> dict[str, float]:
     """Start ranks of this file; their worst figures."""
-    mpiexec = Path(sys.executable).parent / "mpiexec"
-    launcher = str(mpiexec) if mpiexec.exists() else "mpiexec"
-    command = [
-        launcher,
-        "--oversubscribe",
-        "--bind-to",
-        "none",
-        "-n",
-        str(ranks),
-        sys.executable,
-        __file__,
-        "--child",
-        str(size),
-        str(ranks),
-        str(steps),
-    ]
-    # Freed memory handed back and asked for again costs a sixth of a step.
-    kept = {"MALLOC_MMAP_THRESHOLD_": "1000000000", "MALLOC_TRIM_THRESHOLD_": "2000000000", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env={**kept, **os.environ}, stdout=subprocess.PIPE, text=True, check=True)
-    found = json.loads(done.stdout.strip().splitlines()[-1])
+    found = start_ranks(__file__, ranks, "--child", size, ranks, steps)
     print(
         f"{ranks} rank(s), {size} x {size}: {found['seconds']:.3f} s, {found['processor']:.3f} s of processor a step,"
         f" {found['memory']:.3f} GiB above start-up",
