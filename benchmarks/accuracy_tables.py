@@ -116,7 +116,7 @@ def markdown(rows: list[Row]) -> str:
     ]
     for key in dict.fromkeys(key[:3] for key in of if "minus" not in key[2]):
         withheld, variable, measure = key
-        unit, factor = shown(variable)
+        unit, factor = unit_and_factor(variable)
         mine = [of.get((*key, name)) for name in methods]
         least = min(row.value for row in mine if row)
         difference = of.get((withheld, variable, f"{measure} minus {LIBRARY[1]}'s", LIBRARY[0]))
@@ -135,7 +135,7 @@ def cell(row: Row, factor: float, best: bool) -> str:
     return f"**{value}**{interval}" if best else f"{value}{interval}"
 
 
-def shown(variable: str) -> tuple[str, float]:
+def unit_and_factor(variable: str) -> tuple[str, float]:
     """Unit of a variable's errors for people, and the factor to it from analysis space."""
     properties = VARIABLES[variable]
     if properties.transform == "log":

@@ -103,11 +103,11 @@ def measure(size: int, device: str) -> dict | None:
     ranks = world_size()
     with Ranks.start(Mesh(1, *TABLES[ranks]), device=device, always_group=True) as world:
         bf16 = world.device.type == "cuda"
-        found = {**processor(world, torch.bfloat16 if bf16 else torch.float32), **link(world)}
+        figures = {**processor(world, torch.bfloat16 if bf16 else torch.float32), **link(world)}
         settings = {**SETTINGS, **({"bf16": {"enabled": True}} if bf16 else {})}
-        wire = Link(found["latency"], found["bandwidth"])
+        wire = Link(figures["latency"], figures["bandwidth"])
         machine = ModelledMachine(
-            Processor(found["rate"], found["memory_bandwidth"], found["call"]),
+            Processor(figures["rate"], figures["memory_bandwidth"], figures["call"]),
             float("inf"),
             Interconnect(wire, wire, ranks),
         )
@@ -119,22 +119,22 @@ def measure(size: int, device: str) -> dict | None:
         fields = torch.randn(1, 4, *tile.shape)
         sample = Sample(fields[:, :3], fields[:, 3:], None, np.zeros(1, "datetime64[s]"))
         measured = timed(world, lambda: engine.step([sample], 1e-4), STEPS)
-        found |= {"predicted": predicted.step, "measured": measured, "between": predicted.tiles + predicted.engine}
-        return found if world.rank == 0 else None
+        figures |= {"predicted": predicted.step, "measured": measured, "between": predicted.tiles + predicted.engine}
+        return figures if world.rank == 0 else None
 
 
-def section(found: dict[str, float]) -> str:
+def section(figures: dict[str, float]) -> str:
     """The figures as the section of a profile."""
-    wire = f"{{latency: {found['latency']:.2e}, bandwidth: {found['bandwidth']:.2e}}}"
+    wire = f"{{latency: {figures['latency']:.2e}, bandwidth: {figures['bandwidth']:.2e}}}"
     return "\n".join(
         [
             "hardware:",
-            f"  peak_bf16: {found['peak']:.2e}",
-            f"  peak_float32: {found['peak']:.2e}",
-            f"  utilisation: {found['rate'] / found['peak']:.2f}",
+            f"  peak_bf16: {figures['peak']:.2e}",
+            f"  peak_float32: {figures['peak']:.2e}",
+            f"  utilisation: {figures['rate'] / figures['peak']:.2f}",
             "  memory: 4.0e+9  # of a rank: yours",
-            f"  memory_bandwidth: {found['memory_bandwidth']:.2e}",
-            f"  call: {found['call']:.2e}",
+            f"  memory_bandwidth: {figures['memory_bandwidth']:.2e}",
+            f"  call: {figures['call']:.2e}",
             f"  within_node: {wire}",
             f"  between_nodes: {wire}",
         ]
@@ -143,9 +143,12 @@ def section(found: dict[str, float]) -> str:
 
 def start(ranks: int, size: int, device: str) -> dict[str, float]:
     """Start ranks of this file; what rank 0 printed."""
-    found = start_ranks(__file__, ranks, "--here", "--size", size, "--device", device)
-    print(f"{ranks} rank(s): predicted {found['predicted']:.3f} s, measured {found['measured']:.3f} s", file=sys.stderr)
-    return found
+    figures = start_ranks(__file__, ranks, "--here", "--size", size, "--device", device)
+    print(
+        f"{ranks} rank(s): predicted {figures['predicted']:.3f} s, measured {figures['measured']:.3f} s",
+        file=sys.stderr,
+    )
+    return figures
 
 
 def main():
@@ -155,14 +158,14 @@ def main():
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--turns", type=int, default=3, help="medians of so many, each starts 1, 2 and 4 ranks")
     parser.add_argument("--here", action="store_true", help="these ranks only, started by whoever calls")
-    given = parser.parse_args()
-    if given.here:
+    options = parser.parse_args()
+    if options.here:
         if world_size() not in TABLES:
             parser.error(f"expected {', '.join(map(str, TABLES))} ranks, {world_size()} were started")
-        if found := measure(given.size, given.device):
-            print(section(found), json.dumps(found), sep="\n")
+        if figures := measure(options.size, options.device):
+            print(section(figures), json.dumps(figures), sep="\n")
         return
-    turns = [{ranks: start(ranks, given.size, given.device) for ranks in TABLES} for _ in range(given.turns)]
+    turns = [{ranks: start(ranks, options.size, options.device) for ranks in TABLES} for _ in range(options.turns)]
     print(section(turns[0][2]))
     ratios = []
     for ranks in TABLES:

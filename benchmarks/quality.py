@@ -100,7 +100,7 @@ def measure(judge, observations: Observations, kind: str, seeds: int) -> dict[st
     return rates
 
 
-def judged(static: Static, time: np.datetime64, kind: str, background, observations: Observations) -> Case:
+def case_of(static: Static, time: np.datetime64, kind: str, background, observations: Observations) -> Case:
     """The reports of a kind, judged as by an analysis; ``background`` None: against a regression."""
     judge = Judge(assumptions(load_settings("classical", KINDS[kind])), np.timedelta64(30, "m"))
     return judge.case(static, time, observations, background, Box.whole(static.domain.shape))
@@ -116,7 +116,7 @@ def simulated(kind: str, stations: int, seeds: int) -> dict[str, tuple[float, fl
         file = write_state(pathlib.Path(folder) / "background.nc", world.background)
 
         background = load_gridded(str(file), static, TIME)
-        return measure(partial(judged, static, TIME, kind, background), table, kind, seeds)
+        return measure(partial(case_of, static, TIME, kind, background), table, kind, seeds)
 
 
 def real(
@@ -127,7 +127,7 @@ def real(
     files = [root / "sao" / f"950318{h:02d}_sao.cdf" for h in range(hour - around, hour + around + 1) if 0 <= h < 24]
     table = Observations.concatenate([read_observations(file) for file in files])
     table = table[np.isin(table.variable, KINDS[kind])]
-    return measure(partial(judged, static, time, kind, None), table, kind, seeds)
+    return measure(partial(case_of, static, time, kind, None), table, kind, seeds)
 
 
 def main() -> None:

@@ -124,37 +124,37 @@ def measure(path: str) -> dict[str, float] | None:
     torch.set_num_threads(1)
     ranks = int(os.environ.get("OMPI_COMM_WORLD_SIZE", "1"))
     with Ranks.start(Mesh(ranks), device="cpu", always_group=True) as world:
-        found = ways(path, Tile.split(CONUS.shape, TILES, divmod(world.rank % 4, 2), EDGE))
-        speeds = {name: [] for name in found}
+        readers = ways(path, Tile.split(CONUS.shape, TILES, divmod(world.rank % 4, 2), EDGE))
+        speeds = {name: [] for name in readers}
         for _ in range(ROUNDS):
-            for name, read in found.items():
+            for name, read in readers.items():
                 world.everyone().sum(torch.zeros(1))
                 begin = time.perf_counter()
                 size = read()
                 own = torch.tensor([size / (time.perf_counter() - begin) / 1e9])
                 speeds[name].append(min(map(float, world.everyone().collect(own))))
-        found = {name: statistics.median(each) for name, each in speeds.items()}
+        medians = {name: statistics.median(each) for name, each in speeds.items()}
         for name in ("store", "sample"):  # of readings one after the other, which saw the same machine
             pairs = zip(speeds[name], speeds["plain"], strict=True)
-            found[f"{name} / plain"] = statistics.median(one / other for one, other in pairs)
-        return found if world.rank == 0 else None
+            medians[f"{name} / plain"] = statistics.median(one / other for one, other in pairs)
+        return medians if world.rank == 0 else None
 
 
 def start(ranks: int, path: Path) -> dict[str, float]:
     """Start ranks of this file; what rank 0 printed."""
-    found = start_ranks(__file__, ranks, "--here", path)
-    print(f"{ranks} rank(s): " + ", ".join(f"{name} {found[name]:.2f} GB/s" for name in WAYS), flush=True)
-    return found
+    speeds = start_ranks(__file__, ranks, "--here", path)
+    print(f"{ranks} rank(s): " + ", ".join(f"{name} {speeds[name]:.2f} GB/s" for name in WAYS), flush=True)
+    return speeds
 
 
 def main():
     """Make the store, read it on one rank and on as many as there are cores."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--here", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.here:
-        if found := measure(given.here):
-            print(json.dumps(found))
+    options = parser.parse_args()
+    if options.here:
+        if speeds := measure(options.here):
+            print(json.dumps(speeds))
         return
     with tempfile.TemporaryDirectory() as folder, Ranks.start(device="cpu") as world:
         path = Path(folder) / "store.h5"

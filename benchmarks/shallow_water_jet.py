@@ -78,7 +78,7 @@ def main():
     """Run, draw, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--figure", type=Path, help="write a figure to this file")
-    given = parser.parse_args()
+    options = parser.parse_args()
     model = channel()
     states = [zonal_jet(model, DOMAIN, DEPTH, SPEED, WIDTH)]
     seconds = 3600.0 / 24
@@ -91,8 +91,8 @@ def main():
             for invariant in (mass, energy, potential_enstrophy)
         ]
         print(f"{after} h: change of {', '.join(changes)}", flush=True)
-    if given.figure:
-        draw(model, states, given.figure)
+    if options.figure:
+        draw(model, states, options.figure)
     change = float(energy(model, states[-1]) / energy(model, states[0])) - 1
     moving = motion(states[-1]) / motion(states[0])
     print(f"energy of the motion, end / start: {moving:.3f}; all energy changed by {change:+.1e}")

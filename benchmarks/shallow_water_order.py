@@ -29,8 +29,8 @@ def wave_error(points: int) -> float:
     """Relative error of the wind of a Poincare wave after 20,000 s: 3.1 periods."""
     model, wave = ShallowWater(1e6 / points, coriolis=1e-4), PoincareWave((points, points), (1, 2), 500.0, 1e-5)
     truth = wave.state(model, 20000.0)
-    found = model.run(wave.state(model, 0.0), 20000.0 / (2 * points), 2 * points)
-    return size((found - truth)[:, 1:]) / size(truth[:, 1:])
+    solution = model.run(wave.state(model, 0.0), 20000.0 / (2 * points), 2 * points)
+    return size((solution - truth)[:, 1:]) / size(truth[:, 1:])
 
 
 def jet_error(points: int) -> float:

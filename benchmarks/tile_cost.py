@@ -50,21 +50,21 @@ def measure(size: int, ranks: int, steps: int) -> None:
             engine.step([sample], 1e-4, number)
             walls.append(time.perf_counter() - wall)
             processors.append(time.process_time() - processor)
-        found = {"seconds": min(walls[1:]), "processor": min(processors[1:]), "memory": peak() - before}
-        everyone = [found] if world.communicator is None else world.communicator.allgather(found)
+        figures = {"seconds": min(walls[1:]), "processor": min(processors[1:]), "memory": peak() - before}
+        everyone = [figures] if world.communicator is None else world.communicator.allgather(figures)
         if world.rank == 0:
-            print(json.dumps({name: max(each[name] for each in everyone) for name in found}))
+            print(json.dumps({name: max(each[name] for each in everyone) for name in figures}))
 
 
 def start(size: int, ranks: int, steps: int) -> dict[str, float]:
     """Start ranks of this file; their worst figures."""
-    found = start_ranks(__file__, ranks, "--child", size, ranks, steps)
+    figures = start_ranks(__file__, ranks, "--child", size, ranks, steps)
     print(
-        f"{ranks} rank(s), {size} x {size}: {found['seconds']:.3f} s, {found['processor']:.3f} s of processor a step,"
-        f" {found['memory']:.3f} GiB above start-up",
+        f"{ranks} rank(s), {size} x {size}: {figures['seconds']:.3f} s, {figures['processor']:.3f} s of processor"
+        f" a step, {figures['memory']:.3f} GiB above start-up",
         flush=True,
     )
-    return found
+    return figures
 
 
 def main():
@@ -73,14 +73,14 @@ def main():
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--size", type=int, default=1024, help="points on a side of the crop")
     parser.add_argument("--child", type=int, nargs=3, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.child:
-        measure(given.child[0], given.child[1], given.child[2])
-    elif given.memory:
-        one, four = (start(given.size, ranks, 3) for ranks in (1, 4))
+    options = parser.parse_args()
+    if options.child:
+        measure(options.child[0], options.child[1], options.child[2])
+    elif options.memory:
+        one, four = (start(options.size, ranks, 3) for ranks in (1, 4))
         print(f"memory of one of 4 tiles / of one rank: {four['memory'] / one['memory']:.3f}")
     else:
-        runs = [(start(given.size, 1, STEPS), start(given.size, 2, STEPS)) for _ in range(TURNS)]
+        runs = [(start(options.size, 1, STEPS), start(options.size, 2, STEPS)) for _ in range(TURNS)]
         best = [{name: min(turn[side][name] for turn in runs) for name in runs[0][0]} for side in (0, 1)]
         by_processor = best[0]["processor"] / 2 / best[1]["processor"]
         print(

@@ -77,8 +77,8 @@ class Method:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         plain = contextlib.nullcontext() if "fused attention" in self.switches else sdpa_kernel(SDPBackend.MATH)
         with plain:
-            said = self._call(inputs, neighbourhood)
-        return (said.to(sample.target.dtype) - sample.target).square().sum(), self.weight(sample)
+            output = self._call(inputs, neighbourhood)
+        return (output.to(sample.target.dtype) - sample.target).square().sum(), self.weight(sample)
 
 
 def operations(config: VisionTransformerConfig, shape: tuple[int, int]) -> int:
@@ -98,14 +98,14 @@ def matrix_peak(device: torch.device) -> float:
 
 def clock(action, device: torch.device, times: int) -> list[float]:
     """Times of an action after a first one that is not counted, s."""
-    found = []
+    seconds = []
     for _ in range(times + 1):
         begin = time.perf_counter()
         action()
         if device.type == "cuda":
             torch.cuda.synchronize()
-        found.append(time.perf_counter() - begin)
-    return found[1:]
+        seconds.append(time.perf_counter() - begin)
+    return seconds[1:]
 
 
 def engine_on(config: VisionTransformerConfig, shape: tuple[int, int], switches, place: Place) -> tuple[Engine, Sample]:
@@ -217,19 +217,19 @@ def main():
     parser.add_argument("--steps", type=int, default=5, help="that are timed")
     parser.add_argument("--switches", nargs="*", choices=SWITCHES, help="all, but for compile on a CPU")
     parser.add_argument("--domains", action="store_true", help="largest tile, and CONUS; on a GPU")
-    given = parser.parse_args()
-    if given.domains and given.device == "cpu":
+    options = parser.parse_args()
+    if options.domains and options.device == "cpu":
         parser.error("--domains looks for the end of a GPU's memory; add --device cuda")
-    if given.switches is None:
-        given.switches = SWITCHES if given.device == "cuda" else SWITCHES[:-1]
-    wide = replace(WIDE, width=given.width, depth=given.depth)
+    if options.switches is None:
+        options.switches = SWITCHES if options.device == "cuda" else SWITCHES[:-1]
+    wide = replace(WIDE, width=options.width, depth=options.depth)
     torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)  # else plain attention computes in float32
-    with Ranks.start(device=given.device, always_group=True) as world:
-        place = Place(world, given.steps, given.peak or matrix_peak(world.device))
-        print(f"peak {place.peak / 1e12:.4g} x 10^12 1/s, {'stated' if given.peak else 'of a product of matrices'}")
+    with Ranks.start(device=options.device, always_group=True) as world:
+        place = Place(world, options.steps, options.peak or matrix_peak(world.device))
+        print(f"peak {place.peak / 1e12:.4g} x 10^12 1/s, {'stated' if options.peak else 'of a product of matrices'}")
         for name, config in (("shipped", SHIPPED), ("wide", wide)):
-            share = utilisation(name, config, given.tile, tuple(given.switches), place)
-            if given.domains:
+            share = utilisation(name, config, options.tile, tuple(options.switches), place)
+            if options.domains:
                 domains(name, config, place)
     print(f"operations of a step / (time x peak), wide: {share:.3f}")
 

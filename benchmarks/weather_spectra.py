@@ -57,11 +57,11 @@ def real_cases(root: pathlib.Path) -> list[Case]:
         ("HRRR", sorted((root / "hrrr_swidaho").glob("*.grib2")), 6),
         ("AROME-Arctic", sorted((root / "arome_arctic").glob("*.grib")), 2),
     ):
-        found = [f for file in files for f in read_gridded(file, ("t2m", "u10", "v10", "terrain", "land"))]
-        terrain = next(f for f in found if f.name == "terrain")
-        land = next((f.values for f in found if f.name == "land"), terrain.values > 1.0)
-        times = sorted({f.valid_time for f in found if f.name == "t2m"})[::every]
-        of = {(f.name, f.valid_time): f.values.astype(np.float64) for f in found}
+        gridded = [f for file in files for f in read_gridded(file, ("t2m", "u10", "v10", "terrain", "land"))]
+        terrain = next(f for f in gridded if f.name == "terrain")
+        land = next((f.values for f in gridded if f.name == "land"), terrain.values > 1.0)
+        times = sorted({f.valid_time for f in gridded if f.name == "t2m"})[::every]
+        of = {(f.name, f.valid_time): f.values.astype(np.float64) for f in gridded}
         fields = {
             "t2m": [of["t2m", t] for t in times],
             "u10": [of["u10", t] for t in times],
@@ -76,13 +76,13 @@ def real_cases(root: pathlib.Path) -> list[Case]:
 
 def simulated_like(case: Case, seeds: int) -> dict[str, list[np.ndarray]]:
     """Simulated fields at the case's times, of several seeds."""
-    made = {name: [] for name in case.fields}
+    fields = {name: [] for name in case.fields}
     for seed in range(1, seeds + 1):
         for time in case.times:
             truth = simulate_hour(case.static, time, seed=seed, stations=1).truth.values
-            for name in made:
-                made[name].append(truth[name].astype(np.float64))
-    return made
+            for name in fields:
+                fields[name].append(truth[name].astype(np.float64))
+    return fields
 
 
 def spectrum(fields: list[np.ndarray], spacing: float) -> tuple[np.ndarray, np.ndarray]:
@@ -122,8 +122,10 @@ def compare_fields(case: Case, seeds: int, axes) -> list[float]:
         for band in BANDS:
             if band[1] > 0.7 * max(case.static.domain.shape) * spacing:
                 continue
-            (one, real), (other, made) = (in_band(*spectra[kind], band) for kind in ("real", "simulated"))
-            ratios.append(made / real)
+            (one, real_variance), (other, simulated_variance) = (
+                in_band(*spectra[kind], band) for kind in ("real", "simulated")
+            )
+            ratios.append(simulated_variance / real_variance)
             print(
                 f"{case.name:<14}{name:<6}{band[0] / 1e3:>5.0f} to {band[1] / 1e3:<4.0f} km"
                 f"{one:>9.2f}{other:>9.2f}{ratios[-1]:>9.2f}"
@@ -159,9 +161,9 @@ def correlation(tables: list[Observations]) -> tuple[np.ndarray, float]:
     sums, counts, square = np.zeros(len(DISTANCES) - 1), np.zeros(len(DISTANCES) - 1), []
     for table in tables:
         place, rest = departures(table)
-        apart = np.linalg.norm(place[:, None] - place[None], axis=-1)
+        distance = np.linalg.norm(place[:, None] - place[None], axis=-1)
         one, other = np.triu_indices(len(rest), 1)
-        number = np.digitize(apart[one, other], DISTANCES) - 1
+        number = np.digitize(distance[one, other], DISTANCES) - 1
         inside = number < len(sums)
         sums += np.bincount(number[inside], (rest[one] * rest[other])[inside], len(sums))
         counts += np.bincount(number[inside], minlength=len(sums))

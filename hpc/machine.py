@@ -236,9 +236,9 @@ def _convert(hint, value, where: str):
     if (
         hint == dict[str, Resources]
         and isinstance(value, dict)
-        and all(isinstance(wanted, dict | None) for wanted in value.values())
+        and all(isinstance(resources, dict | None) for resources in value.values())
     ):
-        return {str(verb): _build(Resources, wanted or {}, f"{where}.{verb}") for verb, wanted in value.items()}
+        return {str(verb): _build(Resources, resources or {}, f"{where}.{verb}") for verb, resources in value.items()}
     if hint == dict[str, str] and isinstance(value, dict) and None not in value.values():
         return {str(key): str(item) for key, item in value.items()}
     if hint == tuple[str, ...] and isinstance(value, list):

@@ -6,19 +6,19 @@ import pytest
 from mlrtma_dist.names import UNLIMITED_CEILING, VARIABLES, variable
 
 
-@pytest.mark.parametrize("known", VARIABLES.values(), ids=VARIABLES)
-def test_values_in_the_valid_range_come_back_from_analysis_space(known):
-    values = np.linspace(known.valid[0], known.limited or known.valid[1], 41)
-    values = np.append(values, known.valid[1])
-    np.testing.assert_allclose(known.from_analysis(known.to_analysis(values)), values, rtol=1e-12)
+@pytest.mark.parametrize("properties", VARIABLES.values(), ids=VARIABLES)
+def test_values_in_the_valid_range_come_back_from_analysis_space(properties):
+    values = np.linspace(properties.valid[0], properties.limited or properties.valid[1], 41)
+    values = np.append(values, properties.valid[1])
+    np.testing.assert_allclose(properties.from_analysis(properties.to_analysis(values)), values, rtol=1e-12)
 
 
-@pytest.mark.parametrize("known", VARIABLES.values(), ids=VARIABLES)
-def test_whatever_an_analysis_says_ends_in_the_valid_range(known):
-    low, high = known.valid
-    wild = np.array([-1e3, 0.0, 1e3]) if known.transform == "log" else np.array([-1e9, 0.0, 1e9])
+@pytest.mark.parametrize("properties", VARIABLES.values(), ids=VARIABLES)
+def test_whatever_an_analysis_says_ends_in_the_valid_range(properties):
+    low, high = properties.valid
+    wild = np.array([-1e3, 0.0, 1e3]) if properties.transform == "log" else np.array([-1e9, 0.0, 1e9])
     with np.errstate(over="ignore"):
-        back = known.from_analysis(wild)
+        back = properties.from_analysis(wild)
     assert back[0] == pytest.approx(low) and back[-1] == pytest.approx(high)
     assert ((back >= low) & (back <= high)).all()
 
@@ -35,7 +35,7 @@ def test_the_ceiling_by_which_prepbufr_says_unlimited_is_the_highest_valid_one()
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "shown", "unit"),
+    ("name", "value", "expected", "unit"),
     [
         ("t2m", 273.15, 0.0, "degC"),
         ("psfc", 101325.0, 1013.25, "hPa"),
@@ -44,9 +44,9 @@ def test_the_ceiling_by_which_prepbufr_says_unlimited_is_the_highest_valid_one()
         ("u10", -3.0, -3.0, "m s-1"),
     ],
 )
-def test_people_see_the_units_they_know(name, value, shown, unit):
+def test_people_see_the_units_they_know(name, value, expected, unit):
     text, factor, offset = VARIABLES[name].display
-    assert (text, value * factor + offset) == (unit, pytest.approx(shown, abs=1e-9))
+    assert (text, value * factor + offset) == (unit, pytest.approx(expected, abs=1e-9))
 
 
 def test_standard_names_are_those_of_the_cf_table_that_fit_the_unit():
@@ -82,11 +82,12 @@ def test_grib_numbers_are_those_of_wmo_table_4_2():
 
 
 def test_a_gross_error_is_many_errors_and_less_than_the_valid_range():
-    for known in VARIABLES.values():
-        low, high = known.to_analysis(np.array(known.valid))
-        assert 5 * known.error < known.gross, known.name
-        if known.transform == "identity" and known.name != "sky_cover":  # cover has two ends and all between is weather
-            assert known.gross < high - low, known.name
+    for properties in VARIABLES.values():
+        low, high = properties.to_analysis(np.array(properties.valid))
+        assert 5 * properties.error < properties.gross, properties.name
+        # cover has two ends and all between is weather
+        if properties.transform == "identity" and properties.name != "sky_cover":
+            assert properties.gross < high - low, properties.name
 
 
 def test_an_unknown_variable_is_refused_with_the_list():

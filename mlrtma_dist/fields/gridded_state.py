@@ -62,9 +62,9 @@ def read_state(
     values = {}
     for name in dict.fromkeys(f.name for f in weather):
         there = [f for f in weather if f.name == name and same_grid(f.domain, grid)]
-        found = _at_time(name, there, time, notes)
-        if found is not None:
-            values[name] = found
+        field = _at_time(name, there, time, notes)
+        if field is not None:
+            values[name] = field
     if not values:
         times = sorted({str(f.valid_time) for f in weather})
         raise BackgroundError(

@@ -94,8 +94,8 @@ class Base:
         # on a grid around the earth a line that leaves at one side comes back at the other
         torn = np.abs(np.diff(x, prepend=np.nan)) > 0.5 * (self.extent[1] - self.extent[0])
         x[torn] = np.nan
-        shown = np.isfinite(x) | np.isfinite(np.roll(x, 1))  # runs of NaN become one
-        return np.column_stack([x, y])[shown]
+        visible = np.isfinite(x) | np.isfinite(np.roll(x, 1))  # runs of NaN become one
+        return np.column_stack([x, y])[visible]
 
 
 class Sheet:

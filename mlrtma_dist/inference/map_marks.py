@@ -71,10 +71,10 @@ def draw_stations(analysis: Analysis, sheet: Sheet, variable: Variable, *, scale
     """Draw used stations in the colour of their departure from the first guess, the others in a shape of their own."""
     table, departure = analysis.observations, analysis.background_departure * scale
     x, y = sheet.base.place(table.latitude, table.longitude)
-    shown = np.isfinite(x) & (table.variable == variable.name)
-    used = shown & used_rows(analysis)
-    unused = shown & table.good & ~used
-    rejected = shown & ~used & ((table.flags & np.uint32(DOUBTED)) != 0)
+    on_map = np.isfinite(x) & (table.variable == variable.name)
+    used = on_map & used_rows(analysis)
+    unused = on_map & table.good & ~used
+    rejected = on_map & ~used & ((table.flags & np.uint32(DOUBTED)) != 0)
     area = float(np.clip(6.0e3 / max(1, used.sum()), 9.0, 36.0))  # points^2: thousands of stations still leave gaps
     order = np.flatnonzero(used)[np.argsort(np.nan_to_num(np.abs(departure[used])))]  # the largest on top
     if len(order):

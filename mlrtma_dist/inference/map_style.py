@@ -63,7 +63,7 @@ def unit_of(variable: Variable) -> str:
     return UNITS.get(variable.display[0], variable.display[0])
 
 
-def shown(variable: Variable, values: np.ndarray) -> np.ndarray:
+def display_values(variable: Variable, values: np.ndarray) -> np.ndarray:
     """Values in the unit for people, any shape."""
     _, factor, offset = variable.display
     return values * factor + offset

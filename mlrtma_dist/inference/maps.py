@@ -20,9 +20,9 @@ from mlrtma_dist.inference.map_style import (
     ROBUST,
     STYLES,
     analysis_norm,
+    display_values,
     increment_norm,
     ratio_label,
-    shown,
     unit_of,
 )
 from mlrtma_dist.inference.observation_counts import used_rows
@@ -105,7 +105,7 @@ def _range(values: FieldRange, unit: str) -> str:
 def _analysis_map(analysis: Analysis, base: Base, variable: Variable, tiles: Tiles) -> Sheet | None:
     """The map of an analysis on the rank that draws it; on the others None."""
     style, unit = STYLES[variable.name], unit_of(variable)
-    values = shown(variable, analysis.values[variable.name])
+    values = display_values(variable, analysis.values[variable.name])
     limits, picture = tiles.range(values, ROBUST), tiles.picture(values)
     windy = variable.name in ("u10", "v10") and {"u10", "v10"} <= set(analysis.values)
     barbs = Barbs.sampled(analysis, base, tiles) if windy else None

@@ -28,13 +28,13 @@ PADDING_BITS = 16  # section 4 is filled up to an even byte
 UNCOUNTED = 65535  # in place of the byte count of a subset too long for 16 bits
 
 
-def decode(data: bytes, name: str, wanted: frozenset[str] | None = None) -> list[Reports]:
+def decode(data: bytes, name: str, message_types: frozenset[str] | None = None) -> list[Reports]:
     """Decode the messages of a file.
 
     Args:
         data: the file's bytes.
         name: the file's name, for errors.
-        wanted: mnemonics of the message types to decode, e.g. "ADPSFC"; of others only the frame is checked. None: all.
+        message_types: mnemonics of those to decode, e.g. "ADPSFC"; of others only the frame is checked. None: all.
 
     Returns:
         The subsets, grouped by template and set of tables, in the order in which these first occur.
@@ -57,7 +57,7 @@ def decode(data: bytes, name: str, wanted: frozenset[str] | None = None) -> list
                 continue
             in_tables = False
             seen.add(categories.get(message.category, str(message.category)))
-            if wanted is not None and categories.get(message.category) not in wanted:
+            if message_types is not None and categories.get(message.category) not in message_types:
                 continue
             key = (generation, message.category, message.descriptors)
             if key not in walks:
@@ -68,7 +68,8 @@ def decode(data: bytes, name: str, wanted: frozenset[str] | None = None) -> list
             raise BufrError(f"{name}: message at byte {message.start}: {error}") from None
     if not walks:
         raise BufrError(
-            f"{name}: {len(data)} bytes hold no reports of type {sorted(wanted or ())}; found types {sorted(seen)}"
+            f"{name}: {len(data)} bytes hold no reports of type {sorted(message_types or ())}; "
+            f"found types {sorted(seen)}"
         )
     bits = np.frombuffer(bytes(buffer) + b"\0" * 16, dtype=np.uint8)  # windows reach over the end
     return [walk.reports(bits) for walk in walks.values()]

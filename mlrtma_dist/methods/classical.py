@@ -149,14 +149,14 @@ class ClassicalAnswer:
         """The analysis on the case's box; see `methods.method.Answer.fields`."""
         fields = Fields({}, {}, {})
         for names, increment in self._together():
-            shown = names[-1]
-            guesses, values = self._evaluate(names, increment, share, lambda part, s=shown: progress(s, 0.8 * part))
+            label = names[-1]
+            guesses, values = self._evaluate(names, increment, share, lambda part, s=label: progress(s, 0.8 * part))
             for name, guess, value in zip(names, guesses, values, strict=True):
                 properties = variable(name)
                 fields.first_guess[name] = properties.from_analysis(guess).astype(np.float32)
                 fields.values[name] = properties.from_analysis(value).astype(np.float32)
                 fields.error[name] = self._error(name, share)
-            progress(shown, 1.0)
+            progress(label, 1.0)
         make_consistent(fields.values)
         return fields
 

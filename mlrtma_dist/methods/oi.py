@@ -38,8 +38,8 @@ class OptimalInterpolation:
         """Find the quality-control weights; see ``methods.departure_method.DepartureMethod.fit``."""
         tree = cKDTree(points.position) if len(points) else None
         weight = np.ones(len(points))
-        judged = local.cells(points.position, self._cell_size(points)) if self.huber is not None else []
-        for cell in judged:
+        cells = local.cells(points.position, self._cell_size(points)) if self.huber is not None else []
+        for cell in cells:
             near = np.union1d(cell, local.nearest(tree, points.position[cell], self.neighbours))
             hbh = self.covariance.matrix(points[near], points[near])
             _, weights = local.solve_robustly(hbh, departure[near], error[near], self.huber)

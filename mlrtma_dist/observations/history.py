@@ -97,7 +97,7 @@ def _series(observations: Observations, station: np.ndarray, rows: np.ndarray) -
 
 
 def _mark(mask: np.ndarray, observations: Observations, history: _Series, flagged: np.ndarray) -> None:
-    """Set ``mask`` (n,) at the rows of the reports ``found`` (m,), and of their copies of the same value."""
+    """Set ``mask`` (n,) at the rows of the reports ``flagged`` (m,), and of their copies of the same value."""
     same = (np.abs(observations.value[history.rows] - history.value[history.place]) <= SAME).all(axis=1)
     mask[history.rows[flagged[history.place] & same]] = True
 
@@ -117,34 +117,34 @@ def _stuck(history: _Series, hours: float, limits: HistoryLimits, *, calm_passes
     return long[run]
 
 
-def _spikes(made: _Series, step: float, longest: float) -> np.ndarray:
+def _spikes(history: _Series, step: float, longest: float) -> np.ndarray:
     """Mask (m,) of the reports that leave their neighbours in time faster than ``step`` an hour while those agree.
 
     The neighbours are the reports before and after; for the first and the last report of a series the two next to it.
     Within an hour a whole hour's change is allowed: a squall takes minutes.
     """
-    size = len(made.series)
+    size = len(history.series)
 
     def far(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Whether two reports each, row numbers (k,), can be compared, and whether they are too far apart."""
         inside = (one >= 0) & (one < size) & (other >= 0) & (other < size)
         one, other = np.where(inside, one, 0), np.where(inside, other, 0)
-        apart = np.abs(made.hours[one] - made.hours[other])
-        known = inside & (made.series[one] == made.series[other]) & (apart <= 2.0 * longest)
-        change = np.linalg.norm(made.value[one] - made.value[other], axis=1)
-        return known, known & (change > step * np.maximum(apart, 1.0))
+        interval = np.abs(history.hours[one] - history.hours[other])
+        comparable = inside & (history.series[one] == history.series[other]) & (interval <= 2.0 * longest)
+        change = np.linalg.norm(history.value[one] - history.value[other], axis=1)
+        return comparable, comparable & (change > step * np.maximum(interval, 1.0))
 
     own = np.arange(size)
     near = {k: far(own, own + k) for k in (-2, -1, 1, 2)}
-    found = np.zeros(size, dtype=bool)
+    spikes = np.zeros(size, dtype=bool)
     for one, other in ((-1, 1), (-2, -1), (1, 2)):
         alone = ~near[-1][0] | ~near[1][0]  # at an end of its series
-        both, apart = far(own + one, own + other)
+        both, far_apart = far(own + one, own + other)
         if (one, other) == (-1, 1):
-            found |= both & ~apart & near[-1][1] & near[1][1]
+            spikes |= both & ~far_apart & near[-1][1] & near[1][1]
         else:
-            found |= both & ~apart & alone & near[one if one > 0 else other][1]
-    return found
+            spikes |= both & ~far_apart & alone & near[one if one > 0 else other][1]
+    return spikes
 
 
 def _odd(history: _Series, limits: HistoryLimits) -> np.ndarray:

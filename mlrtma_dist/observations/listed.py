@@ -106,5 +106,5 @@ def _by_direction(observations: Observations, name: _Words, lists: StationLists)
     eastward = np.where(observations.variable == "u10", observations.value, observations.value[partner])
     northward = np.where(observations.variable == "u10", observations.value[partner], observations.value)
     # a station's bins as the bits of a number
-    allowed = name.mapped({station: sum(1 << b for b in found) for station, found in lists.wind_bins.items()})
+    allowed = name.mapped({station: sum(1 << b for b in bins) for station, bins in lists.wind_bins.items()})
     return (partner >= 0) & ((allowed >> wind_bin(eastward, northward, lists.bins)) & 1 == 1)

@@ -165,10 +165,10 @@ def check_duplicates(
     Rows that are ``withheld``, a mask of shape (n,), and the others are looked at apart: a report that the analysis is
     not to know of must not take another one from it.
     """
-    held = np.zeros(len(observations), dtype=bool) if withheld is None else withheld
+    withheld = np.zeros(len(observations), dtype=bool) if withheld is None else withheld
     # two names of one network at one place that differ in a digit are two instruments: here only copies go
     station = twin_numbers(observations, TwinLimits(same_station=limits.same_station, same_place=-1.0))
-    key = group(station, observations.variable, held)
+    key = group(station, observations.variable, withheld)
     distance = np.abs((observations.time - time).astype("timedelta64[s]").astype(np.float64))
     distance[np.isnat(observations.time)] = np.inf
     minute = np.round(distance / 60.0)  # sources round times: PrepBUFR to a hundredth of an hour
@@ -177,7 +177,7 @@ def check_duplicates(
     repeated = np.zeros(len(observations), dtype=bool)
     repeated[order[1:]] = key[order[1:]] == key[order[:-1]]
     observations = share_wind(observations.flagged(repeated, Flag.DUPLICATE))
-    return share_wind(observations.flagged(_copies(observations, held, limits.same_place), Flag.DUPLICATE))
+    return share_wind(observations.flagged(_copies(observations, withheld, limits.same_place), Flag.DUPLICATE))
 
 
 def check_elevation(

@@ -67,7 +67,9 @@ class _Exchange(torch.autograd.Function):
         rim, tile, transport, edge = ctx.setting
         slices = {d: (..., *block(d, rim, tile.shape)) for d in (*DIRECTIONS, HERE)}
         home = gradient[slices[HERE]].clone()
-        pieces = {d: gradient[slices[d]] for d in wanted(rim) if tile.neighbour(*d) is not None or edge != "zeros"}
+        pieces = {
+            d: gradient[slices[d]] for d in rim_directions(rim) if tile.neighbour(*d) is not None or edge != "zeros"
+        }
         pieces = {d: piece.clone() if edge != "zeros" else piece for d, piece in pieces.items()}
         fill_adjoint(pieces, home, rim, tile, edge)
         pending = start_adjoint(pieces, home, rim, tile, transport)
@@ -86,7 +88,7 @@ def _extend(field: Tensor, rim: Rim, tile: Tile, transport: Transport, edge: str
     return extended
 
 
-def wanted(rim: Rim) -> list[Direction]:
+def rim_directions(rim: Rim) -> list[Direction]:
     """The directions in which the rim is wider than nothing."""
     widths_y, widths_x = (rim.south, 1, rim.north), (rim.west, 1, rim.east)
     return [d for d in DIRECTIONS if widths_y[d[0] + 1] and widths_x[d[1] + 1]]
@@ -106,7 +108,7 @@ def block(direction: Direction, rim: Rim, shape: tuple[int, int]) -> tuple[slice
     return tuple(parts)
 
 
-def given(direction: Direction, rim: Rim, shape: tuple[int, int]) -> tuple[slice, slice]:
+def outgoing_block(direction: Direction, rim: Rim, shape: tuple[int, int]) -> tuple[slice, slice]:
     """Which owned points the neighbour in ``direction`` wants: its rim towards us."""
     parts = []
     for step, low, size, high in zip(direction, (rim.south, rim.west), shape, (rim.north, rim.east), strict=True):
@@ -120,14 +122,14 @@ def _extent(slices: tuple[slice, slice]) -> tuple[int, int]:
 
 def start(field: Tensor, rim: Rim, tile: Tile, transport: Transport) -> Pending:
     """Begin to fetch the rim; ``finish()`` gives the pieces by direction, those beyond the domain missing."""
-    parcels = {opposite(d): field[(..., *given(opposite(d), rim, tile.shape))] for d in wanted(rim)}
-    shapes = {d: _extent(block(d, rim, tile.shape)) for d in wanted(rim)}
+    parcels = {opposite(d): field[(..., *outgoing_block(opposite(d), rim, tile.shape))] for d in rim_directions(rim)}
+    shapes = {d: _extent(block(d, rim, tile.shape)) for d in rim_directions(rim)}
     return _post(parcels, shapes, field, tile, transport)
 
 
 def start_adjoint(pieces: dict, home: Tensor, rim: Rim, tile: Tile, transport: Transport) -> Pending:
     """Begin to send the gradients of a rim's ``pieces`` home; `finish_adjoint` adds what arrives to ``home``."""
-    shapes = {opposite(d): _extent(given(opposite(d), rim, tile.shape)) for d in wanted(rim)}
+    shapes = {opposite(d): _extent(outgoing_block(opposite(d), rim, tile.shape)) for d in rim_directions(rim)}
     return _post(pieces, shapes, home, tile, transport)
 
 
@@ -136,7 +138,7 @@ def finish_adjoint(pending: Pending, home: Tensor, rim: Rim) -> Tensor:
     arrivals = pending.finish()
     for direction in DIRECTIONS:
         if direction in arrivals:
-            home[(..., *given(direction, rim, home.shape[-2:]))] += arrivals[direction]
+            home[(..., *outgoing_block(direction, rim, home.shape[-2:]))] += arrivals[direction]
     return home
 
 
@@ -174,7 +176,7 @@ def fill(pieces: dict, field: Tensor, rim: Rim, tile: Tile, edge: str) -> dict:
     """Add the pieces beyond the domain; with zeros they stay missing, which means zero."""
     if edge == "zeros":
         return pieces
-    for direction in wanted(rim):
+    for direction in rim_directions(rim):
         if repeated := _repeated(direction, tile):
             base, dim, end = repeated
             source = field if base == HERE else pieces[base]
@@ -188,7 +190,7 @@ def fill_adjoint(pieces: dict, home: Tensor, rim: Rim, tile: Tile, edge: str) ->
     """Undo `fill` on gradients, in place: what was repeated is summed and added to what it repeated."""
     if edge == "zeros":
         return
-    for direction in reversed(wanted(rim)):
+    for direction in reversed(rim_directions(rim)):
         if repeated := _repeated(direction, tile):
             base, dim, end = repeated
             target = home if base == HERE else pieces[base]

@@ -140,11 +140,11 @@ class ShallowWater:
         decay = DECAY_LIMIT * self.spacing**2 / self.viscosity if self.viscosity else float("inf")
         return MARGIN * min(wave, decay)
 
-    def neighbourhood(self, state: Tensor, given: Neighbourhood | None) -> Neighbourhood:
+    def neighbourhood(self, state: Tensor, neighbourhood: Neighbourhood | None) -> Neighbourhood:
         """The given neighbourhood, or `Alone`; raises InputError where it does not suit the state or the sides."""
         if state.dim() != 4 or state.shape[1] != 3:
             raise InputError(f"expected a state (batch, 3, y, x) of h, u, v, got the shape {tuple(state.shape)}.")
-        here = Alone(tuple(state.shape[-2:]), self.periodic) if given is None else given
+        here = Alone(tuple(state.shape[-2:]), self.periodic) if neighbourhood is None else neighbourhood
         if tuple(here.periodic) != self.periodic:
             raise InputError(
                 f"the neighbourhood wraps in (y, x): {tuple(here.periodic)}, but the sides are"

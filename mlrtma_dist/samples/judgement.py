@@ -77,11 +77,11 @@ class Judge:
         """
         withheld = np.zeros(len(observations), dtype=bool) if withheld is None else withheld
         unseen = withheld if self.twins_tell else withheld | _twins_of(observations, withheld)
-        judged, points = self._by_themselves(static, observations, time, withheld)
+        observations, points = self._by_themselves(static, observations, time, withheld)
         # Only now: which names are one station, and which reports contradict themselves, follows from all that was
         # measured, whatever is analysed of it.
         kept = np.isin(observations.variable, list(self.assumptions))
-        observations, points, withheld, unseen = (each[kept] for each in (judged, points, withheld, unseen))
+        observations, points, withheld, unseen = (each[kept] for each in (observations, points, withheld, unseen))
         value = _analysis_space(observations)
 
         def make(used: np.ndarray) -> tuple[FirstGuess, list[str]]:

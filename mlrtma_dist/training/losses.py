@@ -70,5 +70,5 @@ def suspects(sample: Sample, total: Tensor) -> np.ndarray:
 
 
 def _words(times: np.ndarray) -> str:
-    shown = ", ".join(str(time) for time in times[:8])
-    return shown + (f" and {len(times) - 8} more" if len(times) > 8 else "")
+    text = ", ".join(str(time) for time in times[:8])
+    return text + (f" and {len(times) - 8} more" if len(times) > 8 else "")

@@ -33,7 +33,7 @@ class Processor:
     call: float
 
     def seconds(self, operators: "Counter[tuple[int, int]]") -> float:
-        """Time of `Operators.found`."""
+        """Time of `Operators.counts`."""
         work = sum(
             times * max(operations / self.rate, size / self.bandwidth)
             for (operations, size), times in operators.items()
@@ -45,13 +45,13 @@ class Operators(TorchDispatchMode):
     """Counts the operators that run within the ``with`` block; views cost nothing and are left out.
 
     Attributes:
-        found: how often an operator of so many (operations, bytes read and written) was called. An addition and a
+        counts: how often an operator of so many (operations, bytes read and written) was called. An addition and a
             multiplication are two operations.
     """
 
     def __init__(self):
         super().__init__()
-        self.found: Counter[tuple[int, int]] = Counter()
+        self.counts: Counter[tuple[int, int]] = Counter()
 
     def __torch_dispatch__(self, function, types, arguments=(), named=None):
         """Run an operator and count it."""
@@ -62,13 +62,13 @@ class Operators(TorchDispatchMode):
         if not _is_view(function, read, written):
             formula = flop_registry.get(function._overloadpacket)
             operations = formula(*arguments, **named, out_val=result) if formula else 0
-            self.found[int(operations), sum(map(_bytes, read)) + sum(map(_bytes, written))] += 1
+            self.counts[int(operations), sum(map(_bytes, read)) + sum(map(_bytes, written))] += 1
         return result
 
     @property
     def operations(self) -> int:
         """Floating point operations in all."""
-        return sum(operations * times for (operations, _), times in self.found.items())
+        return sum(operations * times for (operations, _), times in self.counts.items())
 
 
 def _is_view(function, read: list[Tensor], written: list[Tensor]) -> bool:

@@ -64,7 +64,7 @@ def of_pass(method, tile: Tile, channels: tuple[int, int], micro_batch: int, set
     alone = transport.size == 1
     with Operators() as counter:
         blank.loss(sample, Alone(tile.domain, tile.periodic) if alone else Tiled(tile, transport))[0].backward()
-    return Pass(counter.found, tuple(transport.log))
+    return Pass(counter.counts, tuple(transport.log))
 
 
 def of_step(network: torch.nn.Module, ranks: int, passes: int, settings: dict) -> tuple[Collective, ...]:

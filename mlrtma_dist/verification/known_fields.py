@@ -16,11 +16,11 @@ class FieldSums:
 
     Attributes:
         sums: method -> error and squared error in analysis space, and number of points, shape (case, variable, 3).
-        shown: "truth" and every method -> fields of the case that is drawn, shape (variable, y, x), SI.
+        case_fields: "truth" and every method -> fields of the case that is drawn, shape (variable, y, x), SI.
     """
 
     sums: dict[str, np.ndarray]
-    shown: dict[str, np.ndarray]
+    case_fields: dict[str, np.ndarray]
 
 
 def score(analyst: Analyst, drawn: int, progress: Callable[[str, float], None]) -> FieldSums:
@@ -37,7 +37,7 @@ def score(analyst: Analyst, drawn: int, progress: Callable[[str, float], None]) 
     part, contents, methods = analyst.part, analyst.cases.contents, list(analyst.methods)
     names, count = contents.variables, len(analyst.cases.time)
     sums = np.zeros((len(methods), count, len(names), len(SUMS)))
-    shown = np.zeros((1 + len(methods), len(names), *contents.domain.shape))
+    case_fields = np.zeros((1 + len(methods), len(names), *contents.domain.shape))
     rows, columns = part.box.slices
     for block in part.blocks(count):
         for number in block:
@@ -46,11 +46,11 @@ def score(analyst: Analyst, drawn: int, progress: Callable[[str, float], None]) 
                 values, true = (np.stack([group[name] for name in names]) for group in (fields, truth))
                 sums[index, number] = sums_of(*(_analysis_space(names, each) for each in (values, true)))[0]
                 if number == drawn:
-                    shown[0, :, rows, columns] = true
-                    shown[1 + index, :, rows, columns] = values
+                    case_fields[0, :, rows, columns] = true
+                    case_fields[1 + index, :, rows, columns] = values
         progress("cases", block.stop / count)
-    sums, shown = analyst.part.total(sums), analyst.part.total(shown)
-    return FieldSums(dict(zip(methods, sums, strict=True)), dict(zip(("truth", *methods), shown, strict=True)))
+    sums, case_fields = analyst.part.total(sums), analyst.part.total(case_fields)
+    return FieldSums(dict(zip(methods, sums, strict=True)), dict(zip(("truth", *methods), case_fields, strict=True)))
 
 
 def _analysis_space(variables: tuple[str, ...], fields: np.ndarray) -> np.ndarray:

@@ -108,10 +108,10 @@ def write_results(
     if fields is not None:
         field_scores = score_fields(fields.sums, names, seed=seed)
         write_field_scores(folder / "fields.csv", field_scores)
-        pictures = _draw(folder, cases, fields.shown, drawn)
+        pictures = _draw(folder, cases, fields.case_fields, drawn)
         units = error_units(contents.unit_of)
-        judged = LEARNED if LEARNED in fields.sums else None
-        field_part = FieldVerification(field_scores, fields.sums, units, judged, pictures)
+        numerator = LEARNED if LEARNED in fields.sums else None
+        field_part = FieldVerification(field_scores, fields.sums, units, numerator, pictures)
         files += [folder / "fields.csv", *pictures]
     if stations is not None:
         matches, domain = stations.matches, contents.domain
@@ -138,18 +138,18 @@ def _title(cases: Cases) -> str:
     return f"Verification on {len(times)} cases, {domain.title}"
 
 
-def _draw(folder: Path, cases: Cases, shown: dict[str, np.ndarray], number: int) -> tuple[Path, Path]:
+def _draw(folder: Path, cases: Cases, case_fields: dict[str, np.ndarray], number: int) -> tuple[Path, Path]:
     """Draw truth, observations and analyses of one case; returns the files."""
     contents = cases.contents
     case = cases.case(number, Box.whole(contents.domain.shape))
     table, place = case.observations, case.grid_place
     observed = [case.used & (table.variable == name) for name in contents.variables]
-    analyses = {SHORT[name]: fields for name, fields in shown.items() if name != "truth"}
+    analyses = {SHORT[name]: fields for name, fields in case_fields.items() if name != "truth"}
     title = f"{', '.join(contents.variables)} on {contents.domain.name}, case {number} of {len(cases.time)}"
     picture = CaseShown(
         contents.variables,
         contents.units,
-        shown["truth"],
+        case_fields["truth"],
         analyses,
         tuple(place[rows] for rows in observed),
         tuple(table.value[rows] for rows in observed),

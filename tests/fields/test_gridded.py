@@ -133,8 +133,8 @@ def test_pressure_taken_down_to_the_sea_agrees_with_the_models_own_sea_level_pre
 
 def test_dew_point_from_specific_humidity_is_the_models_own(real_data):
     fields = file_fields(real_data / HRRR.format(11))
-    found = adjustment.dew_point_of_specific_humidity(fields["specific_humidity"].values, fields["psfc"].values)
-    assert np.abs(found - fields["d2m"].values).max() < 0.1  # the file rounds the dew point to 1/16 K, q to 1e-5
+    dew_point = adjustment.dew_point_of_specific_humidity(fields["specific_humidity"].values, fields["psfc"].values)
+    assert np.abs(dew_point - fields["d2m"].values).max() < 0.1  # the file rounds the dew point to 1/16 K, q to 1e-5
 
 
 def test_dew_point_from_relative_humidity_is_the_models_own(real_data):
@@ -146,8 +146,8 @@ def test_dew_point_from_relative_humidity_is_the_models_own(real_data):
             (at("2018-05-01T12:00"), at("2018-05-01T12:00")),
         )
     }
-    found = adjustment.dew_point_of_relative_humidity(fields["relative_humidity"], fields["t2m"])
-    assert np.abs(found - fields["d2m"]).max() < 0.1
+    dew_point = adjustment.dew_point_of_relative_humidity(fields["relative_humidity"], fields["t2m"])
+    assert np.abs(dew_point - fields["d2m"]).max() < 0.1
 
 
 def test_without_the_models_terrain_nothing_is_adjusted_and_it_says_so(real_data):
@@ -171,12 +171,12 @@ def test_two_files_of_one_model_differ_by_what_is_known_of_them(real_data):
         read_state([real_data / "ruc13" / f], plains, at("2005-08-07T12:00"))[0].values
         for f in ("2005080700_f12_background.grib", "2005080712_f00_analysis.grib")
     )
-    known = np.isfinite(forecast["t2m"])
-    assert known.mean() == pytest.approx(0.593, abs=0.001)
+    finite = np.isfinite(forecast["t2m"])
+    assert finite.mean() == pytest.approx(0.593, abs=0.001)
     square = {n: float(np.nanmean((forecast[n] - analysis[n]) ** 2)) for n in ("t2m", "u10", "v10")}
     assert np.sqrt(square["t2m"]) == pytest.approx(2.18, abs=0.01)
-    assert np.sqrt(square["t2m"] * known.mean()) == pytest.approx(1.68, abs=0.01)
-    assert np.sqrt((square["u10"] + square["v10"]) / 2 * known.mean()) == pytest.approx(1.4, abs=0.05)
+    assert np.sqrt(square["t2m"] * finite.mean()) == pytest.approx(1.68, abs=0.01)
+    assert np.sqrt((square["u10"] + square["v10"]) / 2 * finite.mean()) == pytest.approx(1.4, abs=0.05)
 
 
 def test_a_file_on_the_domains_own_grid_has_the_domains_terrain(real_data):

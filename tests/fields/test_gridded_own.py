@@ -40,11 +40,11 @@ def write_product(path, static, values, time, projection):
         elevation.units, elevation.grid_mapping, elevation.standard_name = "m", "projection", "surface_altitude"
         elevation[:] = static.terrain
         for name, field in {**values, "t2m_increment": np.full(static.domain.shape, 0.5, dtype=np.float32)}.items():
-            known = VARIABLES[name.split("_increment")[0]]
+            properties = VARIABLES[name.split("_increment")[0]]
             variable = file.createVariable(name, "f4", ("time", "y", "x"), fill_value=np.float32(9.96921e36), zlib=True)
-            variable.units, variable.grid_mapping = known.unit, "projection"
-            if known.standard_name:
-                variable.standard_name = known.standard_name
+            variable.units, variable.grid_mapping = properties.unit, "projection"
+            if properties.standard_name:
+                variable.standard_name = properties.standard_name
             variable[0] = np.ma.masked_invalid(field)
 
 

@@ -36,8 +36,8 @@ def fit(name, points, value, error=0.5):
 
 
 def axes_and_origin():
-    found = fit("t2m", make_points([], [], []), np.empty(0))
-    return found.origin, found.axes
+    regression = fit("t2m", make_points([], [], []), np.empty(0))
+    return regression.origin, regression.axes
 
 
 def climate(name, points):
@@ -46,15 +46,15 @@ def climate(name, points):
 
 @pytest.mark.parametrize("name", VARIABLES)
 def test_without_a_report_it_is_climatology_with_the_error_of_the_prior(name):
-    found = fit(name, make_points([], [], []), np.empty(0))
-    np.testing.assert_array_equal(found.mean(name, NEW), climate(name, NEW))
+    regression = fit(name, make_points([], [], []), np.empty(0))
+    np.testing.assert_array_equal(regression.mean(name, NEW), climate(name, NEW))
     deviation = climatology.deviation(name, CENTRE.latitude)[0]
-    prior = deviation * np.sqrt((basis_functions(NEW, found.origin, found.axes) ** 2) @ PRIOR**2)
+    prior = deviation * np.sqrt((basis_functions(NEW, regression.origin, regression.axes) ** 2) @ PRIOR**2)
     if name == "psfc":
         prior = prior * climatology.standard_pressure_ratio(NEW.elevation)
-    np.testing.assert_allclose(found.spread(name, NEW), prior, rtol=1e-9)
+    np.testing.assert_allclose(regression.spread(name, NEW), prior, rtol=1e-9)
     at_centre = make_points(38.0, -96.0, 0.0, land=0.0)  # only the constant is left of the basis
-    assert found.spread(name, at_centre)[0] == pytest.approx(deviation, rel=1e-9)
+    assert regression.spread(name, at_centre)[0] == pytest.approx(deviation, rel=1e-9)
 
 
 def test_the_axes_point_east_and_north_at_the_centre():
@@ -77,11 +77,11 @@ def test_a_polynomial_in_place_and_height_is_recovered_far_from_the_prior(name):
         return climate(name, where) + basis_functions(where, origin, axes) @ truth * reduction
 
     error = 1e-3 * deviation
-    found = fit(name, points, field(points), error)
+    regression = fit(name, points, field(points), error)
     anomaly = np.abs(field(NEW) - climate(name, NEW))
     assert np.median(anomaly) > deviation  # what is recovered is not climatology
-    assert np.abs(found.mean(name, NEW) - field(NEW)).max() < 0.005 * deviation
-    assert (np.abs(found.mean(name, NEW) - field(NEW)) < 4 * found.spread(name, NEW)).all()
+    assert np.abs(regression.mean(name, NEW) - field(NEW)).max() < 0.005 * deviation
+    assert (np.abs(regression.mean(name, NEW) - field(NEW)) < 4 * regression.spread(name, NEW)).all()
 
 
 def test_a_tenth_of_gross_errors_does_not_matter():
@@ -107,9 +107,9 @@ def test_it_shrinks_steadily_to_climatology_and_its_error_grows_as_reports_vanis
     away, spread = [], []
     for count in (1000, 100, 10, 1, 0):
         kept = points[:count]
-        found = fit("t2m", kept, climate("t2m", kept) + anomaly, 1.0)
-        away.append(np.mean(found.mean("t2m", NEW) - climate("t2m", NEW)))
-        spread.append(np.mean(found.spread("t2m", NEW)))
+        regression = fit("t2m", kept, climate("t2m", kept) + anomaly, 1.0)
+        away.append(np.mean(regression.mean("t2m", NEW) - climate("t2m", NEW)))
+        spread.append(np.mean(regression.spread("t2m", NEW)))
     assert away[0] == pytest.approx(anomaly, abs=0.05) and away[-1] == 0.0
     assert (np.diff(away) < 0).all(), away
     assert (np.diff(spread) > 0).all(), spread
@@ -121,19 +121,19 @@ def test_a_crowd_at_one_place_counts_as_one_report():
     # fifty that agree have the error of their instruments, 1 K; a single one stands for the weather around it, too
     for count, variance in ((50, 1.0**2), (1, climatology.deviation("t2m", CENTRE.latitude)[0] ** 2)):
         points = one[np.zeros(count, dtype=int)]
-        found = fit("t2m", points, climate("t2m", points) + 5.0, 1.0)
+        regression = fit("t2m", points, climate("t2m", points) + 5.0, 1.0)
         gain = before / (before + variance)  # of one report
-        assert found.mean("t2m", one)[0] - climate("t2m", one)[0] == pytest.approx(5.0 * gain)
-        assert found.spread("t2m", one)[0] ** 2 == pytest.approx(before * (1.0 - gain))
+        assert regression.mean("t2m", one)[0] - climate("t2m", one)[0] == pytest.approx(5.0 * gain)
+        assert regression.spread("t2m", one)[0] ** 2 == pytest.approx(before * (1.0 - gain))
 
 
 def test_pressure_on_a_standard_atmosphere_with_mountains_is_exact():
     points = scattered(800)
     sea = 101900.0
-    found = fit("psfc", points, sea * climatology.standard_pressure_ratio(points.elevation), 20.0)
+    regression = fit("psfc", points, sea * climatology.standard_pressure_ratio(points.elevation), 20.0)
     expected = sea * climatology.standard_pressure_ratio(NEW.elevation)
     assert NEW.elevation.max() > 2900.0
-    assert np.abs(found.mean("psfc", NEW) - expected).max() < 5.0
+    assert np.abs(regression.mean("psfc", NEW) - expected).max() < 5.0
 
 
 def test_its_name_counts_the_reports_of_each_variable():

@@ -95,13 +95,13 @@ def test_convergence_is_the_bearing_of_the_grids_own_columns(name):
     east = wrap_longitude(ahead[0] - behind[0]) * np.cos(np.deg2rad(latitude))
     north = ahead[1] - behind[1]
     bearing = np.arctan2(-east, north)  # counter-clockwise from true north
-    found = domain.convergence(latitude, longitude)
+    convergence = domain.convergence(latitude, longitude)
     away_from_pole = np.abs(latitude) < 89.0
     # differences are taken on the sphere; on an ellipsoid the metres of a degree differ by 0.7 %
     tolerance = 8e-3 if "EPSG" in name else 1e-6
-    np.testing.assert_allclose(np.sin(found - bearing)[away_from_pole], 0.0, atol=tolerance)
-    assert np.all(np.cos(found - bearing)[away_from_pole] > 0.99)
-    assert np.ptp(found) > 0.05 or "mercator" in name, "the case must turn the wind"
+    np.testing.assert_allclose(np.sin(convergence - bearing)[away_from_pole], 0.0, atol=tolerance)
+    assert np.all(np.cos(convergence - bearing)[away_from_pole] > 0.99)
+    assert np.ptp(convergence) > 0.05 or "mercator" in name, "the case must turn the wind"
 
 
 @pytest.mark.parametrize("name", ["lambert, 25 N tangent", "polar stereographic, over the north pole", "rotated pole"])
@@ -180,7 +180,13 @@ def test_a_projection_that_proj_does_not_know_is_named():
 )
 def test_a_grid_that_lies_nowhere_is_named_before_anything_is_read(change, message):
     lambert = "+proj=lcc +lat_1=40 +lat_2=40 +lat_0=40 +lon_0=-100 +R=6371200"
-    given = {"name": "here", "projection": lambert, "size": Size(5, 4), "spacing": 1e3, "corner": Corner(40.0, -100.0)}
-    assert Domain(title="t", **given).shape == (4, 5)
+    definition = {
+        "name": "here",
+        "projection": lambert,
+        "size": Size(5, 4),
+        "spacing": 1e3,
+        "corner": Corner(40.0, -100.0),
+    }
+    assert Domain(title="t", **definition).shape == (4, 5)
     with pytest.raises(config.ConfigError, match=message):
-        Domain(title="t", **given | change)
+        Domain(title="t", **definition | change)

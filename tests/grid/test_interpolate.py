@@ -18,8 +18,8 @@ def grid(x=40, y=30, spacing=5000.0, projection=LAMBERT, corner=(37.2, 250.4), *
 def test_bilinear_is_exact_for_a_bilinear_field():
     y, x = np.mgrid[0:12, 0:9].astype(float)
     row, column = np.random.default_rng(2).uniform(0, [[11], [8]], (2, 500))
-    found = bilinear(3 + 2 * y - x + 0.5 * x * y, row, column)
-    np.testing.assert_allclose(found, 3 + 2 * row - column + 0.5 * row * column, rtol=1e-13)
+    values = bilinear(3 + 2 * y - x + 0.5 * x * y, row, column)
+    np.testing.assert_allclose(values, 3 + 2 * row - column + 0.5 * row * column, rtol=1e-13)
 
 
 def test_bilinear_equals_scipys_first_order_spline():
@@ -42,8 +42,8 @@ def test_float32_fields_stay_float32_and_blocks_do_not_show(monkeypatch):
 
 def test_half_a_cell_outside_the_edge_holds_and_beyond_it_nothing():
     field = np.array([[1.0, 2.0], [3.0, 4.0]])
-    found = bilinear(field, [-0.5, -0.51, 1.5, 1.51, 0.0, np.nan], [0.0, 0.0, 1.0, 1.0, 1.49, 0.0])
-    np.testing.assert_array_equal(found, [1.0, np.nan, 4.0, np.nan, 2.0, np.nan])
+    values = bilinear(field, [-0.5, -0.51, 1.5, 1.51, 0.0, np.nan], [0.0, 0.0, 1.0, 1.0, 1.49, 0.0])
+    np.testing.assert_array_equal(values, [1.0, np.nan, 4.0, np.nan, 2.0, np.nan])
 
 
 def test_missing_corners_drop_out_with_weights_scaled_to_one():
@@ -68,10 +68,10 @@ def test_regrid_between_projections_is_exact_to_second_order_for_a_smooth_field(
     source = grid(121, 101, 0.1, "+proj=longlat +R=6371200", (35.0, 248.0))
     target = grid()
     latitude, longitude = source.latitude_longitude()
-    found = regrid(np.sin(np.deg2rad(10 * latitude)) * np.cos(np.deg2rad(10 * longitude)), source, target)
+    values = regrid(np.sin(np.deg2rad(10 * latitude)) * np.cos(np.deg2rad(10 * longitude)), source, target)
     latitude, longitude = target.latitude_longitude()
     expected = np.sin(np.deg2rad(10 * latitude)) * np.cos(np.deg2rad(10 * longitude))
-    assert np.abs(found - expected).max() < 2 * 0.1**2 / 8 * np.deg2rad(10) ** 2
+    assert np.abs(values - expected).max() < 2 * 0.1**2 / 8 * np.deg2rad(10) ** 2
 
 
 def test_regrid_without_projecting_gives_what_projecting_gives(monkeypatch):
@@ -84,9 +84,9 @@ def test_regrid_without_projecting_gives_what_projecting_gives(monkeypatch):
 
 def test_regrid_leaves_nothing_outside_the_source():
     source, target = grid(20, 30), grid(40, 30)
-    found = regrid(np.ones(source.shape, dtype=np.float32), source, target)
-    assert np.isnan(found[:, 21:]).all()
-    assert (found[:, :20] == 1).all()
+    values = regrid(np.ones(source.shape, dtype=np.float32), source, target)
+    assert np.isnan(values[:, 21:]).all()
+    assert (values[:, :20] == 1).all()
 
 
 def test_a_global_grid_has_no_gap_at_its_seam():
@@ -107,15 +107,15 @@ def test_same_grid_forgives_rounding_and_nothing_else():
 def test_smooth_keeps_a_constant_and_the_mean_of_a_periodic_field():
     field = np.random.default_rng(7).normal(size=(32, 40)).astype(np.float32)
     assert smooth(np.full((5, 6), 3.0), 4) == pytest.approx(3.0)
-    found = smooth(field, 6, periodic=True)
-    assert found.dtype == np.float32
-    assert found.mean() == pytest.approx(field.mean(), abs=1e-6)
+    smoothed = smooth(field, 6, periodic=True)
+    assert smoothed.dtype == np.float32
+    assert smoothed.mean() == pytest.approx(field.mean(), abs=1e-6)
     assert smooth(field, 0) is field
 
 
 def test_smooth_spreads_a_point_as_a_tent_that_ends_within_the_radius():
     point = np.zeros((41, 41))
     point[20, 20] = 1.0
-    found = smooth(point, 8)
+    smoothed = smooth(point, 8)
     tent = np.clip(9 - np.abs(np.arange(41) - 20), 0, None) / 81
-    np.testing.assert_allclose(found, np.outer(tent, tent), atol=1e-15)
+    np.testing.assert_allclose(smoothed, np.outer(tent, tent), atol=1e-15)

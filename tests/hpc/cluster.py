@@ -148,9 +148,9 @@ class Cluster:
     @staticmethod
     def _until(true, seconds: float) -> bool:
         end = time.monotonic() + seconds
-        while not (found := true()) and time.monotonic() < end:
+        while not (outcome := true()) and time.monotonic() < end:
             time.sleep(0.2)
-        return found
+        return outcome
 
 
 def _free_ports(count: int) -> list[int]:

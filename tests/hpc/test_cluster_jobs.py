@@ -44,8 +44,8 @@ class PayloadOrder(Order):
 def order(*arguments):
     """A payload job of one node that writes into the present folder."""
     machine = load_machine("slurm_test")
-    wanted = replace(machine.resources("train"), nodes=1, time="00:02:00")
-    return PayloadOrder(machine, "train", str(Path.cwd()), tuple(map(str, arguments)), wanted)
+    resources = replace(machine.resources("train"), nodes=1, time="00:02:00")
+    return PayloadOrder(machine, "train", str(Path.cwd()), tuple(map(str, arguments)), resources)
 
 
 def states():

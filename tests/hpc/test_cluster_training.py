@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 TILES = ("mesh={data: 1, y: 2, x: 2}", "engine.zero_optimization={stage: 2}", "schedule.checkpoint_every=2")
 
 
-def sbatch(*given, options=()):
+def sbatch(*train_arguments, options=()):
     """Plain ``sbatch jobs/train.sbatch`` by hand, from the checkout, with python3 on the PATH; the job's number.
 
     Only what it writes beside the output goes to the test's folder.
@@ -32,7 +32,15 @@ def sbatch(*given, options=()):
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "MLRTMA_JOURNAL": str(here / "output/journal.jsonl"),
     }
-    line = ["sbatch", "--parsable", "--nodes=4", f"--output={here}/train-%j.log", *options, "jobs/train.sbatch", *given]
+    line = [
+        "sbatch",
+        "--parsable",
+        "--nodes=4",
+        f"--output={here}/train-%j.log",
+        *options,
+        "jobs/train.sbatch",
+        *train_arguments,
+    ]
     done = subprocess.run(line, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -45,9 +53,9 @@ def log(job):
 
 def until(true, job, seconds=LIMIT):
     end = time.monotonic() + seconds
-    while not (found := true()) and time.monotonic() < end and not slurm.state(job).ended:
+    while not (outcome := true()) and time.monotonic() < end and not slurm.state(job).ended:
         time.sleep(0.1)
-    assert found or true(), f"{slurm.state(job)}\n{log(job)}"
+    assert outcome or true(), f"{slurm.state(job)}\n{log(job)}"
 
 
 def ended(job, seconds=LIMIT):
@@ -104,15 +112,15 @@ def test_a_training_at_its_time_limit_checkpoints_is_requeued_and_ends_with_the_
     job = sbatch(*two, options=("--nodes=2", "--time=5", "--signal=USR1@20"))
     until(lambda: len(losses(output)) >= 2, job)
     # A rank that is held holds all: the few steps that are left would not fill the time until the signal.
-    held = process_of(1, output)
-    os.kill(held, signal.SIGSTOP)
+    process = process_of(1, output)
+    os.kill(process, signal.SIGSTOP)
     try:
         seconds = time.time() - journal_time(entries(job)[0])
         slurm_here.call("scontrol", "update", f"jobid={job}", f"timelimit={int(seconds + 30) // 60 + 1}")
-        until(lambda: was_signalled(held, signal.SIGUSR1), job)
+        until(lambda: was_signalled(process, signal.SIGUSR1), job)
     finally:
         with suppress(ProcessLookupError):
-            os.kill(held, signal.SIGCONT)
+            os.kill(process, signal.SIGCONT)
     until(lambda: "again" in [entry["event"] for entry in entries(job)], job)
     slurm_here.call("scontrol", "update", f"jobid={job}", "timelimit=5")
     assert ended(job).done, log(job)

@@ -42,8 +42,8 @@ def test_the_signal_goes_to_the_batch_script_where_srun_does_not_start_the_ranks
 
 
 def test_an_array_has_an_element_a_task_and_a_log_an_element():
-    found = options(sbatch_line(order("slurm_test", "worklist", elements=3)))
-    assert (found["array"], found["output"]) == ("0-2", "output/logs/%x-%A_%a.log")
+    sbatch_options = options(sbatch_line(order("slurm_test", "worklist", elements=3)))
+    assert (sbatch_options["array"], sbatch_options["output"]) == ("0-2", "output/logs/%x-%A_%a.log")
 
 
 def test_node_hours_are_nodes_times_the_limit_times_elements():

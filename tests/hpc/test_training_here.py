@@ -36,13 +36,13 @@ def test_a_dry_run_of_a_training_prints_line_node_hours_and_the_size_of_its_chec
     environment, tmp_path, monkeypatch, mlrtma, store
 ):
     monkeypatch.chdir(tmp_path)
-    given = [*arguments(store, tmp_path / "never", "schedule.checkpoint_every=2"), "--resume"]
-    done = mlrtma("submit", "train", *given, "--machine", "slurm_test", "--dry-run")
+    train_arguments = [*arguments(store, tmp_path / "never", "schedule.checkpoint_every=2"), "--resume"]
+    done = mlrtma("submit", "train", *train_arguments, "--machine", "slurm_test", "--dry-run")
     assert done.returncode == 0, done.stderr
     line = r"^sbatch --parsable --partition=batch --nodes=4 .* --signal=USR1@20 .*train\.sbatch .*\.yaml .* --resume$"
     assert re.search(line, done.stdout, re.MULTILINE)
     # Three checkpoints (two newest and the best) of the weights, two moments and an average in float32.
-    weights = sum(w.numel() for w in train.build(train.config.load(train.Run, given[0])).network.parameters())
+    weights = sum(w.numel() for w in train.build(train.config.load(train.Run, train_arguments[0])).network.parameters())
     expected = (3 * 4 * 4 * weights + 300 * STEPS) / 1e6
     assert f"# 4 nodes, 4 ranks, at most 0.33 node-hours; expected output {expected:.1f} MB\n" in done.stdout
     assert list(tmp_path.iterdir()) == []
@@ -50,10 +50,10 @@ def test_a_dry_run_of_a_training_prints_line_node_hours_and_the_size_of_its_chec
 
 def test_a_training_that_was_stopped_returns_the_code_that_jobs_take_for_run_me_again(store, tmp_path, monkeypatch):
     assert AGAIN == job.AGAIN == 75
-    given = ["train", *arguments(store, tmp_path)]
+    train_command = ["train", *arguments(store, tmp_path)]
     for stopped, code in ((True, 75), (False, 0)):
         monkeypatch.setattr(train, "make", lambda run, resumes, stopped=stopped: Ending(3, stopped, None, None))
-        assert command.main(given) == code
+        assert command.main(train_command) == code
 
 
 def test_a_signal_that_comes_before_the_training_begins_is_answered_by_its_first_checkpoint(

@@ -35,16 +35,19 @@ def tasks(tmp_path):
 def test_a_task_that_fails_or_leaves_no_output_remains_and_the_others_are_done(tasks, capfd):
     assert run(tasks) == 1
     assert [task.id for task in remaining(tasks)] == ["bad", "empty"]
-    said = capfd.readouterr().err
-    assert "task bad failed: exit code 3" in said and "task empty failed: exit code 0, but no" in said
+    messages = capfd.readouterr().err
+    assert "task bad failed: exit code 3" in messages and "task empty failed: exit code 0, but no" in messages
 
 
 def test_a_task_that_cannot_be_started_fails_alone(tmp_path, capfd):
     commands = {"nowhere": "/no/such/program", "open": "echo 'x", "good": f"touch {tmp_path / 'good'}"}
     assert run([Task(name, str(tmp_path / name), "x", command) for name, command in commands.items()]) == 1
     assert (tmp_path / "good").exists()
-    said = capfd.readouterr().err
-    assert "task nowhere failed: cannot be started: " in said and "task open failed: cannot be started: No clos" in said
+    messages = capfd.readouterr().err
+    assert (
+        "task nowhere failed: cannot be started: " in messages
+        and "task open failed: cannot be started: No clos" in messages
+    )
 
 
 def test_a_task_whose_checksum_or_output_changed_is_to_be_done_again(tasks):

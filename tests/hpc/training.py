@@ -37,9 +37,9 @@ def arguments(store: Path, output: Path, *changes: str) -> list[str]:
     return [str(CONFIG), *(part for change in sets for part in ("--set", change))]
 
 
-def run(given: list[str], environment: dict[str, str], launcher: Sequence[str] = ()) -> None:
+def run(options: list[str], environment: dict[str, str], launcher: Sequence[str] = ()) -> None:
     """``mlrtma train`` to its end, with what follows it, by a launcher or alone."""
-    command = [*launcher, sys.executable, "-m", "jobs.command", "train", *given]
+    command = [*launcher, sys.executable, "-m", "jobs.command", "train", *options]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT)
     assert done.returncode == 0, done.stderr
 

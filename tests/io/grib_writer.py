@@ -134,9 +134,9 @@ def pattern(domain):
 
 def sections(message: bytes) -> dict[int, bytes]:
     """The sections of an edition-2 message of one field, by number."""
-    found, position = {}, 16
+    by_number, position = {}, 16
     while message[position:] != b"7777":
         length = int.from_bytes(message[position : position + 4])
-        found[message[position + 4]] = message[position : position + length]
+        by_number[message[position + 4]] = message[position : position + length]
         position += length
-    return found
+    return by_number

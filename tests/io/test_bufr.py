@@ -67,17 +67,17 @@ def a_file(reports=REPORTS) -> bytes:
 
 
 def test_every_value_comes_back_as_written_through_replications_of_1_8_and_16_bits():
-    (found,) = decode(a_file(), "a.bufr")
-    columns = found.columns
-    assert found.category == "ADPSFC"
-    assert list(found.time.astype(str)) == ["2022-08-24T06:00:00"] * 4
+    (reports,) = decode(a_file(), "a.bufr")
+    columns = reports.columns
+    assert reports.category == "ADPSFC"
+    assert list(reports.time.astype(str)) == ["2022-08-24T06:00:00"] * 4
     assert list(columns[""].values("SID")) == ["KDEN", "KMSY", "", "CYPX"]
     assert columns[""].values("YOB").tolist() == [39.84658, -89.5, 0.0, 60.81]
     events = columns["T__EVENT"]
     np.testing.assert_array_equal(events.values("TOB"), [22.9, 21.5, np.nan])
     np.testing.assert_array_equal(events.values("TQM"), [2, np.nan, 14])
     assert (events.subset.tolist(), events.order.tolist()) == ([0, 0, 2], [0, 1, 0])
-    np.testing.assert_array_equal(found.first("ALSE"), [101690, np.nan, np.nan, 99990])
+    np.testing.assert_array_equal(reports.first("ALSE"), [101690, np.nan, np.nan, 99990])
     assert columns["PREWXSEQ"].subset.tolist() == [1] * 3 + [2] * 300
     np.testing.assert_array_equal(columns["PREWXSEQ"].values("PRWE")[:4], [10, np.nan, 508, 7])
 
@@ -85,8 +85,8 @@ def test_every_value_comes_back_as_written_through_replications_of_1_8_and_16_bi
 @pytest.mark.parametrize("between", [b"", b"\0" * 6, b"\0\0\1\2\0\0\1\2", b"\r\r\nISIE01 KWBC 240600\r\r\n"])
 def test_padding_record_lengths_and_bulletin_headings_between_messages_are_passed_over(between):
     one = bufr.message(109, NCEP, subset(*REPORTS[0]))
-    (found,) = decode(TABLES + between + one + between + one, "a.bufr")
-    assert found.first("TOB").tolist() == [22.9, 22.9]
+    (reports,) = decode(TABLES + between + one + between + one, "a.bufr")
+    assert reports.first("TOB").tolist() == [22.9, 22.9]
 
 
 def test_a_message_lost_by_a_damaged_start_is_an_error_and_not_a_gap():
@@ -117,9 +117,9 @@ def peer_message(descriptors: list[int], counts: list[int], values: dict, editio
     for key, value in values.items():
         eccodes.codes_set_array(handle, key, value)
     eccodes.codes_set(handle, "pack", 1)
-    made = eccodes.codes_get_message(handle)
+    message = eccodes.codes_get_message(handle)
     eccodes.codes_release(handle)
-    return made
+    return message
 
 
 WMO = {
@@ -144,11 +144,11 @@ def test_compressed_messages_and_operators_agree_with_eccodes():
             "#2#windDirection": [5] * 3,
         },
     )
-    (found,) = decode(bufr.tables(WMO, {}, {109: "TEST"}) + written, "peer")
-    assert found.first("NAME").tolist() == ["DENVER", "OSLO", "X"]
-    np.testing.assert_allclose(found.first("T"), temperature, rtol=0, atol=5e-5)
-    np.testing.assert_allclose(found.first("P"), pressure, rtol=0, atol=0.05)
-    assert found.columns["011001"].values("DD").tolist() == [10, 5, 350, 5, 180, 5]
+    (reports,) = decode(bufr.tables(WMO, {}, {109: "TEST"}) + written, "peer")
+    assert reports.first("NAME").tolist() == ["DENVER", "OSLO", "X"]
+    np.testing.assert_allclose(reports.first("T"), temperature, rtol=0, atol=5e-5)
+    np.testing.assert_allclose(reports.first("P"), pressure, rtol=0, atol=0.05)
+    assert reports.columns["011001"].values("DD").tolist() == [10, 5, 350, 5, 180, 5]
 
 
 @pytest.mark.parametrize("edition", [3, 4])
@@ -157,10 +157,10 @@ def test_missing_values_and_the_date_are_read_as_eccodes_writes_them_in_both_edi
     written = peer_message(
         [12101, 10004], [], {"#1#airTemperature": [290.0, gone, 291.5], "#1#nonCoordinatePressure": [gone] * 3}, edition
     )
-    (found,) = decode(bufr.tables(WMO, {}, {109: "TEST"}) + written, "peer")
-    np.testing.assert_array_equal(found.first("T"), [290.0, np.nan, 291.5])
-    assert np.isnan(found.first("P")).all()
-    assert str(found.time[0]) == "2022-08-24T06:00:00"
+    (reports,) = decode(bufr.tables(WMO, {}, {109: "TEST"}) + written, "peer")
+    np.testing.assert_array_equal(reports.first("T"), [290.0, np.nan, 291.5])
+    assert np.isnan(reports.first("P")).all()
+    assert str(reports.time[0]) == "2022-08-24T06:00:00"
 
 
 def test_edition_4_is_read_like_edition_3():

@@ -11,12 +11,12 @@ VALUES = np.random.default_rng(1).standard_normal((3, 2, 100, 90)).astype(np.flo
 
 @pytest.fixture
 def path(tmp_path):
-    made = tmp_path / "fields.h5"
+    file = tmp_path / "fields.h5"
     arrays = {"fields": Array(VALUES.shape, "float32", (1, 2, 32, 32)), "rows": Array((0,), "int64", (16,), grows=True)}
-    hdf5.create(made, arrays, {"note": {"words": ["a", "b"], "number": 1.5}}, None)
-    hdf5.write(made, [Slab("fields", (1, 0, 0, 0), VALUES[1:])], None)
-    hdf5.write(made, [Slab("fields", (0, 0, 0, 0), VALUES[:1]), Slab("rows", (2,), np.arange(5))], None, {"rows": 7})
-    return made
+    hdf5.create(file, arrays, {"note": {"words": ["a", "b"], "number": 1.5}}, None)
+    hdf5.write(file, [Slab("fields", (1, 0, 0, 0), VALUES[1:])], None)
+    hdf5.write(file, [Slab("fields", (0, 0, 0, 0), VALUES[:1]), Slab("rows", (2,), np.arange(5))], None, {"rows": 7})
+    return file
 
 
 def test_what_was_written_in_slabs_is_read_in_boxes(path):
@@ -79,16 +79,16 @@ def test_a_missing_and_a_foreign_file_are_refused(tmp_path):
 
 
 def test_the_content_hash_sees_one_changed_value_attribute_or_chunk_and_nothing_else(path, tmp_path):
-    def made(name, value=0.0, note="a", edge=32):
+    def hash_of(name, value=0.0, note="a", edge=32):
         file = tmp_path / name
         hdf5.create(file, {"fields": Array((40, 40), "float32", (edge, edge))}, {"note": note}, None)
         for row in (20, 0) if name == "again" else (0, 20):  # laid down in another order on the disk
             hdf5.write(file, [Slab("fields", (row, 0), np.full((20, 40), value, np.float32))], None)
         return hdf5.content_hash(file)
 
-    first = made("first")
-    assert made("again") == first
-    assert len({first, made("value", value=1.0), made("note", note="b"), made("chunk", edge=16)}) == 4
+    first = hash_of("first")
+    assert hash_of("again") == first
+    assert len({first, hash_of("value", value=1.0), hash_of("note", note="b"), hash_of("chunk", edge=16)}) == 4
 
 
 def test_a_file_whose_making_fails_leaves_nothing_behind(tmp_path):

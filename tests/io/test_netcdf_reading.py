@@ -71,8 +71,8 @@ def test_a_projected_grid_lies_where_its_mapping_says_rows_northward(tmp_path, k
     )
     (field,) = read_gridded(path)
     np.testing.assert_array_equal(field.values, values)
-    for found, expected in zip(field.domain.latitude_longitude(), domain.latitude_longitude(), strict=True):
-        np.testing.assert_allclose(wrap_longitude(found - expected), 0.0, atol=1e-7)
+    for coordinate, expected in zip(field.domain.latitude_longitude(), domain.latitude_longitude(), strict=True):
+        np.testing.assert_allclose(wrap_longitude(coordinate - expected), 0.0, atol=1e-7)
     assert str(field.valid_time) == "2022-08-24T06:00:00"
     assert field.values.dtype == np.float32 and field.values.flags.c_contiguous
 
@@ -204,10 +204,10 @@ def test_every_grid_that_our_product_writes_is_read_back(tmp_path, kind):
     time = NetcdfVariable("time", ("time",), np.array([6.0]), {"units": TIME}, dtype="f8")
     field = NetcdfVariable("u10", ("time", "y", "x"), values, {"units": "m s-1", **links(domain)})
     path = write_netcdf(tmp_path / "f.nc", {"time": 1, "y": 25, "x": 40}, [time, *coordinates(domain), field], {})
-    (found,) = read_netcdf(path, ("u10",))
-    np.testing.assert_array_equal(found.values, values[0])
-    assert same_grid(found.domain, domain, tolerance=1e-6)
-    assert found.domain.spacing_metres == pytest.approx(domain.spacing_metres, rel=1e-9)
+    (gridded,) = read_netcdf(path, ("u10",))
+    np.testing.assert_array_equal(gridded.values, values[0])
+    assert same_grid(gridded.domain, domain, tolerance=1e-6)
+    assert gridded.domain.spacing_metres == pytest.approx(domain.spacing_metres, rel=1e-9)
 
 
 @pytest.mark.parametrize("kind", ["rotated pole", "longlat", *PROJECTED])

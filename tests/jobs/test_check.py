@@ -86,5 +86,5 @@ def test_without_mpi_it_says_so_and_is_content(monkeypatch):
 
 @pytest.mark.parametrize("name", check.PACKAGES)
 def test_each_package_has_a_version_or_is_not_installed(name):
-    found = check._version(name)
-    assert found == "not installed" or found[0].isdigit()
+    version = check._version(name)
+    assert version == "not installed" or version[0].isdigit()

@@ -63,8 +63,8 @@ def test_the_domain_is_that_of_the_samples_recipe_where_none_is_named(machine, c
 def test_a_wrong_section_is_refused_with_file_and_key(machine, capsys, changes, message):
     path = machine(**changes)
     assert main(["plan", "--machine", path, "--config", TRAINING, "--domain", "guam"]) == 2
-    said = capsys.readouterr().err
-    assert path in said and message in said
+    error_output = capsys.readouterr().err
+    assert path in error_output and message in error_output
 
 
 @pytest.mark.parametrize(

@@ -33,13 +33,13 @@ def matern(points: Points, centre, height: float, length: float = 750e3, tall: f
 def test_a_matern_function_is_carried_to_its_points_within_two_parts_in_ten_thousand(middle, top, generator):
     """Stations in the block and beyond it, on plains and steep terrain, across the date line."""
     points = block(generator, middle, top=top)
-    made = nodes(points, (0.12 * 750e3, 0.12 * 2000.0))
+    tensor_grid = nodes(points, (0.12 * 750e3, 0.12 * 2000.0))
     worst = 0.0
     for _ in range(20):
         centre, height = np.array(middle) + generator.uniform(-2.0, 2.0, 2), generator.uniform(0.0, 3000.0)
-        carried = made.interpolate(matern(made.points, centre, height))
+        carried = tensor_grid.interpolate(matern(tensor_grid.points, centre, height))
         worst = max(worst, np.abs(carried - matern(points, centre, height)).max())
-    print(f"worst error {worst:.1e} with {len(made.points)} nodes for {len(points)} points")
+    print(f"worst error {worst:.1e} with {len(tensor_grid.points)} nodes for {len(points)} points")
     assert worst < 2e-4
 
 
@@ -49,8 +49,8 @@ def test_denser_nodes_err_less_by_the_third_power_of_the_spacing(generator):
     station, height = (40.05, -105.05), 210.0
     errors = []
     for factor in (1.0, 0.5):
-        made = nodes(points, (45e3 * factor, 170.0 * factor))
-        carried = made.interpolate(matern(made.points, station, height, length=200e3, tall=700.0))
+        tensor_grid = nodes(points, (45e3 * factor, 170.0 * factor))
+        carried = tensor_grid.interpolate(matern(tensor_grid.points, station, height, length=200e3, tall=700.0))
         errors.append(np.abs(carried - matern(points, station, height, length=200e3, tall=700.0)).max())
     print(f"errors {errors[0]:.1e} {errors[1]:.1e}")
     assert errors[1] < errors[0] / 3
@@ -58,33 +58,33 @@ def test_denser_nodes_err_less_by_the_third_power_of_the_spacing(generator):
 
 def test_polynomials_of_the_nodes_degree_are_carried_exactly(generator):
     points = block(generator, (40.0, -105.0), top=800.0)
-    made = nodes(points, FINE)
+    tensor_grid = nodes(points, FINE)
     height = lambda p: p.elevation.astype(np.float64) / 400 - 1  # noqa: E731
     polynomial = lambda p: (p.latitude - 40) ** 3 * (p.longitude + 105) ** 2 * height(p) ** 2  # noqa: E731
-    assert made.interpolate(polynomial(made.points)) == pytest.approx(polynomial(points), abs=1e-9)
+    assert tensor_grid.interpolate(polynomial(tensor_grid.points)) == pytest.approx(polynomial(points), abs=1e-9)
 
 
 def test_points_on_the_nodes_get_the_nodes_values(generator):
     points = block(generator, (40.0, -105.0))
-    made = nodes(points, FINE)
+    tensor_grid = nodes(points, FINE)
     corners = [0, 47, 48 * 47, 48 * 48 - 1]
-    assert all((np.sort(weight[corners], axis=1)[:, -1] == 1.0).all() for weight in made.weights[:2])
-    assert all(weight.sum(axis=1) == pytest.approx(1.0) for weight in made.weights)
+    assert all((np.sort(weight[corners], axis=1)[:, -1] == 1.0).all() for weight in tensor_grid.weights[:2])
+    assert all(weight.sum(axis=1) == pytest.approx(1.0) for weight in tensor_grid.weights)
 
 
 def test_nodes_are_no_further_apart_than_was_asked_for(generator):
     points = block(generator, (60.0, -150.0), top=1000.0, side=60)
-    made = nodes(points, (30e3, 200.0))
-    assert len(np.unique(made.points.latitude)) == 1 + np.ceil(1.2 * 111.2 / 30)
-    assert len(np.unique(made.points.longitude)) == 4  # 1.2 degrees at 59.4N are 68 km: the least number
-    assert len(np.unique(made.points.elevation)) == 1 + np.ceil(np.ptp(points.elevation) / 200.0)
+    tensor_grid = nodes(points, (30e3, 200.0))
+    assert len(np.unique(tensor_grid.points.latitude)) == 1 + np.ceil(1.2 * 111.2 / 30)
+    assert len(np.unique(tensor_grid.points.longitude)) == 4  # 1.2 degrees at 59.4N are 68 km: the least number
+    assert len(np.unique(tensor_grid.points.elevation)) == 1 + np.ceil(np.ptp(points.elevation) / 200.0)
 
 
 def test_a_block_across_the_date_line_is_as_narrow_as_any_other(generator):
     east, west = block(generator, (10.0, 180.0), top=0.0), block(generator, (10.0, 90.0), top=0.0)
     carried = [
-        made.interpolate(matern(made.points, (10.3, longitude + 0.2), 0.0))
-        for made, longitude in ((nodes(east, FINE), 180.0), (nodes(west, FINE), 90.0))
+        tensor_grid.interpolate(matern(tensor_grid.points, (10.3, longitude + 0.2), 0.0))
+        for tensor_grid, longitude in ((nodes(east, FINE), 180.0), (nodes(west, FINE), 90.0))
     ]
     assert carried[0] == pytest.approx(carried[1], abs=1e-10)
 

@@ -18,38 +18,38 @@ def cases(count: int, seed: int) -> np.ndarray:
 
 def test_the_estimate_is_the_sample_covariance_over_cases_and_shifts():
     sample = cases(5, 1)
-    found = CrossCovariance.estimate([sample[:2], sample[2:]])
-    np.testing.assert_allclose(found.mean, sample.mean((0, 2, 3)), rtol=1e-12)
+    covariance = CrossCovariance.estimate([sample[:2], sample[2:]])
+    np.testing.assert_allclose(covariance.mean, sample.mean((0, 2, 3)), rtol=1e-12)
     departure = sample - sample.mean((0, 2, 3))[:, None, None]
     for shift in [(0, 0), (1, 2), (3, 5), (2, 1)]:
         moved = np.roll(departure, (-shift[0], -shift[1]), (-2, -1))
         expected = np.einsum("nayx,nbyx->ab", moved, departure) / (5 * 24)
-        np.testing.assert_allclose(found.rows[:, :, *shift], expected, atol=1e-12)
+        np.testing.assert_allclose(covariance.rows[:, :, *shift], expected, atol=1e-12)
 
 
 def test_a_known_dependence_is_found_where_it_is():
-    found = CrossCovariance.estimate([cases(4000, 2)])
+    covariance = CrossCovariance.estimate([cases(4000, 2)])
     expected = np.zeros((2, 2, *SHAPE))
     expected[0, 0, 0, 0], expected[1, 1, 0, 0] = 1.0, 1.64
     expected[1, 0, 1, 2] = expected[0, 1, 3, 4] = 0.8  # the second field at p + (1, 2) goes with the first at p
-    np.testing.assert_allclose(found.rows, expected, atol=0.03)
+    np.testing.assert_allclose(covariance.rows, expected, atol=0.03)
 
 
 def test_spreading_weights_is_the_product_with_the_matrix_between_points():
-    found, generator = CrossCovariance.estimate([cases(7, 3)]), np.random.default_rng(4)
+    covariance, generator = CrossCovariance.estimate([cases(7, 3)]), np.random.default_rng(4)
     places = np.stack([generator.integers(0, 4, 9), generator.integers(0, 6, 9)], 1)
     kinds, weights = generator.integers(0, 2, 9), generator.standard_normal(9)
     everywhere = np.stack(np.divmod(np.arange(24), 6), 1)
     for field in (0, 1):
-        expected = found.between(everywhere, np.full(24, field), places, kinds) @ weights
-        np.testing.assert_allclose(found.spread(places, kinds, weights, 2)[field].ravel(), expected, atol=1e-12)
-    matrix = found.between(places, kinds, places, kinds)
+        expected = covariance.between(everywhere, np.full(24, field), places, kinds) @ weights
+        np.testing.assert_allclose(covariance.spread(places, kinds, weights, 2)[field].ravel(), expected, atol=1e-12)
+    matrix = covariance.between(places, kinds, places, kinds)
     np.testing.assert_allclose(matrix, matrix.T, atol=1e-12)
     assert np.linalg.eigvalsh(matrix).min() > -1e-12
 
 
 def test_a_part_holds_the_covariances_among_its_fields():
-    found = CrossCovariance.estimate([cases(7, 3)])
-    np.testing.assert_array_equal(found.part(slice(1, 2)).rows[0, 0], found.rows[1, 1])
+    covariance = CrossCovariance.estimate([cases(7, 3)])
+    np.testing.assert_array_equal(covariance.part(slice(1, 2)).rows[0, 0], covariance.rows[1, 1])
     with pytest.raises(InputError, match="expected cases"):
         CrossCovariance.estimate([])

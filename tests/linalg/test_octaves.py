@@ -41,8 +41,8 @@ def test_a_line_through_it_has_the_stated_slope(slope):
     even = np.interp(
         np.linspace(np.log(k[inside][0]), np.log(k[inside][-1]), 60), np.log(k[inside]), np.log(power[inside])
     )
-    found = -np.polyfit(np.linspace(np.log(k[inside][0]), np.log(k[inside][-1]), 60), even, 1)[0]
-    assert found == pytest.approx(slope, abs=0.15)
+    fitted_slope = -np.polyfit(np.linspace(np.log(k[inside][0]), np.log(k[inside][-1]), 60), even, 1)[0]
+    assert fitted_slope == pytest.approx(slope, abs=0.15)
 
 
 def test_what_lasts_for_ever_only_moves():

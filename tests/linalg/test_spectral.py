@@ -19,10 +19,10 @@ def test_draws_have_the_covariance():
     draws = np.stack([covariance.draw(1, member=member) for member in range(200)])
     # about (64 / 6)^2 * pi independent values a draw, 200 draws: standard error of a variance near 0.6 %
     assert draws.var() == pytest.approx(0.16, rel=0.03)
-    for apart in (1, 3, 6):
-        expected = covariance.row[0, apart]
-        assert (draws * np.roll(draws, apart, -1)).mean() == pytest.approx(expected, abs=0.03 * 0.16)
-        assert (draws * np.roll(draws, apart, -2)).mean() == pytest.approx(expected, abs=0.03 * 0.16)
+    for shift in (1, 3, 6):
+        expected = covariance.row[0, shift]
+        assert (draws * np.roll(draws, shift, -1)).mean() == pytest.approx(expected, abs=0.03 * 0.16)
+        assert (draws * np.roll(draws, shift, -2)).mean() == pytest.approx(expected, abs=0.03 * 0.16)
 
 
 def test_applying_the_covariance_is_multiplying_by_its_matrix():

@@ -27,11 +27,11 @@ def observed(count: int, kinds: int):
     return places, kind, generator.standard_normal(count), generator.uniform(0.1, 0.4, count)
 
 
-def conditional_mean(known: CrossCovariance, places, kind, values, error, inflation) -> np.ndarray:
+def conditional_mean(prior: CrossCovariance, places, kind, values, error, inflation) -> np.ndarray:
     """E[x | y] of the joint Gaussian by dense matrices, shape (field, y, x)."""
-    whole = known.between(EVERYWHERE, FIELD, EVERYWHERE, FIELD)
+    whole = prior.between(EVERYWHERE, FIELD, EVERYWHERE, FIELD)
     pick = np.zeros((len(values), len(FIELD)))
     pick[np.arange(len(values)), kind * 48 + places[:, 0] * 8 + places[:, 1]] = 1.0
-    mean = known.mean[FIELD]
+    mean = prior.mean[FIELD]
     gain = whole @ pick.T @ np.linalg.inv(pick @ whole @ pick.T + np.diag(inflation[kind] * error**2))
     return (mean + gain @ (values - pick @ mean)).reshape(COUNT, *SHAPE)

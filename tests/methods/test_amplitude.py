@@ -27,7 +27,7 @@ def drawn(covariance, points, generator) -> np.ndarray:
     return np.linalg.cholesky(a) @ generator.standard_normal(len(points))
 
 
-def found(usual, points, departure) -> np.ndarray:
+def estimated_factors(usual, points, departure) -> np.ndarray:
     scaled = scale_to_hour(usual, points, departure, np.full(len(points), ERROR))
     return np.array([c.variance for c in scaled.components]) / [c.variance for c in usual.components]
 
@@ -37,7 +37,7 @@ def test_one_factor_on_both_scales_is_recovered_from_two_thousand_departures(tru
     """The search has steps of exp(0.4). The near factor has hundreds of independent departures; the far one has tens,
     and can be taken for the near one."""
     points = places(generator, 2000, 30.0)
-    factors = found(usual, points, drawn(usual.scaled(true), points, generator))
+    factors = estimated_factors(usual, points, drawn(usual.scaled(true), points, generator))
     print(f"true {true}: far {factors[FAR]:.2f}, near {factors[NEAR]:.2f}")
     assert abs(np.log(factors[NEAR] / true)) < 0.65
     assert abs(np.log(factors[FAR] / true)) < 1.0
@@ -45,14 +45,14 @@ def test_one_factor_on_both_scales_is_recovered_from_two_thousand_departures(tru
 
 def test_a_rough_hour_raises_the_near_factor_and_not_the_far_one(usual, places, generator):
     points = places(generator, 1500, 30.0)
-    factors = found(usual, points, drawn(usual.scaled(np.array([1.0, 5.0])), points, generator))
+    factors = estimated_factors(usual, points, drawn(usual.scaled(np.array([1.0, 5.0])), points, generator))
     assert factors[NEAR] > 2.5 and factors[FAR] < 2.5
 
 
 def test_three_departures_change_little(usual, places, generator):
     for _ in range(10):
         points = places(generator, 3, 30.0)
-        factors = found(usual, points, drawn(usual, points, generator))
+        factors = estimated_factors(usual, points, drawn(usual, points, generator))
         assert (np.abs(np.log(factors[NEAR])) < 0.9).all()
         assert factors[FAR] < 2.5
 
@@ -72,16 +72,16 @@ def test_the_far_scale_gets_no_more_variance_than_the_departures_have(usual, pla
 def test_gross_errors_do_not_decide(usual, places, generator):
     points = places(generator, 800, 20.0)
     departure = drawn(usual, points, generator)
-    before = found(usual, points, departure)
+    before = estimated_factors(usual, points, departure)
     departure[::200] += 500.0
-    assert np.abs(np.log(found(usual, points, departure) / before)).max() < 0.85  # two steps of the search
+    assert np.abs(np.log(estimated_factors(usual, points, departure) / before)).max() < 0.85  # two steps of the search
 
 
 def test_a_covariance_of_one_kind_of_component_only_is_scaled_too(places, generator):
     points = places(generator, 600, 20.0)
     for kernel in ("askey", "rounded"):
         alone = Covariance((Component(1.5, kernel, 300e3),))
-        (factor,) = found(alone, points, drawn(alone.scaled(3.0), points, generator))
+        (factor,) = estimated_factors(alone, points, drawn(alone.scaled(3.0), points, generator))
         assert 1.5 < factor < 6.0, kernel
 
 

@@ -33,8 +33,8 @@ def generator():
 @pytest.fixture
 def hours(places, generator):
     """Four of 120 stations, some of them close enough to tell their errors from the first guess's."""
-    made = [places(generator, 120, 4.0) for _ in range(4)]
-    return [hour(TRUTH, replace(points, elevation=0.4 * points.elevation), generator) for points in made]
+    stations = [places(generator, 120, 4.0) for _ in range(4)]
+    return [hour(TRUTH, replace(points, elevation=0.4 * points.elevation), generator) for points in stations]
 
 
 @pytest.fixture(autouse=True)
@@ -49,10 +49,10 @@ def one_thread():
 
 def test_scales_variance_and_error_are_recovered_from_other_ones(hours):
     """Within a factor of 1.4 for the observation error and 2.5 for the rest, from starts off by 2.4 to 4."""
-    found, score = estimate(START, hours, steps=60)
-    (component,), (true,) = found.covariance, TRUTH.covariance
-    print(found, score)
-    assert found.observation_error == pytest.approx(0.5, rel=0.4)
+    settings, score = estimate(START, hours, steps=60)
+    (component,), (true,) = settings.covariance, TRUTH.covariance
+    print(settings, score)
+    assert settings.observation_error == pytest.approx(0.5, rel=0.4)
     for name in ("variance", "length", "height"):
         assert 0.4 < getattr(component, name) / getattr(true, name) < 2.5, name
     assert component.land is None and component.relief is None and component.kernel == "askey"
@@ -67,8 +67,8 @@ def test_the_score_found_is_no_worse_than_that_of_the_truth_and_of_the_start(hou
 
 
 def test_settings_and_score_belong_together(hours):
-    found, score = estimate(START, hours, steps=5)
-    assert estimate(found, hours, steps=1)[1] == pytest.approx(score, rel=1e-9)
+    settings, score = estimate(START, hours, steps=5)
+    assert estimate(settings, hours, steps=1)[1] == pytest.approx(score, rel=1e-9)
 
 
 def test_steps_that_make_it_worse_are_not_kept(hours, monkeypatch):
@@ -110,8 +110,8 @@ def test_gross_errors_are_not_taken_for_variance(hours):
 
 
 def test_compact_components_stay_within_the_longest_length(hours):
-    found, _ = estimate(START, hours, steps=30, most_length=300e3)
-    assert found.covariance[0].length <= 300e3 * (1 + 1e-9)
+    settings, _ = estimate(START, hours, steps=30, most_length=300e3)
+    assert settings.covariance[0].length <= 300e3 * (1 + 1e-9)
 
 
 def test_more_reports_than_wanted_are_left_out_the_same_way_each_time(hours):

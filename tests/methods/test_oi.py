@@ -121,9 +121,9 @@ def test_the_posterior_variance_without_stations_is_the_prior(places, covariance
 
 def test_every_point_is_in_one_cell_and_cells_are_no_larger_than_asked(generator):
     position = generator.uniform(-1e6, 1e6, (500, 3))
-    found = local.cells(position, 3e5)
-    assert np.sort(np.concatenate(found)).tolist() == list(range(500))
-    assert max(np.ptp(position[cell], axis=0).max() for cell in found) <= 3e5
+    cells = local.cells(position, 3e5)
+    assert np.sort(np.concatenate(cells)).tolist() == list(range(500))
+    assert max(np.ptp(position[cell], axis=0).max() for cell in cells) <= 3e5
     assert local.cells(position[:0], 1.0) == []
 
 

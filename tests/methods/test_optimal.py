@@ -19,8 +19,8 @@ def test_the_analysis_is_the_mean_of_the_joint_gaussian_given_background_and_obs
     s, b = truth.between(everywhere, everywhere), error.between(everywhere, everywhere)
     pick = np.zeros((9, 48))
     pick[np.arange(9), places[:, 0] * 8 + places[:, 1]] = 1.0
-    given = np.block([[s + b, s @ pick.T], [pick @ s, pick @ s @ pick.T + 0.01 * np.eye(9)]])
-    gain = np.linalg.solve(given, np.vstack([s, pick @ s])).T
+    data_covariance = np.block([[s + b, s @ pick.T], [pick @ s, pick @ s @ pick.T + 0.01 * np.eye(9)]])
+    gain = np.linalg.solve(data_covariance, np.vstack([s, pick @ s])).T
     method = OptimalAnalysis.bayes(truth, error, 0.1)
     expected = (gain @ np.concatenate([background.ravel(), values])).reshape(shape)
     np.testing.assert_allclose(method.analyse(background, places, values), expected, atol=1e-8)
@@ -35,20 +35,20 @@ def errors():
     truth, error = plane.covariances
     bayes = OptimalAnalysis.bayes(truth, error, plane.observation_error)
     interpolation = OptimalAnalysis.interpolation(error, plane.observation_error)
-    found = {"background": [], "interpolation": [], "bayes": [], "expected": []}
+    squares = {"background": [], "interpolation": [], "bayes": [], "expected": []}
     for number in range(CASES):
         truths, backgrounds, table = plane.draw(number)
         true, background = truths["field"], backgrounds["field"]
-        said = {"background": background}
-        said |= {
+        analyses = {"background": background}
+        analyses |= {
             name: method.analyse(background, table.place, table.value)
             for name, method in (("interpolation", interpolation), ("bayes", bayes))
         }
-        for name, field in said.items():
-            found[name].append(np.mean((field - true) ** 2))
+        for name, field in analyses.items():
+            squares[name].append(np.mean((field - true) ** 2))
         if number < 8:
-            found["expected"].append(np.mean(bayes.error(table.place) ** 2))
-    return {name: np.array(values) for name, values in found.items()}
+            squares["expected"].append(np.mean(bayes.error(table.place) ** 2))
+    return {name: np.array(values) for name, values in squares.items()}
 
 
 @pytest.mark.parametrize(("name", "published"), [("background", 0.398), ("interpolation", 0.223), ("bayes", 0.1116)])

@@ -91,5 +91,5 @@ def test_one_factor_of_the_covariance_is_recovered_from_winds(places, generator)
     stations = places(generator, 1200, 25.0)
     a = 4.0 * SMOOTH.matrix(stations, stations).astype(np.float64) + np.eye(1200)
     wind = np.linalg.cholesky(a) @ generator.standard_normal((1200, 2))
-    found = scale_to_hour(SMOOTH, stations, in_space(stations, wind), np.ones(1200), MEASURED)
-    assert 0.6 < found.components[1].variance / 4.0 < 1.6
+    covariance = scale_to_hour(SMOOTH, stations, in_space(stations, wind), np.ones(1200), MEASURED)
+    assert 0.6 < covariance.components[1].variance / 4.0 < 1.6

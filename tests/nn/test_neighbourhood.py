@@ -102,9 +102,11 @@ def test_window_attention_is_attention_among_the_tokens_of_a_window_only(shift):
     within_y, within_x = ((rows + offset) % window).flatten(), ((columns + offset) % window).flatten()
     q, k, v = layer.qkv(field[0].flatten(1).T).view(-1, 3, heads, width // heads).unbind(1)
     scores = torch.einsum("ihd,jhd->hij", q, k) / (width // heads) ** 0.5
-    apart = (within_y[:, None] - within_y + window - 1) * (2 * window - 1) + within_x[:, None] - within_x + window - 1
+    bias_index = (
+        (within_y[:, None] - within_y + window - 1) * (2 * window - 1) + within_x[:, None] - within_x + window - 1
+    )
     same = number[:, None] == number
-    scores = (scores + layer.offset_bias[:, apart.clamp(0, (2 * window - 1) ** 2 - 1)]).masked_fill(~same, -np.inf)
+    scores = (scores + layer.offset_bias[:, bias_index.clamp(0, (2 * window - 1) ** 2 - 1)]).masked_fill(~same, -np.inf)
     mixed = torch.einsum("hij,jhd->ihd", scores.softmax(-1), v).flatten(1)
     expected = layer.out(mixed).T.view(1, width, 7, 9)
     torch.testing.assert_close(layer(field, Alone((7, 9))), expected, rtol=0, atol=1e-12)
@@ -127,8 +129,8 @@ def test_on_a_plane_that_wraps_a_place_and_the_same_place_once_around_are_one():
     here, around = (Alone((6, 8), (True, True), origin) for origin in ((0, 0), (6, -8)))
     field = noise(1, 8, 6, 8)
     torch.testing.assert_close(place_waves(here, field), place_waves(around, field), rtol=0, atol=1e-12)
-    apart = place_waves(Alone((6, 8)), field)
-    assert float((apart - place_waves(Alone((6, 8), origin=(6, 0)), field)).abs().max()) > 0.1
+    waves = place_waves(Alone((6, 8)), field)
+    assert float((waves - place_waves(Alone((6, 8), origin=(6, 0)), field)).abs().max()) > 0.1
 
 
 @pytest.mark.parametrize("periodic", [(False, False), (True, True)])

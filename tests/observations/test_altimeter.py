@@ -25,8 +25,8 @@ def test_at_sea_level_it_is_the_setting_and_two_heights_differ_as_two_pressure_a
 
 def test_what_gives_no_pressure_is_missing_and_never_an_error():
     settings = np.array([np.nan, 101325.0, 0.0, -5.0, 101325.0, 1.0])
-    found = station_pressure(settings, np.array([0, np.nan, 0, 0, 3e4, 5e3]))
-    assert np.isnan(found).all()
+    pressure = station_pressure(settings, np.array([0, np.nan, 0, 0, 3e4, 5e3]))
+    assert np.isnan(pressure).all()
 
 
 def test_the_pressure_that_prepbufr_has_from_the_altimeter_is_the_same_function(rap):

@@ -57,35 +57,36 @@ def test_every_unit_is_converted_as_pint_converts_it(unit):
 
 
 def test_a_row_becomes_values_in_si_with_position_time_network_and_source():
-    made = read_csv(table(GOOD), "a.csv", mapping())
-    assert (made.station[0], made.network[0], made.source[0], made.variable[0]) == ("KDEN", "mesonet", "a.csv", "t2m")
-    assert str(made.time[0]) == "2022-08-24T06:00:00"
-    assert (made.latitude[0], made.value[0], made.flags[0]) == (39.85, 295.65, 0)
-    np.testing.assert_allclose(made.longitude[0], -104.67, rtol=0, atol=1e-9)
-    assert np.isnan(made.elevation[0]) and np.isnan(made.error[0])
+    observations = read_csv(table(GOOD), "a.csv", mapping())
+    assert (observations.station[0], observations.network[0]) == ("KDEN", "mesonet")
+    assert (observations.source[0], observations.variable[0]) == ("a.csv", "t2m")
+    assert str(observations.time[0]) == "2022-08-24T06:00:00"
+    assert (observations.latitude[0], observations.value[0], observations.flags[0]) == (39.85, 295.65, 0)
+    np.testing.assert_allclose(observations.longitude[0], -104.67, rtol=0, atol=1e-9)
+    assert np.isnan(observations.elevation[0]) and np.isnan(observations.error[0])
 
 
 @pytest.mark.parametrize("gone", ["", "NaN", "nan", "NA", "-99999", "-99999.0", " -99999 ", "M"])
 def test_missing_values_give_no_row(gone):
-    made = read_csv(table(GOOD, GOOD[:-4] + gone), "a.csv", mapping(missing=["-99999", "M"]))
-    assert len(made) == 1
+    observations = read_csv(table(GOOD, GOOD[:-4] + gone), "a.csv", mapping(missing=["-99999", "M"]))
+    assert len(observations) == 1
 
 
 def test_elevation_is_converted_and_stays_nan_where_missing():
     rows = table(GOOD + ",5431", GOOD + ",", header="id,when,lat,lon,t,elev")
-    made = read_csv(rows, "a.csv", mapping(elevation={"column": "elev", "unit": "foot"}))
-    np.testing.assert_allclose(made.elevation, [5431 * 0.3048, np.nan])
+    observations = read_csv(rows, "a.csv", mapping(elevation={"column": "elev", "unit": "foot"}))
+    np.testing.assert_allclose(observations.elevation, [5431 * 0.3048, np.nan])
 
 
 def test_speed_and_direction_become_the_components_that_metpy_gives():
     cells = ["10,0", "10,90", "7.5,225", "0,", "0,-9", "4,-9", "3,360"]
     rows = table(*(GOOD[:-4] + cell for cell in cells), header="id,when,lat,lon,ff,dd")
     wind = {"speed": {"column": "ff", "unit": "knot"}, "direction": {"column": "dd"}}
-    made = read_csv(rows, "a.csv", mapping({"wind": wind}, missing=["-9"]))
+    observations = read_csv(rows, "a.csv", mapping({"wind": wind}, missing=["-9"]))
     speed, direction = np.array([10, 10, 7.5, 0, 0, 3]) * 1852 / 3600, np.array([0, 90, 225, 0, 0, 360])
     u, v = metpy.calc.wind_components(speed * units("m/s"), direction * units.degree)
-    np.testing.assert_allclose(made.of("u10").value, u.magnitude, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(made.of("v10").value, v.magnitude, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(observations.of("u10").value, u.magnitude, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(observations.of("v10").value, v.magnitude, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -98,8 +99,8 @@ def test_speed_and_direction_become_the_components_that_metpy_gives():
 )
 def test_sky_cover_is_a_fraction_and_an_obscured_sky_is_covered(unit, cells, values):
     rows = table(*(GOOD[:-4] + cell for cell in cells))
-    made = read_csv(rows, "a.csv", mapping({"sky_cover": {"column": "t", "unit": unit}}))
-    np.testing.assert_allclose(made.value, values, rtol=0, atol=1e-12)
+    observations = read_csv(rows, "a.csv", mapping({"sky_cover": {"column": "t", "unit": unit}}))
+    np.testing.assert_allclose(observations.value, values, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -113,9 +114,9 @@ def test_sky_cover_is_a_fraction_and_an_obscured_sky_is_covered(unit, cells, val
     ],
 )
 def test_longitudes_lie_in_minus_180_to_180_and_impossible_positions_are_flagged(lat, lon, east, flag):
-    made = read_csv(table(f"KDEN,2022-08-24 06:00,{lat},{lon},1"), "a.csv", mapping())
-    np.testing.assert_allclose(made.longitude, [np.nan if flag else east], rtol=0, atol=1e-9)
-    assert made.flags.tolist() == [flag]
+    observations = read_csv(table(f"KDEN,2022-08-24 06:00,{lat},{lon},1"), "a.csv", mapping())
+    np.testing.assert_allclose(observations.longitude, [np.nan if flag else east], rtol=0, atol=1e-9)
+    assert observations.flags.tolist() == [flag]
 
 
 @pytest.mark.parametrize(
@@ -128,8 +129,8 @@ def test_longitudes_lie_in_minus_180_to_180_and_impossible_positions_are_flagged
 )
 def test_times_are_utc_unless_they_say_otherwise(text, form, utc):
     declared = {"column": "when"} | ({"format": form} if form else {})
-    made = read_csv(table(GOOD.replace("2022-08-24T06:00:00Z", text)), "a.csv", mapping(time=declared))
-    assert str(made.time[0]) == utc
+    observations = read_csv(table(GOOD.replace("2022-08-24T06:00:00Z", text)), "a.csv", mapping(time=declared))
+    assert str(observations.time[0]) == utc
 
 
 def test_a_byte_order_mark_another_delimiter_and_blank_lines_are_read():

@@ -30,7 +30,7 @@ def series(values, *, variable="t2m", hours=None, station="A", network="metar", 
     )
 
 
-def found(observations, flag, limits=LIMITS):
+def flagged_rows(observations, flag, limits=LIMITS):
     return np.flatnonzero(check_history(observations, limits).flags & np.uint32(flag)).tolist()
 
 
@@ -38,17 +38,17 @@ def found(observations, flag, limits=LIMITS):
 def test_a_value_that_stands_for_its_hours_is_stuck_and_one_change_frees_it(variable, value):
     hours = int(LIMITS.stuck[variable])
     still = np.full(hours + 1, value)
-    assert found(series(still, variable=variable), Flag.STUCK) == list(range(hours + 1))
-    assert found(series(still[:-1], variable=variable), Flag.STUCK) == []
+    assert flagged_rows(series(still, variable=variable), Flag.STUCK) == list(range(hours + 1))
+    assert flagged_rows(series(still[:-1], variable=variable), Flag.STUCK) == []
     moved = still.copy()
     moved[hours // 2] += 0.5
-    assert found(series(moved, variable=variable), Flag.STUCK) == []
+    assert flagged_rows(series(moved, variable=variable), Flag.STUCK) == []
 
 
 def test_few_reports_and_gaps_show_no_stuck_sensor():
-    assert found(series(np.full(5, 288.0), hours=[0, 5, 10, 15, 20]), Flag.STUCK) == []
-    assert found(series(np.full(20, 288.0), hours=[*range(10), *range(14, 24)]), Flag.STUCK) == []
-    assert found(series(np.full(20, 288.0), variable="visibility"), Flag.STUCK) == []
+    assert flagged_rows(series(np.full(5, 288.0), hours=[0, 5, 10, 15, 20]), Flag.STUCK) == []
+    assert flagged_rows(series(np.full(20, 288.0), hours=[*range(10), *range(14, 24)]), Flag.STUCK) == []
+    assert flagged_rows(series(np.full(20, 288.0), variable="visibility"), Flag.STUCK) == []
 
 
 def test_a_wind_that_never_turns_is_stuck_in_both_components_and_a_calm_is_not():
@@ -57,28 +57,28 @@ def test_a_wind_that_never_turns_is_stuck_in_both_components_and_a_calm_is_not()
             [series(np.full(size, east), variable="u10"), series(np.full(size, north), variable="v10")]
         )
 
-    assert found(wind(3.0, 4.0), Flag.STUCK) == list(range(16))
-    assert found(wind(0.0, 0.0), Flag.STUCK) == []
+    assert flagged_rows(wind(3.0, 4.0), Flag.STUCK) == list(range(16))
+    assert flagged_rows(wind(0.0, 0.0), Flag.STUCK) == []
     turning = wind(3.0, 4.0)
     turning = replace(turning, value=np.where(turning.variable == "v10", 4.0 + np.arange(16) % 2, turning.value))
-    assert found(turning, Flag.STUCK) == []  # the eastward component alone stands still
+    assert flagged_rows(turning, Flag.STUCK) == []  # the eastward component alone stands still
 
 
 def test_a_spike_is_flagged_and_not_what_stands_beside_it():
-    assert found(series([288.0, 289.0, 261.0, 290.0, 291.0]), Flag.STEP) == [2]
-    assert found(series([98000.0, 98100.0, 88000.0, 98200.0], variable="psfc"), Flag.STEP) == [2]
+    assert flagged_rows(series([288.0, 289.0, 261.0, 290.0, 291.0]), Flag.STEP) == [2]
+    assert flagged_rows(series([98000.0, 98100.0, 88000.0, 98200.0], variable="psfc"), Flag.STEP) == [2]
     # the limit: 19.4 K within an hour, and twice that after two
-    assert found(series([280.0, 280.0 + 19.3, 280.0]), Flag.STEP) == []
-    assert found(series([280.0, 280.0 + 19.5, 280.0]), Flag.STEP) == [1]
-    assert found(series([280.0, 280.0 + 30.0, 280.0], hours=[0, 2, 4]), Flag.STEP) == []
+    assert flagged_rows(series([280.0, 280.0 + 19.3, 280.0]), Flag.STEP) == []
+    assert flagged_rows(series([280.0, 280.0 + 19.5, 280.0]), Flag.STEP) == [1]
+    assert flagged_rows(series([280.0, 280.0 + 30.0, 280.0], hours=[0, 2, 4]), Flag.STEP) == []
 
 
 def test_a_front_is_no_spike_and_the_last_report_is_judged_by_two():
-    assert found(series([293.0, 292.0, 272.0, 271.0, 270.0]), Flag.STEP) == []  # it does not come back
-    assert found(series([288.0, 288.5, 261.0]), Flag.STEP) == [2]
-    assert found(series([261.0, 288.5, 288.0]), Flag.STEP) == [0]
-    assert found(series([288.0, 261.0]), Flag.STEP) == []  # nobody can tell which
-    assert found(series([288.0, 261.0, 288.0], hours=[0, 4, 8]), Flag.STEP) == []  # too long ago
+    assert flagged_rows(series([293.0, 292.0, 272.0, 271.0, 270.0]), Flag.STEP) == []  # it does not come back
+    assert flagged_rows(series([288.0, 288.5, 261.0]), Flag.STEP) == [2]
+    assert flagged_rows(series([261.0, 288.5, 288.0]), Flag.STEP) == [0]
+    assert flagged_rows(series([288.0, 261.0]), Flag.STEP) == []  # nobody can tell which
+    assert flagged_rows(series([288.0, 261.0, 288.0], hours=[0, 4, 8]), Flag.STEP) == []  # too long ago
 
 
 def test_where_many_report_a_spike_is_told_by_what_is_usual_among_them():
@@ -88,9 +88,10 @@ def test_where_many_report_a_spike_is_told_by_what_is_usual_among_them():
     wrong = np.array([5, 125, 400])  # none beside the end of its series
     value = table.value.copy()
     value[wrong] += [4.0, -4.0, 5.0]  # far below 19.4 K
-    assert found(replace(table, value=value), Flag.STEP) == wrong.tolist()
-    assert found(table, Flag.STEP) == []
-    assert found(replace(table, value=value)[:48], Flag.STEP) == []  # four stations tell nothing of what is usual
+    assert flagged_rows(replace(table, value=value), Flag.STEP) == wrong.tolist()
+    assert flagged_rows(table, Flag.STEP) == []
+    # four stations tell nothing of what is usual
+    assert flagged_rows(replace(table, value=value)[:48], Flag.STEP) == []
 
 
 def test_stations_networks_and_flagged_reports_are_kept_apart():
@@ -101,18 +102,18 @@ def test_stations_networks_and_flagged_reports_are_kept_apart():
             series([240.0], network="other", hours=[0.7]),
         ]
     )
-    assert found(mixed, Flag.STEP | Flag.STUCK) == []
+    assert flagged_rows(mixed, Flag.STEP | Flag.STUCK) == []
     rejected = series([288.0, 250.0, 288.0, 289.0], flags=[0, int(Flag.RANGE), 0, 0])
-    assert found(rejected, Flag.STEP) == []
+    assert flagged_rows(rejected, Flag.STEP) == []
     late = series([288.0, 261.0, 289.0], flags=[int(Flag.TIME), 0, int(Flag.TIME)])
-    assert found(late, Flag.STEP) == [1]  # hours outside the window are history
+    assert flagged_rows(late, Flag.STEP) == [1]  # hours outside the window are history
 
 
 def test_copies_share_what_is_found_and_corrections_count_for_what_they_correct():
     copies = series([288.0, 261.0, 261.0, 289.0, 288.0], hours=[0, 1, 1, 2, 3])
-    assert found(copies, Flag.STEP) == [1, 2]
+    assert flagged_rows(copies, Flag.STEP) == [1, 2]
     corrected = series([288.0, 261.0, 288.5, 289.0], hours=[0, 1, 1, 2])
-    assert found(corrected, Flag.STEP) == []
+    assert flagged_rows(corrected, Flag.STEP) == []
 
 
 def test_the_order_of_rows_changes_nothing():

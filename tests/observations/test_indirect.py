@@ -43,8 +43,8 @@ def test_a_strong_speed_does_not_tell_opposite_winds_apart_and_a_strong_phase_no
 
 def test_the_direct_types_are_the_state_itself():
     state = states(9)
-    found = IndirectTypes().values(state, np.arange(9) % 3)
-    np.testing.assert_array_equal(found, state[np.arange(9), np.arange(9) % 3])
+    values = IndirectTypes().values(state, np.arange(9) % 3)
+    np.testing.assert_array_equal(values, state[np.arange(9), np.arange(9) % 3])
 
 
 def test_a_wind_equal_to_the_platforms_has_a_finite_tangent():

@@ -130,7 +130,7 @@ def test_the_real_files_agree_with_metpy_record_by_record(real_file, name):
     reports = split_reports(read_unpacked(real_file("metar", name)).decode("latin-1"))
     assert len({station for station, _, _ in reports}) > 4500
     reports = reports[::8]
-    found = dict.fromkeys(ALLOWED, 0)
+    differences = dict.fromkeys(ALLOWED, 0)
     compared = 0
     for station, time, body in reports:
         with warnings.catch_warnings():
@@ -148,12 +148,12 @@ def test_the_real_files_agree_with_metpy_record_by_record(real_file, name):
         ]
         for number, (one, two, tolerance) in enumerate(pairs):
             if math.isnan(one) or math.isnan(two):
-                found["ours missing"] += math.isnan(one) and not math.isnan(two)
-                found["MetPy missing"] += math.isnan(two) and not math.isnan(one)
+                differences["ours missing"] += math.isnan(one) and not math.isnan(two)
+                differences["MetPy missing"] += math.isnan(two) and not math.isnan(one)
             else:
                 compared += 1
-                found["altimeter differs" if number == 6 else "both differ"] += abs(one - two) > tolerance
+                differences["altimeter differs" if number == 6 else "both differ"] += abs(one - two) > tolerance
         words = [w for w in (theirs.skyc1, theirs.skyc2, theirs.skyc3, theirs.skyc4) if isinstance(w, str)]
-        found["sky"] += words != [word for word, _ in ours.sky if word != "CAVOK"][:4]
+        differences["sky"] += words != [word for word, _ in ours.sky if word != "CAVOK"][:4]
     assert compared > 4 * len(reports)
-    assert {k: v for k, v in found.items() if v > ALLOWED[k] * len(reports)} == {}
+    assert {k: v for k, v in differences.items() if v > ALLOWED[k] * len(reports)} == {}

@@ -81,8 +81,8 @@ def test_ceiling_is_the_lowest_broken_layer_unlimited_where_the_sky_has_none_and
 ):
     table = read(f"KDEN 241153Z 18005KT 5SM {sky} 22/05 A3012=")
     for variable, expected in (("ceiling", ceiling), ("sky_cover", cover)):
-        found = table.of(variable).value.tolist()
-        assert found == ([] if expected is None else [pytest.approx(expected)])
+        values = table.of(variable).value.tolist()
+        assert values == ([] if expected is None else [pytest.approx(expected)])
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,9 @@ MADIS, SAO = ("madis", "20050826_0000_metar.nc.gz"), ("sao", "95031800_sao.cdf")
 def madis(real_file):
     data = read_unpacked(real_file(*MADIS))
     with netCDF4.Dataset("peer", memory=data) as peer:
-        wanted = ("temperature", "tempFromTenths", "windSpeed", "windDir", "altimeter", "elevation", "visibility")
-        wanted += ("timeObs",)
-        columns = {key: np.ma.filled(peer[key][:].astype(np.float64), np.nan) for key in wanted}
+        names = ("temperature", "tempFromTenths", "windSpeed", "windDir", "altimeter", "elevation", "visibility")
+        names += ("timeObs",)
+        columns = {key: np.ma.filled(peer[key][:].astype(np.float64), np.nan) for key in names}
         columns["mark"] = peer["temperatureDD"][:].astype(str)
         columns["raw"] = netCDF4.chartostring(peer["rawMETAR"][:])
     return data, read_madis(data, "madis.nc"), columns
@@ -140,10 +140,10 @@ def test_sao_reports_without_a_position_stand_where_the_list_says(real_file):
     name, placed = str(lost[0]), before.station[np.isfinite(before.latitude)][0]
     places = {name: (40.5, -100.25, 900.0), str(placed): (0.0, 0.0, 0.0)}
     after = read_sao(data, "sao.cdf", stations=StationList(places, ("list.csv",)))
-    found = (after.station == name) & (after.latitude == 40.5)
-    assert found.any() and (after.longitude[found] == -100.25).all() and (after.elevation[found] == 900.0).all()
-    assert not (after.flags[found] & Flag.POSITION).any()
-    rest = after[~found]
+    listed = (after.station == name) & (after.latitude == 40.5)
+    assert listed.any() and (after.longitude[listed] == -100.25).all() and (after.elevation[listed] == 900.0).all()
+    assert not (after.flags[listed] & Flag.POSITION).any()
+    rest = after[~listed]
     same = before[~((before.station == name) & np.isnan(before.latitude))]
     np.testing.assert_array_equal(rest.station, same.station)
     np.testing.assert_array_equal(rest.latitude, same.latitude)  # a position of the file's own stays

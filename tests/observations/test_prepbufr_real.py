@@ -50,12 +50,12 @@ def column_of(rows, name) -> np.ndarray:
 
 @pytest.mark.parametrize("name", COLUMNS)
 def test_all_16751_records_agree_with_another_decoder(rap_reports, rap_rows, name):
-    found = rap_reports.first(name)
-    assert len(found) == len(rap_rows) == 16751
+    column = rap_reports.first(name)
+    assert len(column) == len(rap_rows) == 16751
     if name == "SID":
-        assert found.tolist() == [row["SID"] for row in rap_rows]
+        assert column.tolist() == [row["SID"] for row in rap_rows]
     else:
-        np.testing.assert_allclose(found, column_of(rap_rows, name), rtol=0, atol=1e-9)
+        np.testing.assert_allclose(column, column_of(rap_rows, name), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,11 @@ def test_virtual_temperatures_of_gdas_are_those_that_metpy_makes_of_the_sensible
     table = gdas.of("t2m")
     sensible = table.value[np.isin(np.flatnonzero(np.isfinite(virtual)), np.flatnonzero(stepped))]
     mixing = (humidity / (1 - humidity))[stepped] * units("kg/kg")
-    made = metpy.calc.virtual_temperature(sensible * units.K, mixing).to("degC").magnitude
-    np.testing.assert_allclose(made, virtual[stepped], rtol=0, atol=0.12)  # both are rounded to 0.1 K
-    np.testing.assert_allclose(sensible_temperature(made + 273.15, humidity[stepped]), sensible, rtol=0, atol=0.01)
+    peer_virtual = metpy.calc.virtual_temperature(sensible * units.K, mixing).to("degC").magnitude
+    np.testing.assert_allclose(peer_virtual, virtual[stepped], rtol=0, atol=0.12)  # both are rounded to 0.1 K
+    np.testing.assert_allclose(
+        sensible_temperature(peer_virtual + 273.15, humidity[stepped]), sensible, rtol=0, atol=0.01
+    )
 
 
 def test_the_background_of_gdas_is_of_the_same_quantity_as_the_observation(gdas):

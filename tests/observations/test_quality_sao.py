@@ -24,11 +24,11 @@ def raw(path) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def hours(real_file):
     """Raw columns and the judged table of each hour."""
-    found = []
+    pairs = []
     for hour in range(24):
         path = real_file("sao", f"950318{hour:02d}_sao.cdf")
-        found.append((raw(path), check_reports(read_observations(path), time=DAY + np.timedelta64(hour, "h"))))
-    return found
+        pairs.append((raw(path), check_reports(read_observations(path), time=DAY + np.timedelta64(hour, "h"))))
+    return pairs
 
 
 def carries(table, flag):

@@ -130,8 +130,8 @@ def test_withheld_stations_change_nothing_for_the_others_and_are_judged_themselv
     assert np.array_equal(one.flags[~withheld], two.flags[~withheld])
     assert np.array_equal(one.flags[~withheld], absent.flags)
     same = judge(table, departure, position, height, withheld=withheld)
-    found = ~same.good & withheld
-    assert (found & bad).sum() > 0.8 * (withheld & bad).sum() and (found & ~bad).sum() < 0.03 * withheld.sum()
+    rejected = ~same.good & withheld
+    assert (rejected & bad).sum() > 0.8 * (withheld & bad).sum() and (rejected & ~bad).sum() < 0.03 * withheld.sum()
 
 
 def test_what_carries_a_flag_already_neither_judges_nor_is_judged():
@@ -288,6 +288,6 @@ def test_of_a_real_hour_the_known_blunders_are_flagged_and_nearly_all_temperatur
     assert castle.any() and scale < 3.0
     vegas = np.isin(checked.station, ["KLAS", "KVGT", "72386"])
     assert checked.good[vegas].sum() == vegas.sum() - (checked.flags[vegas] & np.uint32(Flag.DUPLICATE) != 0).sum()
-    judged = warm.good
-    assert (~checked.good[judged]).mean() < 0.01
+    good = warm.good
+    assert (~checked.good[good]).mean() < 0.01
     assert sum(t.good + sum(t.first.values()) for t in summarise(checked)) == len(warm)

@@ -199,7 +199,7 @@ def test_the_operational_tables_are_read_whole_and_flag_known_stations_of_a_real
     assert {key: len(names) for key, names in lists.rejected.items()} == quoted
     assert len(lists.providers) == 17 and {("FL-Meso", "FAWN"), ("NOS-PORT", "allsprvs")} <= lists.providers
     bins = {(line[:8].strip(), int(line[-2:])) for line in (folder / "rtma_wbinuselist").read_text().splitlines()[1:]}
-    assert sum(len(found) for found in lists.wind_bins.values()) == len(bins) > 8600 and lists.bins == 8
+    assert sum(len(station_bins) for station_bins in lists.wind_bins.values()) == len(bins) > 8600 and lists.bins == 8
     assert lists.errors.look_up(181, "t2m", np.array([1e5])) == 1.0
     assert lists.errors.look_up(187, "u10", np.array([1e5])) == pytest.approx(1.5874)  # type 287
     assert lists.errors.look_up(187, "psfc", np.array([1e5])) == pytest.approx(53.89)

@@ -20,8 +20,8 @@ def test_columns_with_and_without_a_network_and_csv_say_the_same(tmp_path):
         "station,elevation,latitude,longitude\nKDEN,1656,39.86,255.33\n\n",
     )
     for number, text in enumerate(forms):
-        found = read_stations([write(tmp_path, text, f"{number}.dat")])
-        latitude, longitude, elevation = found.find(np.array(["KDEN", "XXXX"]))
+        stations = read_stations([write(tmp_path, text, f"{number}.dat")])
+        latitude, longitude, elevation = stations.find(np.array(["KDEN", "XXXX"]))
         assert latitude[0] == 39.86 and longitude[0] == pytest.approx(-104.67) and elevation[0] == 1656.0
         assert np.isnan([latitude[1], longitude[1], elevation[1]]).all()
 
@@ -29,9 +29,9 @@ def test_columns_with_and_without_a_network_and_csv_say_the_same(tmp_path):
 def test_of_several_lists_the_first_counts_and_an_unknown_height_is_missing(tmp_path):
     one = write(tmp_path, "KDEN 9999 187 512 39.86 -104.67 -7\n", "one")
     two = write(tmp_path, "KDEN 5 187 512 10.0 -10.0 -7\nKLAX 30 187 512 33.94 -118.4 -8\n", "two")
-    found = read_stations([one, two])
-    assert found.places["KDEN"][:2] == (39.86, pytest.approx(-104.67)) and np.isnan(found.places["KDEN"][2])
-    assert found.places["KLAX"][2] == 30.0 and found.files == ("one", "two")
+    stations = read_stations([one, two])
+    assert stations.places["KDEN"][:2] == (39.86, pytest.approx(-104.67)) and np.isnan(stations.places["KDEN"][2])
+    assert stations.places["KLAX"][2] == 30.0 and stations.files == ("one", "two")
 
 
 @pytest.mark.parametrize(
@@ -68,11 +68,11 @@ def test_flipped_bytes_give_a_list_or_a_named_error(tmp_path, real_file, seed):
         path = tmp_path / "damaged"
         path.write_bytes(bytes(damaged))
         try:
-            found = read_stations([path])
+            stations = read_stations([path])
         except InputError as error:
             assert "damaged" in str(error), f"seed {seed}"
         else:
-            assert len(found.places) > 200, f"seed {seed}"
+            assert len(stations.places) > 200, f"seed {seed}"
 
 
 @pytest.mark.parametrize(("name", "number"), [("metar.dat", 5600), ("mesoa.dat", 9000), ("mesohi.dat", 190)])

@@ -123,8 +123,8 @@ def test_a_nearer_report_of_a_lesser_source_stays_and_a_rejected_one_gives_way()
 
 def test_a_withheld_report_takes_no_other_one_from_the_analysis():
     both = table(*PAIR, ("KDEN", "187", 0.8, -3, "t2m", 288.15))
-    apart = check_reports(both, time=NOON, withheld=np.array([True, False, False]))
-    assert apart.good.tolist() == [True, False, True]  # the nearest of those that are not withheld
+    checked = check_reports(both, time=NOON, withheld=np.array([True, False, False]))
+    assert checked.good.tolist() == [True, False, True]  # the nearest of those that are not withheld
     assert check_reports(both, time=NOON, withheld=np.ones(3, dtype=bool)).good.sum() == 1
     copies = table(("A", "1", 0.0, 0, "t2m", 288.0, 100.0), ("B", "1", 0.01, 0, "t2m", 288.0, 100.0))
     assert check_reports(copies, time=NOON).good.tolist() == [True, False]
@@ -136,10 +136,10 @@ def test_the_twins_of_a_real_file_are_found_whatever_the_order_of_rows(rap):
     stations = np.unique(np.stack([rap.station, names]), axis=1)
     assert stations.shape[1] == len(np.unique(rap.station))
     assert 1000 < stations.shape[1] - len(np.unique(names)) < 1300
-    known = dict(stations.T.tolist())
+    number_of = dict(stations.T.tolist())
     # WMO numbers of airports in Texas, New Mexico and Spain (WMO No. 9, volume A)
     for number, name in (("72263", "KSJT"), ("72365", "KABQ"), ("72250", "KBRO"), ("08221", "LEMD")):
-        assert known[number] == known[name] == number
+        assert number_of[number] == number_of[name] == number
     order = np.random.default_rng(0).permutation(len(rap))
     np.testing.assert_array_equal(twin_names(rap[order]), names[order])
 

@@ -57,7 +57,7 @@ class Finer:
 
 def layers():
     """name -> (align, layer, function of layer, field, neighbourhood giving output and its neighbourhood)."""
-    made = {}
+    checks = {}
     for kernel, stride, dilation in (
         (3, 1, 1),
         (3, 2, 1),
@@ -71,29 +71,29 @@ def layers():
     ):
         for edge in ("zeros", "replicate"):
             layer = Convolution(CHANNELS, 6, kernel, stride=stride, dilation=dilation, edge=edge)
-            made[f"convolution {kernel} {stride} {dilation} {edge}"] = (
+            checks[f"convolution {kernel} {stride} {dilation} {edge}"] = (
                 stride,
                 layer,
                 lambda layer, f, n: (layer(f, n), n.coarsen(layer.stride[0])),
             )
-    made["point by point"] = 1, Convolution(CHANNELS, 6, 1), lambda layer, f, n: (layer(f, n), n)
-    made["every other point"] = (
+    checks["point by point"] = 1, Convolution(CHANNELS, 6, 1), lambda layer, f, n: (layer(f, n), n)
+    checks["every other point"] = (
         2,
         Convolution(CHANNELS, 6, 1, stride=2),
         lambda layer, f, n: (layer(f, n), n.coarsen(2)),
     )
-    made["group norm"] = 1, GroupNorm(4, CHANNELS), lambda layer, f, n: (layer(1e2 + f, n), n)
-    made["one group"] = 1, GroupNorm(1, CHANNELS), lambda layer, f, n: (layer(f, n), n)
-    made["channel norm"] = 1, ChannelNorm(CHANNELS), lambda layer, f, n: (layer(f), n)
-    made["patches"] = 3, PatchEmbedding(CHANNELS, 6, 3), lambda layer, f, n: layer(f, n)
+    checks["group norm"] = 1, GroupNorm(4, CHANNELS), lambda layer, f, n: (layer(1e2 + f, n), n)
+    checks["one group"] = 1, GroupNorm(1, CHANNELS), lambda layer, f, n: (layer(f, n), n)
+    checks["channel norm"] = 1, ChannelNorm(CHANNELS), lambda layer, f, n: (layer(f), n)
+    checks["patches"] = 3, PatchEmbedding(CHANNELS, 6, 3), lambda layer, f, n: layer(f, n)
     for window, shift in ((4, True), (3, True), (6, False)):
         attention = WindowAttention(CHANNELS, 2, window, shift)
-        made[f"windows {window} {shift}"] = window, attention, lambda layer, f, n: (layer(f, n), n)
-    made["global mixing"] = 3, GlobalMixing(CHANNELS, 2, 3), lambda layer, f, n: (layer(f, n), n)
-    made["pool"] = 3, torch.nn.Identity(), lambda layer, f, n: pool(f, n, 3)
-    made["down and up"] = 4, torch.nn.Identity(), lambda layer, f, n: (upsample(*pool(f, n, 4), n, 4), n)
-    made["down and repeated"] = 2, torch.nn.Identity(), lambda layer, f, n: (repeat(pool(f, n, 2)[0], n, 2), n)
-    return made
+        checks[f"windows {window} {shift}"] = window, attention, lambda layer, f, n: (layer(f, n), n)
+    checks["global mixing"] = 3, GlobalMixing(CHANNELS, 2, 3), lambda layer, f, n: (layer(f, n), n)
+    checks["pool"] = 3, torch.nn.Identity(), lambda layer, f, n: pool(f, n, 3)
+    checks["down and up"] = 4, torch.nn.Identity(), lambda layer, f, n: (upsample(*pool(f, n, 4), n, 4), n)
+    checks["down and repeated"] = 2, torch.nn.Identity(), lambda layer, f, n: (repeat(pool(f, n, 2)[0], n, 2), n)
+    return checks
 
 
 def fits(domain, periodic, factor):

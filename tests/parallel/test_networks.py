@@ -34,15 +34,17 @@ def test_in_one_process_outputs_and_gradients_on_tiles_equal_those_of_one_rank(n
 
 
 @pytest.fixture(scope="module")
-def found():
+def comparisons():
     return launch("networks", 4, SEED, timeout=240)
 
 
 @pytest.mark.parametrize("precision", LIMITS)
 @pytest.mark.parametrize("network", ["unet", "vit"])
 @pytest.mark.slow
-def test_outputs_and_gradients_on_tiles_equal_those_of_one_rank(found, network, precision):
-    values = {name: value for name, value in found["equality"].items() if name.startswith(f"{precision} {network} ")}
+def test_outputs_and_gradients_on_tiles_equal_those_of_one_rank(comparisons, network, precision):
+    values = {
+        name: value for name, value in comparisons["equality"].items() if name.startswith(f"{precision} {network} ")
+    }
     assert len(values) == 4 * (4 + 3 + 7 + 3)
     checked = {name: value for name, value in values.items() if name.endswith(MEASURES[precision])}
     assert {name: value for name, value in checked.items() if not value <= LIMITS[precision]} == {}
@@ -50,8 +52,8 @@ def test_outputs_and_gradients_on_tiles_equal_those_of_one_rank(found, network, 
 
 @pytest.mark.parametrize("network", ["unet", "vit"])
 @pytest.mark.slow
-def test_the_comparison_finds_out_a_missing_exchange(found, network):
-    forgotten = found["forgotten"]
+def test_the_comparison_finds_out_a_missing_exchange(comparisons, network):
+    forgotten = comparisons["forgotten"]
     assert forgotten[f"{network} without forward, output"] > 1e-3
     assert forgotten[f"{network} without forward, input gradient"] > 1e-3
     assert forgotten[f"{network} without backward, output"] < 1e-10  # only the way back was lost
@@ -60,25 +62,25 @@ def test_the_comparison_finds_out_a_missing_exchange(found, network):
 
 
 @pytest.mark.slow
-def test_the_backward_pass_of_the_decomposed_network_is_the_adjoint_of_its_tangent_linear(found):
-    assert set(found["adjoint"]) == {
+def test_the_backward_pass_of_the_decomposed_network_is_the_adjoint_of_its_tangent_linear(comparisons):
+    assert set(comparisons["adjoint"]) == {
         f"{network} {table}" for network in ("unet", "vit") for table in ("(2, 2)", "(1, 3)")
     }
-    assert max(found["adjoint"].values()) <= 1e-10
+    assert max(comparisons["adjoint"].values()) <= 1e-10
 
 
 @pytest.mark.parametrize(
     "case", [f"{network} {table}" for network in ("unet", "vit") for table in ("(2, 2)", "(3, 1)")]
 )
 @pytest.mark.slow
-def test_training_on_tiles_follows_one_rank_and_the_loss_falls_by_a_tenth(found, case):
-    assert found["training"][f"{case} difference"] <= 1e-10
-    assert found["training"][f"{case} left"] <= 0.9
+def test_training_on_tiles_follows_one_rank_and_the_loss_falls_by_a_tenth(comparisons, case):
+    assert comparisons["training"][f"{case} difference"] <= 1e-10
+    assert comparisons["training"][f"{case} left"] <= 0.9
 
 
 @pytest.mark.parametrize("network", ["unet", "vit"])
 @pytest.mark.slow
-def test_recomputed_activations_repeat_the_exchanges_in_the_same_order_on_every_rank(found, network):
-    assert found["recomputation"][f"{network} disordered ranks"] == 0
-    assert found["recomputation"][f"{network} repeated"] > 1.1
-    assert found["recomputation"][f"{network} difference"] == 0.0
+def test_recomputed_activations_repeat_the_exchanges_in_the_same_order_on_every_rank(comparisons, network):
+    assert comparisons["recomputation"][f"{network} disordered ranks"] == 0
+    assert comparisons["recomputation"][f"{network} repeated"] > 1.1
+    assert comparisons["recomputation"][f"{network} difference"] == 0.0

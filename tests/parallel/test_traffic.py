@@ -13,20 +13,20 @@ WIRES = Interconnect(WITHIN, BETWEEN, 4)
 
 
 @pytest.fixture(scope="module")
-def found():
+def messages():
     return launch("traffic", 4, timeout=240)
 
 
 @pytest.mark.parametrize("table", ["(1, 4)", "(2, 2)"])
 @pytest.mark.parametrize("network", ["unet", "unet recomputed", "vit"])
-def test_counted_messages_and_bytes_are_what_four_ranks_hand_to_torch(found, network, table):
-    for rank, lists in enumerate(found[f"{network} {table}"]):
+def test_counted_messages_and_bytes_are_what_four_ranks_hand_to_torch(messages, network, table):
+    for rank, lists in enumerate(messages[f"{network} {table}"]):
         assert len(lists["real"]) > 10, "an empty list would agree with anything"
         assert lists["counted"] == lists["real"], f"rank {rank}"
 
 
-def test_recomputed_activations_send_more(found):
-    kept, again = (found[f"{name} (2, 2)"][0]["counted"] for name in ("unet", "unet recomputed"))
+def test_recomputed_activations_send_more(messages):
+    kept, again = (messages[f"{name} (2, 2)"][0]["counted"] for name in ("unet", "unet recomputed"))
     assert len(again) > len(kept)
 
 

@@ -40,8 +40,8 @@ def test_a_poincare_wave_travels_as_in_closed_form_at_order_two():
     for points in (16, 32):
         model, wave = ShallowWater(1e6 / points, coriolis=1e-4), PoincareWave((points, points), (1, 2), 500.0, 1e-5)
         truth = wave.state(model, 20000.0)
-        found = model.run(wave.state(model, 0.0), 20000.0 / (2 * points), 2 * points)
-        errors.append(size((found - truth)[:, 1:]) / size(truth[:, 1:]))
+        solution = model.run(wave.state(model, 0.0), 20000.0 / (2 * points), 2 * points)
+        errors.append(size((solution - truth)[:, 1:]) / size(truth[:, 1:]))
     assert math.log2(errors[0] / errors[1]) == pytest.approx(2.0, abs=0.1)
     assert errors[1] < 0.12
 
@@ -63,8 +63,8 @@ def truncation(points: int) -> list[float]:
         where = places((points, points), spacing, *place)
         state.append(flow(*where, 1e6)[number])
         truth.append(equations(*where, 1e6, model)[number])
-    found = model.tendency(torch.stack(state)[None])[0]
-    return [size(one - other) / size(other) for one, other in zip(found, truth, strict=True)]
+    tendency = model.tendency(torch.stack(state)[None])[0]
+    return [size(one - other) / size(other) for one, other in zip(tendency, truth, strict=True)]
 
 
 def flow(y, x, width):

@@ -36,5 +36,5 @@ def test_bolton_at_the_triple_point_and_back():
 
 
 def test_without_vapour_there_is_no_dew_point_and_single_precision_stays_single():
-    found = dew_point(np.array([0.0, -1e-3, 0.005], dtype=np.float32), np.float32(9e4))
-    assert np.isnan(found).tolist() == [True, True, False] and found.dtype == np.float32
+    dew_points = dew_point(np.array([0.0, -1e-3, 0.005], dtype=np.float32), np.float32(9e4))
+    assert np.isnan(dew_points).tolist() == [True, True, False] and dew_points.dtype == np.float32

@@ -101,7 +101,7 @@ def test_a_flow_between_walls_is_half_of_its_mirror_image_on_a_periodic_plane(si
 
 
 @pytest.mark.parametrize(
-    "given, expected",
+    "settings, expected",
     [
         ({"sides": ("wall", "cliff")}, "sides: expected two (in y, in x) of periodic, wall, open"),
         ({"beta": 1e-11}, "f would jump where it wraps"),
@@ -110,9 +110,9 @@ def test_a_flow_between_walls_is_half_of_its_mirror_image_on_a_periodic_plane(si
         ({"viscosity": -1.0}, "a viscosity of at least 0"),
     ],
 )
-def test_a_domain_that_cannot_be_is_refused_with_the_reason(given, expected):
+def test_a_domain_that_cannot_be_is_refused_with_the_reason(settings, expected):
     with pytest.raises(InputError) as refused:
-        ShallowWater(SPACING, **given)
+        ShallowWater(SPACING, **settings)
     assert expected in str(refused.value)
 
 

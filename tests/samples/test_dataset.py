@@ -1,5 +1,6 @@
 """The dataset: what a case looks like to a network, its symmetries, and reading ahead."""
 
+import itertools
 import threading
 
 import numpy as np
@@ -89,13 +90,13 @@ def test_a_symmetry_moves_field_and_observations_alike(transpose, mirror):
 def test_variants_differ_from_the_case_and_from_each_other_and_come_back_with_the_seed(store):
     data = dataset(store, variants=3, seed=1)
     assert len(data.time) == 3 * CASES
-    shown = [data.batch([index]).target.numpy() for index in (1, 1 + CASES, 1 + 2 * CASES)]
+    targets = [data.batch([index]).target.numpy() for index in (1, 1 + CASES, 1 + 2 * CASES)]
     # a shift, a mirror or a turn only moves values, a change of sign turns them about the mean
-    for one in shown[1:]:
-        assert np.std(np.abs(one)) == pytest.approx(np.std(np.abs(shown[0])), rel=1e-4)
-    assert min(np.abs(a - b).max() for a, b in ((shown[0], shown[1]), (shown[1], shown[2]), (shown[0], shown[2]))) > 0.5
+    for one in targets[1:]:
+        assert np.std(np.abs(one)) == pytest.approx(np.std(np.abs(targets[0])), rel=1e-4)
+    assert min(np.abs(a - b).max() for a, b in itertools.combinations(targets, 2)) > 0.5
     again = dataset(store, variants=3, seed=1).batch([1 + CASES]).target.numpy()
-    np.testing.assert_array_equal(again, shown[1])
+    np.testing.assert_array_equal(again, targets[1])
 
 
 def test_cases_to_validate_with_are_shown_once_as_they_are(store):
@@ -148,8 +149,8 @@ def test_several_stores_are_one_after_the_other_with_statistics_over_all(store, 
         gather_statistics(stores, cases, whole(), Transport.alone()) for stores in ((store, later), (together,))
     )
     assert parts == everything
-    shown = dataset(store, later, variants=2, plain_from=later.time[1])
-    assert [np.sum(shown.time == time) for time in data.time] == [2] * (CASES + 1) + [1, 1]
+    combined = dataset(store, later, variants=2, plain_from=later.time[1])
+    assert [np.sum(combined.time == time) for time in data.time] == [2] * (CASES + 1) + [1, 1]
 
 
 @pytest.mark.parametrize(

@@ -62,10 +62,10 @@ def test_the_share_of_gross_errors_is_as_stated_and_the_mesonets_alone(sites, sh
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.5])
 def test_the_stated_share_of_values_does_not_come(sites, share):
     truth = {"t2m": np.full(len(sites), 288.0), "ceiling": np.full(len(sites), 900.0)}
-    said = Reporting(missing=share).values(sites, truth, TIME, 1)
+    reports = Reporting(missing=share).values(sites, truth, TIME, 1)
     count = len(sites)
-    assert 1.0 - said["t2m"][1].mean() == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / count))
-    assert not said["ceiling"][1][sites.kind != "airport"].any()
+    assert 1.0 - reports["t2m"][1].mean() == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / count))
+    assert not reports["ceiling"][1][sites.kind != "airport"].any()
 
 
 def test_a_station_says_the_same_whoever_else_reports(sites):
@@ -79,7 +79,7 @@ def test_a_station_says_the_same_whoever_else_reports(sites):
 
 def test_values_are_rounded_as_networks_do():
     generator, finely = np.random.default_rng(1), np.array([False, True] * 500)
-    said = {
+    values = {
         "t2m": generator.uniform(250, 310, 1000),
         "u10": generator.normal(0, 6, 1000),
         "v10": generator.normal(0, 6, 1000),
@@ -87,31 +87,31 @@ def test_values_are_rounded_as_networks_do():
         "ceiling": generator.uniform(30, 3000, 1000),
         "sky_cover": generator.uniform(0, 1, 1000),
     }
-    made = round_reports(said, finely)
-    tenths = (made["t2m"] - 273.15) * 10
+    rounded = round_reports(values, finely)
+    tenths = (rounded["t2m"] - 273.15) * 10
     np.testing.assert_allclose(tenths, np.round(tenths), atol=1e-6)
-    knots = np.hypot(made["u10"], made["v10"])[~finely] / KNOT
+    knots = np.hypot(rounded["u10"], rounded["v10"])[~finely] / KNOT
     np.testing.assert_allclose(knots, np.round(knots), atol=1e-6)
-    tens = np.rad2deg(np.arctan2(made["v10"], made["u10"]))[~finely][knots > 0.5] / 10
+    tens = np.rad2deg(np.arctan2(rounded["v10"], rounded["u10"]))[~finely][knots > 0.5] / 10
     np.testing.assert_allclose(tens, np.round(tens), atol=1e-6)
-    hundreds = made["ceiling"][made["ceiling"] < 1500.0] / 0.3048 / 100
+    hundreds = rounded["ceiling"][rounded["ceiling"] < 1500.0] / 0.3048 / 100
     np.testing.assert_allclose(hundreds, np.round(hundreds), atol=1e-6)
-    np.testing.assert_allclose(made["sky_cover"] * 8, np.round(made["sky_cover"] * 8))
-    assert np.abs(made["visibility"] - said["visibility"]).max() <= 0.5 * MILE + 1e-6
-    again = round_reports(made, finely)
-    for name in made:
-        np.testing.assert_allclose(again[name], made[name], rtol=1e-9, atol=1e-6)
+    np.testing.assert_allclose(rounded["sky_cover"] * 8, np.round(rounded["sky_cover"] * 8))
+    assert np.abs(rounded["visibility"] - values["visibility"]).max() <= 0.5 * MILE + 1e-6
+    again = round_reports(rounded, finely)
+    for name in rounded:
+        np.testing.assert_allclose(again[name], rounded[name], rtol=1e-9, atol=1e-6)
 
 
 def test_the_truth_is_carried_to_a_stations_height(static, sites):
     fields = {"t2m": static.terrain * 0 + 288.15, "d2m": static.terrain * 0 + 280.0, "psfc": static.terrain * 0 + 9.0e4}
     high = replace(sites, elevation=sites.elevation + 100.0)
-    low, made = (truth_at(s, fields, static) for s in (sites, high))
+    low, upper = (truth_at(s, fields, static) for s in (sites, high))
     np.testing.assert_allclose(low["t2m"], 288.15, atol=0.01)
-    np.testing.assert_allclose(low["t2m"] - made["t2m"], 0.65, atol=0.01)
+    np.testing.assert_allclose(low["t2m"] - upper["t2m"], 0.65, atol=0.01)
     # hypsometric, 50 m up: vapour of 9.9 hPa at 280 K of dew point makes air lighter by 0.4 % than its temperature
     virtual = 288.15 / (1.0 - 0.378 * 9.91e2 / 9.0e4) - 0.325
-    np.testing.assert_allclose(np.log(low["psfc"] / made["psfc"]), 9.80665 * 100 / (287.05 * virtual), rtol=5e-4)
+    np.testing.assert_allclose(np.log(low["psfc"] / upper["psfc"]), 9.80665 * 100 / (287.05 * virtual), rtol=5e-4)
 
 
 def test_random_stations_stand_on_land_and_ships_on_water(static, sites):
@@ -132,8 +132,8 @@ def test_stations_of_real_files_stand_where_those_do(real_data):
     first = {name: number for number, name in reversed(list(enumerate(table.station)))}
     number = np.array([first[name] for name in sites.station])
     np.testing.assert_array_equal(sites.latitude, table.latitude[number])
-    known = np.isfinite(table.elevation[number])
-    np.testing.assert_array_equal(sites.elevation[known], table.elevation[number][known])
+    has_elevation = np.isfinite(table.elevation[number])
+    np.testing.assert_array_equal(sites.elevation[has_elevation], table.elevation[number][has_elevation])
     listed = listed_sites(static, read_stations([real_data / "stations/mesoa.dat"]), "mesonet")
     assert len(listed) > 1000 and static.domain.contains(listed.latitude, listed.longitude).all()
 

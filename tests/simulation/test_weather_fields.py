@@ -44,17 +44,17 @@ def test_a_tile_is_the_cut_of_the_whole_to_the_last_bit(static, hour):
 
 
 def test_the_variables_belong_together_and_are_possible(hour):
-    made = hour.fields()
-    assert set(made) == set(VARIABLES)
-    for name, values in made.items():
+    fields = hour.fields()
+    assert set(fields) == set(VARIABLES)
+    for name, values in fields.items():
         low, high = VARIABLES[name].valid
         assert np.isfinite(values).all() and low <= values.min() and values.max() <= high, name
-    assert (made["d2m"] < made["t2m"]).all()
-    assert (made["gust"] >= np.hypot(made["u10"], made["v10"])).all()
-    covered = made["sky_cover"] > OVERCAST
+    assert (fields["d2m"] < fields["t2m"]).all()
+    assert (fields["gust"] >= np.hypot(fields["u10"], fields["v10"])).all()
+    covered = fields["sky_cover"] > OVERCAST
     assert 0.02 < covered.mean() < 0.98
-    assert (made["ceiling"][~covered] == UNLIMITED_CEILING).all()
-    assert (made["ceiling"][covered] < 0.5 * UNLIMITED_CEILING).all()
+    assert (fields["ceiling"][~covered] == UNLIMITED_CEILING).all()
+    assert (fields["ceiling"][covered] < 0.5 * UNLIMITED_CEILING).all()
 
 
 @pytest.mark.parametrize("lapse", [0.0065, 0.004])
@@ -72,22 +72,22 @@ def test_cold_air_lies_in_valleys_on_clear_calm_nights_only(ground):
         with_pools, without = (WeatherFields(replace(weather, pool=p), 3, ground, time) for p in (0.012, 0.0))
         return with_pools.fields()["t2m"] - without.fields()["t2m"], with_pools
 
-    made, night = pooled(STILL, NIGHT)
+    cooling, night = pooled(STILL, NIGHT)
     valley = (ground.relief < -100.0) & (ground.land_smooth > 0.9)
     assert valley.sum() > 50
     expected = -np.minimum(0.012 * -ground.relief, 8.0) * (1 - night.cover) * ground.land_smooth
-    np.testing.assert_allclose(made[valley], expected[valley], atol=1e-9)
-    assert made[valley & (night.cover < 0.2)].max() < -0.9
-    assert not made[ground.relief >= 0.0].any()
+    np.testing.assert_allclose(cooling[valley], expected[valley], atol=1e-9)
+    assert cooling[valley & (night.cover < 0.2)].max() < -0.9
+    assert not cooling[ground.relief >= 0.0].any()
     assert not pooled(STILL, NOON)[0].any()
     windy = pooled(replace(STILL, wind=25.0), NIGHT)[0]
-    assert np.abs(windy[valley]).mean() < 0.4 * np.abs(made[valley]).mean()
+    assert np.abs(windy[valley]).mean() < 0.4 * np.abs(cooling[valley]).mean()
 
 
 def test_the_day_is_warmer_than_the_night_inland_and_hardly_so_at_sea(ground):
     hours = [NIGHT + np.timedelta64(h, "h") for h in range(24)]
-    made = [WeatherFields(STILL, 3, ground, time).fields() for time in hours]
-    day, cover = (np.stack([fields[name] for fields in made]) for name in ("t2m", "sky_cover"))
+    hourly_fields = [WeatherFields(STILL, 3, ground, time).fields() for time in hours]
+    day, cover = (np.stack([fields[name] for fields in hourly_fields]) for name in ("t2m", "sky_cover"))
     swing = np.ptp(day, axis=0)
     clear = cover.mean(0) < np.quantile(cover.mean(0), 0.3)
     sea, inland = ground.land_smooth < 0.02, (ground.land_smooth > 0.98) & clear
@@ -130,10 +130,10 @@ def test_wind_blows_around_the_lows_and_a_little_into_them(static, latitude):
 
 
 def test_fog_has_low_visibility_and_dry_air_a_high_base_of_clouds(ground):
-    made = WeatherFields(Weather(), 3, ground, NIGHT).fields()
-    depression = made["t2m"] - made["d2m"]
-    covered = made["sky_cover"] > OVERCAST
-    assert np.corrcoef(np.log(made["ceiling"][covered]), np.log(depression[covered]))[0, 1] > 0.4
+    fields = WeatherFields(Weather(), 3, ground, NIGHT).fields()
+    depression = fields["t2m"] - fields["d2m"]
+    covered = fields["sky_cover"] > OVERCAST
+    assert np.corrcoef(np.log(fields["ceiling"][covered]), np.log(depression[covered]))[0, 1] > 0.4
     damp = WeatherFields(replace(Weather(), moisture=1.2), 3, ground, NIGHT).fields()
     fog = damp["t2m"] - damp["d2m"] < 0.8
     assert fog.sum() > 20 and np.median(damp["visibility"][fog]) < 0.5 * np.median(damp["visibility"][~fog])
@@ -143,9 +143,9 @@ def test_gusts_grow_with_the_suns_warmth_and_with_relief(ground):
     calm = replace(Weather(), fronts=Fronts(contrast=0.0))
     factor = {}
     for time in (NIGHT, NOON):
-        made = WeatherFields(calm, 3, ground, time).fields()
-        speed = np.hypot(made["u10"], made["v10"])
-        factor[time] = np.median((made["gust"] / speed)[(speed > 4.0) & (ground.land_smooth > 0.9)])
+        fields = WeatherFields(calm, 3, ground, time).fields()
+        speed = np.hypot(fields["u10"], fields["v10"])
+        factor[time] = np.median((fields["gust"] / speed)[(speed > 4.0) & (ground.land_smooth > 0.9)])
     assert factor[NOON] > factor[NIGHT] + 0.1
 
 

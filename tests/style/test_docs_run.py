@@ -21,15 +21,15 @@ def shown_commands() -> list[str]:
     """The commands of all pages that name shipped configurations, once each, without their program."""
     pages = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
     lines = [line for page in pages for block in blocks(page) for line in block.commands]
-    shown = [match[1] for line in lines if (match := VERBS.match(line)) and not PLACEHOLDER.search(line)]
-    return list(dict.fromkeys(shown))
+    commands = [match[1] for line in lines if (match := VERBS.match(line)) and not PLACEHOLDER.search(line)]
+    return list(dict.fromkeys(commands))
 
 
-@pytest.mark.parametrize("shown", shown_commands())
-def test_a_command_that_a_page_shows_has_known_options_keys_and_values(shown, monkeypatch, capsys):
+@pytest.mark.parametrize("command_line", shown_commands())
+def test_a_command_that_a_page_shows_has_known_options_keys_and_values(command_line, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("MLRTMA_REAL_DATA", "/nowhere")
-    code = command.main([*shlex.split(shown), "--dry-run"])
+    code = command.main([*shlex.split(command_line), "--dry-run"])
     words = capsys.readouterr().err
     assert code == 0 or "Make one with `mlrtma samples`" in words, words
 

@@ -54,9 +54,9 @@ def test_the_index_lists_every_page_of_the_docs():
 
 
 def test_every_image_of_the_docs_is_shown_by_a_page():
-    shown = {(page.parent / target).resolve() for page in PAGES for target in links(page.read_text(encoding="utf-8"))}
+    targets = {(page.parent / target).resolve() for page in PAGES for target in links(page.read_text(encoding="utf-8"))}
     images = {image.resolve() for image in (DOCS / "images").iterdir()}
-    assert sorted(image.name for image in images - shown) == []
+    assert sorted(image.name for image in images - targets) == []
 
 
 def test_a_link_to_no_file_or_to_no_heading_is_met(tmp_path, monkeypatch):

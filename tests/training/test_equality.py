@@ -23,7 +23,7 @@ def told(tmp_path_factory):
     return {ranks: launch(KERNEL, ranks, folder, timeout=600) for ranks in (4, 1, 2, 3)}
 
 
-def apart(losses, truth):
+def relative_difference(losses, truth):
     """The largest difference relative to the truth."""
     assert len(losses) == len(truth) > 0
     return max(abs(a / b - 1) for a, b in zip(losses, truth, strict=True))
@@ -34,7 +34,7 @@ def test_losses_of_five_steps_are_those_of_one_rank(told, name, stage, mesh):
     ranks, data, y, x = map(int, re.findall(r"\d+", mesh))
     losses = told[ranks]["equality"][f"{name}, stage {stage}, data({data}) * y({y}) * x({x})"]
     truth = told[1]["plain"]["SGD" if name == "SGD" else "AdamW"]  # of bf16, too, the truth is float32
-    assert apart(losses, truth) < {"SGD": 1e-6, "AdamW": 1e-5, "bf16": 1e-2}[name]
+    assert relative_difference(losses, truth) < {"SGD": 1e-6, "AdamW": 1e-5, "bf16": 1e-2}[name]
 
 
 def test_the_losses_compared_change_from_step_to_step(told):
@@ -44,32 +44,32 @@ def test_the_losses_compared_change_from_step_to_step(told):
 
 @pytest.mark.parametrize("stage", range(4))
 def test_clipping_is_by_the_norm_of_the_whole_gradient(told, stage):
-    assert apart(told[2]["clipping"][f"stage {stage}"], told[1]["plain"]["clipped"]) < 1e-6
-    assert apart(told[1]["plain"]["clipped"], told[1]["plain"]["SGD"]) > 1e-2, "the limit must be felt"
+    assert relative_difference(told[2]["clipping"][f"stage {stage}"], told[1]["plain"]["clipped"]) < 1e-6
+    assert relative_difference(told[1]["plain"]["clipped"], told[1]["plain"]["SGD"]) > 1e-2, "the limit must be felt"
 
 
 @pytest.mark.parametrize("stage", range(4))
 def test_micro_batches_of_different_weight_add_up_to_the_whole_batch(told, stage):
-    assert apart(told[2]["accumulation"][f"stage {stage}"], told[1]["plain"]["SGD"]) < 1e-6
+    assert relative_difference(told[2]["accumulation"][f"stage {stage}"], told[1]["plain"]["SGD"]) < 1e-6
 
 
 @pytest.mark.parametrize("left_out", ["ranks", "weight"])
 def test_a_scale_without_ranks_or_without_the_global_weight_is_found_out(told, left_out):
-    assert apart(told[2]["unscaled"][left_out], told[1]["plain"]["SGD"]) > 1e-3
+    assert relative_difference(told[2]["unscaled"][left_out], told[1]["plain"]["SGD"]) > 1e-3
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])
 @pytest.mark.parametrize("stage", range(4))
 def test_saved_on_four_ranks_and_resumed_on_fewer_in_another_stage_the_losses_go_on(told, ranks, stage):
     uninterrupted = told[4]["saved"][f"stage {stage}"]
-    assert apart(told[ranks]["resumed"][f"stage {stage}"], uninterrupted[3:]) < 1e-5
+    assert relative_difference(told[ranks]["resumed"][f"stage {stage}"], uninterrupted[3:]) < 1e-5
     assert told[ranks]["resumed"][f"average {stage}"] == pytest.approx(told[1]["resumed"]["average 0"], rel=1e-6)
 
 
 def test_a_signal_to_one_rank_stops_all_after_the_same_step_and_nothing_is_lost(told):
     stopped = told[2]["stopped"]
     assert stopped["stopped"] is True and stopped["step"] == 2
-    assert apart(stopped["losses"], told[1]["plain"]["AdamW"]) < 1e-5
+    assert relative_difference(stopped["losses"], told[1]["plain"]["AdamW"]) < 1e-5
 
 
 def test_a_loss_that_is_no_number_names_the_time_of_the_sample_and_changes_nothing(told):
@@ -85,4 +85,4 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(told):
 
 def test_validation_cases_that_no_data_axis_divides_are_counted_once(told):
     one, two = (told[ranks]["best"]["validation"] for ranks in (1, 2))
-    assert len(one) == 3 and apart(two, one) < 1e-5
+    assert len(one) == 3 and relative_difference(two, one) < 1e-5

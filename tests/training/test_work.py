@@ -59,13 +59,13 @@ def test_operations_are_those_of_pytorchs_own_count_and_views_are_free():
     assert ours.operations == theirs.get_total_flops() > 0
     with Operators() as views:
         field.transpose(2, 3)[..., :5].unsqueeze(0)
-    assert views.found.total() == 0
+    assert views.counts.total() == 0
 
 
 def test_bytes_of_an_operator_are_those_it_reads_and_writes():
-    with Operators() as found:
+    with Operators() as operators:
         torch.ones(10, 20) @ torch.ones(20, 30)
-    assert found.found[2 * 10 * 20 * 30, 4 * (10 * 20 + 20 * 30 + 10 * 30)] == 1
+    assert operators.counts[2 * 10 * 20 * 30, 4 * (10 * 20 + 20 * 30 + 10 * 30)] == 1
 
 
 def test_an_operator_takes_the_longer_of_arithmetic_and_memory_and_calls_bound_all():
@@ -140,9 +140,9 @@ def test_tiles_smaller_than_what_must_not_be_cut_are_refused_by_the_tile():
 
 
 def test_the_fastest_layout_comes_first_and_the_lower_stage_among_equals():
-    found = planner_of(link=Link(1e-3, 1e9)).layouts(4)
-    assert [layout.step for layout in found] == sorted(layout.step for layout in found)
-    assert found[0].mesh == Mesh(data=4) and found[0].stage == 0
+    layouts = planner_of(link=Link(1e-3, 1e9)).layouts(4)
+    assert [layout.step for layout in layouts] == sorted(layout.step for layout in layouts)
+    assert layouts[0].mesh == Mesh(data=4) and layouts[0].stage == 0
 
 
 def test_every_share_between_samples_and_tiles_is_tried_with_tiles_near_squares():

@@ -10,7 +10,7 @@ from mlrtma_dist.weights.registry import Registry, RegistryError
 RUN = Run("", "abc", "unet", ("2026-01-01", "2026-02-01"))
 
 
-def made(folder, step):
+def saved_checkpoint(folder, step):
     state = State(step, 0, "SGD", {}, ())
     return checkpoint.save(folder, RUN, state, {"w": (2,)}, [("weight", "w", 0, torch.full((2,), float(step)))])
 
@@ -18,7 +18,7 @@ def made(folder, step):
 def test_a_promoted_candidate_is_the_incumbent_until_another_is(tmp_path):
     registry = Registry(tmp_path / "models")
     for step in (1, 2):
-        registry.propose(f"unet-{step}", made(tmp_path, step))
+        registry.propose(f"unet-{step}", saved_checkpoint(tmp_path, step))
     registry.promote("unet-1", "first")
     assert registry.incumbent().read("weight", "w").tolist() == [1.0, 1.0]
     registry.promote("unet-2", "rmse 0.11 against 0.13")
@@ -34,7 +34,7 @@ def test_a_promoted_candidate_is_the_incumbent_until_another_is(tmp_path):
 
 def test_a_candidate_outlives_the_run_that_it_came_from(tmp_path):
     registry = Registry(tmp_path / "models")
-    source = made(tmp_path, 3)
+    source = saved_checkpoint(tmp_path, 3)
     registry.propose("unet", source)
     (source / "weights_00000.pt").unlink()
     registry.promote("unet", "kept")
@@ -42,7 +42,7 @@ def test_a_candidate_outlives_the_run_that_it_came_from(tmp_path):
 
 
 def test_a_damaged_checkpoint_becomes_no_candidate(tmp_path):
-    registry, source = Registry(tmp_path / "models"), made(tmp_path, 1)
+    registry, source = Registry(tmp_path / "models"), saved_checkpoint(tmp_path, 1)
     (source / "weights_00000.pt").write_bytes(b"")
     with pytest.raises(CheckpointError, match="truncated"):
         registry.propose("unet", source)
@@ -50,7 +50,7 @@ def test_a_damaged_checkpoint_becomes_no_candidate(tmp_path):
 
 
 def test_names_that_are_taken_unfit_or_unknown_are_refused(tmp_path):
-    registry, source = Registry(tmp_path / "models"), made(tmp_path, 1)
+    registry, source = Registry(tmp_path / "models"), saved_checkpoint(tmp_path, 1)
     with pytest.raises(RegistryError, match="no incumbent yet; promote one of none"):
         registry.incumbent()
     registry.propose("unet", source)

@@ -86,12 +86,12 @@ def train(template, seed, here, transport=None):
     """Losses of Adam's steps towards a smooth target: sums over tiles, divided by the points of the domain."""
     whole = noise(seed, 1, 3, *SMALL)
     target = torch.nn.functional.avg_pool2d(whole[:, :1], 5, 1, 2) * 5
-    field, wanted = cut(whole, here.box, SMALL), cut(target, here.box, SMALL)
+    field, own_target = cut(whole, here.box, SMALL), cut(target, here.box, SMALL)
     network, losses = copy.deepcopy(template).double(), []
     steps = torch.optim.Adam(network.parameters(), 3e-3)
     for _ in range(6):
         steps.zero_grad()
-        own = (network(field, here) - wanted).square().sum() / whole[0, 0].numel()
+        own = (network(field, here) - own_target).square().sum() / whole[0, 0].numel()
         own.backward()
         if transport is not None:
             sum_gradients(network, transport)
@@ -117,7 +117,7 @@ def check_recomputation(world, seed):
     """With activations recomputed the gradients are the same, and all ranks send in the same order, twice as often."""
     results = {}
     for name in ("unet", "vit"):
-        logs, found = [], []
+        logs, outcomes = [], []
         for again in (False, True):
             network = networks(seed, again)[name].double()
             for table in ((2, 2), (4, 1)):
@@ -127,10 +127,10 @@ def check_recomputation(world, seed):
                     cut(noise(seed, 1, 3, *SMALL), here.box, SMALL),
                     cut(noise(seed + 1, 1, 1, *SMALL), here.box, SMALL),
                 )
-                found.append(run(network, field, into, here))
+                outcomes.append(run(network, field, into, here))
                 logs.append(log)
         for number in (0, 1):
-            plain, repeated = found[number], found[number + 2]
+            plain, repeated = outcomes[number], outcomes[number + 2]
             results[f"{name} difference"] = max(
                 float((a - b).abs().max())
                 for a, b in [(plain[1], repeated[1]), *((plain[2][n], repeated[2][n]) for n in plain[2])]

@@ -33,7 +33,7 @@ def ends(model, state, here):
     return model.to_centres(model.run(state, SECONDS, STEPS, here), here)
 
 
-def check_runs(tables, seed, sides, found):
+def check_runs(tables, seed, sides, differences):
     """Fields, gradients by state and by terrain, in float64; fields in float32."""
     state = 30.0 * noise(seed, 2, 3, *DOMAIN) + 2000.0 * (torch.arange(3) == 0)[:, None, None]
     state, terrain = state.requires_grad_(), (200.0 * noise(seed + 1, *DOMAIN)).requires_grad_()
@@ -50,13 +50,13 @@ def check_runs(tables, seed, sides, found):
         output = ends(model_with(ground, sides), part, here)
         parts = torch.autograd.grad((output * cut(into, here.box, DOMAIN)).sum(), (part, ground))
         for number, channel in enumerate("huv"):
-            found["equality"][f"{channel} {name}"] = difference(output[:, number], expected[:, number], here)
+            differences["equality"][f"{channel} {name}"] = difference(output[:, number], expected[:, number], here)
         for field, mine, whole in zip(("state", "terrain"), parts, gradients, strict=True):
-            found["gradient"][f"{field} {name}"] = difference(mine, whole, here)
+            differences["gradient"][f"{field} {name}"] = difference(mine, whole, here)
         output = ends(model_with(ground.float(), sides), part.float(), here)
         for number, channel in enumerate("huv"):
-            found["single"][f"{channel} {name}"] = difference(output[:, number], single[:, number], here)
-        check_sums(found["sums"], name, model, state, model_with(ground, sides), part, here)
+            differences["single"][f"{channel} {name}"] = difference(output[:, number], single[:, number], here)
+        check_sums(differences["sums"], name, model, state, model_with(ground, sides), part, here)
 
 
 def check_sums(sums, name, model, state, tiled, part, here):
@@ -83,14 +83,14 @@ def check_balance(tables, seed, equality):
 
 
 def main(seed):
-    found = {name: {} for name in ("equality", "gradient", "single", "sums")}
+    differences = {name: {} for name in ("equality", "gradient", "single", "sums")}
     with Ranks.start(Mesh(y=2, x=2), device="cpu", timeout=60) as world:
         torch.set_num_threads(1)
         tables = Tables(world)
         for sides in SIDES:
-            check_runs(tables, seed, sides, found)
-        check_balance(tables, seed, found["equality"])
-        result = {name: worst(world, values) for name, values in found.items()}
+            check_runs(tables, seed, sides, differences)
+        check_balance(tables, seed, differences["equality"])
+        result = {name: worst(world, values) for name, values in differences.items()}
         if world.rank == 0:
             print(json.dumps(result))
 

@@ -61,7 +61,7 @@ def run(network, here, device):
 def main():
     """Every network on every table, hidden rims and rims that are waited for."""
     torch.set_num_threads(1)
-    log, found = [], {}
+    log, messages = [], {}
     with Ranks.start(Mesh(data=4), device="cpu") as world:
         tables = Tables(world)
         listen(log)
@@ -75,9 +75,9 @@ def main():
                 count = Counting.among(4, world.rank)
                 run(copy.deepcopy(network).to("meta"), Tiled(here.tile, count), "meta")
                 counted = [words(item) for item in count.log]
-                found[f"{name} {table}"] = collect(world, {"real": real, "counted": counted})
+                messages[f"{name} {table}"] = collect(world, {"real": real, "counted": counted})
         if world.rank == 0:
-            print(json.dumps(found))
+            print(json.dumps(messages))
 
 
 if __name__ == "__main__":

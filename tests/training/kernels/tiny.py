@@ -56,11 +56,11 @@ class MemoryCases:
         for index in indices:
             generator = torch.Generator().manual_seed(int(index))
             field = torch.randn(3, *DOMAIN, generator=generator)
-            known = torch.rand(1, *DOMAIN, generator=generator) < (0.01 if index % 3 == 0 else 0.9)
+            mask = torch.rand(1, *DOMAIN, generator=generator) < (0.01 if index % 3 == 0 else 0.9)
             if index == self.spoil:
                 field[0, 3, 4] = torch.nan
             target = field[:1].roll(1, -1) * 2.0 + 0.5
-            for part, whole in zip(parts, (field, target.nan_to_num(), known.float()), strict=True):
+            for part, whole in zip(parts, (field, target.nan_to_num(), mask.float()), strict=True):
                 part.append(whole[..., self.box.y0 : self.box.y1, self.box.x0 : self.box.x1])
         return Sample(*(torch.stack(part) for part in parts), self.time[list(indices)])
 

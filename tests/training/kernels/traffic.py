@@ -35,16 +35,16 @@ def heard(call, kind, place, log):
     """A function of torch.distributed that writes down the kind and bytes of each call."""
     signature = inspect.signature(call)
 
-    def listening(*given, **named):
-        log.append([kind, list(signature.bind(*given, **named).arguments.values())[place].nbytes])
-        return call(*given, **named)
+    def listening(*arguments, **named):
+        log.append([kind, list(signature.bind(*arguments, **named).arguments.values())[place].nbytes])
+        return call(*arguments, **named)
 
     return listening
 
 
 def main():
     """All stages, in float32 and bf16, on four data ranks."""
-    log, found = [], {}
+    log, messages = [], {}
     import deepspeed  # noqa: F401 it keeps some of torch.distributed's functions at import, the unheard ones first
 
     listen(log)
@@ -61,9 +61,9 @@ def main():
                 for step in range(2):
                     log.clear()
                     engine.step([data.batch([world.rank]), data.batch([world.rank + 4])], 1e-3, step)
-                found[f"{stage} {bf16}"] = list(log)
+                messages[f"{stage} {bf16}"] = list(log)
         if world.rank == 0:
-            print(json.dumps({"real": found, "counted": counted()}))
+            print(json.dumps({"real": messages, "counted": counted()}))
 
 
 def counted():
