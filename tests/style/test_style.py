@@ -20,6 +20,7 @@ EVERY = [*SOURCES, *TESTS, *sorted((ROOT / "benchmarks").rglob("*.py")), ROOT / 
 LONGEST_FILE, LONGEST_FUNCTION, LONGEST_JOB = 300, 60, 150  # lines
 LONGEST_README = 900  # words
 VAGUE = {"utils", "util", "helpers", "helper", "misc", "common", "tools", "stuff"}
+PARTICIPLES = {"found", "known", "made", "given", "said", "held", "apart", "wanted", "shown", "judged"}
 
 # Who may import what directly: module -> the folders and files that may, relative to the root.
 DOORS = {
@@ -46,13 +47,13 @@ def tree_of(path: pathlib.Path) -> ast.Module:
 @functools.cache
 def imports_of(path: pathlib.Path) -> set[str]:
     """Every module that a file imports, at its top or inside a function, with what is taken from it."""
-    found = set()
+    modules = set()
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return modules
 
 
 def imports(path: pathlib.Path, module: str) -> bool:
@@ -183,6 +184,48 @@ def test_methods_and_mathematics_know_no_ranks():
 
 def test_no_file_has_a_name_that_says_nothing():
     assert not [name_of(p) for p in EVERY if p.stem in VAGUE or re.search(r"(^new_|_v\d+$|_old$)", p.stem)]
+
+
+def names_defined(tree: ast.Module):
+    """Every name that a file defines, with its line: variables, arguments, attributes, functions and classes."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()) | ast.arg(arg=name):
+                yield name, node.lineno
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name, node.lineno
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.alias(asname=str(name)):
+                yield name, node.lineno
+
+
+DEFINITIONS = """
+def a(b, *c, d=0, **e):
+    for f in (g := b):
+        [h for h in f]
+    with b as i:
+        b.j = 0
+class K:
+    l: int
+import b as m
+try: ...
+except b as n: ...
+match b:
+    case o: ...
+"""
+
+
+def test_the_check_of_names_sees_every_kind_of_definition():
+    assert sorted(name for name, _ in names_defined(ast.parse(DEFINITIONS))) == sorted("abcdefghijKlmno")
+
+
+def test_values_are_named_for_what_they_hold():
+    wrong = [
+        f"{name_of(path)}:{line} {name}"
+        for path in EVERY
+        for name, line in names_defined(tree_of(path))
+        if name in PARTICIPLES
+    ]
+    assert not wrong, "name each for what it holds, e.g. dew_points instead of found"
 
 
 def test_nothing_is_left_to_do():
