@@ -186,7 +186,32 @@ VARIABLES: dict[str, Variable] = {
             (0, 6, 1, 200),
             display=("%", 100.0, 0.0),
         ),
+        # Of its own, for the speed of a mean wind is below the mean speed. The last one, for the noise of simulated
+        # weather is numbered by place.
+        Variable(
+            "wind_speed",
+            "m s-1",
+            "10 m wind speed",
+            "wind_speed",
+            (0.0, 75.0),
+            1.3,
+            20.0,
+            10.0,
+            (0, 2, 1, 103),
+            display=("m s-1", 1.0, 0.0),
+        ),
     )
+}
+
+
+# Limits of what aviation needs and warnings are for, SI: probabilities and scores are for values below each. Those
+# of visibility and ceiling lie between values that are reported: below 0.5, 1 and 3 miles, 5 miles or less; below 200,
+# 500 and 1000 ft, 3000 ft or less.
+EVENTS: dict[str, tuple[float, ...]] = {
+    "visibility": (800.0, 1600.0, 4800.0, 8100.0),
+    "ceiling": (60.0, 152.0, 304.0, 920.0),
+    "wind_speed": (5.0, 10.0, 15.0),
+    "gust": (10.0, 15.0, 20.0),
 }
 
 

@@ -9,7 +9,8 @@ are the claims, so they stand here in one place:
   no season; 6.5 K/km less with height (ICAO).
 - Dew point: 4 K below the temperature.
 - Pressure: the ICAO standard atmosphere at the elevation.
-- Wind: calm, as the mean of a vector; gust 5 m/s; visibility 14 km; ceiling 7 km; half the sky covered.
+- Wind: calm, as the mean of a vector; its speed 3 m/s; gust 5 m/s; visibility 14 km; ceiling 7 km; half the sky
+  covered.
 
 The standard deviations (weather, time of day, land and sea together) grow from the tropics to the
 poles as a + b sin^2(latitude).
@@ -22,7 +23,15 @@ from mlrtma_dist.names import ICE, STANDARD_LAPSE_RATE, STANDARD_PRESSURE, STAND
 
 DEW_POINT_DEPRESSION = 4.0  # K
 TROPICAL = 5.0  # degrees of latitude within which the season fades
-CONSTANT = {"u10": 0.0, "v10": 0.0, "gust": 5.0, "visibility": 14000.0, "ceiling": 7000.0, "sky_cover": 0.5}
+CONSTANT = {
+    "u10": 0.0,
+    "v10": 0.0,
+    "gust": 5.0,
+    "visibility": 14000.0,
+    "ceiling": 7000.0,
+    "sky_cover": 0.5,
+    "wind_speed": 3.0,
+}
 DEVIATION = {  # (a, b) in analysis space
     "t2m": (2.5, 10.0),
     "d2m": (3.0, 10.0),
@@ -33,6 +42,7 @@ DEVIATION = {  # (a, b) in analysis space
     "visibility": (0.6, 0.4),
     "ceiling": (1.2, 0.4),
     "sky_cover": (0.35, 0.0),
+    "wind_speed": (1.5, 1.5),
 }
 
 

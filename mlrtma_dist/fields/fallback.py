@@ -25,6 +25,11 @@ class Fallback:
         """Both names."""
         return f"{self.first.name}; where it has none: {self.second.name}"
 
+    @property
+    def variables(self) -> frozenset[str]:
+        """The variables of which ``first`` has fields."""
+        return frozenset(getattr(self.first, "variables", ()))
+
     def mean(self, variable: str, points: Points) -> np.ndarray:
         """The first guess in analysis space, shape (n,)."""
         value = self.first.mean(variable, points)

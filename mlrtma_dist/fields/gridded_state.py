@@ -72,6 +72,7 @@ def read_state(
             f"side at most {WIDEST_GAP // HOUR} h apart; got {', '.join(times)}"
         )
     _turn_winds(values, weather, grid)
+    _complete_speed(values)
     _complete_dew_point(values, notes)
     elevation = _elevation([f for f in fields if f.name == CONSTANT], grid)
     weather_values = {name: field for name, field in values.items() if name in VARIABLES}
@@ -180,6 +181,12 @@ def _turn_winds(values: dict, fields: list[GridField], grid: Domain) -> None:
         part = slice(start, start + ROWS)
         angle = grid.convergence(*grid.latitude_longitude(part)).astype(np.float32)
         values["u10"][part], values["v10"][part] = rotate(values["u10"][part], values["v10"][part], angle)
+
+
+def _complete_speed(values: dict) -> None:
+    """Wind speed from both components where a file has none of its own, in place."""
+    if "wind_speed" not in values and {"u10", "v10"} <= set(values):
+        values["wind_speed"] = np.hypot(values["u10"], values["v10"])
 
 
 def _complete_dew_point(values: dict, notes: list[str]) -> None:

@@ -31,7 +31,13 @@ def analyse(
     """
     fields = answer.fields(share, progress)
     departures = diagnose(case, answer, method, share)
-    return replace(departures, values=fields.values, first_guess=fields.first_guess, error=fields.error)
+    return replace(
+        departures,
+        values=fields.values,
+        first_guess=fields.first_guess,
+        error=fields.error,
+        probability=fields.probability,
+    )
 
 
 def diagnose(case: Case, answer: Answer, method: str, share: Share = ALONE) -> Analysis:

@@ -34,6 +34,8 @@ class Analysis:
         notes: what a reader must know ("no report of t2m: climatology"), one sentence each.
         box: the grid points of the fields; None becomes the whole domain.
         units: variable -> unit of the values that are not in ``names.VARIABLES``, such as a depth in an exercise.
+        probability: variable -> probability of a value below each of its limits (`names.EVENTS`), float32
+            (limit, y, x) of the box, of the variables whose distribution was analysed.
 
     Raises:
         InputError: a variable without a unit.
@@ -54,6 +56,7 @@ class Analysis:
     notes: tuple[str, ...] = ()
     box: Box = None  # type: ignore[assignment]  # the constructor replaces None
     units: dict[str, str] = field(default_factory=dict)
+    probability: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
         if self.box is None:
@@ -72,9 +75,9 @@ class Analysis:
 
     def check_shapes(self) -> None:
         """Raise InputError unless every field has the shape of the box."""
-        for group in ("values", "first_guess", "error"):
+        for group in ("values", "first_guess", "error", "probability"):
             for name, values in getattr(self, group).items():
-                if np.shape(values) != self.box.shape:
+                if np.shape(values)[-2:] != self.box.shape:
                     raise InputError(
                         f"product of domain {self.static.domain.name}: {group} of {name}: expected the shape "
                         f"{self.box.shape} (y, x), got {np.shape(values)}"

@@ -95,16 +95,23 @@ class Analyst:
     def fields(self, case: Case, answer: Answer) -> Fields:
         """The fields of an answer on this rank's box."""
         fields = answer.fields(self.part.share)
-        return Fields(*(self._cut(case, group) for group in (fields.values, fields.first_guess, fields.error)))
+        groups = fields.values, fields.first_guess, fields.error, fields.probability
+        return Fields(*(self._cut(case, group) for group in groups))
 
     def cut(self, analysis: Analysis) -> Analysis:
         """An analysis with its fields on this rank's box."""
         if analysis.box == self.part.box:
             return analysis
-        values, first_guess, error = (
-            self._inside(group) for group in (analysis.values, analysis.first_guess, analysis.error)
+        groups = analysis.values, analysis.first_guess, analysis.error, analysis.probability
+        values, first_guess, error, probability = (self._inside(group) for group in groups)
+        return replace(
+            analysis,
+            box=self.part.box,
+            values=values,
+            first_guess=first_guess,
+            error=error,
+            probability=probability,
         )
-        return replace(analysis, box=self.part.box, values=values, first_guess=first_guess, error=error)
 
     def truth(self, case: Case) -> dict[str, np.ndarray]:
         """The true fields of a case on this rank's box."""
@@ -116,4 +123,4 @@ class Analyst:
 
     def _inside(self, fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Fields of the whole domain on this rank's box."""
-        return {name: field[self.part.box.slices] for name, field in fields.items()}
+        return {name: field[(..., *self.part.box.slices)] for name, field in fields.items()}

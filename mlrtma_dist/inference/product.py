@@ -23,6 +23,7 @@ from mlrtma_dist.inference.product_fields import (
     height_coordinates,
     static_fields,
 )
+from mlrtma_dist.inference.product_probabilities import probability_fields
 from mlrtma_dist.io.hdf5 import made_together
 from mlrtma_dist.io.netcdf_slabs import Part, fill, set_attributes
 from mlrtma_dist.io.netcdf_write import CHUNK, NetcdfVariable, chunk_lengths, write_netcdf
@@ -142,7 +143,7 @@ class ProductLayout:
         places = coordinates(domain)
         degrees = [ProductField(v, _on_box(v.values)) for v in places if callable(v.values)]
         fixed = [each.chunked(edges) for each in (*degrees, *static_fields(analysis))]
-        timed = [each.chunked((block, *edges)) for each in analysis_fields(analysis)]
+        timed = [each.chunked((block, *edges)) for each in (*analysis_fields(analysis), *probability_fields(analysis))]
         empty = {each.variable.name: replace(each.variable, values=None) for each in (*fixed, *timed)}
         first = [empty.pop(each.name, each) for each in places]
         sizes = {"time": times, "y": domain.size.y, "x": domain.size.x}

@@ -18,6 +18,7 @@ WANTED = {
     "relative_humidity": SCREEN,
     "u10": ANEMOMETER,
     "v10": ANEMOMETER,
+    "wind_speed": ANEMOMETER,
     "gust": (0.0, 10.0),  # GRIB and its offspring put gusts at the surface
 }
 _PRESSURE_UNITS = ("Pa", "hPa", "mbar", "mb", "millibar", "bar", "decibar")  # such a unit makes a coordinate vertical

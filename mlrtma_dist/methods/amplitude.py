@@ -17,13 +17,13 @@ import functools
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from scipy.spatial import cKDTree
 from threadpoolctl import threadpool_limits
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.linalg.kernels import SUPPORT
 from mlrtma_dist.linalg.robust import median_scale
+from mlrtma_dist.methods import local
 
 GROUP = 80  # stations of a group: correlation inside, independence between
 PRIOR = 0.7  # standard deviation of log s: two thirds of the hours within a factor of two
@@ -53,7 +53,7 @@ def scale_to_hour(
     parts = [covariance.part(far), covariance.part(~far)]
     groups = [
         ([part.matrix(points[g], points[g]).astype(np.float64) for part in parts], clipped[g], error[g] ** 2)
-        for g in _groups(points.position)
+        for g in local.groups(points.position, GROUP)
     ]
     excess = parts[0].variance / max(float(np.sum(clipped**2)) / (measured * len(points)), 1e-12)
     most = min(STEPS[-1], max(STEPS[0], -np.log(excess))) if parts[0].variance else STEPS[-1]
@@ -79,15 +79,3 @@ def _score(groups, logs: tuple[float, ...], measured: int) -> float:
         score -= measured * float(np.log(np.diagonal(factor[0])).sum())
         score -= 0.5 * float(np.sum(departure * cho_solve(factor, departure, check_finite=False)))
     return score
-
-
-def _groups(position: np.ndarray) -> list[np.ndarray]:
-    """Leaves of a k-d tree: compact groups of at most GROUP stations."""
-    groups, stack = [], [cKDTree(position, leafsize=GROUP).tree]
-    while stack:
-        node = stack.pop()
-        if node.lesser is None:
-            groups.append(np.asarray(node.indices))
-        else:
-            stack += [node.lesser, node.greater]
-    return groups

@@ -23,16 +23,22 @@ from mlrtma_dist.grid.points import Points
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.departure_kind import DepartureKind, Prior
 from mlrtma_dist.methods.departure_method import Fit
+from mlrtma_dist.methods.events import at_limits, gaussian_below
 from mlrtma_dist.methods.hour_covariance import HourCovariances
+from mlrtma_dist.methods.indicators import IndicatorFit
 from mlrtma_dist.methods.method import ALONE, Fields, Share
 from mlrtma_dist.methods.settings import Classical, for_vectors
+from mlrtma_dist.methods.variable_fit import fit_variable, has_distribution
 from mlrtma_dist.methods.wind import WIND, WindComponent, fit_wind, wind_rows
-from mlrtma_dist.names import variable
+from mlrtma_dist.names import EVENTS, variable
 
 BLOCK = 48  # grid points: 120 km at 2.5 km, smooth enough for few nodes, large enough for BLAS
 ERROR_BLOCK = 32  # coarse points of a block of the error field
 ERROR_SPACING = 40e3  # m between the points at which the analysis error is computed; interpolated between
-LIMITED_BY = {"d2m": ("t2m",), "gust": WIND}  # variables that `make_consistent` changes, and by which others
+LIMITED_BY = {
+    "d2m": ("t2m",),
+    "gust": ("wind_speed", *WIND),
+}  # variables that `make_consistent` changes, by which others
 
 Progress = Callable[[str, float], None]
 
@@ -70,17 +76,14 @@ class ClassicalMethod:
         if case.first_guess is None:
             raise InputError(f"method {self.name}: the case of {case.time} has no first guess, which it corrects")
         names = self._variables(case)
-        covariance = self.covariances.of(case, names) if self.kind.covariance else {}
+        modelled = tuple(name for name in names if not has_distribution(self.kind, self.settings, case, name))
+        covariance = self.covariances.of(case, modelled) if self.kind.covariance else {}
         fits: dict[str, Fit] = {}
         winds = wind_rows(case.observations, case.used) if self.kind.isotropic else ()
         if len(winds) and set(WIND) <= set(names):
             fits |= self._fit_wind(case, covariance[WIND[0]], winds)
         for name in (each for each in names if each not in fits):
-            rows = case.used & (case.observations.variable == name)
-            error = np.full(int(rows.sum()), self.settings.variables[name].observation_error)
-            members = partial(case.members.perturbations, name) if case.members else None
-            method = self.kind.method(Prior(name, self.settings, covariance.get(name), members))
-            fits[name] = method.fit(case.points[rows], case.departure[rows], error)
+            fits[name] = fit_variable(self.kind, self.settings, case, name, covariance.get(name))
         return ClassicalAnswer(case, {name: fits[name] for name in names}, self.settings)
 
     def _variables(self, case: Case) -> tuple[str, ...]:
@@ -137,51 +140,75 @@ class ClassicalAnswer:
         guess, fit = self.case.first_guess, self.fits[variable]
         value = guess.mean(variable, points) + fit.increment(points)
         error = np.hypot(fit.error(points), guess.spread(variable, points))
-        others = LIMITED_BY.get(variable)
-        if others and set(others) <= set(self.fits) and len(points):
+        others = [name for name in LIMITED_BY.get(variable, ()) if name in self.fits]
+        if others and len(points):
             values = {name: guess.mean(name, points) + self.fits[name].increment(points) for name in others}
             values[variable] = value
             make_consistent(values)
             value = values[variable]
         return value, error
 
+    def below(self, variable: str, points: Points, limits: np.ndarray) -> np.ndarray:
+        """Probability that a report would lie below limits, analysis space, shape (m, k); see `events.below`."""
+        fit = self.fits[variable]
+        if isinstance(fit, IndicatorFit):
+            return at_limits(fit.edges, fit.below(points), limits)
+        value, error = self.at(variable, points)
+        return gaussian_below(value, np.hypot(error, self.settings.variables[variable].observation_error), limits)
+
     def fields(self, share: Share = ALONE, progress: Progress = no_progress) -> Fields:
         """The analysis on the case's box; see `methods.method.Answer.fields`."""
-        fields = Fields({}, {}, {})
-        for names, increment in self._together():
-            label = names[-1]
-            guesses, values = self._evaluate(names, increment, share, lambda part, s=label: progress(s, 0.8 * part))
-            for name, guess, value in zip(names, guesses, values, strict=True):
-                properties = variable(name)
-                fields.first_guess[name] = properties.from_analysis(guess).astype(np.float32)
-                fields.values[name] = properties.from_analysis(value).astype(np.float32)
+        fields = Fields({})
+        for names, evaluate, columns in self._evaluations():
+            last = names[-1]
+            result = self._walk(evaluate, columns, share, lambda part, s=last: progress(s, 0.8 * part))
+            for number, name in enumerate(names):
+                guess, value = result[number], result[len(names) + number]
+                fields.first_guess[name] = variable(name).from_analysis(guess).astype(np.float32)
+                fields.values[name] = variable(name).from_analysis(value).astype(np.float32)
                 fields.error[name] = self._error(name, share)
-            progress(label, 1.0)
+            if columns > 2 * len(names):
+                fields.probability[last] = result[2 * len(names) :]
+            progress(last, 1.0)
         make_consistent(fields.values)
         return fields
 
-    def _together(self) -> list[tuple[tuple[str, ...], Callable[[Points], np.ndarray]]]:
-        """Names of variables and their increments (m, names) at points; a wind's components are evaluated together."""
-        if isinstance(self.fits.get(WIND[0]), WindComponent):
-            single = [((name,), fit.increment) for name, fit in self.fits.items() if name not in WIND]
-            return [*single, (WIND, self.fits[WIND[0]].wind.increment)]
-        return [((name,), fit.increment) for name, fit in self.fits.items()]
+    def _evaluations(self) -> Iterator[tuple[tuple[str, ...], Callable[[Points], np.ndarray], int]]:
+        """Names of variables evaluated together, what gives their columns (m, columns) at points, and their number.
 
-    def _evaluate(self, names: tuple[str, ...], increment, share: Share, progress) -> tuple[np.ndarray, np.ndarray]:
-        """First guesses and analyses in analysis space, float32 (names, y, x); ``increment`` as of ``_together``."""
+        Columns are the first guesses, the analyses and, of a distribution, the probability of each of its `EVENTS`.
+        """
+        wind = isinstance(self.fits.get(WIND[0]), WindComponent)
+        for name, fit in self.fits.items():
+            if isinstance(fit, IndicatorFit):
+                yield (name,), partial(self._distribution, name, fit), 2 + len(EVENTS[name])
+            elif not (wind and name in WIND):
+                yield (name,), partial(self._values, (name,), fit.increment), 2
+        if wind:
+            yield WIND, partial(self._values, WIND, self.fits[WIND[0]].wind.increment), 2 * len(WIND)
+
+    def _values(self, names: tuple[str, ...], increment, points: Points) -> np.ndarray:
+        """First guesses and analyses at points, analysis space, shape (m, 2 names)."""
+        guess = np.stack([self.case.first_guess.mean(name, points) for name in names], axis=1)
+        return np.concatenate([guess, guess + increment(points).reshape(guess.shape)], axis=1)
+
+    def _distribution(self, name: str, fit: IndicatorFit, points: Points) -> np.ndarray:
+        """First guess, median and probabilities at points, shape (m, 2 + events)."""
+        below, limits = fit.below(points), variable(name).to_analysis(np.array(EVENTS[name]))
+        columns = self.case.first_guess.mean(name, points), fit.median(below)
+        return np.column_stack([*columns, at_limits(fit.edges, below, limits)])
+
+    def _walk(self, evaluate: Callable[[Points], np.ndarray], columns: int, share: Share, progress) -> np.ndarray:
+        """What ``evaluate`` gives at the points of the box, block by block, float32 (columns, y, x)."""
         case, box = self.case, self.case.box
-        guess, value = np.empty((2, len(names), *box.shape), np.float32)
+        result = np.empty((columns, *box.shape), np.float32)
 
-        def work(rows: slice, columns: slice) -> None:
-            points = case.grid_points(rows, columns)
-            place = (slice(None), _moved(rows, box.y0), _moved(columns, box.x0))
-            mean = np.stack([case.first_guess.mean(name, points) for name in names])
-            size = guess[place].shape
-            guess[place] = mean.reshape(size)
-            value[place] = (mean + increment(points).reshape(len(points), -1).T).reshape(size)
+        def work(rows: slice, along: slice) -> None:
+            place = (slice(None), _moved(rows, box.y0), _moved(along, box.x0))
+            result[place] = evaluate(case.grid_points(rows, along)).T.reshape(result[place].shape)
 
         _each(list(_blocks(box, BLOCK, 1)), work, share.threads, progress)
-        return guess, value
+        return result
 
     def _error(self, name: str, share: Share) -> np.ndarray:
         """Standard deviation of the analysis error on the box, float32 (y, x), from a coarse subset of the points.

@@ -18,9 +18,11 @@ class HourCovariances:
 
     def of(self, case: Case, names: tuple[str, ...]) -> dict[str, Covariance]:
         """Variable -> covariance of the case, for the variables ``names``."""
-        if self._last is None or self._last[0] is not case or set(self._last[1]) != set(names):
-            self._last = case, self._scaled(case, names)
-        return self._last[1]
+        if self._last is None or self._last[0] is not case:
+            self._last = case, {}
+        covariances = self._last[1]
+        covariances |= self._scaled(case, tuple(name for name in names if name not in covariances))
+        return {name: covariances[name] for name in names}
 
     def _scaled(self, case: Case, names: tuple[str, ...]) -> dict[str, Covariance]:
         settings = {name: self._settings.variables[name] for name in names}

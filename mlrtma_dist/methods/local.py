@@ -33,6 +33,18 @@ def cells(position: np.ndarray, size: float) -> list[np.ndarray]:
     return np.split(order, np.flatnonzero(np.diff(group.ravel()[order])) + 1)
 
 
+def groups(position: np.ndarray, size: int) -> list[np.ndarray]:
+    """Leaves of a k-d tree: compact groups of at most ``size`` of n positions (n, 3); rows of each."""
+    result, stack = [], [cKDTree(position, leafsize=size).tree]
+    while stack:
+        node = stack.pop()
+        if node.lesser is None:
+            result.append(np.asarray(node.indices))
+        else:
+            stack += [node.lesser, node.greater]
+    return result
+
+
 def nearest(tree: cKDTree, position: np.ndarray, count: int) -> np.ndarray:
     """Indices of the ``count`` stations, or fewer, nearest to the centre of a block of positions (m, 3)."""
     _, chosen = tree.query(position.mean(axis=0), k=min(count, tree.n))

@@ -46,11 +46,14 @@ class Fields:
         first_guess: variable -> first guess, SI, float32 (y, x); empty where the method has none.
         error: variable -> standard deviation of the analysis error in analysis space (natural logarithm for
             visibility and ceiling, else SI), float32 (y, x); empty where the method does not know it.
+        probability: variable -> probability of a value below each of its limits (`names.EVENTS`), float32
+            (limit, y, x), of the variables whose distribution the method analyses.
     """
 
     values: dict[str, np.ndarray]
     first_guess: dict[str, np.ndarray] = field(default_factory=dict)
     error: dict[str, np.ndarray] = field(default_factory=dict)
+    probability: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class Answer(Protocol):

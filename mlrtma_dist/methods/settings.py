@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from mlrtma_dist import config
 from mlrtma_dist.linalg.covariance import Component, Covariance
 from mlrtma_dist.linalg.localisation import Localisation
+from mlrtma_dist.methods.indicators import Indicators
+from mlrtma_dist.methods.spread import Local
 from mlrtma_dist.methods.wind import MEASURED, WIND
 
 
@@ -20,11 +22,16 @@ class VariableSettings:
         huber: limit of the variational quality control in observation errors; null: none, for variables with
             two modes (fog or none), where the rarer mode is no error.
         covariance: components of the background error covariance.
+        indicators: null, or of a variable with two modes, whose distribution is analysed (``indicators``).
+        local: null, or of a variable whose extremes are kept, what one station does not share with its neighbours
+            (``spread``).
     """
 
     observation_error: float
     huber: float | None
     covariance: tuple[Component, ...]
+    indicators: Indicators | None = None
+    local: Local | None = None
 
     def __post_init__(self):
         if not self.observation_error > 0:

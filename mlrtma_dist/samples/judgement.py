@@ -28,6 +28,7 @@ from mlrtma_dist.observations.departures import check_departures
 from mlrtma_dist.observations.error_table import fill_errors
 from mlrtma_dist.observations.quality import check_elevation, check_reports
 from mlrtma_dist.observations.reports import wind_partner
+from mlrtma_dist.observations.speeds import DERIVED, share_speed, with_speeds
 from mlrtma_dist.observations.station_lists import NO_LISTS, StationLists
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.observations.twins import twin_numbers
@@ -78,6 +79,9 @@ class Judge:
         withheld = np.zeros(len(observations), dtype=bool) if withheld is None else withheld
         unseen = withheld if self.twins_tell else withheld | _twins_of(observations, withheld)
         observations, points = self._by_themselves(static, observations, time, withheld)
+        if not set(DERIVED).isdisjoint(self.assumptions):
+            observations, rows = with_speeds(observations)
+            points, withheld, unseen = points[rows], withheld[rows], unseen[rows]
         # Only now: which names are one station, and which reports contradict themselves, follows from all that was
         # measured, whatever is analysed of it.
         kept = np.isin(observations.variable, list(self.assumptions))
@@ -127,7 +131,8 @@ class Judge:
         """The reports with the flags of the checks against the first guess and against neighbours."""
         deviation = _by_variable(observations, lambda name: self.assumptions[name].background_deviation)
         observations = check_departures(observations, departure, np.hypot(spread, deviation), withheld=unseen)
-        return check_buddies(observations, departure, points.position, points.elevation, withheld=unseen)
+        observations = check_buddies(observations, departure, points.position, points.elevation, withheld=unseen)
+        return share_speed(observations)
 
     def _first_guess(self, static, time, gridded, observations, columns, used) -> tuple[FirstGuess, list[str]]:
         """The first guess, and what a reader must know of it; a regression uses the rows of the mask ``used``."""

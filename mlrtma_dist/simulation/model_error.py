@@ -17,6 +17,7 @@ from mlrtma_dist.simulation.ground import Ground
 from mlrtma_dist.simulation.weather import View, Weather
 from mlrtma_dist.simulation.weather_fields import WeatherFields
 
+SPEED = "wind_speed"
 DISPLACEMENT, ERROR = 20, 21  # channels; the variables' errors count on from the last one
 CHANGES = 86400.0  # s after which a displacement has another direction, and an error field another shape
 STATED_LEAD = 6.0  # hours for which the numbers below hold
@@ -83,9 +84,12 @@ class ModelError:
         drawn["d2m"] = SHARED * drawn["t2m"] + np.sqrt(1.0 - SHARED**2) * drawn["d2m"]
         erroneous = {}
         for name, value in seen.items():
+            if name == SPEED:  # that of the erroneous wind
+                continue
             bias, deviation = ADDED[name]
             added = self.bias * bias + self.error * self.growth * deviation * drawn[name]
             erroneous[name] = VARIABLES[name].from_analysis(VARIABLES[name].to_analysis(value) + added)
+        erroneous[SPEED] = np.hypot(erroneous["u10"], erroneous["v10"])
         make_consistent(erroneous)
         return erroneous
 

@@ -20,6 +20,7 @@ from mlrtma_dist.linalg.octaves import CHANNELS, EPOCH
 from mlrtma_dist.names import ICE, LIMITED_CEILING, VARIABLES, variable
 from mlrtma_dist.simulation.sites import KINDS, Sites
 
+SPEED, WIND = "wind_speed", ("u10", "v10")
 BIAS, ERROR, MISSING, GROSS, SIGN = (CHANNELS * number for number in range(61, 66))  # of the noise
 WILD = 25.0  # standard deviations of a gross error
 # Standard deviation and bias of each kind of ``sites.KINDS``, in analysis space.
@@ -33,6 +34,7 @@ ERRORS = {
     "visibility": ((0.15, 0.0), (0.3, 0.0), (0.4, 0.0)),
     "ceiling": ((0.2, 0.0), (0.3, 0.0), (0.3, 0.0)),
     "sky_cover": ((0.1, 0.0), (0.1, 0.0), (0.1, 0.0)),
+    "wind_speed": ((0.8, 0.0), (1.3, 0.0), (1.3, 0.0)),
 }
 REPORTED = {  # by which kinds
     **dict.fromkeys(("t2m", "d2m", "u10", "v10"), tuple(KINDS)),
@@ -115,8 +117,10 @@ class Reporting:
         if not len(sites):  # a tile without stations
             return {name: (np.zeros(0), np.zeros(0, bool)) for name in truth}
         measured, comes = {}, {}
-        lots = {name: _Lots(sites.station, name, time, seed) for name in truth}
+        lots = {name: _Lots(sites.station, name, time, seed) for name in truth if name != SPEED}
         for name, true in truth.items():
+            if name == SPEED:
+                continue
             lot = lots[name]
             deviation, bias = error_of(name, sites.kind)
             own = bias + deviation * self.persistent * lot.normal(BIAS, lasting=True)
@@ -130,7 +134,9 @@ class Reporting:
             size = WILD * error_of(name, sites.kind)[0] * np.where(lot.uniform(SIGN) < 0.5, -1.0, 1.0)
             measured[name] = variable(name).from_analysis(measured[name] + np.where(wild, size, 0.0))
         reports = round_reports(measured, sites.kind == "mesonet") if self.rounded else measured
-        return {name: (value, comes[name]) for name, value in reports.items()}
+        if {SPEED, *WIND} <= set(truth):  # is that of the reported wind
+            reports[SPEED], comes[SPEED] = np.hypot(*(reports[name] for name in WIND)), comes[WIND[0]] & comes[WIND[1]]
+        return {name: (reports[name], comes[name]) for name in truth if name in reports}
 
 
 def numbers_of(station: np.ndarray) -> np.ndarray:

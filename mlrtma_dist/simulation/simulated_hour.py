@@ -19,7 +19,7 @@ from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.simulation.ground import Ground
 from mlrtma_dist.simulation.model_error import ModelError
-from mlrtma_dist.simulation.reporting import Reporting, numbers_of, truth_at
+from mlrtma_dist.simulation.reporting import SPEED, Reporting, numbers_of, truth_at
 from mlrtma_dist.simulation.sites import Sites, random_sites
 from mlrtma_dist.simulation.weather import Weather
 from mlrtma_dist.simulation.weather_fields import WeatherFields
@@ -104,6 +104,8 @@ def report(
     late = lateness(sites.station, seed)
     tables = []
     for name, (value, comes) in reporting.values(sites, truth, time, seed).items():
+        if name == SPEED:  # stations report winds
+            continue
         tables.append(
             Observations.build(
                 station=sites.station[comes],

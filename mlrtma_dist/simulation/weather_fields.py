@@ -84,6 +84,7 @@ class WeatherFields:
             "visibility": visibility,
             "ceiling": self._ceiling(depression),
             "sky_cover": self.cover,
+            "wind_speed": np.hypot(east, north),
         }
         return {name: np.clip(value, *VARIABLES[name].valid) for name, value in variables.items()}
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mlrtma_dist.linalg.covariance import Component, Covariance
-from mlrtma_dist.methods.amplitude import _groups, scale_to_hour
+from mlrtma_dist.methods.amplitude import GROUP, scale_to_hour
+from mlrtma_dist.methods.local import groups
 
 ERROR = 0.5
 FAR, NEAR = 0, 1
@@ -87,7 +88,7 @@ def test_a_covariance_of_one_kind_of_component_only_is_scaled_too(places, genera
 
 def test_groups_hold_every_station_once_and_are_compact(generator):
     position = generator.uniform(0.0, 1.0, (1000, 3))
-    groups = _groups(position)
-    assert np.sort(np.concatenate(groups)).tolist() == list(range(1000))
-    assert max(len(g) for g in groups) <= 80
-    assert np.mean([np.ptp(position[g], axis=0).max() for g in groups]) < 0.7
+    leaves = groups(position, GROUP)
+    assert np.sort(np.concatenate(leaves)).tolist() == list(range(1000))
+    assert max(len(leaf) for leaf in leaves) <= GROUP
+    assert np.mean([np.ptp(position[leaf], axis=0).max() for leaf in leaves]) < 0.7

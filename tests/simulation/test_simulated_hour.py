@@ -99,7 +99,7 @@ def test_stations_err_as_their_kind_does_but_for_the_gross_errors(static, world,
 
 def test_only_airports_see_fog_clouds_and_pressure(world):
     o = world.observations
-    for name in VARIABLES:
+    for name in REPORTED:
         kinds = set(o.of(name).network)
         assert kinds == set(REPORTED[name]) - {"ship"}, name
     share = len(set(o.station[o.network == "airport"])) / STATIONS
