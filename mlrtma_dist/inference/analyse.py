@@ -6,9 +6,12 @@ from dataclasses import replace
 import numpy as np
 
 from mlrtma_dist.grid.box import cell_of
+from mlrtma_dist.grid.points import Points
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.events import below
 from mlrtma_dist.methods.method import ALONE, Answer, Share
+from mlrtma_dist.names import EVENTS
 
 
 def analyse(
@@ -73,15 +76,43 @@ def at_reports(case: Case, answer: Answer, rows: np.ndarray, share: Share = ALON
     Returns:
         Analysis and standard deviation of its error in analysis space, each of shape (n,), NaN elsewhere.
     """
-    value, error = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+    result = _evaluate(case, answer, rows, share, 2, lambda name, points: np.stack(answer.at(name, points), axis=1))
+    return result[:, 0], result[:, 1]
+
+
+def below_at_reports(case: Case, answer: Answer, rows: np.ndarray, share: Share = ALONE) -> np.ndarray:
+    """Probability of a report below each limit of its variable (`names.EVENTS`), arguments as of `at_reports`.
+
+    Returns:
+        Shape (n, limits), NaN elsewhere and beyond the variable's own number of limits.
+    """
+    most = max(len(limits) for limits in EVENTS.values())
+
+    def evaluate(name: str, points: Points) -> np.ndarray:
+        result = np.full((len(points), most), np.nan)
+        if name in EVENTS:
+            result[:, : len(EVENTS[name])] = below(answer, name, points)
+        return result
+
+    return _evaluate(case, answer, rows, share, most, evaluate)
+
+
+def _evaluate(
+    case: Case,
+    answer: Answer,
+    rows: np.ndarray,
+    share: Share,
+    columns: int,
+    evaluate: Callable[[str, Points], np.ndarray],
+) -> np.ndarray:
+    """What ``evaluate`` gives of a variable at the reports of ``rows``, shape (n, columns), NaN elsewhere."""
+    result = np.full((len(rows), columns), np.nan)
     mine = rows & owned(case) if not answer.everywhere and share.count > 1 else rows
     for name in answer.variables:
         chosen = mine & (case.observations.variable == name) & np.isfinite(case.value)
         if chosen.any():
-            value[chosen], error[chosen] = answer.at(name, case.points[chosen])
-    if answer.everywhere or share.count == 1:
-        return value, error
-    return _joined(value, share), _joined(error, share)
+            result[chosen] = evaluate(name, case.points[chosen])
+    return result if answer.everywhere or share.count == 1 else _joined(result, share)
 
 
 def owned(case: Case) -> np.ndarray:

@@ -19,7 +19,8 @@ FIRST_GUESS = "first_guess"
 NEAREST = "nearest"
 
 KINDS = {"method": str, "variable": str, "station": str, "fold": np.int64}  # else float64
-UNKNOWN = ("latitude", "longitude", "elevation", "spread", "observation_error")  # may be NaN throughout
+BELOW = ("below_1", "below_2", "below_3", "below_4")
+UNKNOWN = ("latitude", "longitude", "elevation", "spread", "observation_error", *BELOW)  # may be NaN throughout
 DEFAULTS = dict.fromkeys(UNKNOWN, np.nan) | {"fold": 0}
 
 
@@ -42,6 +43,8 @@ class Matches:
         prediction: the analysis at the station, analysis space; NaN where the method gave none.
         spread: the standard deviation the method expects of its own error there, analysis space; NaN if none.
         observation_error: assumed standard deviation of the observation's error, analysis space; NaN if not known.
+        below_1, below_2, below_3, below_4: predicted probability that the report lies below each limit of its variable
+            (`names.EVENTS`); NaN where there are fewer limits or the method gave none.
     """
 
     method: np.ndarray
@@ -55,6 +58,10 @@ class Matches:
     prediction: np.ndarray
     spread: np.ndarray
     observation_error: np.ndarray
+    below_1: np.ndarray
+    below_2: np.ndarray
+    below_3: np.ndarray
+    below_4: np.ndarray
 
     def __post_init__(self):
         shapes = {name: np.shape(getattr(self, name)) for name in COLUMNS}

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from mlrtma_dist.inference.analyse import at_reports
+from mlrtma_dist.inference.analyse import at_reports, below_at_reports
 from mlrtma_dist.inference.parts import Analyst
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.method import Answer
 from mlrtma_dist.methods.settings import Assumption
 from mlrtma_dist.observations.departures import verifiable
 from mlrtma_dist.observations.withhold import boxes
-from mlrtma_dist.verification.match import Matches
+from mlrtma_dist.verification.match import BELOW, Matches
 
 Assumptions = Mapping[str, Assumption]
 
@@ -77,6 +77,7 @@ def match(
     """What a method's answer gives where the reports of ``rows``, a mask (n,), were made."""
     table = case.observations[rows]
     value, error = at_reports(case, answer, rows, analyst.part.share)
+    below = below_at_reports(case, answer, rows, analyst.part.share)[rows]
     return Matches.build(
         method=name,
         variable=table.variable,
@@ -89,6 +90,7 @@ def match(
         prediction=value[rows],
         spread=error[rows],
         observation_error=np.array([assumptions[str(v)].observation_error for v in table.variable]),
+        **dict(zip(BELOW, below.T, strict=True)),
     )
 
 

@@ -76,8 +76,8 @@ def test_a_wrong_column_is_an_error_that_names_it(changes, message):
     ("row", "message"),
     [
         ("oi,t2m,a,1,2,3,0,4,5,6", "row 2: 10 cells"),
-        ("oi,t2m,a,1,2,3,0,4,warm,6,1", "column 'prediction': expected numbers"),
-        ("oi,t2m,a,1,2,3,0.5,4,5,6,1", "column 'fold': expected whole numbers"),
+        ("oi,t2m,a,1,2,3,0,4,warm,6,1" + 4 * ",nan", "column 'prediction': expected numbers"),
+        ("oi,t2m,a,1,2,3,0.5,4,5,6,1" + 4 * ",nan", "column 'fold': expected whole numbers"),
     ],
 )
 def test_a_damaged_file_is_an_error_that_names_file_and_place(tmp_path, row, message):
