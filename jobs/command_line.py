@@ -7,9 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-import yaml
-
-from mlrtma_dist import config
+from mlrtma_dist import config, yaml_text
 
 
 class Parser(argparse.ArgumentParser):
@@ -74,4 +72,4 @@ def _configuration(values: dict) -> tuple[str | None, list[str]]:
 
 def _one_line(value: str | list[str]) -> str:
     """A value as YAML on one line, quoted where it would else be read as a number or a date."""
-    return yaml.safe_dump(value, default_flow_style=True, width=10**6).replace("\n...", "").strip()
+    return yaml_text.dump(value, default_flow_style=True, width=10**6).replace("\n...", "").strip()

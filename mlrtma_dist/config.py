@@ -13,8 +13,7 @@ import re
 import types
 import typing
 
-import yaml
-
+from mlrtma_dist import yaml_text
 from mlrtma_dist.errors import UserError
 
 
@@ -78,28 +77,16 @@ def load_yaml(path) -> dict:
     return parse_yaml(text, str(path))
 
 
-class _Loader(yaml.SafeLoader):
-    """The safe loader, to which a key that stands twice is an error: YAML forbids it, PyYAML takes the last one."""
-
-    def construct_mapping(self, node, deep=False):
-        """The mapping of a node."""
-        seen = []
-        for key, _ in node.value:
-            if key.value in seen and isinstance(key, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark)
-            seen.append(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def parse_yaml(text: str, where: str) -> dict:
     """The YAML mapping that a text says, such as a configuration saved inside another file; an empty text is empty.
 
     Raises:
-        ConfigError: no YAML, a key that stands twice, or not a mapping; ``where`` is named.
+        ConfigError: no YAML, a key that stands twice, a word with two meanings (``yaml_text``), or not a mapping;
+            ``where`` is named.
     """
     try:
-        data = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
+        data = yaml_text.load(text)
+    except yaml_text.YamlError as error:
         raise ConfigError(f"{where}: not valid YAML: {error}") from error
     if data is None:
         data = {}
@@ -170,14 +157,14 @@ def apply_override(data: dict, override: str) -> None:
         if not isinstance(data, dict):
             raise ConfigError(f"--set {override}: {parent!r} is a value, not a section")
     try:
-        data[last] = yaml.safe_load(text) if text.strip() else ""
-    except yaml.YAMLError as error:
+        data[last] = yaml_text.load(text) if text.strip() else ""
+    except yaml_text.YamlError as error:
         raise ConfigError(f"--set {override}: the value is not valid YAML: {error}") from error
 
 
 def to_yaml(config) -> str:
     """The resolved configuration as YAML text, ready to be run again."""
-    return yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
+    return yaml_text.dump(_plain(config), sort_keys=False, allow_unicode=True)
 
 
 def _plain(value):
@@ -231,7 +218,7 @@ def _convert_scalar(hint, value, where: str):
             raise wrong
         return hint(number)
     if hint is str:
-        if isinstance(value, (dict, list)) or value is None:
+        if not isinstance(value, (str, int)) or isinstance(value, bool):  # 1.10 is a float, and its text is lost
             raise wrong
         try:
             return expand(str(value))

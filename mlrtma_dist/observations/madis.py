@@ -5,6 +5,10 @@ DD_*). Z none applied, C S V K passed stage 1, 1-2, 1-3, 1-4; G on the accept li
 (validity), Q stage 2 or 3 (consistency in itself, in time, in space), k stage 4 (Kalman filter), B on the reject list:
 ``Flag.PROVIDER``. Temperature and dew point are in tenths where the report had them. ``psfc`` is computed from the
 altimeter setting and the station's height. What a wind's speed or direction is marked with holds for both components.
+
+The file holds the text of the reports, too (``rawMETAR``). Its columns are a decode of the text, which stops at layers
+with CB, loses a tenth of a degree by truncation and makes a missing dew point 0 degC (21/M): where a row has a text,
+values are those of the text.
 """
 
 import logging
@@ -13,8 +17,9 @@ import numpy as np
 
 from mlrtma_dist.io.netcdf_reports import read_columns, require
 from mlrtma_dist.observations.altimeter import station_pressure
+from mlrtma_dist.observations.metar_text import read_report_texts
 from mlrtma_dist.observations.positions import clean_positions
-from mlrtma_dist.observations.sky import WORDS, summarise_sky
+from mlrtma_dist.observations.sky import summarise_words
 from mlrtma_dist.observations.table import Flag, Observations
 from mlrtma_dist.observations.wind import components
 
@@ -26,6 +31,7 @@ MEASURED = (
     *("temperature", "tempFromTenths", "dewpoint", "dpFromTenths"),
     *("windDir", "windSpeed", "windGust", "altimeter", "visibility"),
 )
+TEXT = "rawMETAR"
 REJECTED = ("X", "Q", "k", "B")
 LONGEST = 1e11  # seconds since 1970 beyond which a time is damage (year 5138)
 
@@ -44,12 +50,12 @@ def read_madis(data: bytes, name: str) -> Observations:
         ReportFileError: truncated, damaged, or without the variables of a MADIS METAR file.
     """
     marks = tuple(f"{key}DD" for key in MEASURED if "Tenths" not in key)
-    columns = read_columns(data, name, (*NEEDED, *MEASURED, *marks, "skyCover", "skyLayerBase"))
+    columns = read_columns(data, name, (*NEEDED, *MEASURED, *marks, "skyCover", "skyLayerBase", TEXT))
     require(columns, NEEDED, name, "MADIS METAR")
     size = len(columns["stationName"])
     log.info("%s: %d reports", name, size)
-    values = _values(columns, size)
     place = _place(columns)
+    values = _by_text(columns, _values(columns, size), place["time"])
     tables = []
     for variable, (value, mark) in values.items():
         there = np.isfinite(value)
@@ -108,11 +114,16 @@ def _values(columns: dict[str, np.ndarray], size: int) -> dict[str, tuple[np.nda
         "visibility": (number("visibility"), mark("visibility")),
     }
     if "skyCover" in columns and "skyLayerBase" in columns:
-        words, base = columns["skyCover"], columns["skyLayerBase"]
-        told = np.isin(words, list(WORDS))
-        layers = [WORDS.get(str(word), (np.nan, False)) for word in words.ravel()]
-        cover = np.array([c for c, _ in layers]).reshape(words.shape)
-        ceiling = np.array([c for _, c in layers], dtype=bool).reshape(words.shape)
-        height, fullest = summarise_sky(cover, ceiling, told, base)
-        values |= {"ceiling": (height, none), "sky_cover": (fullest, none)}
+        ceiling, cover = summarise_words(columns["skyCover"], columns["skyLayerBase"])
+        values |= {"ceiling": (ceiling, none), "sky_cover": (cover, none)}
     return values
+
+
+def _by_text(columns: dict[str, np.ndarray], values: dict[str, tuple[np.ndarray, np.ndarray]], time: np.ndarray):
+    """The values of the reports' text in the rows that have one, with the marks of the columns."""
+    if TEXT not in columns:
+        return values
+    decoded, told, _ = read_report_texts(columns[TEXT].tolist(), time, columns["elevation"])
+    nothing = (np.full(len(time), np.nan), np.full(len(time), "", dtype="U1"))
+    pairs = {key: values.get(key, nothing) for key in decoded}
+    return {key: (np.where(told, decoded[key], value), mark) for key, (value, mark) in pairs.items()}

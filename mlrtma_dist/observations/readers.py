@@ -12,11 +12,12 @@ from mlrtma_dist.io.file_kind import FileKindError, kind_of, read_unpacked
 from mlrtma_dist.io.netcdf_reports import is_netcdf, variable_names
 from mlrtma_dist.observations import madis, sao
 from mlrtma_dist.observations.csv_mapping import TableError, check_mapping, columns_of
+from mlrtma_dist.observations.csv_table import header_of
 from mlrtma_dist.observations.metar_text import is_metar_text, read_metar_text
 from mlrtma_dist.observations.prepbufr import read_prepbufr
 from mlrtma_dist.observations.stations import StationList
 from mlrtma_dist.observations.table import Observations
-from mlrtma_dist.observations.table_csv import header_of, read_csv
+from mlrtma_dist.observations.table_csv import read_csv
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def _read_csv(content: Content, hints: Hints) -> Observations:
     mapping = _shipped_mapping(content.data, content.path) if hints.mapping is None else hints.mapping
     if not isinstance(mapping, dict):
         mapping = config.load_yaml(config.find("observations", str(mapping)))
-    return read_csv(content.data, content.name, mapping)
+    return read_csv(content.data, content.name, mapping, hints.stations)
 
 
 # The registry of report files, in the order in which a file is tried, and in which copies of a report are trusted where
@@ -121,7 +122,8 @@ def read_observations(
         path: a file of any kind of ``READERS``, also gzipped.
         mapping: for CSV, the mapping of columns: a shipped name ("asos_csv"), a YAML file, or its content; None: the
             shipped mapping that fits the header.
-        stations: for METAR text, where the stations stand; for SAO, where those stand whose position is missing.
+        stations: for METAR text and tables without positions, where the stations stand, before the list of aerodromes;
+            for SAO, where those stand whose position is missing.
         near: for METAR text, a time within two weeks of the reports; None: the date in the file's name.
         precedence: the kinds of source, the most trusted first.
 
@@ -155,16 +157,21 @@ def _unreadable(content: Content) -> str:
 
 def _shipped_mapping(data: bytes, path: Path) -> dict:
     """The shipped mapping that finds most of its columns in the file's header."""
-    best, most, tried = None, 0, []
-    header = set(header_of(data, path.name))
+    best, most, tried, header = None, 0, [], header_of(data, {})
     for file in sorted((config.configs_root() / "observations").glob("*.yaml")):
         candidate = config.load_yaml(file)
         check_mapping(candidate, file.name)
-        needed, optional = columns_of(candidate)
-        columns = len(needed) + len(optional & header)
-        if needed <= header and columns > most and (not optional or optional & header):
-            best, most = candidate, columns
-        tried.append(f"{file.stem} lacks {', '.join(sorted(needed - header)) or 'every variable'}")
+        if "header" in candidate:  # of files without one, which are only read where the mapping is named
+            continue
+        columns = header_of(data, candidate)
+        absent, present = columns_of(candidate, set(columns))
+        without_values, _ = columns_of({**candidate, "variables": {}, "report": None}, set())
+        if not absent and present - without_values and len(present) > most:
+            best, most = candidate, len(present)
+        tried.append(f"{file.stem} lacks {', '.join(sorted(absent)) or 'every variable'}")
+        header = max(header, columns, key=len)
+    if not any(header):
+        raise TableError(f"{path.name}: row 1: expected the names of the columns, found an empty line")
     if best is None:
         raise TableError(
             f"{path.name}: row 1: no shipped mapping fits the columns {', '.join(sorted(header))[:500]}"

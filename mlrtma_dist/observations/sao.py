@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 NETWORK = "sao"
 NEEDED = ("id", "time", "lat", "lon", "elev", "T", "TD", "SPD", "DIR", "GUST", "ALTIM", "VIS", "ZCL", "CC")
 SIGNATURE = frozenset({"id", "T", "TD", "ALTIM", "ZCL", "CC"})  # variables by which such a file is known
-TIME = "%Y %m %d %H:%M %Z"  # "1995 03 17 23:45 UTC"
+TIME = "%Y %m %d %H:%M UTC"
 # cover, whether a ceiling
 LAYERS = {
     "0": (0.0, False),
@@ -45,6 +45,7 @@ LAYERS = {
     "o": (FULL, False),
     "x": (np.nan, False),
 }
+NO_LAYER = ("/", "")  # any other character is a doubt
 
 
 def read_sao(data: bytes, name: str, *, stations: StationList | None = None) -> Observations:
@@ -114,6 +115,7 @@ def _values(columns: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict
         np.array([c for _, c in amounts], dtype=bool).reshape(words.shape),
         np.isin(words, list(LAYERS)),
         columns["ZCL"],
+        ~np.isin(words, [*LAYERS, *NO_LAYER]),
     )
     pressure = station_pressure(100.0 * columns["ALTIM"], columns["elev"])
     senseless = np.isnan(pressure) & np.isfinite(columns["ALTIM"]) & np.isfinite(columns["elev"])

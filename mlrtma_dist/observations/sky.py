@@ -26,9 +26,30 @@ WORDS = {
     "OVC": (FULL, True),
     "VV": (FULL, True),
 }
+DOUBTFUL = "?"  # a word that is none of these: perhaps a layer, of any cover
 
 
-def summarise_sky(cover: np.ndarray, ceiling: np.ndarray, told: np.ndarray, base: np.ndarray):
+def summarise_words(words: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ceiling and cover of many reports from the words for their layers.
+
+    Args:
+        words: of each layer, a key of ``WORDS``; "" is none, anything else a doubt; shape (n, layers).
+        base: of the layer above ground, m, NaN where not known; shape (n, layers).
+
+    Returns:
+        As of ``summarise_sky``.
+    """
+    kinds, index = np.unique(words, return_inverse=True)
+    index = index.reshape(words.shape)
+    meanings = [WORDS.get(str(kind), (np.nan, False)) for kind in kinds]
+    cover = np.array([c for c, _ in meanings], dtype=np.float64)[index]
+    ceiling = np.array([c for _, c in meanings], dtype=bool)[index]
+    return summarise_sky(cover, ceiling, np.isin(words, list(WORDS)), base, ~np.isin(words, [*WORDS, ""]))
+
+
+def summarise_sky(
+    cover: np.ndarray, ceiling: np.ndarray, told: np.ndarray, base: np.ndarray, doubtful: np.ndarray | None = None
+):
     """Ceiling and cover of many reports.
 
     Args:
@@ -36,15 +57,20 @@ def summarise_sky(cover: np.ndarray, ceiling: np.ndarray, told: np.ndarray, base
         ceiling: whether the layer is one that makes a ceiling; shape (n, layers).
         told: whether there is such a layer (or such a word, CLR); shape (n, layers).
         base: of the layer above ground, m, NaN where not known; shape (n, layers).
+        doubtful: whether there may be a layer that may make a ceiling, at ``base`` or, where that is NaN, anywhere;
+            shape (n, layers); None: nowhere.
 
     Returns:
-        Ceiling (m; ``UNLIMITED_CEILING`` where there is none, NaN where nothing is said or a ceiling's base is not
-        known) and cover (0 to 1, NaN where nothing is said), each of shape (n,).
+        Ceiling (m; ``UNLIMITED_CEILING`` where there is none, NaN where nothing is said, a ceiling's base is not
+        known, or a doubtful layer may be lower) and cover (0 to 1, NaN where nothing is said, or a doubtful layer may
+        be fuller), each of shape (n,).
     """
+    doubtful = np.zeros(told.shape, dtype=bool) if doubtful is None else doubtful
     limits = told & ceiling
-    lowest = np.where(limits, np.where(np.isnan(base), np.inf, base), np.inf).min(axis=1, initial=np.inf)
-    unknown = (limits & np.isnan(base)).any(axis=1)
-    height = np.where(limits.any(axis=1), np.where(unknown | np.isinf(lowest), np.nan, lowest), UNLIMITED_CEILING)
+    lowest = np.where(limits, base, np.inf).min(axis=1, initial=np.inf)  # NaN where any is
+    perhaps = np.where(doubtful, np.nan_to_num(base, nan=-np.inf, posinf=np.inf), np.inf).min(axis=1, initial=np.inf)
+    height = np.where(limits.any(axis=1), np.where(lowest <= perhaps, lowest, np.nan), UNLIMITED_CEILING)
+    unsettled = doubtful.any(axis=1)
     fullest = np.where(told & ~np.isnan(cover), cover, -1.0).max(axis=1, initial=-1.0)
-    any_word = told.any(axis=1)
-    return np.where(any_word, height, np.nan), np.where(fullest >= 0, fullest, np.nan)
+    height = np.where(told.any(axis=1) & ~(unsettled & ~limits.any(axis=1)), height, np.nan)
+    return height, np.where((fullest >= 0) & ~(unsettled & (fullest < 1.0)), fullest, np.nan)

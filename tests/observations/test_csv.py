@@ -6,7 +6,7 @@ import pytest
 from metpy.units import units
 
 from mlrtma_dist import config
-from mlrtma_dist.observations.csv_mapping import UNITS, TableError
+from mlrtma_dist.observations.csv_mapping import TableError, check_mapping
 from mlrtma_dist.observations.table import Flag
 from mlrtma_dist.observations.table_csv import read_csv
 
@@ -28,32 +28,6 @@ def table(*rows: str, header="id,when,lat,lon,t", encoding="utf-8") -> bytes:
 
 
 GOOD = "KDEN,2022-08-24T06:00:00Z,39.85,-104.67,22.5"
-
-PINT = {
-    "K": "kelvin",
-    "degC": "degC",
-    "degF": "degF",
-    "m/s": "m/s",
-    "knot": "knot",
-    "km/h": "km/hour",
-    "Pa": "pascal",
-    "hPa": "hPa",
-    "inHg": "inch_Hg_32F",
-    "m": "meter",
-    "km": "km",
-    "foot": "foot",
-    "statute_mile": "mile",
-    "1": "",
-    "percent": "percent",
-}
-SI = {"K": "kelvin", "m s-1": "m/s", "Pa": "pascal", "m": "meter", "1": ""}
-
-
-@pytest.mark.parametrize("unit", sorted(PINT))
-def test_every_unit_is_converted_as_pint_converts_it(unit):
-    si, factor, offset = UNITS[unit]
-    truth = units.Quantity(7.25, PINT[unit]).to(SI[si]).magnitude
-    np.testing.assert_allclose(7.25 * factor + offset, truth, rtol=1e-6)
 
 
 def test_a_row_becomes_values_in_si_with_position_time_network_and_source():
@@ -119,20 +93,6 @@ def test_longitudes_lie_in_minus_180_to_180_and_impossible_positions_are_flagged
     assert observations.flags.tolist() == [flag]
 
 
-@pytest.mark.parametrize(
-    ("text", "form", "utc"),
-    [
-        ("2022-08-24 06:00:00Z", None, "2022-08-24T06:00:00"),
-        ("2022-08-24T00:00-06:00", None, "2022-08-24T06:00:00"),
-        ("202208240605", "%Y%m%d%H%M", "2022-08-24T06:05:00"),
-    ],
-)
-def test_times_are_utc_unless_they_say_otherwise(text, form, utc):
-    declared = {"column": "when"} | ({"format": form} if form else {})
-    observations = read_csv(table(GOOD.replace("2022-08-24T06:00:00Z", text)), "a.csv", mapping(time=declared))
-    assert str(observations.time[0]) == utc
-
-
 def test_a_byte_order_mark_another_delimiter_and_blank_lines_are_read():
     data = b"\xef\xbb\xbf" + table(GOOD, "", GOOD).replace(b",", b";")
     assert len(read_csv(data, "a.csv", mapping(delimiter=";"))) == 2
@@ -179,19 +139,30 @@ def test_a_wind_that_cannot_be_is_an_error_and_no_component(cell, column):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (mapping({"t2m": {"column": "t", "unit": "hPa"}}), "gives t2m in 'hPa'; expected one of K, degC, degF"),
-        (mapping({"temperature": {"column": "t", "unit": "K"}}), "variable 'temperature'; known are t2m"),
-        (mapping({"t2m": "t"}), "expected {column: NAME, unit: UNIT}"),
-        (mapping(elevation={"column": "z"}), "gives elevation in None; expected one of m, km, foot"),
-        (mapping(heigth={"column": "z"}), r"unknown keys \['heigth'\]"),
-        ({k: v for k, v in mapping().items() if k != "time"}, r"lacks \['time'\]"),
+        (mapping({"t2m": {"column": "t", "unit": "hPa"}}), "t2m in 'hPa'; expected one of K, degC, degF"),
+        (mapping({"temperature": {"column": "t", "unit": "K"}}), "variable 'temperature' is not known; known are t2m"),
+        (mapping({"t2m": "t"}), "t2m: 't'; expected {column: NAME, unit: UNIT}"),
+        (mapping({"t2m": {"column": "t", "value": 3, "unit": "K"}}), "t2m: .*; expected {column: NAME, unit: UNIT}"),
+        (mapping({"t2m": {"column": "t", "units": "K"}}), r"t2m: the keys \['units'\] are not known; known are column"),
+        (mapping(elevation={"column": "z"}), "elevation in None; expected one of m, km, foot"),
+        (mapping(heigth={"column": "z"}), "heigth: a key that is not known; known are network, station"),
+        ({k: v for k, v in mapping().items() if k != "time"}, "nothing of time; expected a section time"),
+        ({k: v for k, v in mapping().items() if k != "latitude"}, "one of latitude and longitude; expected both"),
+        (mapping({"wind": {"speed": {"column": "t", "unit": "kt"}}}), "wind: .* expected the keys speed, direction"),
+        (mapping({"sky": {"cover": ["c1", "c2"], "base": ["b1"], "unit": "ft"}}), "sky: .*as many bases as covers"),
+        (mapping({"sky": {"cover": ["t"], "base": ["t"], "unit": "kt"}}), "sky in 'kt'; expected one of m, km, foot"),
+        (mapping({"altimeter": {"column": "t", "unit": "m"}}), "altimeter in 'm'; expected one of Pa, hPa, kPa, inHg"),
+        (mapping(station={"file_name": "KDEN"}), "station.file_name: 'KDEN'; expected a regular expression with one"),
+        (mapping(unit_row="yes"), "unit_row: 'yes'; expected true or false"),
+        (mapping(header="id,when"), "header: 'id,when'; expected the names of all columns"),
+        (mapping() | {"variables": {}}, "no variables; expected some, or a report"),
         (mapping(missing="-9"), "`missing` to be a list"),
         (mapping(delimiter=5), "`delimiter` one character"),
-        (mapping(elevation="z"), "says elevation: 'z'; expected {column: NAME, unit: UNIT}"),
-        (mapping(provider="z"), "says provider: 'z'; expected {column: NAME}"),
-        (mapping(network={"columns": "z"}), "says network: {'columns': 'z'}; expected {column: NAME}"),
-        (mapping(time={"column": "when", "format": 5}), "says time.format: 5; expected a quoted text"),
-        (mapping(optional="no"), "says optional: 'no'; expected true or false"),
+        (mapping(elevation="z"), "elevation: 'z'; expected {column: NAME, unit: UNIT}"),
+        (mapping(provider="z"), "provider: 'z'; expected {column: NAME}"),
+        (mapping(network={"columns": "z"}), "network: {'columns': 'z'}; expected {column: NAME}"),
+        (mapping(time={"column": "when", "format": 5}), "time.format: 5; expected a quoted text"),
+        (mapping(optional="no"), "optional: 'no'; expected true or false"),
         (
             mapping(optional=True) | {"variables": {"psfc": {"column": "p", "unit": "Pa"}}},
             "none of the mapping's variables has a column",
@@ -203,12 +174,32 @@ def test_a_mapping_that_cannot_be_used_gives_an_error_that_names_the_way_out(wro
         read_csv(table(GOOD), "a.csv", wrong)
 
 
+def test_every_mistake_of_a_mapping_is_named_at_once():
+    variables = {
+        "t2m": {"column": "temp", "unit": "Celsius"},
+        "d2m": {"column": "t", "unit": "knots"},
+        "gust": {"column": "gust", "unit": "furlongs"},
+        "visibility": {"column": "vis", "unit": "SM"},
+    }
+    wrong = mapping(variables, elevation={"column": "z", "unit": "hPa"})
+    with pytest.raises(TableError) as error:
+        read_csv(table(GOOD), "a.csv", wrong)
+    for words in ("'temp', expected 1", "'gust', expected 1", "'vis', expected 1", "'z', expected 1"):
+        assert words in str(error.value)
+    for words in ("d2m in 'knots'", "gust in 'furlongs'", "elevation in 'hPa'", "there are id, when, lat, lon, t"):
+        assert words in str(error.value)
+    with pytest.raises(TableError, match="(?s)d2m in 'knots'.*gust in 'furlongs'") as error:
+        check_mapping(mapping(variables, optional=3), "a.csv")
+    assert "optional: 3; expected true or false" in str(error.value)
+
+
 def test_the_shipped_mappings_are_sound_and_map_no_sea_level_pressure():
     files = sorted((config.configs_root() / "observations").glob("*.yaml"))
-    assert [file.stem for file in files] == ["asos_csv", "generic_csv", "metar_world_csv"]
+    names = "asos_csv generic_csv iem_asos isd_lite lcd metar_world_csv meteostat synoptic"
+    assert [file.stem for file in files] == names.split()
     for file in files:
-        column = str(config.load_yaml(file)["variables"].get("psfc", ""))
-        assert "sea_level" not in column and "altimeter" not in column
+        columns = str(config.load_yaml(file)["variables"].get("psfc", ""))
+        assert not any(word in columns for word in ("sea_level", "mslp", "slp", "alti"))
 
 
 def test_a_word_may_mean_missing_in_one_column_and_be_a_value_in_another():

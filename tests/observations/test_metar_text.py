@@ -29,13 +29,13 @@ def read(text, **more):
 
 
 def test_bulletins_are_cut_into_reports_without_nil_forecasts_and_repetitions():
-    assert [(s, t) for s, t, _ in split_reports(BULLETIN)] == [
+    assert [(report.station, report.time) for report in split_reports(BULLETIN)] == [
         ("KDEN", "241153"),
         ("KBBB", "241155"),
         ("KDEN", "241159"),
     ]
     lines = "KDEN 241153Z 18005KT 10SM CLR 22/05 A3012\nMETAR KBBB 241155Z 00000KT 9999 10/08 Q1013\n"
-    assert [(s, body) for s, _, body in split_reports(lines)] == [
+    assert [(report.station, report.body) for report in split_reports(lines)] == [
         ("KDEN", "18005KT 10SM CLR 22/05 A3012"),
         ("KBBB", "00000KT 9999 10/08 Q1013"),
     ]
@@ -122,14 +122,76 @@ def test_a_station_in_no_list_stays_without_position_and_is_reported(caplog):
     lost = table[table.station == "KXYZ"]
     assert len(lost.of("t2m")) == 1 and np.isnan(lost.latitude).all() and not len(lost.of("psfc"))
     assert (lost.flags & int(Flag.POSITION)).all() and not (table[table.station == "KDEN"].flags).any()
-    assert "1 stations stand in no list (list)" in caplog.text and "KXYZ" in caplog.text
+    assert "1 stations stand in no list (list, airportsdata)" in caplog.text and "KXYZ; give lists" in caplog.text
 
 
-def test_without_a_list_of_stations_the_way_out_is_named(tmp_path):
+def test_without_a_list_the_places_are_those_of_the_aerodromes_and_a_list_of_the_user_precedes(tmp_path):
     path = tmp_path / "metar_20220824.txt"
-    path.write_text(BULLETIN)
-    with pytest.raises(InputError, match=r"metar_20220824.txt: METAR text carries no positions.*--stations"):
+    path.write_text("METAR KDEN 241153Z 18005KT 10SM CLR 22/05 A3012=\nMETAR PANC 241153Z 10SM CLR 12/05 A3012=\n")
+    table = read_observations(path).of("t2m")
+    np.testing.assert_allclose(table.latitude, [39.86, 61.17], atol=0.01)
+    np.testing.assert_allclose(table.longitude, [-104.67, -150.0], atol=0.01)
+    np.testing.assert_allclose(table.elevation, [1656.0, 46.0], atol=2.0)
+    own = StationList({"KDEN": (40.0, -105.0, 1700.0)}, ("own.csv",))
+    np.testing.assert_allclose(read_observations(path, stations=own).of("t2m").latitude, [40.0, 61.17], atol=0.01)
+
+
+def test_where_no_station_is_in_a_list_the_way_out_is_named(tmp_path):
+    path = tmp_path / "metar_20220824.txt"
+    path.write_text("METAR QXQX 241153Z 18005KT 10SM CLR 22/05 A3012=\n")
+    with pytest.raises(
+        InputError, match=r"metar_20220824.txt: none of its stations .*airportsdata.*QXQX; .*--stations"
+    ):
         read_observations(path)
+
+
+REPORT = "18005KT 10SM CLR 22/05 A3012"
+ONE, TWO = f"KDEN 041400Z {REPORT}", f"KBBB 041500Z {REPORT}"
+FORMS = {
+    "Ogimet": f"# METAR/SPECI from KDEN\n201905041400 METAR {ONE}=\n201905041500 METAR {TWO}=\n",
+    "Ogimet, folded": f"201905041400 METAR {ONE.replace('10SM ', '10SM' + chr(10) + '             ')}=\n"
+    f"201905041500 SPECI {TWO}=\n201905041730 TAF KDEN 041730Z 0418/0524 18005KT P6SM SKC=\n",
+    "Ogimet, commas": f"KDEN,2019,05,04,14,00,METAR {ONE}=\nKBBB,2019,05,04,15,00,METAR {TWO}=\n",
+    "cycles": f"2019/05/04 14:00\n{ONE}\n\n2019/05/04 15:00\n{TWO}\n",
+    "dates of ISO 8601": f"2019-05-04T14:00:00Z {ONE}\n2019-05-04 15:00 UTC METAR {TWO}\n",
+    "text in a table": f'station,valid,metar\nDEN,2019-05-04 14:00,{ONE}\nBBB,2019-05-04 15:00,"{TWO}"\n',
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_lines_of_archives_are_read_with_their_own_dates(tmp_path, form):
+    path = tmp_path / "archive.txt"  # neither the name nor --time has the date
+    path.write_text(FORMS[form])
+    assert [report.body for report in split_reports(FORMS[form])] == [REPORT, REPORT]
+    table = read_observations(path, stations=PLACES, near=AUGUST)
+    assert table.of("t2m").station.tolist() == ["KDEN", "KBBB"]
+    assert [str(time) for time in table.of("t2m").time] == ["2019-05-04T14:00:00", "2019-05-04T15:00:00"]
+    assert not table.flags.any() and (table.of("ceiling").value == 20000.0).all()
+
+
+def test_a_date_holds_for_the_report_behind_it_alone_and_one_of_another_day_gives_no_time():
+    text = (
+        f"METAR KDEN 312355Z {REPORT}\n201905041400 METAR KBBB 041400Z {REPORT}=\nMETAR KDEN 010005Z {REPORT}=\n"
+        f"2019-05-31 23:58 METAR KBBB 010002Z {REPORT}=\n201905041400 METAR KBBB 121400Z {REPORT}=\n"
+    )
+    table = read(text, near=np.datetime64("2022-09-01T00:00:00")).of("t2m")
+    times = ["2022-08-31T23:55:00", "2019-05-04T14:00:00", "2022-09-01T00:05:00", "2019-06-01T00:02:00", "NaT"]
+    assert [str(time) for time in table.time] == times
+    assert table.flags.tolist() == [0, 0, 0, 0, int(Flag.TIME)]
+
+
+def test_headings_prefixes_and_lost_blanks_of_the_head_are_no_part_of_a_report():
+    text = (
+        f"KDEN 241153Z {REPORT}\n\n455\nSAUS70 KWBC 241200 RRA\nMETAR\nKBBB 241155Z AUTO {REPORT}\n"
+        f"METAR COR KDEN 241158Z {REPORT}\nSPECI KBBB241200Z{REPORT}$=\nMETAR KDEN 241210ZAUTO NIL=\n"
+        "TAF AMD KDEN 241130Z 2412/2512 18010KT P6SM SKC=\nTAF COR KDEN 241130Z 241218 18010KT P6SM OVC002=\n"
+    )
+    reports = split_reports(text)
+    assert [(report.station, report.time) for report in reports] == [
+        ("KDEN", "241153"), ("KBBB", "241155"), ("KDEN", "241158"), ("KBBB", "241200"),
+    ]  # fmt: skip
+    assert [report.body for report in reports] == [REPORT, f"AUTO {REPORT}", REPORT, f"{REPORT}$"]
+    assert (read(text).of("ceiling").value == 20000.0).all()
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +216,7 @@ def test_a_real_file_is_recognised_and_its_values_are_those_of_that_hour_on_eart
     assert len(np.unique(placed.station)) > stations
     late = np.abs((table.time - np.datetime64(time, "s")) / np.timedelta64(1, "h"))
     assert np.nanmedian(late) < 0.5 and np.mean(late < 3) > 0.97
-    for variable, low, high in (("t2m", 213, 318), ("psfc", 60000, 105000), ("ceiling", 0, 20000)):
+    for variable, low, high in (("t2m", 213, 325), ("psfc", 60000, 105000), ("ceiling", 0, 20000)):
         value = placed.of(variable).value
         assert np.mean((value >= low) & (value <= high)) > 0.999, variable
     assert np.mean(table.of("ceiling").value == 20000.0) > 0.3

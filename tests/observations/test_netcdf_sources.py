@@ -1,6 +1,7 @@
 """MADIS and SAO netCDF: values against another decoder, marks, gross errors; truncated, fuzzed, empty files."""
 
 import gzip
+import re
 
 import netCDF4
 import numpy as np
@@ -27,7 +28,8 @@ def madis(real_file):
         columns = {key: np.ma.filled(peer[key][:].astype(np.float64), np.nan) for key in names}
         columns["mark"] = peer["temperatureDD"][:].astype(str)
         columns["raw"] = netCDF4.chartostring(peer["rawMETAR"][:])
-    return data, read_madis(data, "madis.nc"), columns
+    columns_alone = read_madis(data.replace(b"rawMETAR", b"another_"), "madis.nc")
+    return data, columns_alone, columns
 
 
 def test_madis_values_are_those_that_the_netcdf_library_reads(madis):
@@ -62,16 +64,39 @@ def by_report(table) -> dict:
     return dict(zip(zip(table.station.tolist(), minutes, strict=True), table.value, strict=True))
 
 
+LIMIT = re.compile(r"\b(?:BKN|OVC|VV)\d{3}")
+
+
+def test_where_madis_holds_a_text_its_values_are_those_of_the_text(madis):
+    data, columns, peer = madis
+    table = read_madis(data, "madis.nc")
+    lowest = {}
+    for raw, seconds in zip(peer["raw"], peer["timeObs"], strict=True):
+        body = raw.split("RMK")[0]
+        bases = [int(group[-3:]) * 30.48 for group in LIMIT.findall(body)]
+        if bases:
+            lowest[re.search(r"[A-Z]\w{3}(?= \d{6}Z)", body)[0], np.datetime64(int(seconds), "s")] = min(bases)
+
+    def unlimited(observations):
+        ceiling = observations.of("ceiling")
+        keys = zip(ceiling.station.tolist(), ceiling.time, strict=True)
+        return [key for key, value in zip(keys, ceiling.value, strict=True) if value == 20000.0 and key in lowest]
+
+    assert len(lowest) > 900 and len(unlimited(columns)) >= 8 and not unlimited(table)
+    assert abs(len(table.of("t2m")) - len(columns.of("t2m"))) < 20  # and nothing else is lost
+    assert not (table.of("d2m").value == 273.15)[table.of("d2m").station == "KJAC"].any()  # "21/M" is no 0 degC
+
+
 def test_the_text_inside_madis_gives_the_same_temperatures_ceilings_and_visibilities(madis, tmp_path):
     """The file holds the raw reports, too: two readers, one truth."""
-    data, table, peer = madis
+    _, table, peer = madis
     text = "\n".join(f"{raw.strip().rstrip('=')}=" for raw in peer["raw"])
     (tmp_path / "metar_20050826_0000.txt").write_text(text)
     columns = (table.station, table.latitude, table.longitude, table.elevation)
     places = {station: tuple(place) for station, *place in zip(*columns, strict=True)}
     spelled = read_observations(tmp_path / "metar_20050826_0000.txt", stations=StationList(places, ("madis",)))
     agreeing, compared = {}, {}
-    # MADIS's decoder loses a tenth of a degree here and there: 19.4 becomes 19.3
+    # the columns' decoder loses a tenth of a degree here and there: 19.4 becomes 19.3
     tolerances = {"t2m": 0.11, "d2m": 0.11, "psfc": 8.0, "ceiling": 2.0, "sky_cover": 0.01, "u10": 0.01}
     for variable, tolerance in tolerances.items():
         one, two = by_report(table.of(variable)), by_report(spelled.of(variable))
@@ -80,6 +105,37 @@ def test_the_text_inside_madis_gives_the_same_temperatures_ceilings_and_visibili
         agreeing[variable] = np.mean([abs(one[k] - two[k]) <= tolerance for k in common])
     assert min(compared.values()) > 2500, compared
     assert min(agreeing.values()) > 0.985, agreeing
+
+
+def write_madis(path, texts, covers, bases, **columns) -> bytes:
+    """A small MADIS file; columns are over reports."""
+
+    def letters(words):
+        return netCDF4.stringtochar(np.array(words, dtype="S99"))
+
+    with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as file:
+        for name, size in (("recNum", len(texts)), ("layer", len(covers[0])), ("letters", 99)):
+            file.createDimension(name, size)
+        for name, words in (("stationName", [f"K{n:03d}" for n in range(len(texts))]), ("rawMETAR", texts)):
+            file.createVariable(name, "S1", ("recNum", "letters"))[:] = letters(words)
+        file.createVariable("skyCover", "S1", ("recNum", "layer", "letters"))[:] = letters(covers)
+        file.createVariable("skyLayerBase", "f4", ("recNum", "layer"))[:] = bases
+        for name, values in columns.items():
+            file.createVariable(name, "f8", ("recNum",))[:] = values
+    return path.read_bytes()
+
+
+def test_a_column_that_the_text_contradicts_gives_way_and_a_word_that_is_no_cover_is_no_clear_sky(tmp_path):
+    texts = ["K000 260000Z 18005KT 1 1/2SM FEW008 BKN030CB 21/M A3000 RMK AO2", "K001 260000Z NIL", "", ""]
+    covers = [["FEW", ""], ["BKN", ""], ["CLR", ""], ["FEW", "-BKN"]]
+    bases = [[243.84, np.nan], [609.6, np.nan], [np.nan, np.nan], [300.0, 900.0]]
+    place = {"latitude": 40.0, "longitude": -100.0, "elevation": 100.0, "timeObs": 1125014400.0}
+    data = write_madis(tmp_path / "madis.nc", texts, covers, bases, **place, dewpoint=273.15, visibility=8851.0)
+    table = read_madis(data, "madis.nc")
+    ceilings = dict(zip(table.of("ceiling").station.tolist(), table.of("ceiling").value, strict=True))
+    assert ceilings == {"K000": pytest.approx(914.4), "K001": pytest.approx(609.6), "K002": 20000.0}
+    assert table.of("d2m").station.tolist() == ["K001", "K002", "K003"]
+    assert table.of("visibility").value[0] == pytest.approx(2414.016)
 
 
 @pytest.mark.slow

@@ -76,7 +76,8 @@ def test_a_mapping_is_taken_by_shipped_name_by_file_or_as_it_stands(tmp_path):
             b"a,b,c\n1,2,3\n",
             "no shipped mapping fits the columns a, b, c .*generic_csv lacks .*Declare one in a YAML file",
         ),
-        (b"KDEN 240553Z 18005KT 10SM CLR 22/05 A3012\nKMSY 240553Z\n", "METAR text carries no positions.*--stations"),
+        (b"KDEN 240553Z 18005KT 10SM CLR 22/05 A3012\nKMSY 240553Z\n", "METAR text tells day and hour.*--time"),
+        (b"2022/08/24 05:53\nQXQX 240553Z 18005KT 10SM CLR 22/05 A3012\n", "none of its stations .*QXQX; .*--stations"),
         (b"\n\n", "expected the names of the columns"),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.observations.stations import read_stations
+from mlrtma_dist.observations.stations import aerodromes, read_stations
 
 
 def write(tmp_path, text, name="list.dat"):
@@ -24,6 +24,30 @@ def test_columns_with_and_without_a_network_and_csv_say_the_same(tmp_path):
         latitude, longitude, elevation = stations.find(np.array(["KDEN", "XXXX"]))
         assert latitude[0] == 39.86 and longitude[0] == pytest.approx(-104.67) and elevation[0] == 1656.0
         assert np.isnan([latitude[1], longitude[1], elevation[1]]).all()
+
+
+def test_the_lists_that_archives_publish_are_read_in_their_own_columns(tmp_path):
+    forms = {
+        "our.csv": '"ident","type","latitude_deg","longitude_deg","elevation_ft"\n"KDEN","large",39.86,-104.67,5433\n',
+        "iem.csv": "stid,station_name,lat,lon,elev,begints\nKDEN,Denver,39.86,-104.67,1655.98,1995\nKXXX,None,,,,\n",
+        "isd.csv": '"USAF","WBAN","LAT","LON","ELEV(M)"\n"KD","EN","+39.86","-104.67","+1655.98"\n"A","B","","",""\n',
+    }
+    for name, text in forms.items():
+        places = read_stations([write(tmp_path, text, name)]).places
+        assert places == {
+            "KD-EN" if name == "isd.csv" else "KDEN": (39.86, pytest.approx(-104.67), pytest.approx(1655.98, abs=0.01))
+        }
+
+
+def test_the_aerodromes_stand_where_a_real_list_puts_them(real_file):
+    lists = read_stations([real_file("stations", "metar.dat")]).places
+    both = [name for name in lists if name in aerodromes() and name.startswith("K")]
+    ours, theirs = (np.array([places[name] for name in both]) for places in (aerodromes(), lists))
+    assert len(both) > 1800
+    kilometres = 111.2 * np.hypot(
+        ours[:, 0] - theirs[:, 0], (ours[:, 1] - theirs[:, 1]) * np.cos(np.deg2rad(ours[:, 0]))
+    )
+    assert np.mean(kilometres < 5) > 0.99 and np.nanmean(np.abs(ours[:, 2] - theirs[:, 2]) < 30) > 0.97
 
 
 def test_of_several_lists_the_first_counts_and_an_unknown_height_is_missing(tmp_path):
