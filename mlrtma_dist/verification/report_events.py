@@ -53,8 +53,8 @@ def _speed_table(speeds: Sequence[SpeedScore], wording: Wording) -> Table:
     rows: list[list[Cell]] = []
     for score in speeds:
         ratios = [_number(value, 3) for value in (score.mean, score.strong)]
-        cells = [wording.variable(score.variable), wording.method(score.method), Number(f"{score.n:,}", score.n)]
-        rows.append([*cells, *ratios, _number(score.direction, 0)])
+        names = wording.variable(score.variable), wording.method(score.method)
+        rows.append([*names, Number(f"{score.n:,}", score.n), *ratios, _number(score.direction, 0)])
     header = ["variable", "method", "n", "mean, analysed / reported", "95th percentile, analysed / reported"]
     return Table("Speeds at withheld stations", [*header, "mean error of direction, degrees"], rows)
 

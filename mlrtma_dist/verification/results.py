@@ -12,6 +12,7 @@ from mlrtma_dist.methods.case import Cases
 from mlrtma_dist.verification.case_figure import CaseShown, draw_case, draw_errors
 from mlrtma_dist.verification.comparison import describe as describe_pairs
 from mlrtma_dist.verification.comparison import pair_errors
+from mlrtma_dist.verification.event_scores import score_events, write_events
 from mlrtma_dist.verification.field_scores import (
     FieldScore,
     describe,
@@ -119,6 +120,7 @@ def write_results(
         station_scores = score_table(matches, domain=domain.name, clusters=clusters)
         write_matches(folder / "matches.csv", matches)
         write_scores(folder / "scores.csv", station_scores)
+        write_events(folder / "events.csv", score_events(matches))
         station_part = StationVerification(
             matches, station_scores, clusters, stations.analysis, outlines(stations.analysis.static)
         )

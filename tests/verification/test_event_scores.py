@@ -1,0 +1,89 @@
+"""Scores of events and of the spread of speeds, against counts and formulas."""
+
+import numpy as np
+import pytest
+
+from mlrtma_dist.verification.event_scores import COLUMNS, score_events, score_speeds, write_events
+from mlrtma_dist.verification.match import Matches
+from mlrtma_dist.verification.report_events import event_words, events_section
+from mlrtma_dist.verification.report_words import SHORT, WORDS, Wording
+
+
+def matches(variable: str, observation, prediction, method: str = "oi", **columns) -> Matches:
+    size = len(observation)
+    return Matches.build(
+        method=method,
+        variable=variable,
+        station=np.array([f"s{i}" for i in range(size)]),
+        latitude=np.arange(size) * 1.0,
+        longitude=0.0,
+        observation=np.asarray(observation, dtype=float),
+        prediction=np.asarray(prediction, dtype=float),
+        **columns,
+    )
+
+
+def test_hits_false_alarms_and_misses_are_counted_in_the_analysis_space():
+    # below 1600 m: two hits, one false alarm, one miss, four neither
+    reported = np.log([400, 900, 1500, 5000, 9000, 9000, 9000, 16000])
+    analysed = np.log([500, 700, 3000, 1500, 9000, 9000, 9000, 16000])
+    (score,) = [s for s in score_events(matches("visibility", reported, analysed)) if s.limit == 1600.0]
+    assert (score.n, score.events) == (8, 3)
+    assert (score.pod, score.far, score.csi) == pytest.approx((2 / 3, 1 / 3, 2 / 4))
+    assert score.frequency_bias == pytest.approx(1.0)
+    assert score.brier == pytest.approx(2 / 8)  # without a probability the analysis is certain
+    assert event_words(score) == "below 1600 m"
+
+
+def test_strong_wind_is_at_or_above_its_limit():
+    table = matches("wind_speed", [4.0, 5.0, 6.0, 12.0], [4.0, 5.5, 4.0, 11.0])
+    scores = {score.limit: score for score in score_events(table)}
+    assert scores[5.0].events == 3 and scores[5.0].pod == pytest.approx(2 / 3) and scores[5.0].far == 0.0
+    assert scores[10.0].events == 1 and 15.0 not in scores  # no report was so strong
+
+
+def test_the_brier_score_is_that_of_the_probabilities_and_climatology_has_no_skill(generator):
+    truth = generator.uniform(size=4000) < 0.3
+    observation = np.log(np.where(truth, 100.0, 2000.0))
+    sure, climate = np.where(truth, 0.9, 0.1), np.full(4000, truth.mean())
+    for below, brier, skill in ((sure, 0.01, 1 - 0.01 / (truth.mean() * (1 - truth.mean()))), (climate, None, 0.0)):
+        scores = score_events(matches("ceiling", observation, observation, below_2=below))
+        (score,) = [s for s in scores if s.limit == 152.0]
+        assert score.skill == pytest.approx(skill, abs=1e-9)
+        assert brier is None or score.brier == pytest.approx(brier)
+    predicted, frequency, size = score.reliability
+    assert size.sum() == 4000 and np.nanmax(np.abs(predicted - frequency)) < 1e-9
+
+
+def test_probabilities_that_come_true_lie_on_the_diagonal(generator):
+    probability = generator.uniform(size=100_000)
+    observation = np.log(np.where(generator.uniform(size=100_000) < probability, 100.0, 2000.0))
+    scores = score_events(matches("ceiling", observation, observation, below_2=probability))
+    (score,) = [s for s in scores if s.limit == 152.0]
+    assert np.abs(score.reliability[0] - score.reliability[1]).max() < 0.02
+
+
+def test_mean_strength_and_direction_of_winds():
+    speed = np.array([4.0, 6.0, 8.0, 10.0, 2.0])
+    angle = np.deg2rad([0.0, 90.0, 180.0, 350.0, 0.0])
+    turned = angle + np.deg2rad([10.0, -10.0, 30.0, 30.0, 170.0])  # the last is too weak to have a direction
+    tables = [matches("wind_speed", speed, 0.9 * speed)]
+    for name, along in (("u10", np.cos), ("v10", np.sin)):
+        tables.append(matches(name, speed * along(angle), speed * along(turned)))
+    (score,) = score_speeds(Matches.concatenate(tables))
+    assert (score.mean, score.strong) == pytest.approx((0.9, 0.9))
+    assert score.direction == pytest.approx(20.0)
+
+
+def test_events_are_written_and_shown(tmp_path):
+    table = Matches.concatenate(
+        matches("visibility", np.log([400, 900, 9000]), np.log([500, 9000, 9000]), method)
+        for method in ("oi", "nearest")
+    )
+    scores = score_events(table)
+    write_events(tmp_path / "events.csv", scores)
+    lines = (tmp_path / "events.csv").read_text().splitlines()
+    assert lines[0] == ",".join(COLUMNS) and len(lines) == 1 + len(scores)
+    section = events_section(table, scores, score_speeds(table), Wording(WORDS, SHORT))
+    assert section is not None and "Fog" in str(section)
+    assert events_section(table, [], [], Wording(WORDS, SHORT)) is None
