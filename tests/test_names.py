@@ -60,6 +60,7 @@ def test_standard_names_are_those_of_the_cf_table_that_fit_the_unit():
         "surface_air_pressure": "Pa",
         "visibility_in_air": "m",
         "cloud_area_fraction": "1",
+        "wind_speed": "m s-1",
     }
     named = {v.standard_name: v.unit for v in VARIABLES.values() if v.standard_name}
     assert named == canonical
