@@ -86,3 +86,10 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(told):
 def test_validation_cases_that_no_data_axis_divides_are_counted_once(told):
     one, two = (told[ranks]["best"]["validation"] for ranks in (1, 2))
     assert len(one) == 3 and relative_difference(two, one) < 1e-5
+
+
+@pytest.mark.parametrize("stage", ["stage 0", "stage 1", "stage 2", "stage 3", "stage 3, all divided"])
+def test_the_validation_of_averaged_weights_is_that_of_one_rank_without_zero_and_training_goes_on_as_there(told, stage):
+    truth = told[1]["validated"]["stage 0"]
+    for ranks in (1, 2):
+        assert len(truth) == 3 and relative_difference(told[ranks]["validated"][stage], truth) < 1e-5

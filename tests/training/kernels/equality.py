@@ -170,6 +170,23 @@ def best(world, folder):
     }
 
 
+def validated(world):
+    """Validation losses of the averaged weights by stage, and of stage 3 with small weights divided, too."""
+    schedule = replace(SCHEDULE, steps=4, validate_every=2, average_decay=0.9)
+    stages = {f"stage {stage}": {"stage": stage} for stage in range(4)}
+    stages["stage 3, all divided"] = {"stage": 3, "stage3_param_persistence_threshold": 0}
+    results = {}
+    for name, zero in stages.items():
+        settings = {**ADAMW, "zero_optimization": zero}
+        training = training_of(on(world, MESHES[world.size][0]), settings, schedule, validation=(2, 5, 7, 11))
+        rows = []
+        Forgetful(training)
+        with StopSignal.watched() as stop:
+            training.run(stop, rows.append)
+        results[name] = [row["validation"] for row in rows if "validation" in row] + [rows[-1]["loss"]]
+    return results
+
+
 def main(folder):
     with Ranks.start(device="cpu", always_group=True, timeout=120) as world:
         torch.set_num_threads(1)
@@ -182,6 +199,7 @@ def main(folder):
             results["equality"] = equality(world)
         if world.size in (1, 2):
             results["best"] = best(world, folder)
+            results["validated"] = validated(world)
         if world.size == 2:
             results |= {"clipping": clipping(world), "accumulation": accumulation(world)}
             results |= {"unscaled": unscaled(world), "stopped": stopped(world, folder), "spoilt": spoilt(world)}
