@@ -46,8 +46,8 @@ def communicator_of_all():
     """
     if started_without_mpi():
         raise RanksError(
-            f"{os.environ['WORLD_SIZE']} ranks were started without MPI, by torchrun or the like (RANK and WORLD_SIZE are"
-            " set); that serves trainings and networks only. Use mpiexec -n N or srun --mpi=pmix, or unset WORLD_SIZE."
+            f"{os.environ['WORLD_SIZE']} ranks were started without MPI, by torchrun or the like (RANK and WORLD_SIZE"
+            " are set); that serves trainings and networks only. Use mpiexec -n N or srun --mpi=pmix, or unset WORLD_SIZE."
         )
     sign = next((name for name in MPI_SIGNS if name in os.environ), None)
     tasks = os.environ.get("SLURM_STEP_NUM_TASKS", "1") if os.environ.get("SLURM_STEP_ID", "").isdigit() else "1"

@@ -1,7 +1,7 @@
 """The ranks of a job: MPI starts and introduces them, torch.distributed carries their tensors.
 
-`Ranks.start` works under ``mpiexec``, under ``srun --mpi=pmix``, under ``torchrun`` and alone; only the first two import
-MPI. What needs no tensors uses `parallel.processes` instead.
+`Ranks.start` works under ``mpiexec``, ``srun --mpi=pmix`` and ``torchrun``, and alone; only the first two import MPI. What
+needs no tensors uses `parallel.processes` instead.
 """
 
 import contextlib

@@ -78,6 +78,7 @@ class TrainingLoop:
         decay = plan.schedule.average_decay
         self.average = Average(engine.masters(), decay) if decay else None
         self.state = State(0, plan.schedule.seed, engine.optimizer, {}, ())
+        self._read: list[Sample] = []  # of the next step, one step ahead: see `Engine.step`
         if score is None and len(plan.validation):
             score = self._validation_loss
         self.score = score
@@ -108,7 +109,7 @@ class TrainingLoop:
         """Train to the end of the schedule. Collective.
 
         Args:
-            stop: asked after every step; the answer is a checkpoint and an end.
+            stop: asked in every step; the answer is a checkpoint and an end.
             report: called on every rank with the metrics of every step.
 
         Raises:
@@ -117,12 +118,11 @@ class TrainingLoop:
         schedule, first, begin = self.plan.schedule, self.state.step, time.monotonic()
         plan, steps = self.plan, range(first, schedule.steps)
         batches = order.batches_from(plan.training, steps, schedule.batch, schedule.seed, self.parts, plan.data_rank)
-        stopped = False
+        stopped, self._read = False, []
         with closing(self.engine.ahead(self.data.stream(batches))) as stream:
             for step in steps:
-                row = self._step(stream, step)
-                stopped = stop.agreed(self.engine.everyone)
                 last = step + 1 == schedule.steps
+                row, stopped = self._step(stream, step, last, stop)
                 better = False
                 if self.score is not None and (last or _due(step, schedule.validate_every)):
                     row["validation"], better = self._validate(self.score)
@@ -134,23 +134,30 @@ class TrainingLoop:
         done = self.state.step
         return Ending(done, stopped and done < schedule.steps, self.state.best_score, self.state.best_step)
 
-    def _step(self, stream, step: int) -> dict:
+    def _step(self, stream, step: int, last: bool, stop: StopSignal) -> tuple[dict, bool]:
+        """One step: its metrics, and whether any rank was asked to stop before its end."""
         begin, schedule = time.monotonic(), self.plan.schedule
+        samples = self._read or self._next(stream)
+        self._read = [] if last else self._next(stream)
         torch.manual_seed(schedule.seed * 1_000_003 + step)  # so that noise needs no state of its own in a checkpoint
-        samples = [next(stream) for _ in self.parts]
-        rate = schedule.rate(step)
-        progress = self.engine.step(samples, rate, step)
+        rate, stops = schedule.rate(step), stop.received is not None
+        progress = self.engine.step(samples, rate, step, following=self._read, stop=stops)
         if self.average is not None:
             self.average.update(self.engine.masters())
         self.state = replace(self.state, step=step + 1)
         speed = schedule.batch / (time.monotonic() - begin)
-        return {
+        row = {
             "step": step,
             "loss": progress.loss,
             "learning_rate": rate,
             "gradient_norm": progress.gradient_norm,
             "samples_per_second": speed,
         }
+        return row, progress.stop
+
+    def _next(self, stream) -> list[Sample]:
+        """The samples of a step, one per micro-batch."""
+        return [next(stream) for _ in self.parts]
 
     def _validate(self, score: Score) -> tuple[float, bool]:
         """The score of the averaged weights, and whether it is the best so far."""

@@ -39,7 +39,7 @@ def visible():
 
 
 def pretend_gpus():
-    """Let PyTorch see as many GPUs as are visible, and let gloo carry all tensors, in the one group that DeepSpeed keeps."""
+    """Let PyTorch see as many GPUs as are visible, and gloo carry all tensors, in the one group DeepSpeed keeps."""
     torch.cuda.is_available = lambda: True
     torch.cuda.device_count = lambda: len(visible())
     torch.cuda.set_device = lambda place: ours.add(place.index)

@@ -79,16 +79,12 @@ def unscaled(world):
     for left_out in ("ranks", "weight"):
         here = on(world, MESHES[world.size][0])
         training = training_of(here, SGD, SCHEDULE)
+        engine = training.engine
         if left_out == "ranks":
-            training.engine._ranks = 1
+            engine._ranks = 1
         else:  # a mean of means: every rank divides by its own weight
-            import mlrtma_dist.training.engine as module
-
-            whole = module.global_weight
-            module.global_weight = lambda weights, times, everyone: sum(weights) * everyone.size
+            engine._total_weight = lambda samples, engine=engine: engine._weight(samples) * engine.everyone.size
         results[left_out] = Forgetful(training).losses()
-        if left_out == "weight":
-            module.global_weight = whole
     return results
 
 
@@ -117,14 +113,14 @@ def resumed(world, folder):
 
 
 def stopped(world, folder):
-    """The last rank is signalled during the second step; all save after it, and go on later."""
+    """The last rank is signalled while its third batch is read, in the second step; all save after it, and go on."""
     here = on(world, MESHES[world.size][0])
     training = training_of(here, ADAMW, SCHEDULE, folder / f"stopped_{world.size}")
     inner, count = training.data.batch, [0]
 
     def batch(indices):
         count[0] += 1
-        if count[0] == 2 and world.rank == world.size - 1:
+        if count[0] == 3 and world.rank == world.size - 1:
             os.kill(os.getpid(), signal.SIGUSR1)
         return inner(indices)
 
