@@ -47,7 +47,7 @@ def communicator_of_all():
     if started_without_mpi():
         raise RanksError(
             f"{os.environ['WORLD_SIZE']} ranks were started without MPI, by torchrun or the like (RANK and WORLD_SIZE"
-            " are set); that serves trainings and networks only. Use mpiexec -n N or srun --mpi=pmix, or unset WORLD_SIZE."
+            " are set); only trainings and networks meet so. Use mpiexec -n N or srun --mpi=pmix, or unset WORLD_SIZE."
         )
     sign = next((name for name in MPI_SIGNS if name in os.environ), None)
     tasks = os.environ.get("SLURM_STEP_NUM_TASKS", "1") if os.environ.get("SLURM_STEP_ID", "").isdigit() else "1"
@@ -108,6 +108,13 @@ def abort_on_failure(communicator, rank: int, size: int, store):
         abort(error)
     finally:
         sys.excepthook, threading.excepthook = hooks
+
+
+def end_process(code: int) -> None:
+    """End this process at once, without tidying up, which would wait for the other ranks."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def threads_per_rank(communicator) -> int:

@@ -1,7 +1,7 @@
 """The ranks of a job: MPI starts and introduces them, torch.distributed carries their tensors.
 
-`Ranks.start` works under ``mpiexec``, ``srun --mpi=pmix`` and ``torchrun``, and alone; only the first two import MPI. What
-needs no tensors uses `parallel.processes` instead.
+`Ranks.start` works under ``mpiexec``, ``srun --mpi=pmix`` and ``torchrun``, and alone; only the first two import MPI.
+What needs no tensors uses `parallel.processes` instead.
 """
 
 import contextlib
@@ -24,12 +24,14 @@ from mlrtma_dist.parallel.communicator import (
     started_without_mpi,
     threads_per_rank,
 )
+from mlrtma_dist.parallel.heartbeat import Heartbeat, time_limit
 from mlrtma_dist.parallel.mesh import Mesh, make_groups
 from mlrtma_dist.parallel.neighbourhood import Tiled
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.parallel.transport import Transport
 
 Made = TypeVar("Made")
+PATIENCE = 30.0  # s that collectives wait beyond the time limit: the heartbeat, which says more, comes first
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Ranks:
         mesh: the ranks as (data, y, x).
         device: where this rank computes.
         groups: torch.distributed groups by name, "world", "data", "y", "x", "tiles"; None for a group of one.
+        heartbeat: the watch over this rank; a program that beats it ends where it makes no progress.
         communicator: mpi4py's communicator of all ranks, or what stands for it; None alone. For `mlrtma_dist.io`.
     """
 
@@ -50,6 +53,7 @@ class Ranks:
     mesh: Mesh
     device: torch.device
     groups: dict
+    heartbeat: Heartbeat
     communicator: Any
 
     @classmethod
@@ -61,7 +65,7 @@ class Ranks:
         device: str = "auto",
         always_group: bool = False,
         in_tiles: bool = False,
-        timeout: float = 1800.0,
+        timeout: float | None = None,
     ):
         """Join the other ranks; leave them at the end of the ``with`` block.
 
@@ -70,18 +74,23 @@ class Ranks:
             device: "auto" takes this node's ``local_rank``-th GPU if there is one; or "cpu", "cuda".
             always_group: make torch.distributed's group alone, too (DeepSpeed wants one).
             in_tiles: without a mesh put all ranks on the y axis instead of the data axis.
-            timeout: seconds after which a rank gives up waiting for the others.
+            timeout: seconds after which a rank gives up waiting for the others; None: those of the environment, see
+                `heartbeat.time_limit`.
 
         Raises:
             MeshError: the mesh has another size. RanksError: ranks that MPI does not know of.
         """
+        timeout = time_limit() if timeout is None else timeout
         store = None
-        if started_without_mpi():
-            store, communicator = meeting.meet_by_environment(timeout)
-        else:
-            communicator = communicator_of_all()
-        rank, size, nodes = places(communicator)
         with contextlib.ExitStack() as stack:
+            heartbeat = stack.enter_context(Heartbeat.watching(timeout))
+            heartbeat.beat()
+            if started_without_mpi():
+                store, communicator = meeting.meet_by_environment(timeout)
+            else:
+                communicator = communicator_of_all()
+            rank, size, nodes = places(communicator)
+            heartbeat.of(rank, size)
             abort = lambda: abort_on_failure(communicator, rank, size, lambda: store)  # noqa: E731
             stack.enter_context(abort())
             mesh = Mesh.of(size, in_tiles) if mesh is None else mesh
@@ -95,14 +104,16 @@ class Ranks:
                 if store is None:
                     store, names = meeting.meet_by_mpi(communicator, rank, nodes, timeout)
                 stack.enter_context(meeting.environment_of_rank(names, local_rank, place))
-                dist.init_process_group(
-                    backend, store=store, rank=rank, world_size=size, timeout=timedelta(seconds=timeout)
-                )
+                heartbeat.store = store
+                patience = timedelta(seconds=timeout + PATIENCE)
+                dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=patience)
                 stack.callback(dist.destroy_process_group)
                 groups = make_groups(mesh, rank)
             # Again, and innermost: the abort comes before tidying up, which would wait for the others.
             stack.enter_context(abort())
-            yield cls(rank, size, local_rank, mesh, place, groups, communicator)
+            stack.enter_context(heartbeat.ending_with_others())
+            heartbeat.rest()
+            yield cls(rank, size, local_rank, mesh, place, groups, heartbeat, communicator)
             if communicator is not None:
                 communicator.Barrier()  # rank 0 holds the store: nobody leaves before all are done
 

@@ -4,8 +4,9 @@ For ranks that torchrun or DeepSpeed's launcher started. It carries names, place
 torch.distributed.
 """
 
-import os
 import pickle
+
+from mlrtma_dist.parallel.communicator import end_process
 
 
 class StoreCommunicator:
@@ -52,7 +53,7 @@ class StoreCommunicator:
 
     def Abort(self, code: int) -> None:  # noqa: N802, mpi4py's name
         """End this process at once; the launcher ends the others, which lose their connection to it."""
-        os._exit(code)
+        end_process(code)
 
     @staticmethod
     def _key(turn: int, rank: int) -> str:

@@ -65,6 +65,7 @@ class Engine:
 
     Attributes:
         everyone: all ranks of the job, for sums.
+        heartbeat: the watch over this rank; it is told of every sample and every step.
         optimizer: its type's name, for the Manifest.
     """
 
@@ -83,7 +84,7 @@ class Engine:
         """
         engine_settings.check(settings)
         _check_network(method.network)
-        self.everyone = world.everyone()
+        self.everyone, self.heartbeat = world.everyone(), world.heartbeat
         self._method, self._ranks, self._rank, self._device = method, world.size, world.rank, world.device
         whole = engine_settings.complete(settings, ranks=world.size, micro_batch=max(parts), passes=len(parts))
         self.optimizer = whole["optimizer"]["type"]
@@ -94,7 +95,10 @@ class Engine:
 
     def ahead(self, samples: Iterable[Sample]) -> Generator[Sample, None, None]:
         """The samples on this rank's device; on a GPU the next one is copied while this one is computed with."""
-        return on_device(samples, self._device)
+        with contextlib.closing(on_device(samples, self._device)) as moved:
+            for sample in moved:
+                self.heartbeat.beat()
+                yield sample
 
     def step(
         self,
@@ -136,6 +140,7 @@ class Engine:
         plain = self._plain_norm()
         self._engine.step()
         norm = self._engine.get_global_grad_norm()
+        self.heartbeat.beat()
         return Progress(loss, weight, plain if norm is None else float(norm), stops > 0)
 
     def _weight(self, samples: Sequence[Sample]) -> float:

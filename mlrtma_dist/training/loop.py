@@ -15,9 +15,11 @@ from mlrtma_dist.training import order
 from mlrtma_dist.training.average import Average
 from mlrtma_dist.training.engine import Engine
 from mlrtma_dist.training.schedule import Schedule
-from mlrtma_dist.training.stop_signal import StopSignal
+from mlrtma_dist.training.stop_signal import AGAIN, StopSignal
 from mlrtma_dist.weights import checkpoint
 from mlrtma_dist.weights.manifest import CheckpointError, Run, State
+
+FAILED = 1  # exit code where a run hangs before it saved anything: it would do so again and again
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class TrainingLoop:
         self.parts = plan.schedule.parts(plan.data_ranks)
         decay = plan.schedule.average_decay
         self.average = Average(engine.masters(), decay) if decay else None
+        engine.heartbeat.ending = ("it has saved no checkpoint yet", FAILED)
         self.state = State(0, plan.schedule.seed, engine.optimizer, {}, ())
         self._read: list[Sample] = []  # of the next step, one step ahead: see `Engine.step`
         if score is None and len(plan.validation):
@@ -104,6 +107,8 @@ class TrainingLoop:
         elif self.average is not None:
             self.average = Average(self.engine.masters(), self.plan.schedule.average_decay)
         self.state = state
+        words = f"the newest checkpoint is {saved.folder}, from which this run went on and after which it saved none"
+        self.engine.heartbeat.ending = (words, FAILED)
 
     def run(self, stop: StopSignal, report: Report = lambda row: None) -> Ending:
         """Train to the end of the schedule. Collective.
@@ -187,10 +192,13 @@ class TrainingLoop:
             average_updates=None if self.average is None else self.average.updates,
         )
         checkpoint.save(folder, self.plan.run, state, engine.shapes(), shards, engine.everyone)
+        newest = folder / checkpoint.name_of(state.step)
+        engine.heartbeat.ending = (f"the newest checkpoint is {newest}; --resume goes on from it", AGAIN)
         if engine.everyone.rank == 0:
             if state.best_step == state.step:
                 checkpoint.mark_best(folder, state.step)
             checkpoint.prune(folder, self.plan.schedule.keep)
+        engine.heartbeat.beat()
 
 
 def _due(step: int, every: int) -> bool:

@@ -72,6 +72,12 @@ def test_a_signal_to_one_rank_stops_all_after_the_same_step_and_nothing_is_lost(
     assert relative_difference(stopped["losses"], told[1]["plain"]["AdamW"]) < 1e-5
 
 
+def test_a_run_that_hangs_is_run_again_only_if_it_saved_a_checkpoint_of_its_own(told):
+    (saved, first), (resumed, second) = told[2]["stopped"]["endings"]
+    assert first == 75 and "step_00000002; --resume goes on from it" in saved
+    assert second == 1 and "step_00000002, from which this run went on" in resumed
+
+
 def test_a_loss_that_is_no_number_names_the_time_of_the_sample_and_changes_nothing(told):
     assert "got nan at step 0, in the samples of 2026-01-01T07:00:00. Look" in told[2]["spoilt"]["message"]
     assert told[2]["spoilt"]["step"] == 0

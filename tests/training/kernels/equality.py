@@ -130,7 +130,9 @@ def stopped(world, folder):
         ending = training.run(stop, lambda row: losses.append(row["loss"]))
     again = training_of(here, ADAMW, SCHEDULE, folder / f"stopped_{world.size}")
     again.resume(checkpoint.newest(folder / f"stopped_{world.size}", again.engine.everyone))
-    return {"stopped": ending.stopped, "step": ending.step, "losses": losses + Forgetful(again).losses()}
+    endings = [each.engine.heartbeat.ending for each in (training, again)]
+    losses += Forgetful(again).losses()
+    return {"stopped": ending.stopped, "step": ending.step, "losses": losses, "endings": endings}
 
 
 def spoilt(world):
