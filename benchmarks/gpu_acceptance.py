@@ -136,13 +136,13 @@ def run_part(part: Part, options, variables: dict[str, str], results: Results, s
         start += ["--nproc-per-node", str(part.ranks)]
     command = [*start, str(PARTS_FILE), part.name, "--device", options.device, "--output", str(options.output)]
     log = options.output / f"{part.name}.log"
-    with log.open("w", encoding="utf-8") as kept:
+    with log.open("w", encoding="utf-8") as log_file:
         process = subprocess.Popen(
             [*command, "--method", *options.method],
             env=variables,
             cwd=ROOT,
             stdout=subprocess.PIPE,
-            stderr=kept,
+            stderr=log_file,
             text=True,
             start_new_session=True,
         )
@@ -155,8 +155,8 @@ def run_part(part: Part, options, variables: dict[str, str], results: Results, s
             if line.startswith('{"row"'):
                 results.add(part.name, *json.loads(line)["row"])
             else:
-                kept.write(line)
-                kept.flush()
+                log_file.write(line)
+                log_file.flush()
         code, late = process.wait(), not timers[0].is_alive()
         for timer in timers:
             timer.cancel()

@@ -63,7 +63,7 @@ def utilisation(name: str, device: str, folder: Path) -> None:
     if place.type == "cuda":
         peak = next((rate for kind, rate in PEAKS.items() if kind in torch.cuda.get_device_name(place)), peak)
     for side in TILES[place.type]:
-        for batch in (4 * BATCH, BATCH, 1):
+        for batch in (4 * BATCH, BATCH, 1) if place.type == "cuda" else (1,):
             words = f"{name}, {batch} x {side} x {side} points"
             try:
                 row(words, _used(Pass(shipped, side, batch, place), peak))

@@ -64,7 +64,7 @@ def main():
     pretend_gpus()
     set_accelerator(Recording())
     launched, results = os.environ["CUDA_VISIBLE_DEVICES"], {}
-    shown = {
+    visible_to_rank = {
         "one, by launch.sh": ("auto", launched),
         "all": ("cuda", "0,1"),
         "all, by UUID": ("cuda", "GPU-8f6d,GPU-1c2b"),
@@ -72,7 +72,7 @@ def main():
         "one, shared": ("cuda", "0"),
         "none": ("cpu", ""),
     }
-    for name, (device, names) in shown.items():
+    for name, (device, names) in visible_to_rank.items():
         os.environ["CUDA_VISIBLE_DEVICES"] = names
         results[name] = used(device)
     if launched == "0":
