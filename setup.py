@@ -31,7 +31,7 @@ REQUIREMENTS = [
 # What networks, covariance estimation and simulated worlds need besides.
 LEARN = [
     "torch>=2.6,<3",  # torch.nn.utils.get_total_norm
-    "deepspeed>=0.19,<0.20",  # the memory plan counts what this release's ZeRO holds and sends
+    "deepspeed>=0.19,<0.20",  # training/partition.py reads this release's ZeRO, training/memory.py and work.py count it
     "tensorboard>=2.18,<3",  # curves of a training; without it they are written as CSV alone
     "mpi4py>=4.0,<5",  # ranks; the site's MPI library is used where there is one
 ]

@@ -18,7 +18,15 @@ from hpc.hardware import Hardware, Link
 ROOT = Path(__file__).resolve().parent.parent
 SCHEDULERS = ("slurm", "none")
 LAUNCHERS = ("srun", "mpiexec", "none")
-LEAST = {"nodes": 1, "gpus_per_node": 0, "cores_per_node": 1, "signal_seconds": 0, "restarts": 0, "array_limit": 1}
+LEAST = {
+    "nodes": 1,
+    "gpus_per_node": 0,
+    "cores_per_node": 1,
+    "signal_seconds": 0,
+    "restarts": 0,
+    "array_limit": 1,
+    "timeout_seconds": 1,
+}
 
 
 class MachineError(ValueError):
@@ -75,6 +83,7 @@ class Machine:
         memory: per node, as of ``sbatch --mem``; "0" is all of it, and needed with exclusive nodes.
         exclusive: no other job on our nodes.
         signal_seconds: SIGUSR1 reaches the ranks so long before the time limit (a checkpoint must fit in); 0: never.
+        timeout_seconds: a rank that waits so long for others, or makes no progress for so long, ends the job.
         restarts: how often a job may queue itself again.
         array_limit: the most elements of an array (Slurm's MaxArraySize, 1001 by default, minus one).
         poll_seconds: between two questions to the controller.
@@ -98,6 +107,7 @@ class Machine:
     memory: str = "0"
     exclusive: bool = True
     signal_seconds: int = 120
+    timeout_seconds: int = 1800
     restarts: int = 100
     array_limit: int = 1000
     poll_seconds: float = 60.0

@@ -83,6 +83,7 @@ def environment(order: Order) -> dict[str, str]:
         "MLRTMA_LAUNCHER_OPTIONS": " ".join(machine.launcher_options),
         "MLRTMA_GPUS_PER_NODE": str(machine.gpus_per_node),
         "MLRTMA_RESTARTS": str(machine.restarts),
+        "MLRTMA_TIMEOUT_SECONDS": str(machine.timeout_seconds),
         **({} if machine.scheduler == "slurm" else {"MLRTMA_RANKS": str(order.ranks)}),
     }
 

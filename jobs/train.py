@@ -23,8 +23,9 @@ from jobs.train_size import describe
 from mlrtma_dist import clock, config
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.methods.registry import LEARNED, untrained
+from mlrtma_dist.parallel.meeting import check_device
 from mlrtma_dist.parallel.mesh import Mesh
-from mlrtma_dist.parallel.ranks import Ranks, check_device
+from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.samples.dataset import Dataset, check_equal
 from mlrtma_dist.samples.statistics import gather_statistics
 from mlrtma_dist.samples.store import Store

@@ -96,7 +96,7 @@ def write(path, slabs: Sequence[Slab], communicator, lengths: Mapping[str, int] 
     Raises:
         StoreError: a slab leaves its array.
     """
-    together = h5py.get_config().mpi and communicator is not None
+    together = h5py.get_config().mpi and hasattr(communicator, "py2f")  # MPI's own, which HDF5 can use
     if communicator is None or together:
         how = {"driver": "mpio", "comm": communicator} if together else {}
         with h5py.File(path, "r+", **how) as file:

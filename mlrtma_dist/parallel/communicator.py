@@ -15,6 +15,7 @@ from mlrtma_dist.errors import InputError, UserError
 
 # Open MPI and PMIx; MPICH, Intel MPI and Slurm's PMI-2.
 MPI_SIGNS = ("OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE")
+TORCHRUN_SIGN = "TORCHELASTIC_RUN_ID"
 FIRST_FAILURE = "first_failure"
 # Under srun, Open MPI 5 crashes now and then where a rank leaves MPI_Init and writes to one that cannot receive yet
 # (open-mpi/ompi issues 11438, 12495): 2 of 40 starts on 4 busy nodes. After this pause, in seconds: 0 of 190. The other
@@ -27,8 +28,27 @@ class RanksError(InputError):
     """The ranks were started in a way that cannot work."""
 
 
+def started_without_mpi() -> bool:
+    """Whether torchrun, DeepSpeed's launcher or a script like them started several ranks.
+
+    Below srun torchrun's processes have the signs of MPI, too, but all those of a node the same: torchrun's count.
+    """
+    if TORCHRUN_SIGN not in os.environ and any(name in os.environ for name in MPI_SIGNS):
+        return False
+    return "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1"
+
+
 def communicator_of_all():
-    """MPI's communicator of all ranks, or None when nobody else was started."""
+    """MPI's communicator of all ranks, or None when nobody else was started.
+
+    Raises:
+        RanksError: the ranks were started in a way that MPI does not know of.
+    """
+    if started_without_mpi():
+        raise RanksError(
+            f"{os.environ['WORLD_SIZE']} ranks were started without MPI, by torchrun or the like (RANK and WORLD_SIZE"
+            " are set); only trainings and networks meet so. Use mpiexec -n N or srun --mpi=pmix, or unset WORLD_SIZE."
+        )
     sign = next((name for name in MPI_SIGNS if name in os.environ), None)
     tasks = os.environ.get("SLURM_STEP_NUM_TASKS", "1") if os.environ.get("SLURM_STEP_ID", "").isdigit() else "1"
     if sign is None and tasks == "1":
@@ -88,6 +108,13 @@ def abort_on_failure(communicator, rank: int, size: int, store):
         abort(error)
     finally:
         sys.excepthook, threading.excepthook = hooks
+
+
+def end_process(code: int) -> None:
+    """End this process at once, without tidying up, which would wait for the other ranks."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def threads_per_rank(communicator) -> int:

@@ -25,16 +25,23 @@ from mlrtma_dist.nn.neighbourhood import Neighbourhood
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.samples.pipeline import on_device
 from mlrtma_dist.training import engine_settings, partition
-from mlrtma_dist.training.losses import global_loss, global_weight, suspects
+from mlrtma_dist.training.losses import checked_loss, checked_weight, global_sums, suspects
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a step did: its mean loss, weight and the norm of its gradient before clipping (None: not computed)."""
+    """What a step did.
+
+    Attributes:
+        loss: mean; weight: of all its samples on all ranks.
+        gradient_norm: before clipping; None: not computed.
+        stop: whether any rank was asked to stop.
+    """
 
     loss: float
     weight: float
     gradient_norm: float | None
+    stop: bool = False
 
 
 class _Forward(nn.Module):
@@ -58,6 +65,7 @@ class Engine:
 
     Attributes:
         everyone: all ranks of the job, for sums.
+        heartbeat: the watch over this rank; it is told of every sample and every step.
         optimizer: its type's name, for the Manifest.
     """
 
@@ -76,44 +84,74 @@ class Engine:
         """
         engine_settings.check(settings)
         _check_network(method.network)
-        self.everyone = world.everyone()
+        self.everyone, self.heartbeat = world.everyone(), world.heartbeat
         self._method, self._ranks, self._rank, self._device = method, world.size, world.rank, world.device
         whole = engine_settings.complete(settings, ranks=world.size, micro_batch=max(parts), passes=len(parts))
         self.optimizer = whole["optimizer"]["type"]
         self._engine = _initialise(_Forward(method, neighbourhood), whole, world.device.type)
+        self._following: tuple[Sequence[Sample], float] | None = None  # samples of the next step and their weight
         partition.forget(self._engine.optimizer)
         self._pieces = partition.pieces(method.network, self._engine.optimizer, world.rank, world.size)
 
     def ahead(self, samples: Iterable[Sample]) -> Generator[Sample, None, None]:
         """The samples on this rank's device; on a GPU the next one is copied while this one is computed with."""
-        return on_device(samples, self._device)
+        with contextlib.closing(on_device(samples, self._device)) as moved:
+            for sample in moved:
+                self.heartbeat.beat()
+                yield sample
 
-    def step(self, samples: Sequence[Sample], learning_rate: float, number: int = 0) -> Progress:
-        """One optimizer step on this rank's samples, one a micro-batch. Collective.
+    def step(
+        self,
+        samples: Sequence[Sample],
+        learning_rate: float,
+        number: int = 0,
+        *,
+        following: Sequence[Sample] = (),
+        stop: bool = False,
+    ) -> Progress:
+        """One optimizer step on this rank's samples, one per micro-batch. Collective.
+
+        A backward pass needs the weight of the whole step. It is summed with the loss of the step before, and whether
+        anyone was asked to stop, in one message; only a first step has one of its own.
 
         Args:
             samples: as many on every rank.
             learning_rate: of this step; number: of this step, for messages.
+            following: the samples of the next step, the very sequence that it will be called with; empty: unknown.
+            stop: whether this rank was asked to stop.
 
         Raises:
             LossError: no weight, or a loss that is no number; the weights have not been changed.
         """
         self._engine.train()
-        samples = [sample.to(self._device) for sample in samples]
-        times = [sample.time for sample in samples]
-        weight = global_weight([self._method.weight(sample) for sample in samples], times, self.everyone)
+        weight = checked_weight(self._total_weight(samples), [sample.time for sample in samples])
+        on_device = [sample.to(self._device) for sample in samples]
         sums = []
-        for index, sample in enumerate(samples):
-            self._engine.set_gradient_accumulation_boundary(index == len(samples) - 1)
+        for index, sample in enumerate(on_device):
+            self._engine.set_gradient_accumulation_boundary(index == len(on_device) - 1)
             sums.append(self._engine(sample, False))
             self._engine.backward(sums[-1] * (self._ranks / weight), scale_wrt_gas=False)
-        loss = global_loss(sums, weight, f"step {number}", lambda: _blame(samples, sums), self.everyone)
+        numbers = (torch.stack([each.detach().double() for each in sums]).sum(), self._weight(following), float(stop))
+        total, next_weight, stops = global_sums(numbers, self._device, self.everyone)
+        self._following = (following, next_weight) if following else None
+        loss = checked_loss(total / weight, f"step {number}", lambda: _blame(on_device, sums), self.everyone)
         for group in self._engine.optimizer.param_groups:
             group["lr"] = learning_rate
         plain = self._plain_norm()
         self._engine.step()
         norm = self._engine.get_global_grad_norm()
-        return Progress(loss, weight, plain if norm is None else float(norm))
+        self.heartbeat.beat()
+        return Progress(loss, weight, plain if norm is None else float(norm), stops > 0)
+
+    def _weight(self, samples: Sequence[Sample]) -> float:
+        """The weight of this rank's samples."""
+        return sum(self._method.weight(sample) for sample in samples)
+
+    def _total_weight(self, samples: Sequence[Sample]) -> float:
+        """The weight of a step on all ranks: summed by the step before where that was given these samples."""
+        if self._following is not None and self._following[0] is samples:
+            return self._following[1]
+        return global_sums([self._weight(samples)], self._device, self.everyone)[0]
 
     def _plain_norm(self) -> float | None:
         """Norm of the whole gradient at stage 0 in float32, until the step clears it; else DeepSpeed says it itself."""
@@ -126,15 +164,17 @@ class Engine:
     def loss(self, samples: Iterable[Sample]) -> float:
         """The mean loss of samples, nothing learnt. Collective: as many samples on every rank."""
         self._engine.eval()
-        sums, weights, times, flags = [], [], [], []
+        total, weight, times, flags = torch.zeros((), dtype=torch.float64, device=self._device), 0.0, [], []
         for sample in samples:
             sample = sample.to(self._device)
-            sums.append(self._engine(sample, False))
-            weights.append(self._method.weight(sample))
+            part = self._engine(sample, False)
+            total += part.double()
+            weight += self._method.weight(sample)
             times.append(sample.time)
-            flags.append(suspects(sample, sums[-1]))
-        weight = global_weight(weights, times, self.everyone)
-        return global_loss(sums, weight, "validation", lambda: np.concatenate(flags, 1), self.everyone)
+            flags.append(suspects(sample, part))
+        total, weight = global_sums([total, weight], self._device, self.everyone)
+        loss = total / checked_weight(weight, times)
+        return checked_loss(loss, "validation", lambda: np.concatenate(flags, 1), self.everyone)
 
     @torch.no_grad()
     def predict(self, sample: Sample) -> Tensor:

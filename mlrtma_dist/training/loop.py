@@ -15,9 +15,11 @@ from mlrtma_dist.training import order
 from mlrtma_dist.training.average import Average
 from mlrtma_dist.training.engine import Engine
 from mlrtma_dist.training.schedule import Schedule
-from mlrtma_dist.training.stop_signal import StopSignal
+from mlrtma_dist.training.stop_signal import AGAIN, StopSignal
 from mlrtma_dist.weights import checkpoint
 from mlrtma_dist.weights.manifest import CheckpointError, Run, State
+
+FAILED = 1  # exit code where a run hangs before it saved anything: it would do so again and again
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,9 @@ class TrainingLoop:
         self.parts = plan.schedule.parts(plan.data_ranks)
         decay = plan.schedule.average_decay
         self.average = Average(engine.masters(), decay) if decay else None
+        engine.heartbeat.ending = ("it has saved no checkpoint yet", FAILED)
         self.state = State(0, plan.schedule.seed, engine.optimizer, {}, ())
+        self._read: list[Sample] = []  # of the next step, one step ahead: see `Engine.step`
         if score is None and len(plan.validation):
             score = self._validation_loss
         self.score = score
@@ -103,12 +107,14 @@ class TrainingLoop:
         elif self.average is not None:
             self.average = Average(self.engine.masters(), self.plan.schedule.average_decay)
         self.state = state
+        words = f"the newest checkpoint is {saved.folder}, from which this run went on and after which it saved none"
+        self.engine.heartbeat.ending = (words, FAILED)
 
     def run(self, stop: StopSignal, report: Report = lambda row: None) -> Ending:
         """Train to the end of the schedule. Collective.
 
         Args:
-            stop: asked after every step; the answer is a checkpoint and an end.
+            stop: asked in every step; the answer is a checkpoint and an end.
             report: called on every rank with the metrics of every step.
 
         Raises:
@@ -117,12 +123,11 @@ class TrainingLoop:
         schedule, first, begin = self.plan.schedule, self.state.step, time.monotonic()
         plan, steps = self.plan, range(first, schedule.steps)
         batches = order.batches_from(plan.training, steps, schedule.batch, schedule.seed, self.parts, plan.data_rank)
-        stopped = False
+        stopped, self._read = False, []
         with closing(self.engine.ahead(self.data.stream(batches))) as stream:
             for step in steps:
-                row = self._step(stream, step)
-                stopped = stop.agreed(self.engine.everyone)
                 last = step + 1 == schedule.steps
+                row, stopped = self._step(stream, step, last, stop)
                 better = False
                 if self.score is not None and (last or _due(step, schedule.validate_every)):
                     row["validation"], better = self._validate(self.score)
@@ -134,23 +139,30 @@ class TrainingLoop:
         done = self.state.step
         return Ending(done, stopped and done < schedule.steps, self.state.best_score, self.state.best_step)
 
-    def _step(self, stream, step: int) -> dict:
+    def _step(self, stream, step: int, last: bool, stop: StopSignal) -> tuple[dict, bool]:
+        """One step: its metrics, and whether any rank was asked to stop before its end."""
         begin, schedule = time.monotonic(), self.plan.schedule
+        samples = self._read or self._next(stream)
+        self._read = [] if last else self._next(stream)
         torch.manual_seed(schedule.seed * 1_000_003 + step)  # so that noise needs no state of its own in a checkpoint
-        samples = [next(stream) for _ in self.parts]
-        rate = schedule.rate(step)
-        progress = self.engine.step(samples, rate, step)
+        rate, stops = schedule.rate(step), stop.received is not None
+        progress = self.engine.step(samples, rate, step, following=self._read, stop=stops)
         if self.average is not None:
             self.average.update(self.engine.masters())
         self.state = replace(self.state, step=step + 1)
         speed = schedule.batch / (time.monotonic() - begin)
-        return {
+        row = {
             "step": step,
             "loss": progress.loss,
             "learning_rate": rate,
             "gradient_norm": progress.gradient_norm,
             "samples_per_second": speed,
         }
+        return row, progress.stop
+
+    def _next(self, stream) -> list[Sample]:
+        """The samples of a step, one per micro-batch."""
+        return [next(stream) for _ in self.parts]
 
     def _validate(self, score: Score) -> tuple[float, bool]:
         """The score of the averaged weights, and whether it is the best so far."""
@@ -180,10 +192,13 @@ class TrainingLoop:
             average_updates=None if self.average is None else self.average.updates,
         )
         checkpoint.save(folder, self.plan.run, state, engine.shapes(), shards, engine.everyone)
+        newest = folder / checkpoint.name_of(state.step)
+        engine.heartbeat.ending = (f"the newest checkpoint is {newest}; --resume goes on from it", AGAIN)
         if engine.everyone.rank == 0:
             if state.best_step == state.step:
                 checkpoint.mark_best(folder, state.step)
             checkpoint.prune(folder, self.plan.schedule.keep)
+        engine.heartbeat.beat()
 
 
 def _due(step: int, every: int) -> bool:

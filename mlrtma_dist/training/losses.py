@@ -1,4 +1,4 @@
-"""Losses of a step over all ranks: weights first, sums then, one division; and what to say when it is no number."""
+"""Losses of a step over all ranks: one sum of single numbers, one division; and what to say when it is no number."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,28 +15,31 @@ class LossError(InputError):
     """A loss that cannot be trained on: not a number, or without weight."""
 
 
-def global_weight(weights: Sequence[float], times: Sequence[np.ndarray], everyone: Transport) -> float:
-    """The weight of a whole step: all its samples on all ranks. Collective.
+def global_sums(values: Sequence[Tensor | float], device: torch.device, everyone: Transport) -> list[float]:
+    """The sums of single numbers over all ranks, all by one message, on the ranks' own device. Collective."""
+    own = [torch.as_tensor(value, dtype=torch.float64, device=device).detach().reshape(()) for value in values]
+    return everyone.sum(torch.stack(own)).tolist()
+
+
+def checked_weight(weight: float, times: Sequence[np.ndarray]) -> float:
+    """The weight of a whole step, which must be more than nothing.
 
     Args:
-        weights: of this rank's samples on its tile; times: of their cases, datetime64[s], one array a sample.
+        weight: of all its samples on all ranks; times: of this rank's cases, datetime64[s], one array per sample.
 
     Raises:
         LossError: nothing of the step has weight; names this rank's times.
     """
-    total = float(everyone.sum(torch.tensor([sum(weights)], dtype=torch.float64)))
-    if not total > 0.0:
+    if not weight > 0.0:
         raise LossError(
-            f"expected samples with known target points, got a total weight of {total:g} in"
+            f"expected samples with known target points, got a total weight of {weight:g} in"
             f" {_words(np.concatenate(times))}. Leave these times out."
         )
-    return total
+    return weight
 
 
-def global_loss(
-    sums: Sequence[Tensor], weight: float, where: str, blame: Callable[[], np.ndarray], everyone: Transport
-) -> float:
-    """The mean loss over all ranks from this rank's sums, one a sample. Collective.
+def checked_loss(loss: float, where: str, blame: Callable[[], np.ndarray], everyone: Transport) -> float:
+    """The mean loss over all ranks, which must be a number. Collective where it is none.
 
     Args:
         where: for the message: "step 12".
@@ -45,8 +48,6 @@ def global_loss(
     Raises:
         LossError: it is no number, on every rank alike; names the times of the cases to blame.
     """
-    own = torch.stack([each.detach().double().reshape(()) for each in sums]).cpu()
-    loss = float(everyone.sum(own.sum().reshape(1))) / weight
     if np.isfinite(loss):
         return loss
     flags, seconds = torch.cat(everyone.collect(torch.from_numpy(blame())), 1).numpy()

@@ -95,10 +95,12 @@ def _linked(named, flats: list[Tensor]) -> Iterator[Piece]:
 def refresh(optimizer) -> None:
     """After the float32 masters were changed: make the network compute with them. Collective."""
     if hasattr(optimizer, "fp32_partitioned_groups_flat"):
+        # Weights that are whole on this rank (small ones always, others until they are released) are not gathered again
+        # by DeepSpeed: they are released first.
+        optimizer.checkpoint_event_prologue()
         for number in range(len(optimizer.fp32_partitioned_groups_flat)):
             optimizer._reassign_or_swap_out_partitioned_parameters(number)
-        if optimizer.persistent_parameters:  # small weights are whole on every rank
-            optimizer.persistent_parameters[0].all_gather(optimizer.persistent_parameters)
+        optimizer.checkpoint_event_epilogue()  # small weights are whole on every rank again
     elif hasattr(optimizer, "update_lp_params"):
         optimizer.update_lp_params()
     elif hasattr(optimizer, "fp32_groups"):

@@ -1,16 +1,12 @@
-"""Asked to stop: a signal is noted, agreed upon by all ranks between two steps, and answered with a checkpoint.
+"""Asked to stop: a signal is noted, agreed upon by all ranks in the next step, and answered with a checkpoint.
 
 A batch system sends SIGUSR1 some minutes before the time limit, and SIGTERM before it kills. Ranks see it at different
-steps, so every step the ranks ask each other whether anyone was asked.
+steps, so in every step the ranks ask each other whether anyone was asked.
 """
 
 import contextlib
 import os
 import signal
-import typing
-
-if typing.TYPE_CHECKING:  # importing this file must not take the seconds that torch takes: see `watched`
-    from mlrtma_dist.parallel.transport import Transport
 
 SIGNALS = (signal.SIGUSR1, signal.SIGTERM)
 AGAIN = 75  # EX_TEMPFAIL of sysexits.h: checkpointed, run me again
@@ -43,10 +39,4 @@ class StopSignal:
     def _note(self, number: int, frame) -> None:
         self.received = signal.Signals(number).name
         # No logging here: a handler may run within a call of it.
-        os.write(2, f"{self.received}: will stop after this step, with a checkpoint\n".encode())
-
-    def agreed(self, everyone: "Transport") -> bool:
-        """Whether any rank was asked to stop; the same answer on all. Collective."""
-        import torch
-
-        return bool(everyone.sum(torch.tensor([float(self.received is not None)])) > 0)
+        os.write(2, f"{self.received}: will stop after this step or the next, with a checkpoint\n".encode())

@@ -16,7 +16,6 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from mlrtma_dist.nn.neighbourhood import Alone
@@ -24,9 +23,8 @@ from mlrtma_dist.parallel.neighbourhood import Tiled
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.parallel.traffic import Collective, Counting, Round
 from mlrtma_dist.training import engine_settings, memory
-from mlrtma_dist.training.losses import global_loss, global_weight
+from mlrtma_dist.training.losses import global_sums
 from mlrtma_dist.training.operators import Operators
-from mlrtma_dist.training.stop_signal import StopSignal
 
 PERSISTENT = 100_000  # numbers: DeepSpeed's stage3_param_persistence_threshold
 NUMBER = 4  # bytes of the sum by which DeepSpeed learns the gradient's norm
@@ -96,9 +94,7 @@ def _zero(sizes: list[int], low: int, ranks: int, passes: int, stage: int) -> li
 
 
 def _numbers(ranks: int) -> list[Collective]:
-    """The sums of single numbers of a step, written down while its own functions ask for them."""
-    everyone, time = Counting.among(ranks, 0), np.zeros(1, "datetime64[s]")
-    global_weight([1.0], [time], everyone)
-    global_loss([torch.zeros(())], 1.0, "counting", lambda: np.zeros((2, 1)), everyone)
-    StopSignal().agreed(everyone)
+    """The sum of single numbers of a step (loss, weight of the next one, stop), written down while it is asked for."""
+    everyone = Counting.among(ranks, 0)
+    global_sums([0.0] * 3, torch.device("cpu"), everyone)
     return everyone.log

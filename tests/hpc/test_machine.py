@@ -42,6 +42,7 @@ def test_time_limits_are_hours():
         ("hardware: 5", "hardware: expected a section with keys, got '5'"),
         ("cores_per_node: 0", "cores_per_node: expected 1 or more, got 0"),
         ("array_limit: 0", "array_limit: expected 1 or more, got 0"),
+        ("timeout_seconds: 0", "timeout_seconds: expected 1 or more, got 0"),
         ("poll_seconds: 0", "poll_seconds: expected more than 0, got 0"),
         ("jobs: {train: {time: '30'}}", "hours:minutes:seconds"),
         ("a: [", "not valid YAML"),

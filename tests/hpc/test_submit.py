@@ -59,6 +59,7 @@ def test_the_description_is_a_line_that_a_shell_reads_back():
     assert comment == " 4 nodes, 16 ranks, at most 48.00 node-hours; expected output 2500.0 MB"
     values = dict(word.split("=", 1) for word in words[: words.index("sbatch")])
     assert values["NCCL_SOCKET_IFNAME"] == "ib0" and values["MLRTMA_GPUS_PER_NODE"] == "4"
+    assert values["MLRTMA_TIMEOUT_SECONDS"] == "900"
 
 
 def test_a_dry_run_prints_line_cost_and_size_and_submits_nothing(environment, tmp_path, monkeypatch, mlrtma):

@@ -11,8 +11,9 @@ from mlrtma_dist.errors import InputError
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.parallel import communicator as communicator_module
 from mlrtma_dist.parallel.address import interface_towards, interfaces, own_address
+from mlrtma_dist.parallel.communicator import RanksError
 from mlrtma_dist.parallel.mesh import Mesh, MeshError
-from mlrtma_dist.parallel.ranks import Ranks, RanksError
+from mlrtma_dist.parallel.ranks import Ranks
 
 pytestmark = pytest.mark.slow
 

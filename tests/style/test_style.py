@@ -18,6 +18,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 EVERY = [*SOURCES, *TESTS, *sorted((ROOT / "benchmarks").rglob("*.py")), ROOT / "setup.py"]
 
 LONGEST_FILE, LONGEST_FUNCTION, LONGEST_JOB = 300, 60, 150  # lines
+ENDS_A_RANK = ("mlrtma_dist/parallel/communicator.py", "os._exit")  # one that fails or hangs while others wait for it
 LONGEST_README = 900  # words
 VAGUE = {"utils", "util", "helpers", "helper", "misc", "common", "tools", "stuff"}
 PARTICIPLES = {"found", "known", "made", "given", "said", "held", "apart", "wanted", "shown", "judged"}
@@ -238,7 +239,7 @@ def test_nothing_prints_or_exits_below_the_jobs():
     for path in (p for p in SOURCES if name_of(p).startswith("mlrtma_dist/")):
         for node in (n for n in ast.walk(tree_of(path)) if isinstance(n, ast.Call)):
             called = ast.unparse(node.func)
-            if called in ("print", "exit", "quit", "sys.exit", "os._exit"):
+            if called in ("print", "exit", "quit", "sys.exit", "os._exit") and (name_of(path), called) != ENDS_A_RANK:
                 wrong.append(f"{name_of(path)}:{node.lineno} {called}")
         bare = [n.lineno for n in ast.walk(tree_of(path)) if isinstance(n, ast.ExceptHandler) and n.type is None]
         wrong += [f"{name_of(path)}:{line} bare except" for line in bare]

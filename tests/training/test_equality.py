@@ -72,6 +72,12 @@ def test_a_signal_to_one_rank_stops_all_after_the_same_step_and_nothing_is_lost(
     assert relative_difference(stopped["losses"], told[1]["plain"]["AdamW"]) < 1e-5
 
 
+def test_a_run_that_hangs_is_run_again_only_if_it_saved_a_checkpoint_of_its_own(told):
+    (saved, first), (resumed, second) = told[2]["stopped"]["endings"]
+    assert first == 75 and "step_00000002; --resume goes on from it" in saved
+    assert second == 1 and "step_00000002, from which this run went on" in resumed
+
+
 def test_a_loss_that_is_no_number_names_the_time_of_the_sample_and_changes_nothing(told):
     assert "got nan at step 0, in the samples of 2026-01-01T07:00:00. Look" in told[2]["spoilt"]["message"]
     assert told[2]["spoilt"]["step"] == 0
@@ -86,3 +92,10 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(told):
 def test_validation_cases_that_no_data_axis_divides_are_counted_once(told):
     one, two = (told[ranks]["best"]["validation"] for ranks in (1, 2))
     assert len(one) == 3 and relative_difference(two, one) < 1e-5
+
+
+@pytest.mark.parametrize("stage", ["stage 0", "stage 1", "stage 2", "stage 3", "stage 3, all divided"])
+def test_the_validation_of_averaged_weights_is_that_of_one_rank_without_zero_and_training_goes_on_as_there(told, stage):
+    truth = told[1]["validated"]["stage 0"]
+    for ranks in (1, 2):
+        assert len(truth) == 3 and relative_difference(told[ranks]["validated"][stage], truth) < 1e-5

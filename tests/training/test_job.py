@@ -231,6 +231,23 @@ def test_two_stores_train_as_one_with_all_their_cases_and_resume_with_the_same_l
         assert row == pytest.approx(expected, rel=1e-5)
 
 
+def test_started_by_torchrun_without_mpi_two_ranks_make_one_training_with_the_losses_of_one(store, uninterrupted):
+    output, missing = store / "torchrun", store / "torchrun.h5"
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+    more = ["--set", f"make_samples={store / 'samples.yaml'}", "--set", "schedule.steps=3"]
+    arguments = ["train", str(store / "run.yaml"), "--samples", str(missing), "--output", str(output), *more]
+    done = subprocess.run(
+        [*start, "jobs.command", *arguments], capture_output=True, text=True, timeout=200, env=environment()
+    )
+    assert done.returncode == 0, done.stderr
+    assert content_hash(missing) == content_hash(store / "samples.h5")
+    rows = read(output / "metrics.csv")
+    assert [row["step"] for row in rows] == [0, 1, 2]
+    for row, expected in zip(rows, uninterrupted[1], strict=False):
+        assert row["loss"] == pytest.approx(expected["loss"], rel=1e-4)
+    assert Checkpoint(output / "checkpoints" / "step_00000003").manifest.state.step == 3
+
+
 def test_a_second_store_of_other_contents_is_refused_by_its_name(store, tmp_path):
     other = str(tmp_path / "other.h5")
     plane = GaussianPlane(size=32)

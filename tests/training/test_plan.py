@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from mlrtma_dist.config import ConfigError
-from mlrtma_dist.parallel.transport import Transport
-from mlrtma_dist.training import engine_settings, order, partition
+from mlrtma_dist.training import engine_settings, losses, order, partition
 from mlrtma_dist.training.average import Average
 from mlrtma_dist.training.metrics import FILE, Metrics, read
 from mlrtma_dist.training.schedule import Schedule
@@ -109,10 +108,23 @@ def test_weights_come_back_after_the_average_stood_in_their_place():
 def test_a_signal_is_noted_instead_of_ending_the_process(number):
     before = signal.getsignal(number)
     with StopSignal.watched() as stop:
-        assert stop.agreed(Transport.alone()) is False
+        assert stop.received is None
         os.kill(os.getpid(), number)
-        assert stop.agreed(Transport.alone()) is True
+        assert stop.received == signal.Signals(number).name
     assert signal.getsignal(number) is before
+
+
+def test_single_numbers_of_a_step_are_summed_in_one_message_from_the_device_where_they_lie():
+    sent = []
+
+    class Everyone:
+        def sum(self, tensor):
+            sent.append((tensor.device.type, tensor.dtype, tuple(tensor.shape)))
+            return torch.tensor([6.0, 4.0, 1.0])
+
+    values = (torch.ones((), device="meta"), 2.0, False)
+    assert losses.global_sums(values, torch.device("meta"), Everyone()) == [6.0, 4.0, 1.0]
+    assert sent == [("meta", torch.float64, (3,))]
 
 
 @pytest.mark.parametrize("key", engine_settings.BATCH_KEYS)

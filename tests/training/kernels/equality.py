@@ -79,16 +79,12 @@ def unscaled(world):
     for left_out in ("ranks", "weight"):
         here = on(world, MESHES[world.size][0])
         training = training_of(here, SGD, SCHEDULE)
+        engine = training.engine
         if left_out == "ranks":
-            training.engine._ranks = 1
+            engine._ranks = 1
         else:  # a mean of means: every rank divides by its own weight
-            import mlrtma_dist.training.engine as module
-
-            whole = module.global_weight
-            module.global_weight = lambda weights, times, everyone: sum(weights) * everyone.size
+            engine._total_weight = lambda samples, engine=engine: engine._weight(samples) * engine.everyone.size
         results[left_out] = Forgetful(training).losses()
-        if left_out == "weight":
-            module.global_weight = whole
     return results
 
 
@@ -117,14 +113,14 @@ def resumed(world, folder):
 
 
 def stopped(world, folder):
-    """The last rank is signalled during the second step; all save after it, and go on later."""
+    """The last rank is signalled while its third batch is read, in the second step; all save after it, and go on."""
     here = on(world, MESHES[world.size][0])
     training = training_of(here, ADAMW, SCHEDULE, folder / f"stopped_{world.size}")
     inner, count = training.data.batch, [0]
 
     def batch(indices):
         count[0] += 1
-        if count[0] == 2 and world.rank == world.size - 1:
+        if count[0] == 3 and world.rank == world.size - 1:
             os.kill(os.getpid(), signal.SIGUSR1)
         return inner(indices)
 
@@ -134,7 +130,9 @@ def stopped(world, folder):
         ending = training.run(stop, lambda row: losses.append(row["loss"]))
     again = training_of(here, ADAMW, SCHEDULE, folder / f"stopped_{world.size}")
     again.resume(checkpoint.newest(folder / f"stopped_{world.size}", again.engine.everyone))
-    return {"stopped": ending.stopped, "step": ending.step, "losses": losses + Forgetful(again).losses()}
+    endings = [each.engine.heartbeat.ending for each in (training, again)]
+    losses += Forgetful(again).losses()
+    return {"stopped": ending.stopped, "step": ending.step, "losses": losses, "endings": endings}
 
 
 def spoilt(world):
@@ -170,6 +168,23 @@ def best(world, folder):
     }
 
 
+def validated(world):
+    """Validation losses of the averaged weights by stage, and of stage 3 with small weights divided, too."""
+    schedule = replace(SCHEDULE, steps=4, validate_every=2, average_decay=0.9)
+    stages = {f"stage {stage}": {"stage": stage} for stage in range(4)}
+    stages["stage 3, all divided"] = {"stage": 3, "stage3_param_persistence_threshold": 0}
+    results = {}
+    for name, zero in stages.items():
+        settings = {**ADAMW, "zero_optimization": zero}
+        training = training_of(on(world, MESHES[world.size][0]), settings, schedule, validation=(2, 5, 7, 11))
+        rows = []
+        Forgetful(training)
+        with StopSignal.watched() as stop:
+            training.run(stop, rows.append)
+        results[name] = [row["validation"] for row in rows if "validation" in row] + [rows[-1]["loss"]]
+    return results
+
+
 def main(folder):
     with Ranks.start(device="cpu", always_group=True, timeout=120) as world:
         torch.set_num_threads(1)
@@ -182,6 +197,7 @@ def main(folder):
             results["equality"] = equality(world)
         if world.size in (1, 2):
             results["best"] = best(world, folder)
+            results["validated"] = validated(world)
         if world.size == 2:
             results |= {"clipping": clipping(world), "accumulation": accumulation(world)}
             results |= {"unscaled": unscaled(world), "stopped": stopped(world, folder), "spoilt": spoilt(world)}

@@ -58,9 +58,12 @@ def main():
                     "gradient_clipping": 1.0,
                 }
                 engine, data = engine_of(world, settings, [1] * PASSES)
+                samples = [
+                    [data.batch([world.rank + 8 * step + 4 * part]) for part in range(PASSES)] for step in range(3)
+                ]
                 for step in range(2):
                     log.clear()
-                    engine.step([data.batch([world.rank]), data.batch([world.rank + 4])], 1e-3, step)
+                    engine.step(samples[step], 1e-3, step, following=samples[step + 1])
                 messages[f"{stage} {bf16}"] = list(log)
         if world.rank == 0:
             print(json.dumps({"real": messages, "counted": counted()}))
