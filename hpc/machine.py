@@ -34,6 +34,8 @@ class Resources:
         time: limit, [days-]hours:minutes:seconds.
         partition: null: the machine's first.
         output_megabytes: expected size of what one job writes, where the verb's own --dry-run does not say.
+        set: what every such job changes in its configuration, as texts KEY=VALUE, such as require.observations=500;
+            ``--set`` of the command line wins.
     """
 
     nodes: int = 1
@@ -41,6 +43,7 @@ class Resources:
     time: str = "01:00:00"
     partition: str | None = None
     output_megabytes: float = 0.0
+    set: tuple[str, ...] = ()
 
     @property
     def hours(self) -> float:
@@ -148,6 +151,8 @@ class Machine:
                 f"jobs.{verb}.tasks_per_node: a rank has a GPU of its own; {self.name} has {self.gpus_per_node} "
                 f"per node, {resources.tasks_per_node} ranks are asked for"
             )
+        if resources.set and verb == "worklist":
+            raise MachineError("jobs.worklist.set: expected none, as the tasks of a worklist are commands of their own")
         if resources.partition is not None and resources.partition not in self.partitions:
             raise MachineError(
                 f"jobs.{verb}.partition: expected one of partitions: {', '.join(self.partitions) or 'none'},"

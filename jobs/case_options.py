@@ -6,7 +6,10 @@ from mlrtma_dist import clock
 from mlrtma_dist.samples.sources import CasesSection
 
 OPTIONS = {
-    "--domain": ("cases.domain", "a shipped domain (conus, alaska, hawaii, guam, puerto_rico, *_1km) or a YAML file"),
+    "--domain": (
+        "cases.domain...",
+        "shipped domains (conus, alaska, hawaii, guam, puerto_rico, *_1km) or YAML files; analyse, verify: several",
+    ),
     "--observations": (
         "cases.reports.observations...",
         "observation files: PrepBUFR, MADIS or SAO netCDF, METAR text, CSV; .gz too",
@@ -23,10 +26,12 @@ OPTIONS = {
         "cases.reports.background...",
         "gridded first guess: GRIB, CF netCDF, an earlier analysis; none: a regression",
     ),
+    "--grid": ("grid...", "gridded files that method grid takes as its answer; none: those of --background"),
     "--ensemble": ("cases.reports.ensemble...", "gridded files, one per member, for letkf, envar, hybrid"),
     "--time": (
         "cases.reports.time...",
-        "analysis times in UTC, e.g. 2022-08-24T06:00; none: the full hour nearest to the reports",
+        "analysis times in UTC, 2022-08-24T06:00, or ranges START/END, every hour, START/END/PT15M;"
+        " none: the full hour nearest to the reports",
     ),
     "--store": ("cases.store.file", "instead of observation files: a store of cases"),
     "--checkpoint": ("checkpoint", "folder of a trained network, for learned methods"),

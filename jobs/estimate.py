@@ -79,10 +79,11 @@ def _sources(cases: Cases) -> list[Cases]:
     if not isinstance(cases, StationHours):
         return [cases]
     files = cases.files
-    if not files.observations or len(files.time) not in (0, len(files.observations)):
+    times = tuple(map(str, files.times))
+    if not files.observations or len(times) not in (0, len(files.observations)):
         return [cases]
     return [
-        replace(cases, files=replace(files, observations=(file,), time=files.time[number : number + 1]))
+        replace(cases, files=replace(files, observations=(file,), time=times[number : number + 1]))
         for number, file in enumerate(files.observations)
     ]
 

@@ -12,6 +12,7 @@ from mlrtma_dist.verification.comparison import comparison_section, pair_errors
 from mlrtma_dist.verification.report_fields import FieldVerification, field_headline, field_sections
 from mlrtma_dist.verification.report_page import Section, figure_of_file, render
 from mlrtma_dist.verification.report_stations import StationVerification, station_headline, station_sections
+from mlrtma_dist.verification.report_trend import trend_section
 from mlrtma_dist.verification.report_words import SHORT, WORDS, Wording
 
 
@@ -59,6 +60,8 @@ def write_report(
         sections += field_sections(fields, wording)
     if stations is not None:
         sections += station_sections(stations, wording)
+        if (section := trend_section(stations.matches, wording)) is not None:
+            sections.append(section)
     if pictures:
         sections.append(Section("maps", "Maps", "figures.html", {"figures": pictures, "columns": "several"}))
     sections.append(_reading(stations, fields, wording))

@@ -234,4 +234,4 @@ def test_short_options_win_over_set_and_set_over_the_file(tmp_path):
     )
     arguments = [str(tmp_path / "run.yaml"), "--folds", "5", "--set", "folds=4", "--set", "seed=4"]
     run = parse(verify.Run, "verify", "", arguments, verify.OPTIONS)
-    assert (run.folds, run.seed, run.blocks, run.cases.domain) == (5, 4, 3.0, "guam")
+    assert (run.folds, run.seed, run.blocks, run.cases.place) == (5, 4, 3.0, "guam")
