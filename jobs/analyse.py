@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jobs.analysis_products import Written, departures_of, write_file, write_times
+from jobs.analysis_products import Outcome, departures_of, write_file, write_times
 from jobs.case_options import OPTIONS as INPUTS
 from jobs.case_options import TrainingCasesSection
 from jobs.command_line import parse
@@ -101,21 +101,21 @@ def main(arguments: list[str]) -> int:
     """Run the verb; returns the exit code."""
     run = parse(Run, "analyse", __doc__, arguments, OPTIONS)
     shortfalls: list[str] = []
-    for written in each(run) if run is not None else ():  # none is kept: there may be many hours of large fields
-        for product in written.products:
+    for outcome in each(run) if run is not None else ():  # none is kept: there may be many hours of large fields
+        for product in outcome.products:
             print(product, flush=True)
-        shortfalls += written.shortfalls
+        shortfalls += outcome.shortfalls
     return TOO_FEW if shortfalls else 0
 
 
 def make(run: Run) -> tuple[list[Analysis], list[Path]]:
     """Analyse and write; returns on every rank the analyses of single times, and on rank 0 the products. Collective."""
-    written = list(each(run))
-    analyses = [one.analysis for one in written if one.analysis is not None]
-    return analyses, [product for one in written for product in one.products]
+    outcomes = list(each(run))
+    analyses = [one.analysis for one in outcomes if one.analysis is not None]
+    return analyses, [product for one in outcomes for product in one.products]
 
 
-def each(run: Run) -> Iterator[Written]:
+def each(run: Run) -> Iterator[Outcome]:
     """Analyse and write one domain after another, and of report files one time after another. Collective."""
     make_stores(run)
     times = run.cases.reports is not None
@@ -126,11 +126,11 @@ def each(run: Run) -> Iterator[Written]:
             prepared = prepare(own, (run.method,), ranks)
             part = part_of(ranks, prepared.cases, prepared.methods)
             analyst = Analyst(prepared.cases, prepared.methods, part)
-            for written in write_times(own, prepared, analyst) if times else write_file(own, prepared, analyst):
+            for outcome in write_times(own, prepared, analyst) if times else write_file(own, prepared, analyst):
                 if part.is_first:
-                    for sentence in written.shortfalls:
+                    for sentence in outcome.shortfalls:
                         log.error("%s", sentence)
-                    departures |= departures_of(written.analysis) if written.analysis is not None else {}
-                yield written if part.is_first else replace(written, products=())
+                    departures |= departures_of(outcome.analysis) if outcome.analysis is not None else {}
+                yield outcome if part.is_first else replace(outcome, products=())
         if part.is_first and (rows := trend(departures, (FIRST_GUESS, run.method))):
             write_trend(Path(run.output) / "departures.csv", rows)

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Written:
+class Outcome:
     """What was written of one time, or of all cases of a source.
 
     Attributes:
@@ -41,7 +41,7 @@ class Written:
     shortfalls: tuple[str, ...]
 
 
-def write_times(run, prepared: Prepared, analyst: Analyst) -> Iterator[Written]:
+def write_times(run, prepared: Prepared, analyst: Analyst) -> Iterator[Outcome]:
     """Write one product per time. Collective.
 
     Of several times one whose input cannot be used, such as an hour without its background, is left out.
@@ -57,12 +57,12 @@ def write_times(run, prepared: Prepared, analyst: Analyst) -> Iterator[Written]:
         except InputError as error:  # the same on all ranks
             if len(times) == 1:
                 raise
-            yield Written(None, (), (f"{domain.name} {str(time)[:16]} is left out: {error}",))
+            yield Outcome(None, (), (f"{domain.name} {str(time)[:16]} is left out: {error}",))
             continue
         if part.is_first:
             _warn(analysis)
         folder = Path(run.output) / f"{domain.name}_{clock.compact(time)}"
-        yield Written(analysis, tuple(_write(run, prepared, analysis, folder, part)), tuple(shortfalls))
+        yield Outcome(analysis, tuple(_write(run, prepared, analysis, folder, part)), tuple(shortfalls))
 
 
 def departures_of(analysis: Analysis) -> Errors:
@@ -101,7 +101,7 @@ def _write(run, prepared: Prepared, analysis: Analysis, folder: Path, part: Part
     return products
 
 
-def write_file(run, prepared: Prepared, analyst: Analyst) -> Iterator[Written]:
+def write_file(run, prepared: Prepared, analyst: Analyst) -> Iterator[Outcome]:
     """Write one product of all cases, which the data axis of the ranks divides. Collective."""
     cases, part = prepared.cases, analyst.part
     name, resolved = f"{cases.contents.domain.name}_{run.method}", config.to_yaml(run)
@@ -123,7 +123,7 @@ def write_file(run, prepared: Prepared, analyst: Analyst) -> Iterator[Written]:
         write_text(folder / "config.yaml", resolved)
     if part.communicator is not None:
         shortfalls = [line for share in part.communicator.allgather(shortfalls) for line in share]
-    yield Written(None, (product,), tuple(dict.fromkeys(shortfalls)))
+    yield Outcome(None, (product,), tuple(dict.fromkeys(shortfalls)))
 
 
 def _warn(analysis: Analysis) -> None:

@@ -23,7 +23,7 @@ from jobs.inputs import check_run, make_stores, prepare, start_ranks
 from jobs.progress import progress, silent
 from jobs.provenance import provenance
 from jobs.requirement import OPTION, TOO_FEW, Requirement
-from jobs.verify_stations import joined, verify_stations
+from jobs.verify_stations import join_domains, verify_stations
 from mlrtma_dist import config
 from mlrtma_dist.inference.parts import Analyst, part_of
 from mlrtma_dist.io.atomic import write_text
@@ -118,7 +118,7 @@ def verify(run: Run) -> tuple[Results | None, list[str]]:
                 fields = _fields(own, analyst, show) if prepared.cases.contents.truth and len(sections) == 1 else None
                 at_stations += [verify_stations(own, prepared, analyst, show)] if earth else []
             parts.append((prepared, fields))
-        stations, shortfalls = joined(run, at_stations) if at_stations else (None, [])
+        stations, shortfalls = join_domains(run, at_stations) if at_stations else (None, [])
         if not part.is_first:
             return None, shortfalls
         for sentence in shortfalls:

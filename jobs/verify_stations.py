@@ -62,7 +62,7 @@ def verify_stations(run, prepared: Prepared, analyst: Analyst, show) -> DomainSt
     return DomainStations(cases.contents.domain.name, cases.time, matches, left_out, analysis, tuple(assumed))
 
 
-def joined(run, parts: Sequence[DomainStations]) -> tuple[StationResults, list[str]]:
+def join_domains(run, parts: Sequence[DomainStations]) -> tuple[StationResults, list[str]]:
     """The results of all domains together, and what falls short of the requirement, a sentence each.
 
     Raises:

@@ -45,7 +45,7 @@ class Static:
         land: 1 land, 0 water, fractions where interpolated, shape (y, x), float32.
         terrain_smooth: mean terrain within ``TERRAIN_RADIUS``, m, shape (y, x), float32.
         land_smooth: land fraction within ``LAND_RADIUS``, shape (y, x), float32.
-        terrain_known: whether the terrain is that of the place, shape (y, x), bool; elsewhere sea level is taken.
+        has_terrain: whether the terrain is that of the place, shape (y, x), bool; elsewhere sea level is taken.
         note: what a reader of the product must know; "" where there is nothing to say.
     """
 
@@ -54,7 +54,7 @@ class Static:
     land: np.ndarray
     terrain_smooth: np.ndarray
     land_smooth: np.ndarray
-    terrain_known: np.ndarray
+    has_terrain: np.ndarray
     note: str = ""
 
 
@@ -65,30 +65,32 @@ def load_static(domain: Domain) -> Static:
         StaticError: a file is missing or damaged, holds no such field, or lies elsewhere; says what to do.
     """
     notes = [domain.note] if domain.note else []
-    terrain, known = _field(domain, "terrain", 0.0, notes)
+    terrain, is_covered = _field(domain, "terrain", 0.0, notes)
     land, _ = _field(domain, "land", 1.0, notes)
-    return make_static(domain, terrain, np.clip(land, 0.0, 1.0), "; ".join(notes), known)
+    return make_static(domain, terrain, np.clip(land, 0.0, 1.0), "; ".join(notes), is_covered)
 
 
 def make_static(
-    domain: Domain, terrain: np.ndarray, land: np.ndarray, note: str = "", known: np.ndarray | bool = True
+    domain: Domain, terrain: np.ndarray, land: np.ndarray, note: str = "", has_terrain: np.ndarray | bool = True
 ) -> Static:
-    """Static of given terrain (m) and land mask, both of shape (y, x) without NaN; ``known``: see `Static`."""
+    """Static of given terrain (m) and land mask, both of shape (y, x) without NaN; ``has_terrain``: see `Static`."""
     terrain, land = (np.ascontiguousarray(f, dtype=np.float32) for f in (terrain, land))
 
     def mean(field, radius):
         return smooth(field, round(radius / domain.spacing_metres), periodic=domain.periodic)
 
-    known = np.broadcast_to(np.asarray(known, dtype=bool), domain.shape)
-    if domain.is_plane or not known.any():  # an exercise's plane: its unit is not the metre, and nothing varies on it
+    has_terrain = np.broadcast_to(np.asarray(has_terrain, dtype=bool), domain.shape)
+    if (
+        domain.is_plane or not has_terrain.any()
+    ):  # an exercise's plane: its unit is not the metre, and nothing varies on it
         terrain_smooth = terrain
-    elif known.all():
+    elif has_terrain.all():
         terrain_smooth = mean(terrain, TERRAIN_RADIUS)
     else:  # the mean of what is known; no relief where nothing is
-        share = np.maximum(mean(known.astype(np.float32), TERRAIN_RADIUS), np.float32(1e-6))
-        terrain_smooth = np.where(known, mean(terrain * known, TERRAIN_RADIUS) / share, terrain)
+        share = np.maximum(mean(has_terrain.astype(np.float32), TERRAIN_RADIUS), np.float32(1e-6))
+        terrain_smooth = np.where(has_terrain, mean(terrain * has_terrain, TERRAIN_RADIUS) / share, terrain)
     land_smooth = land if domain.is_plane else np.clip(mean(land, LAND_RADIUS), 0.0, 1.0)
-    return Static(domain, terrain, land, terrain_smooth, land_smooth, known, note)
+    return Static(domain, terrain, land, terrain_smooth, land_smooth, has_terrain, note)
 
 
 def _field(domain: Domain, name: str, flat: float, notes: list[str]) -> tuple[np.ndarray, np.ndarray | bool]:
@@ -111,13 +113,13 @@ def _read(domain: Domain, name: str, source: str, notes: list[str]) -> tuple[np.
         field = read_one(source, name)
     except GriddedFileError as error:
         raise StaticError(f"domain {domain.name}: {error}: {WAY_OUT}") from error
-    known: np.ndarray | bool = True
+    is_covered: np.ndarray | bool = True
     values = field.values
     if not same_grid(field.domain, domain):
-        values, known = _interpolate(field, domain, name, source, notes)
+        values, is_covered = _interpolate(field, domain, name, source, notes)
     if np.isnan(values).any():  # a bitmap over the sea
         values = np.where(np.isnan(values), np.float32(0.0), values)
-    return values, known
+    return values, is_covered
 
 
 def _interpolate(field, domain: Domain, name: str, source: str, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -184,12 +186,12 @@ def station_points(static: Static, latitude, longitude, elevation) -> Points:
         bilinear(f, row, column) for f in (static.terrain, static.terrain_smooth, static.land_smooth)
     )
     elevation = np.where(np.isnan(elevation), terrain, elevation)
-    known = static.terrain_known[np.rint(row).astype(np.int64), np.rint(column).astype(np.int64)]
+    has_terrain = static.has_terrain[np.rint(row).astype(np.int64), np.rint(column).astype(np.int64)]
     return Points(
         latitude,
         wrap_longitude(longitude),
         cartesian(latitude, longitude, EARTH_RADIUS),
         elevation,
         land,
-        np.where(known, elevation - mean_terrain, 0.0),
+        np.where(has_terrain, elevation - mean_terrain, 0.0),
     )

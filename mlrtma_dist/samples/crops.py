@@ -133,5 +133,5 @@ def cut_static(static: Static, box: Box, domain: Domain) -> Static:
     """Terrain and land of a box of a domain; the box's grid is ``domain`` with the corner of the box."""
     if not static.domain.is_plane:
         domain = replace(domain, corner=Corner(*(float(part) for part in static.domain.position(box.y0, box.x0))))
-    fields = (static.terrain, static.land, static.terrain_smooth, static.land_smooth, static.terrain_known)
+    fields = (static.terrain, static.land, static.terrain_smooth, static.land_smooth, static.has_terrain)
     return Static(domain, *(field[box.slices] for field in fields), static.note)
