@@ -15,6 +15,7 @@ import sys
 VERBS = {
     "analyse": "analyse one time on one domain: observations in, CF netCDF and maps out",
     "verify": "analyse with stations withheld in turn, and score the analyses at them",
+    "domain": "make terrain and land of a domain from any elevation file",
     "demo": "simulate a small world, analyse and verify it; then a real hour if the data are there",
     "estimate": "estimate background error covariances from observation files",
     "samples": "make the cases that a method learns from, one HDF5 store",
@@ -24,7 +25,11 @@ VERBS = {
     "check": "versions of Python, torch, MPI, HDF5, GPU, and which MPI library is loaded",
 }
 
-EXTRAS = {"torch": "learn", "deepspeed": "learn", "tensorboard": "learn", "mpi4py": "mpi"}  # package -> extra
+EXTRAS = {  # package -> extra
+    **dict.fromkeys(("torch", "deepspeed", "tensorboard"), "learn"),
+    "mpi4py": "mpi",
+    "rasterio": "terrain",
+}
 STOPPABLE = ("train",)  # verbs that answer SIGUSR1 and SIGTERM with a checkpoint
 
 
