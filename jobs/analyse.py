@@ -19,14 +19,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jobs.analysis_products import Outcome, departures_of, write_file, write_times
-from jobs.case_options import OPTIONS as INPUTS
-from jobs.case_options import TrainingCasesSection
 from jobs.command_line import parse
 from jobs.inputs import check_run, make_stores, prepare, start_ranks
-from jobs.requirement import OPTION, TOO_FEW, Requirement
+from jobs.requirement import TOO_FEW, Requirement
+from jobs.training_section import TrainingCasesSection
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.inference.parts import Analyst, part_of
-from mlrtma_dist.methods.registry import METHODS
 from mlrtma_dist.methods.settings import load_settings
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.samples.sources import CasesSection
@@ -34,13 +32,6 @@ from mlrtma_dist.verification.match import FIRST_GUESS
 from mlrtma_dist.verification.trend import trend, write_trend
 
 log = logging.getLogger(__name__)
-OPTIONS = {
-    **INPUTS,
-    "--method": ("method", f"one of {', '.join(METHODS)}"),
-    "--format": ("formats...", "of the product: netcdf, grib2"),
-    **OPTION,
-    "--output": ("output", "folder to write to"),
-}
 FORMATS = ("netcdf", "grib2")
 
 
@@ -49,16 +40,16 @@ class Run:
     """One run.
 
     Attributes:
-        cases: what is analysed (``samples.sources.CasesSection``).
-        output: folder.
-        method: of ``methods.registry.METHODS``.
-        settings: file of ``configs/methods`` with what the classical methods assume.
+        cases: what is analysed: a domain and a source of cases (``samples.sources.CasesSection``).
+        output: folder to write to.
+        method: one of the methods (``methods.registry.METHODS``).
+        settings: file of ``configs/methods``, or of the user's own, with what the classical methods assume.
         variables: to analyse; empty: all of the settings that the cases have.
         checkpoint: folder of a trained network, for learned methods.
         grid: gridded files that method ``grid`` takes as its answer; empty: those of the background.
         training: cases that methods estimate covariances from.
-        maps: draw them, of report files.
-        formats: of the product, some of FORMATS.
+        maps: whether maps are drawn, of report files.
+        formats: of the product, some of netcdf and grib2.
         require: what the analysis of each time must rest on, or the exit code is 4.
         mesh: the ranks as (data, y, x); null: of report files tiles in y, of other sources all on the data axis.
         device: "auto", "cpu" or "cuda", for networks.
@@ -99,7 +90,7 @@ class Run:
 
 def main(arguments: list[str]) -> int:
     """Run the verb; returns the exit code."""
-    run = parse(Run, "analyse", __doc__, arguments, OPTIONS)
+    run = parse(Run, "analyse", __doc__, arguments)
     shortfalls: list[str] = []
     for outcome in each(run) if run is not None else ():  # none is kept: there may be many hours of large fields
         for product in outcome.products:

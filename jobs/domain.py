@@ -22,13 +22,6 @@ from mlrtma_dist.inference.ground_file import write_ground
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.io.elevation import open_elevation
 
-OPTIONS = {
-    "--domain": ("domain", "a shipped domain or a YAML file"),
-    "--elevation": ("elevation...", "heights above sea level: netCDF, GRIB, GeoTIFF, HGT, or what else GDAL reads"),
-    "--land": ("land...", "shares of land, 0 to 1, in files of the same kinds; none: the shores of GSHHG"),
-    "--output": ("output", "folder to write to"),
-}
-
 
 @dataclass(frozen=True)
 class Run:
@@ -66,7 +59,7 @@ class Run:
 
 def main(arguments: list[str]) -> None:
     """Run the verb."""
-    run = parse(Run, "domain", __doc__, arguments, OPTIONS)
+    run = parse(Run, "domain", __doc__, arguments)
     if run is not None:
         print(*make(run), sep="\n")
 

@@ -10,12 +10,6 @@ from mlrtma_dist.methods.case import Case
 from mlrtma_dist.names import VARIABLES
 
 TOO_FEW = 4  # exit code
-OPTION = {
-    "--require-observations": (
-        "require.observations",
-        "reports that each time must rest on, else the exit code is 4; 0: none; default: climatology alone is refused",
-    ),
-}
 
 
 @dataclass(frozen=True)

@@ -16,32 +16,22 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jobs.case_options import OPTIONS as INPUTS
-from jobs.case_options import TrainingCasesSection
 from jobs.command_line import parse
 from jobs.inputs import check_run, make_stores, prepare, start_ranks
 from jobs.progress import progress, silent
 from jobs.provenance import provenance
-from jobs.requirement import OPTION, TOO_FEW, Requirement
+from jobs.requirement import TOO_FEW, Requirement
+from jobs.training_section import TrainingCasesSection
 from jobs.verify_stations import join_domains, verify_stations
 from mlrtma_dist import config
 from mlrtma_dist.inference.parts import Analyst, part_of
 from mlrtma_dist.io.atomic import write_text
-from mlrtma_dist.methods.registry import METHODS
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.samples.sources import CasesSection
 from mlrtma_dist.verification import known_fields
 from mlrtma_dist.verification.results import Results, write_results
 
 log = logging.getLogger(__name__)
-OPTIONS = {
-    **INPUTS,
-    "--method": ("method...", f"to compare: {', '.join(METHODS)}; none: all that suit the cases"),
-    "--folds": ("folds", "parts into which the stations are divided"),
-    "--blocks": ("blocks", "withhold whole boxes of so many km instead of single stations"),
-    **OPTION,
-    "--output": ("output", "folder to write to"),
-}
 REFERENCES = ("first_guess", "nearest")  # every verification at stations has them
 
 
@@ -50,14 +40,22 @@ class Run:
     """One verification.
 
     Attributes:
-        cases, output, settings, variables, checkpoint, grid, training, mesh, device, require: as in
-            ``jobs.analyse.Run``.
+        cases: what is verified: a domain and a source of cases (``samples.sources.CasesSection``).
+        output: folder to write to.
         method: the methods to compare; empty: all that have what they need. First guess and nearest station come
             with them at stations.
-        folds: parts into which the stations are divided by a hash of their names.
-        blocks: km; null: single stations are withheld.
+        settings: file of ``configs/methods``, or of the user's own, with what the classical methods assume.
+        variables: to verify; empty: all of the settings that the cases have.
+        checkpoint: folder of a trained network, for learned methods.
+        grid: gridded files that method ``grid`` takes as its answer; empty: those of the background.
+        training: cases that methods estimate covariances from.
+        folds: number of parts into which the stations are divided by a hash of their names.
+        blocks: side of the boxes that are withheld whole, km; null: single stations are withheld.
         seed: of the division and of the bootstrap.
         case: number of the case that is drawn, where the truth is known.
+        require: what must be verified of each time, or the exit code is 4.
+        mesh: the ranks as (data, y, x); null: all on the data axis.
+        device: "auto", "cpu" or "cuda", for networks.
     """
 
     cases: CasesSection
@@ -88,7 +86,7 @@ class Run:
 
 def main(arguments: list[str]) -> int:
     """Run the verb; returns the exit code."""
-    run = parse(Run, "verify", __doc__, arguments, OPTIONS)
+    run = parse(Run, "verify", __doc__, arguments)
     if run is None:
         return 0
     results, shortfalls = verify(run)

@@ -18,8 +18,9 @@ class Boxes:
     """The section ``boxes:`` of cases: every case is a box of the domain.
 
     Attributes:
-        y, x: points of a box.
-        count: boxes of every time.
+        y: number of points of a box, northward.
+        x: number of points of a box, eastward.
+        count: number of boxes of every time.
         seed: of their places, which depend on it, on the time and on the number of the box in it, on nothing else.
     """
 

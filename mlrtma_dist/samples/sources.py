@@ -23,7 +23,8 @@ class StoreSection:
     """A store of cases.
 
     Attributes:
-        file: the store; make: configuration of ``mlrtma samples`` that makes it where it is missing.
+        file: the store, an HDF5 file.
+        make: configuration of ``mlrtma samples`` that makes it where it is missing.
     """
 
     file: str
@@ -40,8 +41,11 @@ class CasesSection:
         reports: files of station reports of one or several times.
         archive: files of past hours by patterns of their names.
         store: cases at rest.
-        gaussian_plane, shallow_plane, simulated_weather: a simulated world.
-        count: cases of a simulated world; first: number of the first one; other numbers are other cases of it.
+        gaussian_plane: a simulated world: Gaussian fields on a periodic plane, Exercise 1.
+        shallow_plane: a simulated world: shallow water on a periodic plane, Exercise 2.
+        simulated_weather: a simulated world: weather on any domain of the earth.
+        count: number of cases of a simulated world.
+        first: number of the first case of a simulated world; other numbers are other cases of it.
         boxes: every case is a box of the domain; null: the domain is whole.
     """
 

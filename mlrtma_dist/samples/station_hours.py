@@ -31,13 +31,14 @@ class Reports:
     """The section ``reports:`` of a configuration: files of station reports and of gridded fields.
 
     Attributes:
-        observations: files of any kind of ``readers.READERS``.
+        observations: files of reports, of any kind of ``readers.READERS``.
         background: gridded files; empty: the mean of the ensemble, without one a regression on the reports.
         ensemble: gridded files, one per member.
         time: analysis times, UTC, each a time or a range START/END[/STEP] (``clock.parse_times``); empty: the full
             hour nearest to the middle of the reports.
-        window_minutes: half width of the observation window.
-        mapping: column mapping of CSV files; null: chosen by their header.
+        window_minutes: half width of the observation window; reports further from the time are not used.
+        mapping: file of ``configs/observations``, or of the user's own, that says what the columns of CSV files
+            are; null: chosen by their header.
         stations: lists of stations, for METAR text.
         station_lists: operational reject and use lists and observation errors.
         precedence: kinds of source, the most trusted first: of a report that several hold its copy is used.
