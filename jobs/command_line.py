@@ -7,7 +7,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from jobs.options import OPTIONS, Options
 from mlrtma_dist import config, yaml_text
+
+WIDTH, MARGIN = 118, 42  # of help: characters of a line, and before its second column
 
 
 class Parser(argparse.ArgumentParser):
@@ -18,15 +21,21 @@ class Parser(argparse.ArgumentParser):
         raise config.ConfigError(f"{message}\n{self.format_usage().rstrip()}")
 
 
-def parse(cls, verb: str, description: str, arguments: Sequence[str], options: dict[str, tuple[str, str]]):
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help of one width, whatever the terminal."""
+
+    def __init__(self, prog: str):
+        super().__init__(prog, width=WIDTH, max_help_position=MARGIN)
+
+
+def parse(cls, verb: str, description: str, arguments: Sequence[str]):
     """Read a verb's command line.
 
     Args:
         cls: the dataclass of the run.
-        verb: for the usage line.
-        description: for --help.
+        verb: whose options they are (`jobs.options`).
+        description: of the verb.
         arguments: without the verb.
-        options: short forms: option -> (key it sets, help); the key "a..." takes one value or more.
 
     Returns:
         The resolved configuration, or None after a dry run, which has printed it.
@@ -34,7 +43,7 @@ def parse(cls, verb: str, description: str, arguments: Sequence[str], options: d
     Raises:
         ConfigError: a wrong option, key or value.
     """
-    values = _given(verb, description, arguments, options)
+    values = vars(parser_of(verb, description, OPTIONS[verb]).parse_args(list(arguments)))
     if cls is dict:  # a verb without configuration
         return values
     path, overrides = _configuration(values)
@@ -48,16 +57,21 @@ def parse(cls, verb: str, description: str, arguments: Sequence[str], options: d
     return run
 
 
-def _given(verb: str, description: str, arguments: Sequence[str], options: dict[str, tuple[str, str]]) -> dict:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = Parser(prog=f"mlrtma {verb}", description=description, formatter_class=raw)
+def parser_of(verb: str, description: str, options: Options) -> Parser:
+    """The parser of a verb's command line."""
+    parser = Parser(prog=f"mlrtma {verb}", description=description, formatter_class=_Formatter)
     parser.add_argument("config", nargs="?", help="YAML file with the keys of the run")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="set a key: window_minutes=15")
     parser.add_argument("--dry-run", action="store_true", help="print the resolved configuration and stop")
     for option, (key, text) in options.items():
-        many = key.endswith("...")
-        parser.add_argument(option, nargs="+" if many else None, dest=key.removesuffix("..."), help=text)
-    return vars(parser.parse_args(list(arguments)))
+        text = text.replace("%", "%%")
+        if not key:
+            parser.add_argument(option, action="store_const", const=None, help=text)
+            continue
+        name = key.removesuffix("...")
+        many, word = "+" if name != key else None, name.rpartition(".")[2].upper()
+        parser.add_argument(option, nargs=many, dest=name, metavar=word, help=text)
+    return parser
 
 
 def _configuration(values: dict) -> tuple[str | None, list[str]]:

@@ -32,12 +32,12 @@ class Run:
     """One demonstration.
 
     Attributes:
-        output: folder.
-        domain: on which the world is simulated.
-        stations: of the simulated world.
+        output: folder to write to.
+        domain: on which the world is simulated, by name or YAML file.
+        stations: number of stations of the simulated world.
         seed: of the simulated world.
         variables: of the simulated world to analyse; empty: all.
-        real: analyse the real hour, too, where its file is found.
+        real: whether the real hour is analysed, too, where its file is found.
     """
 
     output: str = "output"
@@ -54,7 +54,7 @@ class Run:
 
 def main(arguments: list[str]) -> None:
     """Run the verb."""
-    run = parse(Run, "demo", __doc__, arguments, {"--output": ("output", "folder to write to")})
+    run = parse(Run, "demo", __doc__, arguments)
     if run is None:
         return
     lines = _simulated(run)

@@ -11,7 +11,6 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jobs.case_options import OPTIONS as INPUTS
 from jobs.command_line import parse
 from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
@@ -24,10 +23,6 @@ from mlrtma_dist.samples.sources import CasesSection, open_cases
 from mlrtma_dist.samples.station_hours import StationHours
 
 log = logging.getLogger(__name__)
-OPTIONS = {
-    **{name: INPUTS[name] for name in ("--domain", "--observations", "--stations", "--time", "--store")},
-    "--output": ("output", "YAML file to write"),
-}
 FEWEST = 10  # usable reports that an hour must have more of
 
 
@@ -38,11 +33,11 @@ class Run:
     Attributes:
         cases: hours of reports (``samples.sources.CasesSection``). Without times, every file is the full hour nearest
             to its reports; with as many times as files, it is the hour of its time.
-        output: the file to write.
-        settings: of ``configs/methods``, where to begin.
+        output: the YAML file to write.
+        settings: file of ``configs/methods``, or of the user's own, with the values to begin from.
         variables: to estimate, the others stay as the settings have them; empty: all.
-        steps: of gradient descent.
-        most_reports: of an hour that take part; the cost grows with its cube.
+        steps: number of steps of gradient descent.
+        most_reports: number of reports of an hour that take part; the cost grows with its cube.
     """
 
     cases: CasesSection
@@ -55,7 +50,7 @@ class Run:
 
 def main(arguments: list[str]) -> None:
     """Run the verb."""
-    run = parse(Run, "estimate", __doc__, arguments, OPTIONS)
+    run = parse(Run, "estimate", __doc__, arguments)
     if run is None:
         return
     settings = load_settings(run.settings, run.variables)
@@ -79,10 +74,11 @@ def _sources(cases: Cases) -> list[Cases]:
     if not isinstance(cases, StationHours):
         return [cases]
     files = cases.files
-    if not files.observations or len(files.time) not in (0, len(files.observations)):
+    times = tuple(map(str, files.times))
+    if not files.observations or len(times) not in (0, len(files.observations)):
         return [cases]
     return [
-        replace(cases, files=replace(files, observations=(file,), time=files.time[number : number + 1]))
+        replace(cases, files=replace(files, observations=(file,), time=times[number : number + 1]))
         for number, file in enumerate(files.observations)
     ]
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlrtma_dist import clock
+from mlrtma_dist.io.field_codes import parse_codes
 from mlrtma_dist.methods.case import Cases
+from mlrtma_dist.methods.grid import GridFiles
 from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.registry import METHODS, Means, Need, build, check_methods, check_name
 from mlrtma_dist.methods.settings import Classical, assumptions, load_settings
@@ -37,8 +39,12 @@ def check_run(run, methods: tuple[str, ...]) -> None:
         reports = run.cases.reports
         if Need.MEMBERS in needs and not (reports and reports.ensemble):
             raise ValueError(f"method {name} needs {Need.MEMBERS.value}")
+        if Need.GRID in needs and not _grid(run):
+            raise ValueError(f"grid: method {name} needs {Need.GRID.value}, got none")
         if Need.CHECKPOINT in needs and not run.checkpoint:
             raise ValueError(f"checkpoint: method {name} needs {Need.CHECKPOINT.value}, got none")
+    if run.grid and methods and not any(Need.GRID in METHODS[name].needs for name in methods):
+        log.warning("grid: without effect, as %s takes no gridded files for an answer", ", ".join(methods))
     if run.checkpoint and methods and not any(Need.CHECKPOINT in METHODS[name].needs for name in methods):
         log.warning("checkpoint: without effect, as %s learns nothing", ", ".join(methods))
 
@@ -56,18 +62,27 @@ def prepare(run, names: tuple[str, ...], ranks) -> Prepared:
         common = tuple(name for name in cases.contents.variables if name in settings.variables)
         settings = settings.only(common)
         cases = Judged.over(cases, assumptions(settings))
-    offered = _offered(run, cases, earth)
+    offered = _offered(run, cases, earth, names)
     names = tuple(dict.fromkeys(names)) or tuple(name for name, entry in METHODS.items() if set(entry.needs) <= offered)
     check_methods(names, offered)
     trained = _trained(run, names)
     training = _training(run, names)
-    means = Means(settings if earth else None, trained and trained.method, training, getattr(cases, "law", None))
+    grid = _grid(run) if earth else None
+    law = getattr(cases, "law", None)
+    means = Means(settings if earth else None, grid, trained and trained.method, training, world=law)
     if trained is not None:
         trained.method.check_source(cases.contents)
         if cases.contents.truth:  # every field is scored
             trained.method.check(cases.contents)
         trained.method.network.to(ranks.device)
     return Prepared(cases, build(names, means), settings, trained)
+
+
+def _grid(run) -> GridFiles | None:
+    """The files of method grid: those of ``grid``, else the background."""
+    reports = run.cases.reports
+    paths = run.grid or (reports.background if reports else ())
+    return GridFiles(paths, parse_codes(reports.codes if reports else {})) if paths else None
 
 
 def make_stores(run) -> None:
@@ -80,13 +95,14 @@ def make_stores(run) -> None:
             ensure(store.file, store.make)
 
 
-def _offered(run, cases: Cases, earth: bool) -> set[Need]:
-    """What the cases and the run provide to methods."""
+def _offered(run, cases: Cases, earth: bool, names: tuple[str, ...]) -> set[Need]:
+    """What the cases and the run provide to methods; the background is a method's answer only where it is named."""
     reports, law = run.cases.reports, getattr(cases, "law", None)
     provided = {
         Need.SETTINGS: earth,
         Need.FIRST_GUESS: cases.contents.background or earth,
         Need.MEMBERS: bool(reports and reports.ensemble),
+        Need.GRID: earth and bool(run.grid or (names and _grid(run))),
         Need.CHECKPOINT: bool(run.checkpoint),
         Need.TRAINING: run.training is not None,
         Need.GAUSSIAN_PLANE: hasattr(law, "covariances"),

@@ -29,13 +29,7 @@ FILLED = 0.8  # of a rank's memory: workspaces, messages and fragments need the 
 
 def main(arguments: list[str]) -> None:
     """Run the verb."""
-    options = {
-        "--machine": ("machine", "a profile of configs/machines, or a YAML file, with a section hardware:"),
-        "--config": ("training", "a training configuration, as the first argument"),
-        "--domain": ("domain", "instead of the samples' own"),
-        "--ranks": ("ranks...", "numbers of ranks, 4 to 4096 by default"),
-    }
-    values = parse(dict, "plan", __doc__, arguments, options)
+    values = parse(dict, "plan", __doc__, arguments)
     path = values["training"] or values["config"]
     if values["machine"] is None or path is None:
         raise config.ConfigError("expected --machine NAME and --config TRAINING")

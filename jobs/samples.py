@@ -27,11 +27,6 @@ from mlrtma_dist.samples.layout import EDGE
 from mlrtma_dist.samples.sources import CasesSection, open_cases
 
 log = logging.getLogger(__name__)
-OPTIONS = {
-    "--output": ("output", "the store to write, an HDF5 file"),
-    "--part": ("part", "of an archive: number of the part to make, from 0, such as $SLURM_ARRAY_TASK_ID"),
-    "--parts": ("parts", "of an archive: number of contiguous parts, each its own store"),
-}
 
 
 @dataclass(frozen=True)
@@ -39,13 +34,14 @@ class Run:
     """One store.
 
     Attributes:
-        cases: what is written (``samples.sources.CasesSection``).
-        output: the file.
+        cases: what is written: a domain and a source of cases (``samples.sources.CasesSection``).
+        output: the store to write, an HDF5 file.
         settings: file of ``configs/methods`` with what quality control assumes, for sources of reports.
         variables: of the settings, for sources of reports; empty: all.
-        edge: points on a side of a chunk.
+        edge: number of points on a side of a chunk.
         mesh: the ranks as (data, y, x); null: all on the data axis.
-        parts: contiguous shares of an archive's times, each its own store; part: the one to make, from 0.
+        parts: number of contiguous shares of an archive's times, each its own store.
+        part: number of the one to make, from 0.
     """
 
     cases: CasesSection
@@ -83,7 +79,7 @@ class Run:
 
 def main(arguments: list[str]) -> None:
     """Run the verb."""
-    run = parse(Run, "samples", __doc__, arguments, OPTIONS)
+    run = parse(Run, "samples", __doc__, arguments)
     if run is not None and make(run):
         print(run.store)
 

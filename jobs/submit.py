@@ -137,10 +137,10 @@ def _campaign(
 
 
 def _order(machine: Machine, step: Step, after: tuple[str, ...], more: tuple[str, ...]) -> Order:
-    arguments = (*(part for change in step.set for part in ("--set", change)), *more)
-    elements = 0
+    resources, elements = machine.resources(step.verb), 0
+    arguments = (*(part for change in (*resources.set, *step.set) for part in ("--set", change)), *more)
     if step.verb == "worklist":
         elements = min(len(remaining(read(Path(step.config)))), machine.array_limit)
         if not elements:
             raise OrderError(f"{step.config}: every task is done; nothing to submit")
-    return Order(machine, step.verb, step.config, arguments, machine.resources(step.verb), after, elements)
+    return Order(machine, step.verb, step.config, arguments, resources, after, elements)

@@ -36,24 +36,23 @@ from mlrtma_dist.training.stop_signal import AGAIN, StopSignal
 from mlrtma_dist.weights import checkpoint
 from mlrtma_dist.weights.manifest import Run as Origin
 
-OPTIONS = {"--samples": ("samples...", "the stores, HDF5 files"), "--output": ("output", "folder to write to")}
-
 
 @dataclass(frozen=True)
 class Run:
     """One training run.
 
     Attributes:
-        samples: stores of cases, of equal contents; make_samples: configuration of ``mlrtma samples`` that makes the
-            first one where it is missing.
-        output: folder.
-        method: of ``methods.registry.LEARNED``; settings: of the method.
+        samples: stores of cases, of equal contents.
+        output: folder to write to.
+        make_samples: configuration of ``mlrtma samples`` that makes the first store where it is missing.
+        method: a learned method (``methods.registry.LEARNED``).
+        settings: of the method, a section.
         schedule: steps, batches, learning rate, seed.
         engine: DeepSpeed's own configuration, less the batch keys.
         mesh: the ranks as (data, y, x); null: all on the data axis.
         variants: how often a case of a periodic plane is shown, under another symmetry each time.
-        validation_from: cases from this date on are not trained on; null: none.
-        gap_hours: cases so shortly before that date are left out.
+        validation_from: date, UTC; cases from it on are not trained on; null: all are.
+        gap_hours: cases so many hours before that date are left out.
         device: "auto", "cpu" or "cuda".
     """
 
@@ -88,7 +87,7 @@ class Run:
 def main(arguments: list[str]) -> int:
     """Run the verb; returns the exit code: 75 if it was asked to stop before the last step."""
     resumes, dry = "--resume" in arguments, "--dry-run" in arguments
-    run = parse(Run, "train", __doc__, [a for a in arguments if a not in ("--resume", "--dry-run")], OPTIONS)
+    run = parse(Run, "train", __doc__, [a for a in arguments if a not in ("--resume", "--dry-run")])
     if dry:
         sys.stdout.write(config.to_yaml(run) + describe(run, build(run)))
         return 0

@@ -2,45 +2,37 @@
 
     mlrtma verify --domain conus --observations rap.t06z.adpsfc.prepbufr --output output/verify
     mlrtma verify --domain conus --observations FILE --method oi threedvar --blocks 300 --output output/blocked
+    mlrtma verify --domain conus alaska --observations FILE --time 2022-08-24T00:00/2022-08-24T23:00 --output output/day
+    mlrtma verify --domain conus --observations FILE --method grid threedvar --grid rtma.grib2 --output output/rtma
     mlrtma verify configs/verification/weather.yaml        # simulated weather: both, in one report
     mpiexec -n 4 mlrtma verify configs/verification/exercise1.yaml        # the same scores, sooner
 
 Every station is withheld once; where the truth is known every method's fields are compared with it. Writes report.html
-and config.yaml; of stations scores.csv and matches.csv; of known fields fields.csv, case.png and errors.png.
+and config.yaml; of stations scores.csv, matches.csv and, of several times, trend.csv; of known fields fields.csv,
+case.png and errors.png. Exit code 4: written, but a time rests on fewer reports than are required, or on none.
 """
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jobs.case_options import OPTIONS as INPUTS
-from jobs.case_options import TrainingCasesSection
 from jobs.command_line import parse
-from jobs.inputs import Prepared, check_run, make_stores, prepare, start_ranks
+from jobs.inputs import check_run, make_stores, prepare, start_ranks
 from jobs.progress import progress, silent
 from jobs.provenance import provenance
+from jobs.requirement import TOO_FEW, Requirement
+from jobs.training_section import TrainingCasesSection
+from jobs.verify_stations import join_domains, verify_stations
 from mlrtma_dist import config
-from mlrtma_dist.errors import InputError
-from mlrtma_dist.inference.analyse import diagnose
 from mlrtma_dist.inference.parts import Analyst, part_of
 from mlrtma_dist.io.atomic import write_text
-from mlrtma_dist.methods.registry import METHODS
-from mlrtma_dist.methods.settings import assumptions
-from mlrtma_dist.observations.withhold import folds
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.samples.sources import CasesSection
 from mlrtma_dist.verification import known_fields
-from mlrtma_dist.verification.results import Results, StationResults, write_results
-from mlrtma_dist.verification.withheld import collect
+from mlrtma_dist.verification.results import Results, write_results
 
-OPTIONS = {
-    **INPUTS,
-    "--method": ("method...", f"to compare: {', '.join(METHODS)}; none: all that suit the cases"),
-    "--folds": ("folds", "parts into which the stations are divided"),
-    "--blocks": ("blocks", "withhold whole boxes of so many km instead of single stations"),
-    "--output": ("output", "folder to write to"),
-}
+log = logging.getLogger(__name__)
 REFERENCES = ("first_guess", "nearest")  # every verification at stations has them
-ANALYSED = ("threedvar", "outer_loops", "unet")  # whose departures the report shows, where no method is named
 
 
 @dataclass(frozen=True)
@@ -48,13 +40,22 @@ class Run:
     """One verification.
 
     Attributes:
-        cases, output, settings, variables, checkpoint, training, mesh, device: as in ``jobs.analyse.Run``.
+        cases: what is verified: a domain and a source of cases (``samples.sources.CasesSection``).
+        output: folder to write to.
         method: the methods to compare; empty: all that have what they need. First guess and nearest station come
             with them at stations.
-        folds: parts into which the stations are divided by a hash of their names.
-        blocks: km; null: single stations are withheld.
+        settings: file of ``configs/methods``, or of the user's own, with what the classical methods assume.
+        variables: to verify; empty: all of the settings that the cases have.
+        checkpoint: folder of a trained network, for learned methods.
+        grid: gridded files that method ``grid`` takes as its answer; empty: those of the background.
+        training: cases that methods estimate covariances from.
+        folds: number of parts into which the stations are divided by a hash of their names.
+        blocks: side of the boxes that are withheld whole, km; null: single stations are withheld.
         seed: of the division and of the bootstrap.
         case: number of the case that is drawn, where the truth is known.
+        require: what must be verified of each time, or the exit code is 4.
+        mesh: the ranks as (data, y, x); null: all on the data axis.
+        device: "auto", "cpu" or "cuda", for networks.
     """
 
     cases: CasesSection
@@ -63,11 +64,13 @@ class Run:
     settings: str = "classical"
     variables: tuple[str, ...] = ()
     checkpoint: str | None = None
+    grid: tuple[str, ...] = ()
     training: TrainingCasesSection | None = None
     folds: int = 10
     blocks: float | None = None
     seed: int = 0
     case: int = 0
+    require: Requirement = Requirement()
     mesh: Mesh | None = None
     device: str = "auto"
 
@@ -81,32 +84,50 @@ class Run:
             raise ValueError(f"case: expected a number >= 0, got {self.case}")
 
 
-def main(arguments: list[str]) -> None:
-    """Run the verb."""
-    run = parse(Run, "verify", __doc__, arguments, OPTIONS)
-    if run is not None and (results := make(run)):
+def main(arguments: list[str]) -> int:
+    """Run the verb; returns the exit code."""
+    run = parse(Run, "verify", __doc__, arguments)
+    if run is None:
+        return 0
+    results, shortfalls = verify(run)
+    if results is not None:
         print(*results.lines(), sep="\n")
+    return TOO_FEW if shortfalls else 0
 
 
 def make(run: Run) -> Results | None:
     """Verify and write; returns the results on rank 0. Collective."""
+    return verify(run)[0]
+
+
+def verify(run: Run) -> tuple[Results | None, list[str]]:
+    """Verify and write; the results on rank 0, and on every rank what falls short of the requirement. Collective."""
     make_stores(run)
-    names = run.method
+    names, parts, at_stations = run.method, [], []
     with start_ranks(run, names or (("unet",) if run.checkpoint else ())) as ranks:
-        earth = not run.cases.load_domain().is_plane
-        cases = prepare(run, (*REFERENCES, *names) if earth and names else names, ranks)
-        part = part_of(ranks, cases.cases, cases.methods)
-        analyst = Analyst(cases.cases, cases.methods, part)
-        with progress(f"verify {cases.cases.contents.domain.name}") if part.is_first else silent() as show:
-            fields = _fields(run, analyst, show) if cases.cases.contents.truth else None
-            at_stations = _stations(run, cases, analyst, show) if earth else None
+        sections = run.cases.on_each_domain()
+        for section in sections:
+            own = replace(run, cases=section)
+            earth = not section.load_domain().is_plane
+            prepared = prepare(own, (*REFERENCES, *names) if earth and names else names, ranks)
+            part = part_of(ranks, prepared.cases, prepared.methods)
+            analyst = Analyst(prepared.cases, prepared.methods, part)
+            with progress(f"verify {prepared.cases.contents.domain.name}") if part.is_first else silent() as show:
+                fields = _fields(own, analyst, show) if prepared.cases.contents.truth and len(sections) == 1 else None
+                at_stations += [verify_stations(own, prepared, analyst, show)] if earth else []
+            parts.append((prepared, fields))
+        stations, shortfalls = join_domains(run, at_stations) if at_stations else (None, [])
         if not part.is_first:
-            return None
+            return None, shortfalls
+        for sentence in shortfalls:
+            log.error("%s", sentence)
+        prepared, fields = parts[0]  # the fields are those of the only domain
         resolved = config.to_yaml(run)
         folder = Path(run.output)
         write_text(folder / "config.yaml", resolved)
-        context = provenance(resolved, run.cases, cases.trained)
-        return write_results(folder, cases.cases, fields, at_stations, context, seed=run.seed, drawn=run.case)
+        context = provenance(resolved, run.cases, prepared.trained)
+        cases = prepared.cases
+        return write_results(folder, cases, fields, stations, context, seed=run.seed, drawn=run.case), shortfalls
 
 
 def _fields(run: Run, analyst: Analyst, show) -> known_fields.FieldSums:
@@ -114,25 +135,3 @@ def _fields(run: Run, analyst: Analyst, show) -> known_fields.FieldSums:
     if run.case >= count:
         raise config.ConfigError(f"case: expected 0 to {count - 1}, got {run.case}")
     return known_fields.score(analyst, run.case, show)
-
-
-def _stations(run: Run, prepared: Prepared, analyst: Analyst, show) -> StationResults:
-    """Withhold every station of every case once."""
-    cases, assumed = prepared.cases, assumptions(prepared.settings)
-    parts = {
-        number: folds(cases.reports(number), count=run.folds, seed=run.seed, block_km=run.blocks)
-        for number in range(len(cases.time))
-    }
-    matches = collect(analyst, assumed, parts, show)
-    if not matches.scored.any():
-        reports = run.cases.reports
-        near = f"within {reports.window_minutes:g} minutes of" if reports else "in the cases from"
-        raise InputError(
-            f"no report of {', '.join(assumed)} on {cases.contents.domain.name} {near} {cases.time[0]} can be verified:"
-            " check --time, --domain and the files"
-        )
-    named = run.method or tuple(name for name in ANALYSED if name in analyst.methods)
-    name, case, answer = next(each for each in analyst.answers(0) if each[0] == named[0])
-    how = f"in boxes of {run.blocks:g} km" if run.blocks else "by the hash of their names"
-    note = f"in {run.folds} parts, stations divided {how}"
-    return StationResults(matches, diagnose(case, answer, name, analyst.part.share), run.blocks, note)

@@ -1,12 +1,16 @@
 """Analysis times and windows, all in UTC as numpy datetime64[s]."""
 
 import re
+from collections.abc import Iterable
 
 import numpy as np
 
 from mlrtma_dist.errors import InputError
 
 TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?)?")
+STEP = re.compile(r"P(?=.)(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?)?")  # ISO 8601: days, hours, minutes
+HOURLY = "PT1H"
+MOST_TIMES = 100_000  # eleven years of hours; more is a mistyped year
 
 
 def parse_time(text: str) -> np.datetime64:
@@ -27,6 +31,43 @@ def parse_time(text: str) -> np.datetime64:
         return np.datetime64(compact, "s")
     except ValueError:
         raise ValueError(f"expected a UTC time such as 2022-08-24T06:00 or 2022082406, got {text!r}") from None
+
+
+def parse_times(texts: Iterable[str]) -> np.ndarray:
+    """Read analysis times, of which each text is one, or a range as ISO 8601 writes it: START/END or START/END/STEP.
+
+    Args:
+        texts: such as ``2022-08-24T06:00``, ``2022-08-24T00:00/2022-08-24T23:00`` (every hour), or
+            ``2022-08-24T00:00/2022-08-24T23:45/PT15M`` (every 15 minutes).
+
+    Returns:
+        UTC, datetime64[s], shape (time,), each time once, in the order of the texts.
+
+    Raises:
+        ValueError: a text is none of these, or a range has no or more than ``MOST_TIMES`` times.
+    """
+    times = [time for text in texts for time in _times_of(text)]
+    return np.array(list(dict.fromkeys(times)), dtype="datetime64[s]")
+
+
+def _times_of(text: str) -> list[np.datetime64]:
+    """The times of one text of `parse_times`."""
+    start, *rest = text.split("/")
+    if not rest:
+        return [parse_time(text)]
+    end, step = (*rest, HOURLY)[:2]
+    match = STEP.fullmatch(step.strip())
+    days, hours, minutes = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
+    seconds = 60 * (minutes + 60 * (hours + 24 * days))
+    if len(rest) > 2 or not seconds:
+        raise ValueError(
+            f"expected a range START/END or START/END/STEP with a step such as {HOURLY}, PT15M or P1D, got {text!r}"
+        )
+    first, last = parse_time(start), parse_time(end)
+    count = int((last - first) / np.timedelta64(seconds, "s")) + 1
+    if last < first or count > MOST_TIMES:
+        raise ValueError(f"expected a range of 1 to {MOST_TIMES} times, START not after END, got {text!r}")
+    return list(first + np.timedelta64(seconds, "s") * np.arange(count))
 
 
 def nearest_hour(times: np.ndarray) -> np.datetime64:

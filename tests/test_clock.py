@@ -64,3 +64,30 @@ def test_the_day_of_the_year_carries_its_fraction():
     noon = np.datetime64("2024-12-31T12:30:00")  # a leap year
     assert clock.day_of_year(noon) == pytest.approx(365 + 12.5 / 24)
     assert clock.day_of_year(np.datetime64("2024-01-01T00:00:00")) == 0.0
+
+
+def test_a_range_of_times_is_every_hour_or_every_step_of_it_with_both_ends():
+    hours = clock.parse_times(["2022-08-24T22:00/2022-08-25T01:00"])
+    assert hours.dtype == np.dtype("datetime64[s]")
+    assert [str(time) for time in hours] == [f"2022-08-2{day}:00:00" for day in ("4T22", "4T23", "5T00", "5T01")]
+    quarters = clock.parse_times(["2022-08-24T06:00", "2022082406/2022-08-24T07:10/PT15M"])
+    assert [str(time)[11:16] for time in quarters] == ["06:00", "06:15", "06:30", "06:45", "07:00"]
+    assert len(clock.parse_times(["2022-01-01/2022-12-31/P1D"])) == 365
+    assert len(clock.parse_times(["2022-01-01/2022-01-03/P1DT12H"])) == 2 and len(clock.parse_times([])) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2022-08-24T07:00/2022-08-24T06:00",
+        "2022-08-24T06:00/2022-08-24T07:00/1h",
+        "2022-08-24T06:00/2022-08-24T07:00/PT0M",
+        "2022-08-24T06:00/2022-08-24T07:00/P",
+        "2022-08-24T06:00/2022-08-24T07:00/PT1H/PT1H",
+        "2022-08-24T06:00/",
+        "0022-08-24T06:00/2022-08-24T07:00",
+    ],
+)
+def test_a_range_that_is_none_is_refused(text):
+    with pytest.raises(ValueError, match="expected a (range|UTC time)"):
+        clock.parse_times([text])

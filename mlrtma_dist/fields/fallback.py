@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlrtma_dist.fields.first_guess import FirstGuess
+from mlrtma_dist.fields.regression import Regression
 from mlrtma_dist.grid.points import Points
 
 
@@ -45,3 +46,10 @@ class Fallback:
         if missing.any():
             spread[missing] = self.second.spread(variable, points[missing])
         return spread
+
+
+def rests_on_climatology(guess: FirstGuess | None, variable: str) -> bool:
+    """Whether a first guess of a variable is climatology alone: a regression without a report, and no file has it."""
+    if isinstance(guess, Fallback):
+        return variable not in getattr(guess.first, "variables", ()) and rests_on_climatology(guess.second, variable)
+    return isinstance(guess, Regression) and guess.coefficients[variable].reports == 0

@@ -149,7 +149,7 @@ def load_gridded(
     if static.domain.is_plane:
         raise BackgroundError(f"domain {static.domain.name} is a plane: a gridded file cannot be laid on it")
     state, notes = read_state(paths, static.domain, time.astype("datetime64[s]"), codes, exact)
-    if state.elevation is None and same_grid(state.domain, static.domain):
+    if state.elevation is None and static.has_terrain.all() and same_grid(state.domain, static.domain):
         state = State(state.domain, state.time, state.values, static.terrain, state.origin)
         notes.append("its terrain is taken to be that of the domain, whose grid it has")
     elif state.elevation is None:

@@ -24,8 +24,10 @@ LAND_RADIUS = 25e3
 TERRAIN_RADIUS = 20e3
 SIMULATED = "simulated"
 SEED = 20220824  # of the simulated terrain: one toy for all
+MAKE = "mlrtma domain makes terrain and land from any elevation file"
 WAY_OUT = (
-    "set MLRTMA_REAL_DATA to the folder that holds terrain/, or write 'terrain: null' and 'land: null' in the domain"
+    "set MLRTMA_REAL_DATA to the folder that holds terrain/, write 'terrain: null' and 'land: null' in the domain,"
+    f" or make them: {MAKE}"
 )
 
 
@@ -43,6 +45,7 @@ class Static:
         land: 1 land, 0 water, fractions where interpolated, shape (y, x), float32.
         terrain_smooth: mean terrain within ``TERRAIN_RADIUS``, m, shape (y, x), float32.
         land_smooth: land fraction within ``LAND_RADIUS``, shape (y, x), float32.
+        has_terrain: whether the terrain is that of the place, shape (y, x), bool; elsewhere sea level is taken.
         note: what a reader of the product must know; "" where there is nothing to say.
     """
 
@@ -51,6 +54,7 @@ class Static:
     land: np.ndarray
     terrain_smooth: np.ndarray
     land_smooth: np.ndarray
+    has_terrain: np.ndarray
     note: str = ""
 
 
@@ -61,57 +65,65 @@ def load_static(domain: Domain) -> Static:
         StaticError: a file is missing or damaged, holds no such field, or lies elsewhere; says what to do.
     """
     notes = [domain.note] if domain.note else []
-    terrain = _field(domain, "terrain", 0.0, notes)
-    land = np.clip(_field(domain, "land", 1.0, notes), 0.0, 1.0)
-    return make_static(domain, terrain, land, note="; ".join(notes))
+    terrain, is_covered = _field(domain, "terrain", 0.0, notes)
+    land, _ = _field(domain, "land", 1.0, notes)
+    return make_static(domain, terrain, np.clip(land, 0.0, 1.0), "; ".join(notes), is_covered)
 
 
-def make_static(domain: Domain, terrain: np.ndarray, land: np.ndarray, note: str = "") -> Static:
-    """Static of given terrain (m) and land mask, both of shape (y, x) without NaN."""
+def make_static(
+    domain: Domain, terrain: np.ndarray, land: np.ndarray, note: str = "", has_terrain: np.ndarray | bool = True
+) -> Static:
+    """Static of given terrain (m) and land mask, both of shape (y, x) without NaN; ``has_terrain``: see `Static`."""
     terrain, land = (np.ascontiguousarray(f, dtype=np.float32) for f in (terrain, land))
 
     def mean(field, radius):
         return smooth(field, round(radius / domain.spacing_metres), periodic=domain.periodic)
 
-    flat = domain.is_plane  # an exercise's plane: its unit is not the metre, and nothing varies on it
-    return Static(
-        domain,
-        terrain,
-        land,
-        terrain if flat else mean(terrain, TERRAIN_RADIUS),
-        land if flat else np.clip(mean(land, LAND_RADIUS), 0.0, 1.0),
-        note,
-    )
+    has_terrain = np.broadcast_to(np.asarray(has_terrain, dtype=bool), domain.shape)
+    if (
+        domain.is_plane or not has_terrain.any()
+    ):  # an exercise's plane: its unit is not the metre, and nothing varies on it
+        terrain_smooth = terrain
+    elif has_terrain.all():
+        terrain_smooth = mean(terrain, TERRAIN_RADIUS)
+    else:  # the mean of what is known; no relief where nothing is
+        share = np.maximum(mean(has_terrain.astype(np.float32), TERRAIN_RADIUS), np.float32(1e-6))
+        terrain_smooth = np.where(has_terrain, mean(terrain * has_terrain, TERRAIN_RADIUS) / share, terrain)
+    land_smooth = land if domain.is_plane else np.clip(mean(land, LAND_RADIUS), 0.0, 1.0)
+    return Static(domain, terrain, land, terrain_smooth, land_smooth, has_terrain, note)
 
 
-def _field(domain: Domain, name: str, flat: float, notes: list[str]) -> np.ndarray:
-    """Terrain or land of a domain, shape (y, x); appends to ``notes`` what must be said of it."""
+def _field(domain: Domain, name: str, flat: float, notes: list[str]) -> tuple[np.ndarray, np.ndarray | bool]:
+    """Terrain or land of a domain, shape (y, x), and where it is known; ``notes`` gets what a reader must know."""
     source = getattr(domain, name)
     if source is None:
         if not domain.is_plane:
             notes.append(f"no {name} given: {'sea level' if name == 'terrain' else 'all land'} is taken everywhere")
-            log.warning("domain %s: %s", domain.name, notes[-1])
-        return np.full(domain.shape, flat, dtype=np.float32)
+            log.warning("domain %s: %s; %s", domain.name, notes[-1], MAKE)
+        return np.full(domain.shape, flat, dtype=np.float32), domain.is_plane
     if source == SIMULATED:
-        return simulate_terrain(domain, SEED)[0 if name == "terrain" else 1]
+        return simulate_terrain(domain, SEED)[0 if name == "terrain" else 1], True
     if not pathlib.Path(source).is_file():
         raise StaticError(f"domain {domain.name}: the {name} file {source} does not exist: {WAY_OUT}")
     return _read(domain, name, source, notes)
 
 
-def _read(domain: Domain, name: str, source: str, notes: list[str]) -> np.ndarray:
+def _read(domain: Domain, name: str, source: str, notes: list[str]) -> tuple[np.ndarray, np.ndarray | bool]:
     try:
         field = read_one(source, name)
     except GriddedFileError as error:
         raise StaticError(f"domain {domain.name}: {error}: {WAY_OUT}") from error
-    values = field.values if same_grid(field.domain, domain) else _interpolate(field, domain, name, source, notes)
+    is_covered: np.ndarray | bool = True
+    values = field.values
+    if not same_grid(field.domain, domain):
+        values, is_covered = _interpolate(field, domain, name, source, notes)
     if np.isnan(values).any():  # a bitmap over the sea
         values = np.where(np.isnan(values), np.float32(0.0), values)
-    return values
+    return values, is_covered
 
 
-def _interpolate(field, domain: Domain, name: str, source: str, notes: list[str]) -> np.ndarray:
-    """The file's field on the domain's grid; beyond the file sea level, or land."""
+def _interpolate(field, domain: Domain, name: str, source: str, notes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The file's field on the domain's grid, and where the file covers it; beyond it sea level, or land."""
     filled = np.where(np.isnan(field.values), np.float32(0.0), field.values)
     values = regrid(filled, field.domain, domain)
     outside = np.isnan(values)
@@ -126,8 +138,8 @@ def _interpolate(field, domain: Domain, name: str, source: str, notes: list[str]
             f"{100 * outside.mean():.1f} % of the grid lies outside the {here}: "
             f"{'sea level' if name == 'terrain' else 'land'} is taken there"
         )
-        log.warning("domain %s: %s", domain.name, notes[-1])
-    return values
+        log.warning("domain %s: %s; %s", domain.name, notes[-1], MAKE)
+    return values, ~outside
 
 
 def grid_points(static: Static, rows: slice = slice(None), columns: slice = slice(None)) -> Points:
@@ -157,7 +169,8 @@ def grid_points(static: Static, rows: slice = slice(None), columns: slice = slic
 def station_points(static: Static, latitude, longitude, elevation) -> Points:
     """Places given by their position, with the land and relief that the grid knows around them.
 
-    Outside the grid the nearest edge point's land and mean terrain hold, so that stations in the margin count.
+    Outside the grid the nearest edge point's land and mean terrain hold, so that stations in the margin count. Where
+    the terrain is not known no relief is either: it is zero, as it is at the grid's points there.
 
     Args:
         latitude, longitude: degrees, shape (n,).
@@ -173,11 +186,12 @@ def station_points(static: Static, latitude, longitude, elevation) -> Points:
         bilinear(f, row, column) for f in (static.terrain, static.terrain_smooth, static.land_smooth)
     )
     elevation = np.where(np.isnan(elevation), terrain, elevation)
+    has_terrain = static.has_terrain[np.rint(row).astype(np.int64), np.rint(column).astype(np.int64)]
     return Points(
         latitude,
         wrap_longitude(longitude),
         cartesian(latitude, longitude, EARTH_RADIUS),
         elevation,
         land,
-        elevation - mean_terrain,
+        np.where(has_terrain, elevation - mean_terrain, 0.0),
     )

@@ -21,7 +21,12 @@ ROUNDED = 0.01  # degrees by which files that end at a pole may overshoot it
 
 @dataclass(frozen=True)
 class Size:
-    """Number of grid points."""
+    """Number of grid points.
+
+    Attributes:
+        x: number of columns, eastward.
+        y: number of rows, northward.
+    """
 
     x: int
     y: int
@@ -29,7 +34,12 @@ class Size:
 
 @dataclass(frozen=True)
 class Corner:
-    """South-west grid point, degrees."""
+    """South-west grid point.
+
+    Attributes:
+        latitude: degrees north.
+        longitude: degrees east.
+    """
 
     latitude: float
     longitude: float
@@ -40,16 +50,16 @@ class Domain:
     """A regular grid in a map projection.
 
     Attributes:
-        name: used in file names.
-        title: for people.
+        name: of the domain, in the names of files.
+        title: of the domain, for people.
         projection: a PROJ string ("+proj=lcc ...", "+proj=longlat ...", "EPSG:..."), or "plane".
         size: number of points.
         spacing: distance of points in the projection's own unit (metres; degrees for longlat, rotated or not).
         corner: the south-west grid point; absent on a plane.
         periodic: the plane closes on itself in x and y.
         terrain: gridded file (GRIB, netCDF) of terrain height in m on this or another grid, or
-            "simulated" (the toy), or None: sea level, which is warned of and written in the product.
-        land: likewise for the land mask (1 land, 0 water); None: all land.
+            "simulated" (the toy), or null: not known; sea level is taken, of which is warned in the product.
+        land: likewise for the land mask (1 land, 0 water); null: all land.
         note: what a reader of the product must know about the grid.
     """
 

@@ -9,6 +9,7 @@ northernmost latitude, first byte, number of bytes, identifier.
 
 import importlib.util
 import pathlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +67,36 @@ def read_lines(kind: str, resolution: str, extent: Extent) -> np.ndarray:
             closing = line_points[:1] if kind == "coast" else line_points[:0]  # a shore is a ring, a border is not
             parts += [line_points, closing, gap]
     return _without_seam(np.concatenate(parts).astype(np.float64))
+
+
+@dataclass(frozen=True)
+class Polygon:
+    """A shore.
+
+    Attributes:
+        level: 1 land, 2 lake, 3 island in a lake, 5 ice front.
+        area: km2.
+        points: longitude and latitude in degrees, shape (n, 2), float64; the last joins the first.
+    """
+
+    level: int
+    area: float
+    points: np.ndarray
+
+
+def read_polygons(resolution: str, extent: Extent) -> Iterator[Polygon]:
+    """Read the shores that touch the latitudes of an extent; see `read_lines`.
+
+    Raises:
+        CoastlineError: the data package is not installed, or lacks the file.
+    """
+    stem = FILES["coast"]
+    points = np.fromfile(_file(f"{stem}_{resolution}.dat"), dtype="<f4").reshape(-1, 2)
+    for line in _file(f"{stem}meta_{resolution}.dat").read_text(encoding="ascii").splitlines():
+        level, area, _, south, north, start, length, _ = line.split()
+        if float(south) <= extent.north and float(north) >= extent.south:
+            part = points[int(start) // POINT : (int(start) + int(length)) // POINT]
+            yield Polygon(int(level), float(area), part.astype(np.float64))
 
 
 def resolution_for(pixel_km: float) -> str:

@@ -14,6 +14,7 @@ from mlrtma_dist.errors import InputError
 from mlrtma_dist.methods.classical import ClassicalMethod
 from mlrtma_dist.methods.departure_kind import DepartureKind
 from mlrtma_dist.methods.envar import ENVAR, HYBRID
+from mlrtma_dist.methods.grid import GridFiles, GridMethod
 from mlrtma_dist.methods.hour_covariance import HourCovariances
 from mlrtma_dist.methods.letkf import LETKF_KIND
 from mlrtma_dist.methods.method import Method
@@ -33,6 +34,7 @@ class Need(enum.Enum):
     FIRST_GUESS = "a background, or reports on the earth, of which a regression is made"
     MEMBERS = "an ensemble: --ensemble FILE FILE ... names the members, one file each"
     SETTINGS = "cases on the earth, of variables that the classical methods' settings have (--set settings=classical)"
+    GRID = "gridded files on the earth: --grid FILE ..., or those of --background FILE ..."
     CHECKPOINT = "a trained network: --checkpoint DIR/checkpoints/best"
     TRAINING = "training cases: --set training='{cases: {store: {file: output/exercise2/weak/samples.h5}}}'"
     GAUSSIAN_PLANE = "cases of gaussian_plane, whose statistics are known exactly"
@@ -45,12 +47,14 @@ class Means:
 
     Attributes:
         settings: what the classical methods assume of each variable.
+        grid: gridded files that are an analysis themselves.
         trained: a trained method, from its checkpoint (`weights.trained`).
         training: cases that covariances are estimated from (`methods.estimated.TrainingCases`).
         world: the simulated world that the cases come from; its statistics are known.
     """
 
     settings: Classical | None = None
+    grid: GridFiles | None = None
     trained: Method | None = None
     training: object | None = None
     world: object | None = None
@@ -152,6 +156,12 @@ METHODS: dict[str, Entry] = {
     "letkf": classical(LETKF_KIND, "local ensemble transform Kalman filter", "LETKF"),
     "envar": classical(ENVAR, "ensemble-variational analysis", "EnVar"),
     "hybrid": classical(HYBRID, "3D-Var with a hybrid covariance", "hybrid"),
+    "grid": Entry(
+        "gridded files as they are, interpolated with their height correction",
+        "gridded files",
+        (Need.GRID,),
+        lambda means: GridMethod(means.grid),
+    ),
     "exact_oi": Entry(
         "optimal interpolation with the exact background covariance",
         "exact OI",

@@ -17,8 +17,9 @@ class VariableSettings:
     """What a classical method assumes of one variable.
 
     Attributes:
-        observation_error: standard deviation in analysis space, representativeness included. It belongs to the
-            covariance beside it, with which it was estimated; errors that a report brings along do not.
+        observation_error: standard deviation in analysis space (SI unit; natural logarithm of visibility and ceiling),
+            representativeness included. It belongs to the covariance beside it, with which it was estimated; errors
+            that a report brings along do not.
         huber: limit of the variational quality control in observation errors; null: none, for variables with
             two modes (fog or none), where the rarer mode is no error.
         covariance: components of the background error covariance.

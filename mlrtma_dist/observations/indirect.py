@@ -23,8 +23,9 @@ class IndirectTypes:
     """The observation operator H of all types, point by point.
 
     Attributes:
-        strength: s, above 0.
-        height: D, m; wind: W, m s-1.
+        strength: s of the nonlinearity, without unit, above 0.
+        height: D, which brings the height to size one, m.
+        wind: W, which brings the wind to size one, m s-1.
     """
 
     strength: float = 0.3

@@ -16,7 +16,9 @@ class Mesh:
     """How ranks are laid out; x changes fastest, so the tiles of a sample are neighbours on a node.
 
     Attributes:
-        data: samples trained side by side; y, x: tiles of each sample.
+        data: number of samples, or cases, side by side.
+        y: number of tiles of each sample, northward.
+        x: number of tiles of each sample, eastward.
     """
 
     data: int = 1

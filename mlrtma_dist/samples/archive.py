@@ -27,9 +27,9 @@ class Labels:
         gridded: analyses, such as URMA or RTMA; the first pattern whose file exists is used. A time without one is
             left out.
         method: a classical method of the registry, whose analysis of all reports is the label.
-        withheld: the reports of the withheld stations alone; there are no fields.
+        withheld: whether the reports of the withheld stations alone are the labels; there are no fields.
         codes: what the codes of the gridded files mean (``io.field_codes``).
-        settings: of the classical method.
+        settings: file of ``configs/methods`` of the classical method.
     """
 
     gridded: tuple[FilePattern, ...] = ()
@@ -58,9 +58,10 @@ class Archive:
     """The section ``archive:`` of a configuration: hours of report files and gridded files, by name.
 
     Attributes:
-        start, end: first and last analysis time, UTC.
-        every_minutes: between analysis times; 0: the times in the names of the files that exist, of the reports'
-            first pattern (without reports of the labels' or of the background's).
+        start: first analysis time, UTC.
+        end: last analysis time, UTC.
+        every_minutes: from one analysis time to the next; 0: the times in the names of the files that exist, of the
+            reports' first pattern (without reports of the labels' or of the background's).
         leave_out: analysis times that are not used, such as those that judge.
         folder: that the patterns begin at; empty: the working folder, or the patterns are absolute.
         reports: files of station reports, all of which are read; empty: cases without reports.
@@ -68,9 +69,14 @@ class Archive:
         labels: the truth; null: none, as for an analysis.
         regression: whether a regression on the reports is the first guess of a time without a background; false: the
             time is left out.
-        withheld_share: of the stations, which no case uses as input; withheld_seed: another one withholds others.
-        window_minutes, mapping, stations, station_lists, precedence, codes: as in ``reports:``
-            (``station_hours.Reports``).
+        withheld_share: share of the stations, from 0 to below 1, that no case uses as input.
+        withheld_seed: another one withholds other stations.
+        window_minutes: half width of the observation window.
+        mapping: column mapping of CSV files; null: chosen by their header.
+        stations: lists of stations, for METAR text.
+        station_lists: operational reject and use lists and observation errors.
+        precedence: kinds of source, the most trusted first: of a report that several hold its copy is used.
+        codes: what the background's own codes mean (``io.field_codes``).
     """
 
     start: str

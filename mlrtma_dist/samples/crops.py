@@ -18,8 +18,9 @@ class Boxes:
     """The section ``boxes:`` of cases: every case is a box of the domain.
 
     Attributes:
-        y, x: points of a box.
-        count: boxes of every time.
+        y: number of points of a box, northward.
+        x: number of points of a box, eastward.
+        count: number of boxes of every time.
         seed: of their places, which depend on it, on the time and on the number of the box in it, on nothing else.
     """
 
@@ -133,5 +134,5 @@ def cut_static(static: Static, box: Box, domain: Domain) -> Static:
     """Terrain and land of a box of a domain; the box's grid is ``domain`` with the corner of the box."""
     if not static.domain.is_plane:
         domain = replace(domain, corner=Corner(*(float(part) for part in static.domain.position(box.y0, box.x0))))
-    fields = (static.terrain, static.land, static.terrain_smooth, static.land_smooth)
+    fields = (static.terrain, static.land, static.terrain_smooth, static.land_smooth, static.has_terrain)
     return Static(domain, *(field[box.slices] for field in fields), static.note)

@@ -44,16 +44,18 @@ class FilePattern:
     """A pattern of file names and what the times in them mean.
 
     Attributes:
-        pattern: see above; relative names begin at the archive's folder.
+        pattern: file name with fields such as {time:%Y%m%d%H}, {cycle:%Y%m%d%H} and {lead:03d} (docs/archives.md);
+            relative names begin at the archive's folder.
         cycle_hours: from one start of a forecast to the next, counted from 00Z; a divisor of 24.
-        shortest_lead, longest_lead: of the forecasts that may be used, h.
+        shortest_lead: of the forecasts that may be used, hours.
+        longest_lead: of the forecasts that may be used, hours.
         lead_minutes: from one file of a forecast to the next.
         holds_minutes: a file of a forecast holds the times from so long before its own lead; 0: one time. Files of an
             hour with its four quarters have lead_minutes 60 and holds_minutes 45.
         latency_minutes: after the start of a cycle (or after the time of a file) at which its file is available;
             the file is used for later times only. 0: no such rule.
         every_minutes: from one file of a {time} pattern to the next, counted from 00Z; a divisor of a day, or days.
-        offset_minutes: of the first such file after 00Z.
+        offset_minutes: from 00Z to the first such file.
         before_minutes, after_minutes: reports: files named from so long before the analysis time to so long after it.
         earlier_minutes: gridded files: the file is that of the time so much earlier, such as the analysis of an hour
             ago as a background.

@@ -187,15 +187,18 @@ def _places(static: Static, observations: Observations) -> Points:
 
 
 def _check_heights(static: Static, observations: Observations, points: Points) -> Observations:
-    """Stations inside the grid only: beyond its edge the terrain is not known."""
+    """Stations where the terrain is known only: it is not beyond the grid's edge."""
     domain = static.domain
+    if not static.has_terrain.any():
+        return observations
     row, column = domain.index(points.latitude, points.longitude)
     inside = domain.contains(points.latitude, points.longitude)
     row = np.clip(np.rint(row), 0, domain.size.y - 1).astype(np.int64)
     column = np.clip(np.rint(column), 0, domain.size.x - 1).astype(np.int64)
     span = maximum_filter(static.terrain, TERRAIN_BOXES) - minimum_filter(static.terrain, TERRAIN_BOXES)
-    terrain = np.where(inside, static.terrain[row, column], np.nan)
-    return check_elevation(observations, terrain=terrain, terrain_range=np.where(inside, span[row, column], np.nan))
+    inside &= static.has_terrain[row, column]
+    terrain, spread = (np.where(inside, field[row, column], np.nan) for field in (static.terrain, span))
+    return check_elevation(observations, terrain=terrain, terrain_range=spread)
 
 
 def _analysis_space(observations: Observations) -> np.ndarray:

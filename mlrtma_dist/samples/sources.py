@@ -1,6 +1,6 @@
 """Sources: from the section ``cases:`` of a configuration to a source of cases. Every verb takes the same section."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from mlrtma_dist import config
@@ -23,7 +23,8 @@ class StoreSection:
     """A store of cases.
 
     Attributes:
-        file: the store; make: configuration of ``mlrtma samples`` that makes it where it is missing.
+        file: the store, an HDF5 file.
+        make: configuration of ``mlrtma samples`` that makes it where it is missing.
     """
 
     file: str
@@ -35,16 +36,20 @@ class CasesSection:
     """The section ``cases:``; exactly one source.
 
     Attributes:
-        domain: name or YAML file; null: the store's own, or the plane of the exercises.
+        domain: name or YAML file; of hours of reports several for `analyse` and `verify`, which take one after the
+            other; empty: the store's own, or the plane of the exercises.
         reports: files of station reports of one or several times.
         archive: files of past hours by patterns of their names.
         store: cases at rest.
-        gaussian_plane, shallow_plane, simulated_weather: a simulated world.
-        count: cases of a simulated world; first: number of the first one; other numbers are other cases of it.
+        gaussian_plane: a simulated world: Gaussian fields on a periodic plane, Exercise 1.
+        shallow_plane: a simulated world: shallow water on a periodic plane, Exercise 2.
+        simulated_weather: a simulated world: weather on any domain of the earth.
+        count: number of cases of a simulated world.
+        first: number of the first case of a simulated world; other numbers are other cases of it.
         boxes: every case is a box of the domain; null: the domain is whole.
     """
 
-    domain: str | None = None
+    domain: tuple[str, ...] | str = ()
     reports: Reports | None = None
     archive: Archive | None = None
     store: StoreSection | None = None
@@ -56,11 +61,15 @@ class CasesSection:
     boxes: Boxes | None = None
 
     def __post_init__(self):
+        if isinstance(self.domain, str):
+            object.__setattr__(self, "domain", (self.domain,))
         named = [name for name in SOURCES if getattr(self, name) is not None]
         if len(named) > 1:
             raise ValueError(f"{' and '.join(named)} exclude each other: expected one source of cases")
-        if self.domain is None and (self.reports or self.archive or self.simulated_weather) is not None:
+        if not self.domain and (self.reports or self.archive or self.simulated_weather) is not None:
             raise ValueError("domain: expected a name or a YAML file (--domain), got none")
+        if len(self.domain) > 1 and not self.is_real:
+            raise ValueError(f"domain: expected one for this source of cases, got {', '.join(self.domain)}")
         if self.count < 1 or self.first < 0:
             raise ValueError(f"expected count >= 1 and first >= 0, got {self.count} and {self.first}")
 
@@ -69,16 +78,46 @@ class CasesSection:
         """The simulated world, if that is the source."""
         return next((getattr(self, name) for name in WORLDS if getattr(self, name) is not None), None)
 
+    @property
+    def is_real(self) -> bool:
+        """Whether the cases are hours of files of station reports."""
+        return self.reports is not None or self.archive is not None
+
+    @property
+    def place(self) -> str | None:
+        """Name or YAML file of the one domain of the cases; None: none is named.
+
+        Raises:
+            ConfigError: several are named.
+        """
+        if len(self.domain) > 1:
+            raise config.ConfigError(
+                f"domain: expected one, got {', '.join(self.domain)}; analyse and verify take several"
+            )
+        return self.domain[0] if self.domain else None
+
+    def on_each_domain(self) -> "list[CasesSection]":
+        """The section once for each of its domains, with that domain alone.
+
+        Raises:
+            ConfigError: one of several does not exist, or two have one name, by which their files are named.
+        """
+        if len(self.domain) < 2:
+            return [self]
+        names = [load_region(domain).name for domain in self.domain]
+        if len(set(names)) < len(names):
+            raise config.ConfigError(f"domain: expected domains of different names, got {', '.join(names)}")
+        return [replace(self, domain=(domain,)) for domain in self.domain]
+
     def load_domain(self) -> Domain:
         """The domain of the cases.
 
         Raises:
-            ConfigError: none is named, there is no such domain, or stations would have to lie on a plane.
+            ConfigError: none or several are named, there is no such domain, or stations would have to lie on a plane.
         """
-        if self.store is not None and self.domain is None:
+        if self.store is not None and self.place is None:
             return Store(self.store.file).domain
-        real = self.reports is not None or self.archive is not None
-        return load_region(self.domain) if real else load_domain(self.domain or "plane")
+        return load_region(self.place) if self.is_real else load_domain(self.place or "plane")
 
 
 SOURCES = tuple(each.name for each in fields(CasesSection) if each.name not in ("domain", "count", "first", "boxes"))
@@ -103,9 +142,9 @@ def open_cases(section: CasesSection, assumptions: Assumptions | None = None, fi
 
 def _open(section: CasesSection, assumptions: Assumptions, files: Inventory | None) -> Cases:
     if section.reports is not None:
-        return StationHours.on(section.domain, section.reports, assumptions)
+        return StationHours.on(section.place, section.reports, assumptions)
     if section.archive is not None:
-        return ArchiveCases.on(section.domain, section.archive, assumptions, files)
+        return ArchiveCases.on(section.place, section.archive, assumptions, files)
     if section.store is not None:
         return _open_store(section)
     if section.world is None:
@@ -117,7 +156,7 @@ def _open(section: CasesSection, assumptions: Assumptions, files: Inventory | No
 
 def _open_store(section: CasesSection) -> Store:
     store = Store(Path(section.store.file))
-    if section.domain is not None and (domain := load_domain(section.domain)).shape != store.layout.shape:
+    if section.place is not None and (domain := load_domain(section.place)).shape != store.layout.shape:
         raise config.ConfigError(
             f"domain: {domain.name} has {domain.shape} points, the cases of {store.reader.path} {store.layout.shape}:"
             " name the domain they were made on with --set cases.domain=FILE.yaml"

@@ -31,12 +31,14 @@ class Reports:
     """The section ``reports:`` of a configuration: files of station reports and of gridded fields.
 
     Attributes:
-        observations: files of any kind of ``readers.READERS``.
+        observations: files of reports, of any kind of ``readers.READERS``.
         background: gridded files; empty: the mean of the ensemble, without one a regression on the reports.
         ensemble: gridded files, one per member.
-        time: analysis times, UTC; empty: the full hour nearest to the middle of the reports.
-        window_minutes: half width of the observation window.
-        mapping: column mapping of CSV files; null: chosen by their header.
+        time: analysis times, UTC, each a time or a range START/END[/STEP] (``clock.parse_times``); empty: the full
+            hour nearest to the middle of the reports.
+        window_minutes: half width of the observation window; reports further from the time are not used.
+        mapping: file of ``configs/observations``, or of the user's own, that says what the columns of CSV files
+            are; null: chosen by their header.
         stations: lists of stations, for METAR text.
         station_lists: operational reject and use lists and observation errors.
         precedence: kinds of source, the most trusted first: of a report that several hold its copy is used.
@@ -55,8 +57,7 @@ class Reports:
     codes: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
-        for time in self.time:
-            clock.parse_time(time)
+        clock.parse_times(self.time)
         if not 0.0 < self.window_minutes <= WIDEST_WINDOW:
             raise ValueError(f"window_minutes: expected above 0 and up to {WIDEST_WINDOW}, got {self.window_minutes:g}")
         if sorted(self.precedence) != sorted(PRECEDENCE):
@@ -65,12 +66,18 @@ class Reports:
         parse_codes(self.codes)
 
     @property
+    def times(self) -> np.ndarray:
+        """The analysis times that are named, datetime64[s], shape (case,)."""
+        return clock.parse_times(self.time)
+
+    @property
     def window(self) -> np.timedelta64:
         """Half width of the observation window."""
         return np.timedelta64(round(self.window_minutes * 60), "s")
 
-    def read(self) -> Observations:
-        """All reports of the files, one table.
+    @cached_property
+    def table(self) -> Observations:
+        """All reports of the files, one table, read once: every domain of a run uses it.
 
         Raises:
             ConfigError: no file named.
@@ -78,7 +85,7 @@ class Reports:
         """
         if not self.observations:
             raise config.ConfigError("observations: expected at least one file (--observations FILE ...), got none")
-        times = [clock.parse_time(text) for text in self.time]
+        times = self.times
         each = len(times) == len(self.observations)  # one file per time
         tables = []
         for index, file in enumerate(self.observations):
@@ -152,16 +159,16 @@ class StationHours:
         """The hours of files on a domain by name or YAML file."""
         return cls(load_static(load_region(domain)), files, assumptions)
 
-    @cached_property
+    @property
     def table(self) -> Observations:
         """Every report of the files."""
-        return self.files.read()
+        return self.files.table
 
     @cached_property
     def time(self) -> np.ndarray:
         """Analysis times, datetime64[s], shape (case,)."""
         if self.files.time:
-            return np.array([clock.parse_time(text) for text in self.files.time], dtype="datetime64[s]")
+            return self.files.times
         return np.array([clock.nearest_hour(self.table.time)], dtype="datetime64[s]")
 
     @property

@@ -35,11 +35,12 @@ class Fronts:
 
     Attributes:
         contrast: of temperature, K, in high latitudes; a front has half to one and a half of it. 0: no fronts.
-        width: w, m.
-        speed: m/s; a front has 0.7 to 1.3 of it.
+        width: w, m; temperature falls by the contrast over some 2 w.
+        speed: of the line, m/s; a front has 0.7 to 1.3 of it.
         interval: hours from one front to the next.
-        recovery: R, m.
-        trough: P, Pa; reach: L, m.
+        recovery: distance R behind the line over which the cold air warms up again, m.
+        trough: depth P of the trough along the line, Pa.
+        reach: distance L from the line over which the trough falls to a share of 1/e, m.
         bend: standard deviation of the line about a straight one, m.
     """
 

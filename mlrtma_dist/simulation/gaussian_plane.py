@@ -20,7 +20,12 @@ VARIABLE = "field"  # the name of the one that is analysed
 
 @dataclass(frozen=True)
 class Field:
-    """A Gaussian field: length L of the spectrum exp(-k^2 L^2 / 8) in grid points, and standard deviation."""
+    """A Gaussian field.
+
+    Attributes:
+        length: L of the spectrum exp(-k^2 L^2 / 8), grid points.
+        deviation: standard deviation, in the field's unit.
+    """
 
     length: float
     deviation: float
@@ -35,9 +40,11 @@ class GaussianPlane:
     """The world of Exercise 1. The defaults are its reference.
 
     Attributes:
-        size: points on a side.
-        truth: the field H; background_error: what the background adds to it.
-        observations: distinct grid points that are observed; observation_error: standard deviation there.
+        size: number of points on a side.
+        truth: the field H.
+        background_error: what the background adds to the field.
+        observations: number of distinct grid points that are observed.
+        observation_error: standard deviation of an observation's error, in the field's unit.
         seed: of everything random.
     """
 

@@ -44,10 +44,12 @@ class ModelError:
 
     Attributes:
         lead: length of the forecast, hours.
-        displacement: m, of a forecast of six hours; its direction changes from day to day.
-        smoothing: ``View.smoothing``, m.
-        pools, swing: ``View``'s shares of the valleys' cold air and of the sun's warmth.
-        bias, error: factors of the table's biases and random errors; 0: none.
+        displacement: of a forecast of six hours, m; its direction changes from day to day.
+        smoothing: random fields whose lattice is s m wide are weakened by exp(-(smoothing / s)^2), m.
+        pools: share of the valleys' cold air that the model has, 0 to 1.
+        swing: share of the sun's warmth that the model has, 0 to 1.
+        bias: factor on the biases of ``ADDED``; 0: none.
+        error: factor on the random errors of ``ADDED``; 0: none.
     """
 
     lead: float = 6.0

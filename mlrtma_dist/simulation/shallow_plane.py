@@ -26,15 +26,18 @@ class ShallowPlane:
     """The world of Exercise 2.
 
     Attributes:
-        size: points on a side; spacing: of the points, m.
-        depth: mean, m; coriolis: f, s-1.
+        size: number of points on a side.
+        spacing: of the points, m.
+        depth: mean depth of the water, m.
+        coriolis: Coriolis parameter f, s-1.
         speed: least and greatest root mean square wind of a case, m s-1.
         length: least and greatest length L of a case in grid points: the stream function's spectrum is
             exp(-k^2 L^2 / 8).
-        step: of the integration, s; steps: how many.
+        step: of the integration in time, s.
+        steps: number of steps of the integration.
         indirect: the types o1, o2.
-        observations: distinct grid points where each of the types h, u, v, o1, o2 is observed.
-        observation_error: standard deviation there, m or m s-1.
+        observations: numbers of distinct grid points where each of the types h, u, v, o1, o2 is observed.
+        observation_error: standard deviation of the error of each type, m or m s-1.
         seed: of everything random.
     """
 

@@ -73,10 +73,12 @@ class SimulatedWeather:
 
     Attributes:
         variables: of ``names.VARIABLES``, in a store's order.
-        start: time of case 0, UTC; every: hours from one case to the next. Not a divisor of 24, so that all times of
-            day come.
-        stations: where they stand.
-        weather, model, reporting: what is simulated.
+        start: time of case 0, UTC.
+        every: hours from one case to the next. Not a divisor of 24, so that all times of day come.
+        stations: where stations stand.
+        weather: the simulated truth.
+        model: errors of the simulated background.
+        reporting: errors of the simulated reports.
         seed: of everything random.
     """
 

@@ -53,15 +53,17 @@ class Weather:
     """A simulated weather of all variables for all times.
 
     Attributes:
-        air, pressure, wind: standard deviations of the random fields of temperature (K), sea-level pressure (Pa)
-            and small-scale wind components (m/s), at 45 degrees of latitude.
-        moisture: standard deviation of the logarithm of the dew-point depression.
+        air: standard deviation of the random field of temperature at 45 degrees of latitude, K.
+        pressure: the same of sea-level pressure, Pa.
+        wind: the same of each component of the small-scale wind, m/s.
+        moisture: standard deviation of the logarithm of the dew-point depression, without unit.
         lapse: decrease of temperature with height, K/m.
         warmth: of the ground under a clear sky by a sun in the zenith, K.
-        pool: cold air in valleys, K per m below the mean terrain around; deepest: its largest value, K.
-        steering: with which everything moves (northward, eastward along the grid), m/s.
+        pool: cold air in valleys, K per m below the mean terrain around.
+        deepest: the largest value of the cold air in valleys, K.
+        steering: velocity with which everything moves (northward, eastward along the grid), m/s.
         lifetime: of weather of the largest scale, days.
-        fronts: their kind.
+        fronts: the fronts' contrast, width, speed and trough.
     """
 
     air: float = 3.4

@@ -9,14 +9,16 @@ class Schedule:
     """Steps, batches, learning rate, and when to look and to save.
 
     Attributes:
-        steps: optimizer steps in all.
-        batch: samples a step, over all ranks; a multiple of the mesh's data axis.
-        micro_batch: at most so many samples at once on a rank; null: all of them. More are accumulated.
-        learning_rate: the highest one; warm_up: steps over which it grows from nothing.
-        final_share: of the learning rate that is left after the last step, falling along a cosine.
-        validate_every, checkpoint_every: steps; 0: at the end only.
-        keep: newest checkpoints that are kept beside the best.
-        average_decay: of the moving average of the weights, a step; 0: none.
+        steps: number of optimizer steps in all.
+        batch: number of samples of a step, over all ranks; a multiple of the mesh's data axis.
+        micro_batch: number of samples at once on a rank; more are accumulated; null: all of them at once.
+        learning_rate: the highest one.
+        warm_up: number of steps over which the learning rate grows from nothing.
+        final_share: share of the learning rate that is left after the last step, falling along a cosine.
+        validate_every: number of steps from one validation to the next; 0: at the end only.
+        checkpoint_every: number of steps from one checkpoint to the next; 0: at the end only.
+        keep: number of newest checkpoints that are kept beside the best.
+        average_decay: factor of one step in the moving average of the weights; 0: no average.
         seed: of the order of the samples and of all noise.
     """
 

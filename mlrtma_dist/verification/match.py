@@ -8,6 +8,7 @@ import csv
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +19,12 @@ from mlrtma_dist.io.atomic import written_atomically
 FIRST_GUESS = "first_guess"
 NEAREST = "nearest"
 
-KINDS = {"method": str, "variable": str, "station": str, "fold": np.int64}  # else float64
+TIME = "datetime64[s]"
+TEXTS = dict.fromkeys(("method", "variable", "domain", "station"), str)
+KINDS: dict[str, Any] = {**TEXTS, "time": TIME, "fold": np.int64}  # else float64
 BELOW = ("below_1", "below_2", "below_3", "below_4")
 UNKNOWN = ("latitude", "longitude", "elevation", "spread", "observation_error", *BELOW)  # may be NaN throughout
-DEFAULTS = dict.fromkeys(UNKNOWN, np.nan) | {"fold": 0}
+DEFAULTS = dict.fromkeys(UNKNOWN, np.nan) | {"fold": 0, "domain": "", "time": np.datetime64("NaT", "s")}
 
 
 class MatchError(InputError):
@@ -35,6 +38,8 @@ class Matches:
     Attributes:
         method: name of the method (str).
         variable: a name of ``mlrtma_dist.names.VARIABLES`` (str).
+        domain: name of the domain that was analysed; "" where not known (str).
+        time: of the analysis, UTC, NaT where not known (datetime64[s]).
         station: station identifier (str).
         latitude, longitude: degrees, NaN on a plane.
         elevation: of the station, m, NaN where not known.
@@ -49,6 +54,8 @@ class Matches:
 
     method: np.ndarray
     variable: np.ndarray
+    domain: np.ndarray
+    time: np.ndarray
     station: np.ndarray
     latitude: np.ndarray
     longitude: np.ndarray
@@ -107,7 +114,7 @@ class Matches:
 
     @staticmethod
     def build(**columns) -> "Matches":
-        """Make a table from columns; scalars are repeated, what is missing is NaN (fold: 0).
+        """Make a table from columns; scalars are repeated, what is missing is NaN, NaT or "" (fold: 0).
 
         Args:
             **columns: at least method, variable, station (an array), observation and prediction.
@@ -150,7 +157,7 @@ def write_matches(path: str | Path, matches: Matches) -> None:
 
     The file is written beside its place and renamed, so that it is never read half written.
     """
-    columns = [getattr(matches, name).tolist() for name in COLUMNS]
+    columns = [_plain(getattr(matches, name)).tolist() for name in COLUMNS]
     write_rows(path, COLUMNS, zip(*columns, strict=True))
 
 
@@ -179,12 +186,17 @@ def read_matches(path: str | Path) -> Matches:
     return Matches.build(**{name: _column(path, name, cells[name]) for name in COLUMNS})
 
 
+def _plain(column: np.ndarray) -> np.ndarray:
+    """Times as ISO 8601 text, other columns as they are."""
+    return column.astype(str) if column.dtype.kind == "M" else column
+
+
 def _column(path, name: str, cells: tuple[str, ...]) -> np.ndarray:
     kind = KINDS.get(name, np.float64)
     try:
         return np.array(cells, dtype=str) if kind is str else np.array(cells, dtype=str).astype(kind)
     except ValueError as error:
-        expected = "whole numbers" if kind is np.int64 else "numbers"
+        expected = {np.int64: "whole numbers", TIME: "times such as 2022-08-24T06:00:00"}.get(kind, "numbers")
         raise MatchError(f"{path}: column {name!r}: expected {expected}: {error}") from error
 
 

@@ -14,6 +14,7 @@ from mlrtma_dist.verification.report_events import events_section
 from mlrtma_dist.verification.report_fields import FieldVerification, field_headline, field_sections
 from mlrtma_dist.verification.report_page import Section, figure_of_file, render
 from mlrtma_dist.verification.report_stations import StationVerification, station_headline, station_sections
+from mlrtma_dist.verification.report_trend import trend_section
 from mlrtma_dist.verification.report_words import SHORT, WORDS, Wording
 
 
@@ -64,6 +65,8 @@ def write_report(
         events, speeds = score_events(stations.matches), score_speeds(stations.matches)
         section = events_section(stations.matches, events, speeds, wording)
         sections += [section] if section is not None else []
+        if (section := trend_section(stations.matches, wording)) is not None:
+            sections.append(section)
     if pictures:
         sections.append(Section("maps", "Maps", "figures.html", {"figures": pictures, "columns": "several"}))
     sections.append(_reading(stations, fields, wording))

@@ -1,12 +1,14 @@
-"""Results: what one run of a verification found, at withheld stations and against known fields, and its files."""
+"""Results: the scores of one run of a verification, at withheld stations and against known fields, and its files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mlrtma_dist.fields.static import Static
 from mlrtma_dist.grid.box import Box
+from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.methods.case import Cases
 from mlrtma_dist.verification.case_figure import CaseShown, draw_case, draw_errors
@@ -29,6 +31,7 @@ from mlrtma_dist.verification.report_fields import FieldVerification
 from mlrtma_dist.verification.report_stations import StationVerification
 from mlrtma_dist.verification.report_words import SHORT, WORDS, Wording
 from mlrtma_dist.verification.scores import Score, score_table, write_scores
+from mlrtma_dist.verification.trend import errors_of, trend, write_trend
 from mlrtma_dist.verification.withheld import box_of
 
 LEARNED = "unet"  # the method whose ratio to the others is shown
@@ -41,13 +44,15 @@ class StationResults:
 
     Attributes:
         matches: of every method at every withheld report.
-        analysis: of all stations, for departures and quality control.
+        analysis: of all stations of one time, for departures and quality control.
+        statics: of the domains, for the maps.
         blocks: km of the boxes that were withheld whole; None: single stations.
         how: how the stations were divided, in words.
     """
 
     matches: Matches
     analysis: Analysis
+    statics: tuple[Static, ...]
     blocks: float | None
     how: str
 
@@ -115,29 +120,32 @@ def write_results(
         field_part = FieldVerification(field_scores, fields.sums, units, numerator, pictures)
         files += [folder / "fields.csv", *pictures]
     if stations is not None:
-        matches, domain = stations.matches, contents.domain
+        matches = stations.matches
         clusters = box_of(matches, stations.blocks) if stations.blocks else None
-        station_scores = score_table(matches, domain=domain.name, clusters=clusters)
+        station_scores = score_table(matches, clusters=clusters)
         write_matches(folder / "matches.csv", matches)
         write_scores(folder / "scores.csv", station_scores)
         write_events(folder / "events.csv", score_events(matches))
-        station_part = StationVerification(
-            matches, station_scores, clusters, stations.analysis, outlines(stations.analysis.static)
-        )
-        context = {"withheld": stations.how, "first guess": stations.analysis.first_guess_name, **context}
         files.insert(0, folder / "scores.csv")
+        if periods := trend(errors_of(matches), matches.methods):
+            write_trend(folder / "trend.csv", periods)
+            files.insert(1, folder / "trend.csv")
+        lines = [line for static in stations.statics for line in outlines(static)]
+        station_part = StationVerification(matches, station_scores, clusters, stations.analysis, lines)
+        context = {"withheld": stations.how, "first guess": stations.analysis.first_guess_name, **context}
     path = folder / "report.html"
     texts = {name: str(value) for name, value in context.items()}
-    write_report(path, title=_title(cases), context=texts, stations=station_part, fields=field_part)
+    domains = [static.domain for static in stations.statics] if stations is not None else [contents.domain]
+    write_report(path, title=_title(domains, cases.time), context=texts, stations=station_part, fields=field_part)
     sums = fields.sums if fields is not None else {}
     return Results(station_scores, field_scores, sums, contents.unit_of, (*files, path))
 
 
-def _title(cases: Cases) -> str:
-    domain, times = cases.contents.domain, cases.time
+def _title(domains: Sequence[Domain], times: np.ndarray) -> str:
+    names = "; ".join(domain.title for domain in domains)
     if len(times) == 1:
-        return f"Verification, {domain.title}, {str(times[0].astype('datetime64[m]')).replace('T', ' ')} UTC"
-    return f"Verification on {len(times)} cases, {domain.title}"
+        return f"Verification, {names}, {str(times[0].astype('datetime64[m]')).replace('T', ' ')} UTC"
+    return f"Verification on {len(times)} cases, {names}"
 
 
 def _draw(folder: Path, cases: Cases, case_fields: dict[str, np.ndarray], number: int) -> tuple[Path, Path]:

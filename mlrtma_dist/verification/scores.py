@@ -121,7 +121,6 @@ def median_absolute_error(error: np.ndarray) -> float:
 def score_table(
     matches: Matches,
     *,
-    domain: str | None = None,
     clusters: np.ndarray | None = None,
     seed: int = 0,
     draws: int = DRAWS,
@@ -130,7 +129,6 @@ def score_table(
 
     Args:
         matches: the table.
-        domain: the domain's name, for its regions.
         clusters: what the bootstrap draws, a label for each row (n,): None draws stations. Where whole boxes were
             withheld give the box of each row (or ``matches.fold``): neighbours withheld together err together.
         seed: of the bootstrap. The table is the same for the same matches, draws and seed.
@@ -147,7 +145,8 @@ def score_table(
     methods, groups = matches.methods, {}
     for variable in in_table_order(matches.variables):
         rows = np.flatnonzero((matches.variable == variable) & matches.scored)
-        for region, mask in regions(domain, matches.longitude[rows], matches.elevation[rows]).items():
+        places = (getattr(matches, name)[rows] for name in ("domain", "longitude", "elevation"))
+        for region, mask in regions(*places).items():
             for method in methods:
                 own = rows[mask & (matches.method[rows] == method)]
                 if len(own) or region == ALL:
@@ -225,8 +224,8 @@ def paired_difference(
 def _pairs(matches: Matches, method_a: str, method_b: str) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the rows of a and of b that hold the same observation, in the same order."""
     places = np.stack([matches.latitude, matches.longitude, matches.observation], axis=1)
-    _, station = np.unique(matches.station, return_inverse=True)
-    _, key = np.unique(np.column_stack([station, np.nan_to_num(places, nan=-9e9)]), axis=0, return_inverse=True)
+    labels = [np.unique(each, return_inverse=True)[1] for each in (matches.station, matches.time, matches.domain)]
+    _, key = np.unique(np.column_stack([*labels, np.nan_to_num(places, nan=-9e9)]), axis=0, return_inverse=True)
     pairs = []
     for method in (method_a, method_b):
         rows = np.flatnonzero((matches.method == method) & matches.scored)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.inference.analyse import at_reports, below_at_reports
 from mlrtma_dist.inference.parts import Analyst
 from mlrtma_dist.methods.case import Case
@@ -21,27 +22,42 @@ def collect(
     assumptions: Assumptions,
     parts: Mapping[int, np.ndarray],
     progress: Callable[[str, float], None] = lambda name, share: None,
-) -> Matches:
+) -> tuple[Matches, dict[int, str]]:
     """Withhold each part of the stations of each case once and analyse without it. Collective.
 
-    The parts of all cases are dealt out over the data axis of the ranks; every rank receives all matches.
+    The parts of all cases are dealt out over the data axis of the ranks; every rank receives all matches. Of several
+    cases one whose input cannot be used, such as an hour without its background, is left out.
 
     Args:
         analyst: the methods at work on the cases.
         assumptions: variable -> standard deviations assumed, for the matches.
         parts: number of a case -> part of each row of its reports, 0 to the number of parts - 1, shape (n,).
         progress: called with "folds" and the share done.
+
+    Returns:
+        The matches, and number of a case -> why it was left out.
+
+    Raises:
+        InputError: the input of the only case cannot be used.
     """
     part = analyst.part
     tasks = [(number, fold) for number, rows in parts.items() for fold in range(int(rows.max(initial=-1)) + 1)]
-    mine, tables = tasks[part.data_rank :: part.data_ranks], {}
+    mine, tables, left_out = tasks[part.data_rank :: part.data_ranks], {}, {}
     for done, (number, fold) in enumerate(mine, 1):
-        tables[number, fold] = match_fold(analyst, number, parts[number] == fold, fold, assumptions)
+        try:
+            if number not in left_out:
+                tables[number, fold] = match_fold(analyst, number, parts[number] == fold, fold, assumptions)
+        except InputError as error:  # the same on all ranks that share the case
+            if len(parts) == 1:
+                raise
+            left_out[number] = str(error)
         progress("folds", done / len(mine))
     if part.communicator is not None:
-        gathered = part.communicator.allgather(tables)
-        tables = {key: table for share in gathered for key, table in share.items()}
-    return Matches.concatenate([tables[task] for task in tasks])
+        gathered = part.communicator.allgather((tables, left_out))
+        tables = {key: table for share, _ in gathered for key, table in share.items()}
+        left_out = {key: text for _, share in gathered for key, text in share.items()}
+    whole = [tables[task] for task in tasks if task[0] not in left_out]
+    return Matches.concatenate(whole), left_out
 
 
 def match_fold(
@@ -81,6 +97,8 @@ def match(
     return Matches.build(
         method=name,
         variable=table.variable,
+        domain=case.domain.name,
+        time=case.time,
         station=table.station,
         latitude=table.latitude,
         longitude=table.longitude,

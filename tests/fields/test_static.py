@@ -115,6 +115,20 @@ def test_without_terrain_it_is_sea_level_with_a_warning(caplog):
     assert "sea level" in static.note and "sea level" in caplog.text
 
 
+def test_no_relief_is_made_of_a_terrain_that_is_not_known():
+    nowhere = load_static(domain())
+    assert not nowhere.has_terrain.any()
+    points = station_points(nowhere, [39.5, 39.6], [254.5, 254.6], [2500.0, np.nan])
+    assert points.relief.tolist() == [0.0, 0.0] and points.elevation.tolist() == [2500.0, 0.0]
+    assert not grid_points(nowhere).relief.any()
+    west = np.arange(60) < 30
+    terrain = np.where(west, np.float32(1200.0), np.float32(0.0))
+    covered = np.tile(west, (50, 1))
+    half = make_static(domain(), np.broadcast_to(terrain, (50, 60)), np.ones((50, 60)), has_terrain=covered)
+    np.testing.assert_allclose(grid_points(half).relief, 0.0, atol=1e-3)  # a plateau up to the edge of what is known
+    assert load_static(load_domain("toy")).has_terrain.all()
+
+
 def test_simulated_terrain_has_sea_plain_and_mountains_and_is_the_same_every_time():
     toy = load_domain("toy")
     terrain, land = simulate_terrain(toy, 1)

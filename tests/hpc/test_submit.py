@@ -7,9 +7,10 @@ import subprocess
 import pytest
 
 from hpc.chain import ChainError, Step, load_campaign, ordered, submit_chain
-from hpc.machine import ROOT, load_machine
+from hpc.machine import ROOT, MachineError, load_machine
 from hpc.order import Order, describe, sbatch_line
 from hpc.slurm import _parse_shown
+from jobs import submit
 
 TRAINING = str(ROOT / "configs" / "training" / "unet_exercise1_ci.yaml")
 
@@ -39,6 +40,19 @@ def test_the_signal_goes_to_the_batch_script_where_srun_does_not_start_the_ranks
     profile.write_text("launcher: mpiexec\njobs: {train: {}, worklist: {}}\n")
     assert options(sbatch_line(order(str(profile))))["signal"] == "B:USR1@120"
     assert options(sbatch_line(order("slurm_test", "worklist", elements=3)))["signal"] == "B:USR1@20"
+
+
+def test_what_a_profile_sets_for_a_verb_stands_before_what_the_user_sets(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(submit, "expected_bytes", lambda order: 0.0)  # a dry run, which takes seconds
+    profile, folder = tmp_path / "mine.yaml", str(ROOT / "configs" / "inference" / "toy.yaml")
+    machine = "scheduler: none\nlauncher: none\njobs: "
+    profile.write_text(machine + "{analyse: {set: [require.observations=500, method=oi]}}\n")
+    submit.main(["analyse", folder, "--machine", str(profile), "--set", "method=nearest", "--dry-run"])
+    line = shlex.split(capsys.readouterr().out.split("\n#")[0].replace("\\\n", ""))
+    assert line[-6:] == ["--set", "require.observations=500", "--set", "method=oi", "--set", "method=nearest"]
+    profile.write_text(machine + "{worklist: {set: [a=b]}}\n")
+    with pytest.raises(MachineError, match="jobs.worklist.set: expected none"):
+        load_machine(str(profile))
 
 
 def test_an_array_has_an_element_a_task_and_a_log_an_element():

@@ -38,6 +38,9 @@ def test_without_terrain_the_domains_own_is_taken_and_said(toy, tmp_path):
     write_state(tmp_path / "flat.nc", replace(toy.world.background, elevation=None))
     guess = load_gridded(str(tmp_path / "flat.nc"), toy.static, toy.time)
     assert "terrain is taken to be that of the domain" in guess.note
+    unknown = make_static(toy.static.domain, np.zeros_like(toy.static.terrain), toy.static.land, has_terrain=False)
+    guess = load_gridded(str(tmp_path / "flat.nc"), unknown, toy.time)
+    assert guess.state.elevation is None and "its terrain is not in the file" in guess.note
 
 
 def test_the_file_names_units_standard_names_and_time(toy):

@@ -68,7 +68,7 @@ def rerun(analysed, folder: Path, **changes):
 
 def test_a_region_of_the_users_own_is_analysed_from_a_table(analysed):
     run, world, analysis, product = analysed
-    stem = f"{Path(run.cases.domain).stem}_20220824T0600Z"
+    stem = f"{Path(run.cases.place).stem}_20220824T0600Z"
     assert product == Path(run.output) / stem / f"{stem}.nc"
     assert analysis.time == TIME  # nobody named it: the hour nearest to the reports
     truth = world.truth.values["t2m"]
@@ -120,7 +120,7 @@ def test_an_analysis_is_the_background_of_the_next(analysed, tmp_path):
 
 
 def test_cycling_improves_on_the_previous_analysis(analysed, tmp_path):
-    other = simulate_hour(load_static(load_domain(analysed[0].cases.domain)), TIME, stations=80, seed=6).observations
+    other = simulate_hour(load_static(load_domain(analysed[0].cases.place)), TIME, stations=80, seed=6).observations
     keep = np.array([int(name[-1]) < 5 for name in other.station])
     write_csv(tmp_path / "half.csv", other[keep])
     write_csv(tmp_path / "rest.csv", other[~keep])

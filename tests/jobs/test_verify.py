@@ -179,7 +179,7 @@ def test_the_coasts_of_a_real_domain_stand_in_the_report(tmp_path, monkeypatch):
     (folder / "o.csv").write_text("network,station,time,latitude,longitude,elevation,t2m\n" + "\n".join(lines))
     cases = CasesSection(str(folder / "region.yaml"), Reports((str(folder / "o.csv"),)))
     run = verify.Run(cases, str(folder / "output"), folds=2, variables=("t2m",), method=("nearest",))
-    coasts = outlines(load_static(load_domain(cases.domain)))
+    coasts = outlines(load_static(load_domain(cases.place)))
     pages = []
     for lines in (coasts, []):
         monkeypatch.setattr(results, "outlines", lambda static, lines=lines: lines)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlrtma_dist.fields import climatology
-from mlrtma_dist.fields.static import grid_points
+from mlrtma_dist.fields.static import grid_points, load_static
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.inference.analyse import analyse
 from mlrtma_dist.inference.state_file import write_state
@@ -175,3 +175,21 @@ def test_a_case_with_a_first_guess_of_its_own_is_judged_as_an_hour_with_that_bac
     assert (case.observations.flags & np.uint32(first_stage)).any()
     np.testing.assert_array_equal(again.observations.flags, case.observations.flags)
     np.testing.assert_array_equal(again.used, case.used)
+
+
+def test_a_region_without_terrain_judges_no_height_and_biases_no_dew_point(toy):
+    """Truth: every station's height is right, so none is flagged, and analyses at withheld stations have no bias."""
+    domain = replace(toy.static.domain, terrain=None, land=None)
+    static, settings = load_static(domain), toy.settings("t2m", "d2m")
+    table = toy.world.observations
+    withheld = withhold(table, fraction=0.3, seed=SEED)
+    judge = Judge(assumptions(settings), np.timedelta64(30, "m"))
+    case = judge.case(static, toy.time, table, None, Box.whole(domain.shape), withheld=withheld)
+    high = case.observations.elevation > 500.0
+    assert high.sum() > 100 and not (case.observations.flags & Flag.ELEVATION).any()
+    answer = toy.answer(case, "threedvar", settings)
+    for name in settings.variables:
+        rows = case.withheld & (case.observations.variable == name) & case.observations.good
+        error = answer.at(name, case.points[rows])[0] - case.value[rows]
+        assert abs(error.mean()) < 0.3, (name, error.mean())
+        assert abs(error[high[rows]].mean()) < 0.5, (name, error[high[rows]].mean())

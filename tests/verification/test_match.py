@@ -10,6 +10,8 @@ def two_methods() -> Matches:
     oi = Matches.build(
         method="oi",
         variable=["t2m", "psfc"],
+        domain=["conus", "guam"],
+        time=np.array(["2022-08-24T06:00:00", "NaT"], dtype="datetime64[s]"),
         station=["KDEN", 'A "b", c'],
         latitude=[39.8, np.nan],
         longitude=[-104.7, -1 / 3],
@@ -75,9 +77,10 @@ def test_a_wrong_column_is_an_error_that_names_it(changes, message):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("oi,t2m,a,1,2,3,0,4,5,6", "row 2: 10 cells"),
-        ("oi,t2m,a,1,2,3,0,4,warm,6,1" + 4 * ",nan", "column 'prediction': expected numbers"),
-        ("oi,t2m,a,1,2,3,0.5,4,5,6,1" + 4 * ",nan", "column 'fold': expected whole numbers"),
+        ("oi,t2m,d,NaT,a,1,2,3,0,4,5,6", "row 2: 12 cells"),
+        ("oi,t2m,d,NaT,a,1,2,3,0,4,warm,6,1" + 4 * ",nan", "column 'prediction': expected numbers"),
+        ("oi,t2m,d,NaT,a,1,2,3,0.5,4,5,6,1" + 4 * ",nan", "column 'fold': expected whole numbers"),
+        ("oi,t2m,d,noon,a,1,2,3,0,4,5,6,1" + 4 * ",nan", "column 'time': expected times such as 2022"),
     ],
 )
 def test_a_damaged_file_is_an_error_that_names_file_and_place(tmp_path, row, message):

@@ -39,6 +39,7 @@ def simulated_matches() -> Matches:
                     Matches.build(
                         method=method,
                         variable=variable,
+                        domain="conus",
                         observation=observation,
                         prediction=observation + factor * error,
                         spread=np.nan if method == NEAREST else factor,
@@ -88,7 +89,7 @@ def report(tmp_path_factory):
     write_report(
         folder / "report.html",
         title="Verification <CONUS> & more",
-        stations=StationVerification(matches, score_table(matches, domain="conus"), analysis=simulated_analysis()),
+        stations=StationVerification(matches, score_table(matches), analysis=simulated_analysis()),
         context={"commit": "0123abc", "configuration": "domain: conus\nseed: 1"},
         figures=[folder / "t2m_analysis.svg"],
     )

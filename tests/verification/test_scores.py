@@ -101,9 +101,10 @@ def test_blocks_that_err_together_widen_the_interval():
 
 def test_the_table_is_the_same_in_any_order_of_rows():
     generator = np.random.default_rng(4)
-    matches = of_errors(generator.normal(size=300), longitude=generator.uniform(-125, -70, 300), elevation=100.0)
+    place = {"domain": "conus", "longitude": generator.uniform(-125, -70, 300), "elevation": 100.0}
+    matches = of_errors(generator.normal(size=300), **place)
     shuffled = matches.select(generator.permutation(300))
-    for one, other in zip(score_table(matches, domain="conus"), score_table(shuffled, domain="conus"), strict=True):
+    for one, other in zip(score_table(matches), score_table(shuffled), strict=True):
         assert (one.region, one.n) == (other.region, other.n)
         assert (one.rmse, one.lower, one.upper) == pytest.approx((other.rmse, other.lower, other.upper), rel=1e-12)
 
@@ -126,18 +127,23 @@ def test_regions_divide_conus_and_bands_divide_elevation_without_gap_or_overlap(
     generator = np.random.default_rng(8)
     longitude = np.append(generator.uniform(-130, -60, 500), [-105.0, -90.0])
     elevation = np.append(generator.uniform(-80, 4000, 500), [500.0, np.nan])
-    masks = regions("conus", longitude, elevation)
+    masks = regions(np.full(502, "conus"), longitude, elevation)
     assert (masks["west of 105W"].astype(int) + masks["105W to 90W"] + masks["east of 90W"] == 1).all()
     np.testing.assert_array_equal(masks["east of 105W"], ~masks["west of 105W"])
     assert sum(masks[label].astype(int) for label in masks if label.startswith("elevation")).tolist() == [1] * 502
     assert masks["elevation 500-1000 m"][500] and masks["elevation unknown"][501]
-    assert not any("W" in label for label in regions("guam", longitude, elevation))
+    assert not any("W" in label for label in regions(np.full(502, "guam"), longitude, elevation))
+    both = np.where(np.arange(502) < 200, "conus", "guam")
+    masks = regions(both, longitude, elevation)
+    assert masks["domain conus"].sum() == 200 and masks["domain guam"].sum() == 302
+    parts = masks["west of 105W"].astype(int) + masks["105W to 90W"] + masks["east of 90W"]
+    np.testing.assert_array_equal(parts, masks["domain conus"])
 
 
 def test_scores_by_region_are_those_of_its_stations():
     error = np.array([1.0, 1.0, 3.0, 3.0, 3.0])
-    matches = of_errors(error, longitude=[-120, -110, -100, -95, -80], elevation=[2500, 1500, 400, 300, 10])
-    table = {row.region: row for row in score_table(matches, domain="conus")}
+    place = {"longitude": [-120, -110, -100, -95, -80], "elevation": [2500, 1500, 400, 300, 10]}
+    table = {row.region: row for row in score_table(of_errors(error, domain="conus", **place))}
     assert (table["west of 105W"].n, table["west of 105W"].rmse) == (2, 1.0)
     assert (table["elevation below 500 m"].n, table["elevation below 500 m"].rmse) == (3, 3.0)
     assert "elevation 500-1000 m" not in table and table[ALL].rmse == pytest.approx(np.sqrt(29 / 5))
@@ -183,6 +189,16 @@ def test_a_station_that_reports_one_value_twice_is_paired_twice_and_not_four_tim
     a = Matches.build(method="a", variable="t2m", station=["S", "S"], observation=[5.0, 5.0], prediction=[6.0, 8.0])
     b = Matches.build(method="b", variable="t2m", station=["S", "S"], observation=[5.0, 5.0], prediction=[6.0, 6.0])
     assert paired_difference(Matches.concatenate([a, b]), "a", "b").n == 2
+
+
+def test_one_value_at_two_times_is_paired_within_each_time():
+    """Method a has no analysis at the first time; its error of 3 at the second pairs with b's error of 1 there."""
+    times = np.array(["2022-08-24T06", "2022-08-24T07"], dtype="datetime64[s]")
+    same = {"variable": "t2m", "station": ["S", "S"], "time": times, "observation": [5.0, 5.0]}
+    a = Matches.build(method="a", prediction=[np.nan, 8.0], **same)
+    b = Matches.build(method="b", prediction=[9.0, 6.0], **same)
+    difference = paired_difference(Matches.concatenate([a, b]), "a", "b")
+    assert (difference.n, difference.difference) == (1, 2.0)
 
 
 def test_mixed_variables_and_wrong_clusters_are_errors():

@@ -64,7 +64,7 @@ def hours(toy):
 def alone(hours) -> Matches:
     """The matches of one rank."""
     with threadpool_limits(1):
-        return collect(hours.analyst(), assumptions(hours.settings), hours.parts())
+        return collect(hours.analyst(), assumptions(hours.settings), hours.parts())[0]
 
 
 def assert_equal(one: Matches, other: Matches) -> None:
@@ -141,7 +141,7 @@ def test_several_data_ranks_give_each_the_matches_of_one(toy, hours, alone, coun
     def run(rank: int) -> tuple[Matches, int]:
         source = Hours(toy)
         analyst = source.analyst(data_rank=rank, data_ranks=count, communicator=Communicator(rank))
-        matches = collect(analyst, assumptions(source.settings), source.parts())
+        matches, _ = collect(analyst, assumptions(source.settings), source.parts())
         return matches, len(source.masks)
 
     with threadpool_limits(1), ThreadPoolExecutor(count) as pool:
@@ -169,7 +169,7 @@ def test_cases_without_a_report_give_an_empty_table(hours):
     empty = Hours(hours.toy)
     empty.tables = [table[:0] for table in empty.tables]
     parts = {number: np.zeros(0, dtype=np.int64) for number in range(2)}
-    matches = collect(empty.analyst(), assumptions(hours.settings), parts)
+    matches, _ = collect(empty.analyst(), assumptions(hours.settings), parts)
     assert len(matches) == 0 and not empty.masks
 
 

@@ -1,0 +1,90 @@
+"""The options of every verb: short forms of --set. Nothing is imported here, so that help is immediate.
+
+An option is (the key that it sets, help); a key that ends in "..." takes one value or more, an empty key is a flag that
+the verb itself looks for.
+"""
+
+Options = dict[str, tuple[str, str]]
+
+CASES: Options = {
+    "--domain": (
+        "cases.domain...",
+        "shipped domains (conus, alaska, hawaii, guam, puerto_rico, *_1km) or YAML files; analyse, verify: several",
+    ),
+    "--observations": (
+        "cases.reports.observations...",
+        "observation files: PrepBUFR, MADIS or SAO netCDF, METAR text, CSV; .gz too",
+    ),
+    "--stations": (
+        "cases.reports.stations...",
+        "lists of stations, before the known aerodromes: METAR text and some tables have no positions, SAO not all",
+    ),
+    "--station-lists": (
+        "cases.reports.station_lists...",
+        "operational reject and use lists and error tables, for quality control",
+    ),
+    "--background": (
+        "cases.reports.background...",
+        "gridded first guess: GRIB, CF netCDF, an earlier analysis; none: a regression",
+    ),
+    "--ensemble": ("cases.reports.ensemble...", "gridded files, one per member, for letkf, envar, hybrid"),
+    "--time": (
+        "cases.reports.time...",
+        "analysis times in UTC, 2022-08-24T06:00, or ranges START/END, every hour, START/END/PT15M;"
+        " none: the full hour nearest to the reports",
+    ),
+    "--store": ("cases.store.file", "instead of observation files: a store of cases"),
+}
+ANALYSIS: Options = {
+    **CASES,
+    "--checkpoint": ("checkpoint", "folder of a trained network, for learned methods"),
+    "--grid": ("grid...", "gridded files that method grid takes as its answer; none: those of --background"),
+    "--require-observations": (
+        "require.observations",
+        "reports that each time must rest on, else the exit code is 4; 0: none; default: climatology alone is refused",
+    ),
+    "--output": ("output", "folder to write to"),
+}
+MACHINE = "a profile of configs/machines, or a YAML file"
+
+OPTIONS: dict[str, Options] = {
+    "analyse": {
+        **ANALYSIS,
+        "--method": ("method", "one of the methods below"),
+        "--format": ("formats...", "of the product: netcdf, grib2"),
+    },
+    "verify": {
+        **ANALYSIS,
+        "--method": ("method...", "of the methods below, to compare; none: all that suit the cases"),
+        "--folds": ("folds", "parts into which the stations are divided"),
+        "--blocks": ("blocks", "withhold whole boxes of so many km instead of single stations"),
+    },
+    "domain": {
+        "--domain": ("domain", "a shipped domain or a YAML file"),
+        "--elevation": ("elevation...", "heights above sea level: netCDF, GRIB, GeoTIFF, HGT, or what else GDAL reads"),
+        "--land": ("land...", "shares of land, 0 to 1, in files of the same kinds; none: the shores of GSHHG"),
+        "--output": ("output", "folder to write to"),
+    },
+    "demo": {"--output": ("output", "folder to write to")},
+    "estimate": {
+        **{name: CASES[name] for name in ("--domain", "--observations", "--stations", "--time", "--store")},
+        "--output": ("output", "YAML file to write"),
+    },
+    "samples": {
+        "--output": ("output", "the store to write, an HDF5 file"),
+        "--part": ("part", "of an archive: number of the part to make, from 0, such as $SLURM_ARRAY_TASK_ID"),
+        "--parts": ("parts", "of an archive: number of contiguous parts, each its own store"),
+    },
+    "train": {
+        "--samples": ("samples...", "the stores, HDF5 files"),
+        "--output": ("output", "folder to write to"),
+        "--resume": ("", "go on from the newest whole checkpoint"),
+    },
+    "plan": {
+        "--machine": ("machine", f"{MACHINE}, with a section hardware:"),
+        "--config": ("training", "a training configuration, as the first argument"),
+        "--domain": ("domain", "instead of the samples' own"),
+        "--ranks": ("ranks...", "numbers of ranks, 4 to 4096 by default"),
+    },
+    "check": {"--machine": ("machine", f"{MACHINE}: check there, by a job")},
+}

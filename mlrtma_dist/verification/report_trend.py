@@ -1,0 +1,78 @@
+"""The section of the report on several analysis times: errors from time to time, by day and by hour of the day."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import matplotlib.dates as mdates
+import numpy as np
+
+from mlrtma_dist.verification.match import Matches
+from mlrtma_dist.verification.report_axes import COLOURS, STYLE, as_svg, new_axes
+from mlrtma_dist.verification.report_page import Cell, Figure, Number, Section, Table
+from mlrtma_dist.verification.report_words import Wording, sentence
+from mlrtma_dist.verification.scores import in_table_order
+from mlrtma_dist.verification.trend import DAY, HOUR, TIME, PeriodScore, errors_of, trend
+
+DRAWN = 4  # methods in one figure; more lines cannot be distinguished
+LISTED = 100  # periods in one table; the others are in trend.csv alone
+WORDS = {DAY: "day", HOUR: "hour of the day, UTC", TIME: "analysis time, UTC"}
+
+
+def trend_section(matches: Matches, wording: Wording) -> Section | None:
+    """Errors through time, of all domains together and, where there are several, of each; None of a single time."""
+    rows = trend(errors_of(matches), matches.methods)
+    if not rows:
+        return None
+    colours = dict(zip(matches.methods, itertools.cycle(COLOURS), strict=False))
+    total = [row for row in rows if row.domain == rows[0].domain]  # all domains, or the only one
+    figures = [_figure(name, total, colours, wording) for name in in_table_order(matches.variables)]
+    counts = {by: len({row.period for row in rows if row.by == by}) for by in WORDS}
+    kinds = [by for by, count in counts.items() if 1 < count <= LISTED]
+    tables = [_table(by, rows, matches.methods, wording) for by in kinds]
+    return Section("trend", "Through time", "trend.html", {"figures": [f for f in figures if f], "tables": tables})
+
+
+def _figure(name: str, rows: Sequence[PeriodScore], colours: Mapping[str, str], wording: Wording) -> Figure | None:
+    """The rmse of one variable at every analysis time, a line for each method; None where only one time has scores."""
+    own = [row for row in rows if row.variable == name and row.by == TIME]
+    if len({row.period for row in own}) < 2:
+        return None
+    unit = wording.unit(name)
+    methods = sorted({row.method for row in own}, key=list(colours).index)[:DRAWN]
+    with matplotlib.rc_context(STYLE):
+        figure, axes = new_axes("analysis time, UTC", f"rmse, {unit.text}")
+        for method in methods:
+            lines = [row for row in own if row.method == method]
+            time = np.array([row.period for row in lines], dtype="datetime64[m]")
+            error = unit.factor * np.array([row.rmse for row in lines])
+            marker = "o" if len(lines) < 60 else ""
+            label = wording.method(method)
+            axes.plot(time, error, marker=marker, markersize=4, color=colours[method], linewidth=1.6, label=label)
+        locator = mdates.AutoDateLocator(minticks=3, maxticks=6)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, show_offset=False))
+        axes.set_ylim(0, axes.get_ylim()[1] * 1.25)
+        axes.legend(loc="upper left", ncols=2, fontsize=9)
+        drawn = ", ".join(map(wording.method, methods))
+        svg = as_svg(figure, f"Rmse of {name} at {len({row.period for row in own})} analysis times, for {drawn}.")
+    return Figure(f"{sentence(wording.variable(name))}: rmse at each analysis time.", svg)
+
+
+def _table(by: str, rows: Sequence[PeriodScore], methods: Sequence[str], wording: Wording) -> Table:
+    """The rmse of every variable in every period of one kind, a column for each method."""
+    cells = {(row.variable, row.domain, row.period, row.method): row for row in rows if row.by == by}
+    several = len({row.domain for row in rows}) > 1
+    lines: list[list[Cell]] = []
+    order = in_table_order(list(dict.fromkeys(row.variable for row in rows)))
+    places = sorted(dict.fromkeys(key[:3] for key in cells), key=lambda place: order.index(place[0]))  # stable
+    for variable, domain, period in places:
+        unit = wording.unit(variable)
+        scores = [cells.get((variable, domain, period, method)) for method in methods]
+        n = max(score.n for score in scores if score is not None)
+        rmse = [score.rmse if score is not None else float("nan") for score in scores]
+        place = [domain] if several else []
+        numbers = [Number(unit.show(value), value) for value in rmse]
+        lines.append([wording.variable(variable), unit.text, *place, period, Number(f"{n:,}", n), *numbers])
+    header = ["variable", "unit", *(["domain"] if several else []), by, "n", *map(wording.method, methods)]
+    return Table(f"Rmse at withheld stations by {WORDS[by]}", header, lines)
