@@ -18,6 +18,8 @@ from jobs.case_options import TrainingCasesSection
 from jobs.command_line import parse
 from jobs.inputs import check_run, make_stores, prepare, start_ranks
 from mlrtma_dist.inference.analysis import Analysis
+from mlrtma_dist.inference.derived import DERIVED
+from mlrtma_dist.inference.map_settings import load_map_settings
 from mlrtma_dist.inference.parts import Analyst, part_of
 from mlrtma_dist.methods.registry import METHODS
 from mlrtma_dist.methods.settings import load_settings
@@ -46,6 +48,7 @@ class Run:
         checkpoint: folder of a trained network, for learned methods.
         training: cases that methods estimate covariances from.
         maps: draw them, of report files.
+        map_style: units and colour scales of the maps, a file of ``configs/maps``.
         formats: of the product, some of FORMATS.
         mesh: the ranks as (data, y, x); null: of report files tiles in y, of other sources all on the data axis.
         device: "auto", "cpu" or "cuda", for networks.
@@ -59,6 +62,7 @@ class Run:
     checkpoint: str | None = None
     training: TrainingCasesSection | None = None
     maps: bool = True
+    map_style: str = "us"
     formats: tuple[str, ...] = ("netcdf",)
     mesh: Mesh | None = None
     device: str = "auto"
@@ -67,10 +71,11 @@ class Run:
         if not self.formats or set(self.formats) - set(FORMATS):
             got = ", ".join(self.formats) or "none"
             raise ValueError(f"formats: expected some of {', '.join(FORMATS)}, got {got}")
+        load_map_settings(self.map_style)
         check_run(self, (self.method,))
 
     def expected_bytes(self) -> float | None:
-        """Size of the product of one time: analysis, increment and error of each variable and four fields of the grid.
+        """Size of one product: analysis, increment and error of each variable, derived fields, four of the grid.
 
         Compressed they take 0.6 (nine variables, Alaska) to 0.7 bytes per point (temperature alone, CONUS). None of
         the cases of a store or of a world: the store may have yet to be made.
@@ -78,7 +83,7 @@ class Run:
         if self.cases.reports is None:
             return None
         rows, columns = self.cases.load_domain().shape
-        fields = 3 * len(load_settings(self.settings, self.variables).variables) + 4
+        fields = 3 * len(load_settings(self.settings, self.variables).variables) + len(DERIVED) + 4
         return 0.7 * rows * columns * fields
 
 

@@ -122,7 +122,7 @@ def write_results(
         write_scores(folder / "scores.csv", station_scores)
         write_events(folder / "events.csv", score_events(matches))
         station_part = StationVerification(
-            matches, station_scores, clusters, stations.analysis, outlines(stations.analysis.static)
+            matches, station_scores, clusters, stations.analysis, outlines(stations.analysis.static), len(cases.time)
         )
         context = {"withheld": stations.how, "first guess": stations.analysis.first_guess_name, **context}
         files.insert(0, folder / "scores.csv")
