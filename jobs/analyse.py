@@ -24,6 +24,8 @@ from jobs.inputs import check_run, make_stores, prepare, start_ranks
 from jobs.requirement import TOO_FEW, Requirement
 from jobs.training_section import TrainingCasesSection
 from mlrtma_dist.inference.analysis import Analysis
+from mlrtma_dist.inference.derived import DERIVED
+from mlrtma_dist.inference.map_settings import load_map_settings
 from mlrtma_dist.inference.parts import Analyst, part_of
 from mlrtma_dist.methods.settings import load_settings
 from mlrtma_dist.parallel.mesh import Mesh
@@ -49,6 +51,7 @@ class Run:
         grid: gridded files that method ``grid`` takes as its answer; empty: those of the background.
         training: cases that methods estimate covariances from.
         maps: whether maps are drawn, of report files.
+        map_style: units and colour scales of the maps, a file of ``configs/maps``.
         formats: of the product, some of netcdf and grib2.
         require: what the analysis of each time must rest on, or the exit code is 4.
         mesh: the ranks as (data, y, x); null: of report files tiles in y, of other sources all on the data axis.
@@ -64,6 +67,7 @@ class Run:
     grid: tuple[str, ...] = ()
     training: TrainingCasesSection | None = None
     maps: bool = True
+    map_style: str = "us"
     formats: tuple[str, ...] = ("netcdf",)
     require: Requirement = Requirement()
     mesh: Mesh | None = None
@@ -73,10 +77,11 @@ class Run:
         if not self.formats or set(self.formats) - set(FORMATS):
             got = ", ".join(self.formats) or "none"
             raise ValueError(f"formats: expected some of {', '.join(FORMATS)}, got {got}")
+        load_map_settings(self.map_style)
         check_run(self, (self.method,))
 
     def expected_bytes(self) -> float | None:
-        """Size of the products: analysis, increment and error of each variable and four fields of the grid.
+        """Size of the products: analysis, increment and error of each variable, derived fields, four of the grid.
 
         Compressed they take 0.6 (nine variables, Alaska) to 0.7 bytes per point (temperature alone, CONUS). None of
         the cases of a store or of a world: the store may have yet to be made.
@@ -84,7 +89,7 @@ class Run:
         if self.cases.reports is None:
             return None
         points = sum(math.prod(section.load_domain().shape) for section in self.cases.on_each_domain())
-        fields = 3 * len(load_settings(self.settings, self.variables).variables) + 4
+        fields = 3 * len(load_settings(self.settings, self.variables).variables) + len(DERIVED) + 4
         return 0.7 * points * fields * max(1, len(self.cases.reports.times))
 
 

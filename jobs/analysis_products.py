@@ -14,7 +14,9 @@ from mlrtma_dist import clock, config
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.inference.analyse import analyse
 from mlrtma_dist.inference.analysis import Analysis
+from mlrtma_dist.inference.map_settings import load_map_settings
 from mlrtma_dist.inference.maps import draw_maps
+from mlrtma_dist.inference.observation_counts import used_rows
 from mlrtma_dist.inference.parts import Analyst, Part
 from mlrtma_dist.inference.product import write_product, write_series
 from mlrtma_dist.inference.product_grib import write_product_grib
@@ -24,6 +26,10 @@ from mlrtma_dist.verification.match import FIRST_GUESS
 from mlrtma_dist.verification.trend import Errors
 
 log = logging.getLogger(__name__)
+COUNTED = """\
+read: values of the files, and the speed and the gust of a wind that came without. used: those of which the analysis was
+made, as on its maps: the good ones and those that only the buddy check doubts, but no wind of which one component is
+missing or rejected. Every value that is not good is counted once, under the first check that mistrusts it."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +96,15 @@ def _write(run, prepared: Prepared, analysis: Analysis, folder: Path, part: Part
     if part.is_first:
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "config.yaml", resolved)
-        write_text(folder / "quality.txt", table(summarise(analysis.observations)) + "\n")
+        counts = table(summarise(analysis.observations, used_rows(analysis)))
+        write_text(folder / "quality.txt", f"{counts}\n\n{COUNTED}\n")
     if "netcdf" in run.formats:
         attributes = provenance(resolved, run.cases, prepared.trained)
         products.append(write_product(analysis, folder, attributes, part.communicator))
     if "grib2" in run.formats:
         products.append(write_product_grib(analysis, folder, part.communicator))
     if run.maps:
-        draw_maps(analysis, folder / "maps", part.communicator)
+        draw_maps(analysis, folder / "maps", part.communicator, load_map_settings(run.map_style))
     return products
 
 

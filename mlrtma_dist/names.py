@@ -16,7 +16,9 @@ STANDARD_PRESSURE = 101325.0  # Pa
 STANDARD_GRAVITY = 9.80665  # m s-2
 STANDARD_TEMPERATURE = 288.15  # K at mean sea level (ICAO Doc 7488)
 STANDARD_LAPSE_RATE = 0.0065  # K m-1, up to 11 km
+DRY_AIR = 287.05287  # J kg-1 K-1, gas constant of dry air (ICAO Doc 7488)
 ICE = 273.15  # K, where it melts
+FOOT, MILE = 0.3048, 1609.344  # m; the statute mile
 UNLIMITED_CEILING = 20000.0  # metres; the value by which PrepBUFR says "no ceiling"
 # metres; no cloud base is reported above 30,000 ft, so what is nearer to unlimited than to that is unlimited
 LIMITED_CEILING = (9144.0 * UNLIMITED_CEILING) ** 0.5
@@ -37,7 +39,8 @@ class Variable:
         gross: first-guess departures beyond this (analysis space) are gross errors by the
             rule fixed in DECISIONS.md; stations beyond it leave verification, too.
         height: height of the measurement above ground in metres, None where it has none.
-        grib: GRIB2 discipline, category, number, type of first fixed surface.
+        grib: GRIB2 discipline, category, number, type of first fixed surface and, of a layer, of the second. Surfaces
+            are WMO's: 215 (ceiling) and 200 (cloud) of the RTMA are NCEP's own, nameless in a file of another centre.
         transform: "identity" or "log".
         display: unit shown to people, factor and offset: shown = value * factor + offset.
         limited: analyses above this are the largest valid value, by which reports say "no limit"; None: there is none.
@@ -51,7 +54,7 @@ class Variable:
     error: float
     gross: float
     height: float | None
-    grib: tuple[int, int, int, int]
+    grib: tuple[int, ...]
     transform: str = "identity"
     display: tuple[str, float, float] = ("", 1.0, 0.0)
     limited: float | None = None
@@ -169,7 +172,7 @@ VARIABLES: dict[str, Variable] = {
             0.6,
             9.0,
             None,
-            (0, 6, 13, 215),
+            (0, 6, 13, 1),
             transform="log",
             display=("km", 0.001, 0.0),
             limited=LIMITED_CEILING,
@@ -183,7 +186,7 @@ VARIABLES: dict[str, Variable] = {
             0.25,
             2.0,
             None,
-            (0, 6, 1, 200),
+            (0, 6, 1, 1, 8),
             display=("%", 100.0, 0.0),
         ),
         # Of its own, for the speed of a mean wind is below the mean speed. The last one, for the noise of simulated

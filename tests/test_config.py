@@ -11,6 +11,7 @@ from jobs import analyse, estimate, samples, train, verify
 from mlrtma_dist import config
 from mlrtma_dist.config import ConfigError, apply_override, build, expand, find, load, load_yaml, to_yaml
 from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.inference.map_settings import load_map_settings
 from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.observations.csv_mapping import check_mapping
 
@@ -179,6 +180,8 @@ def test_every_shipped_file_is_what_its_folder_says(path: pathlib.Path, monkeypa
     elif kind in RUNS:
         run = load(RUNS[kind], path)
         assert run.output.startswith("output/"), "what is shipped writes where .gitignore looks away"
+    elif kind == "maps":
+        assert load_map_settings(path.stem).scales
     elif kind == "machines":
         assert load_machine(path.stem).scheduler in ("slurm", "none")
     elif kind == "campaigns":

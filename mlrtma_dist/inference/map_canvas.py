@@ -1,6 +1,7 @@
-"""A map sheet in the domain's own projection: axes, coastlines, graticule, title, colour bar, footnote."""
+"""A map sheet in the domain's own projection: axes, coastlines, graticule, title, colour bar, notes."""
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,12 +14,17 @@ from matplotlib.transforms import ScaledTranslation
 
 from mlrtma_dist.fields.static import SIMULATED, Static
 from mlrtma_dist.inference.map_picture import Picture
+from mlrtma_dist.inference.map_style import Scale
 from mlrtma_dist.io.atomic import written_atomically
 from mlrtma_dist.io.coastlines import RESOLUTIONS, Extent, read_lines, resolution_for
 
 DPI = 150
 LONGEST, HIGHEST = 10.5, 8.2  # inches that the map itself may take
-MARGIN = {"left": 0.75, "right": 1.35, "bottom": 1.25, "top": 0.95}  # inches around it
+MARGIN = {"left": 0.75, "right": 1.35, "bottom": 1.25, "top": 0.95}  # inches around it; more where notes are long
+NARROWEST = 4.5  # inches that texts have, however narrow the map
+LEGEND_WIDTH = 10.2  # inches of a map beneath which its legend finds room on one line
+LINE = 0.152  # inches from one line of notes to the next
+NOTE_WIDTH, SUBTITLE_WIDTH, TITLE_WIDTH = 16.5, 13.5, 8.5  # characters per inch of their sizes of type
 MISSING = "#d9d9d9"
 INK = "#1a1a1a"
 SAMPLES = 60  # rows and columns whose latitudes represent those of the domain
@@ -78,8 +84,10 @@ class Base:
         return rows, columns
 
     def place(self, latitude: np.ndarray, longitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Projection coordinates of positions in degrees, NaN beyond the map's edge."""
+        """Projection coordinates of positions in degrees, NaN beyond the map's edge; a plane has no such positions."""
         domain = self.static.domain
+        if domain.is_plane:
+            return np.full(np.shape(latitude), np.nan), np.full(np.shape(longitude), np.nan)
         row, column = domain.index(latitude, longitude)
         with np.errstate(invalid="ignore"):
             inside = (np.abs(row / domain.size.y - 0.5) <= 0.52) & (np.abs(column / domain.size.x - 0.5) <= 0.52)
@@ -106,31 +114,48 @@ class Sheet:
         axes: of the map, in projection coordinates.
     """
 
-    def __init__(self, base: Base, title: str, subtitle: str):
+    def __init__(self, base: Base, title: str, subtitle: str, notes: Sequence[str] = (), *, legend: bool = False):
+        """Make a sheet with room for all its notes.
+
+        Args:
+            base: what the maps of the domain share.
+            title, subtitle: above the map.
+            notes: small print beneath it, wrapped to its width.
+            legend: leave room for `legend` above the notes.
+        """
         self.base = base
         width, height = base.size
-        self._width, self._height = (
-            inner + sum(MARGIN[s] for s in sides)
-            for inner, sides in ((width, ("left", "right")), (height, ("bottom", "top")))
+        room = max(width, NARROWEST)
+        heading, below, small = (
+            _wrapped(lines, int(room * density))
+            for lines, density in (([title], TITLE_WIDTH), ([subtitle], SUBTITLE_WIDTH), (notes, NOTE_WIDTH))
         )
+        self._legend_lines = (1 if width >= LEGEND_WIDTH else 3) if legend else 0
+        first_note = 0.36 + 0.2 * self._legend_lines + 0.06 * legend
+        self._bottom = max(MARGIN["bottom"], first_note + LINE * len(small) + 0.1)
+        top = 0.14 + 0.17 * len(below) + 0.27 * len(heading)
+        self._width = MARGIN["left"] + max(width + MARGIN["right"], room + 0.4)
+        self._height = self._bottom + height + max(MARGIN["top"], top + 0.1)
         self._figure = Figure(figsize=(self._width, self._height), dpi=DPI, facecolor="white")
         FigureCanvasAgg(self._figure)
-        self.axes = self._place_axes(MARGIN["left"], MARGIN["bottom"], width, height)
+        self.axes = self._place_axes(MARGIN["left"], self._bottom, width, height)
         self.axes.set_facecolor(MISSING)
         self.axes.set(xlim=base.extent[:2], ylim=base.extent[2:], aspect="equal")
-        top = MARGIN["bottom"] + height
-        self._text(MARGIN["left"], top + 0.43, title, 15, weight="bold")
-        self._text(MARGIN["left"], top + 0.14, subtitle, 9.5, color="#404040")
+        edge = self._bottom + height + 0.14
+        self._text(MARGIN["left"], edge + 0.17 * len(below) + 0.12, "\n".join(heading), 15, weight="bold")
+        self._text(MARGIN["left"], edge, "\n".join(below), 9.5, color="#404040")
+        note_top = self._bottom - first_note
+        self._text(MARGIN["left"], note_top, "\n".join(small), 8, color="#505050", va="top", linespacing=1.35)
 
-    def field(self, picture: Picture, colours: str, norm) -> AxesImage:
+    def field(self, picture: Picture, scale: Scale) -> AxesImage:
         """Draw a field that was thinned to `Base.thin`; NaN is grey."""
         values, thin = picture.values, picture.thin
         west, _, south, _ = self.base.extent
         box = self.base.static.domain.spacing * thin
         image = self.axes.imshow(
             values,
-            cmap=colours,
-            norm=norm,
+            cmap=scale.colours,
+            norm=scale.norm,
             origin="lower",
             zorder=1,
             extent=(west, west + box * values.shape[1], south, south + box * values.shape[0]),
@@ -157,7 +182,7 @@ class Sheet:
     def bar(self, image, label: str, arrows: str, ticks=()) -> None:
         """The colour bar at the right of the map; ``ticks`` are pairs of value and text."""
         width, height = self.base.size
-        axes = self._place_axes(MARGIN["left"] + width + 0.22, MARGIN["bottom"] + 0.04 * height, 0.2, 0.92 * height)
+        axes = self._place_axes(MARGIN["left"] + width + 0.22, self._bottom + 0.04 * height, 0.2, 0.92 * height)
         bar = self._figure.colorbar(image, cax=axes, extend=arrows)
         bar.outline.set_linewidth(0.5)
         if ticks:
@@ -166,28 +191,21 @@ class Sheet:
         bar.ax.tick_params(labelsize=8.5, width=0.5)
         bar.set_label(label, fontsize=9.5)
 
-    def footnote(self, lines: list[str], legend: bool = False) -> None:
-        """Small print beneath the map, wrapped to its width; with the legend of what was drawn with a label."""
-        if legend:
-            self.axes.legend(
-                loc="upper left",
-                bbox_to_anchor=(0.0, 0.0),
-                bbox_transform=self._below(0.30),
-                ncols=3,
-                fontsize=8.5,
-                frameon=False,
-                borderaxespad=0.0,
-                borderpad=0.0,
-                handletextpad=0.3,
-                columnspacing=1.5,
-            )
-        characters = int(self.base.size[0] * 16.5)  # of 8-point type
-        wrapped = [part for line in lines for part in textwrap.wrap(line, characters)]
-        most = 4 if legend else 5  # lines in the margin; the product has the whole text
-        if len(wrapped) > most:
-            wrapped = [*wrapped[: most - 1], f"{wrapped[most - 1][: characters - 4]} ..."]
-        top = MARGIN["bottom"] - (0.62 if legend else 0.36)
-        self._text(MARGIN["left"], top, "\n".join(wrapped), 8, color="#505050", va="top", linespacing=1.35)
+    def legend(self) -> None:
+        """The legend of what was drawn with a label, in the room that was left for it."""
+        self.axes.legend(
+            loc="upper left",
+            bbox_to_anchor=(0.0, 0.0),
+            bbox_transform=self._below(0.30),
+            ncols=3 if self._legend_lines == 1 else 1,
+            fontsize=8.5,
+            frameon=False,
+            borderaxespad=0.0,
+            borderpad=0.0,
+            labelspacing=0.3,
+            handletextpad=0.3,
+            columnspacing=1.5,
+        )
 
     def save(self, path):
         """Write a PNG, whole or not at all, and return its path."""
@@ -232,6 +250,10 @@ class Sheet:
             crossed = np.isfinite(at)
             axis.set_ticks(at[crossed], labels=[_degrees(v, letters) for v in levels[crossed]])
         self.axes.tick_params(labelsize=8, length=3, width=0.5, color="#808080", labelcolor="#505050")
+
+
+def _wrapped(lines: Sequence[str], characters: int) -> list[str]:
+    return [part for line in lines for part in textwrap.wrap(line, characters)]
 
 
 def _levels(values: np.ndarray, start: float) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mlrtma_dist.inference.analysis import Analysis
+from mlrtma_dist.inference.derived import Derived, derived_fields
 from mlrtma_dist.inference.georeference import links
 from mlrtma_dist.io.netcdf_write import NetcdfVariable
 from mlrtma_dist.names import VARIABLES, Variable
@@ -39,9 +40,11 @@ class ProductField:
 def height_coordinates(analysis: Analysis) -> list[NetcdfVariable]:
     """A scalar coordinate for each height above ground that occurs."""
     attributes = {"standard_name": "height", "long_name": "height above ground", "units": "m", "positive": "up"}
-    heights = {
-        name: VARIABLES[v].height for v in analysis.values if v in VARIABLES for name in _height_names(VARIABLES[v])
-    }
+    described: list[Variable | Derived] = [
+        *(VARIABLES[v] for v in analysis.values if v in VARIABLES),
+        *derived_fields(analysis),
+    ]
+    heights = {name: variable.height for variable in described for name in _height_names(variable)}
     return [NetcdfVariable(name, (), np.array(height), attributes, dtype="f8") for name, height in heights.items()]
 
 
@@ -73,9 +76,11 @@ def static_fields(analysis: Analysis) -> list[ProductField]:
 
 
 def analysis_fields(analysis: Analysis) -> Iterator[ProductField]:
-    """Analysis, increment and error of every variable, in the order of the file."""
+    """Analysis, increment and error of every variable, then the derived fields, in the order of the file."""
     for name in analysis.variables:
         yield from _of_table(analysis, VARIABLES[name]) if name in VARIABLES else _of_exercise(analysis, name)
+    for entry in derived_fields(analysis):
+        yield _of_derived(analysis, entry)
 
 
 def _of_table(analysis: Analysis, variable: Variable) -> list[ProductField]:
@@ -122,6 +127,27 @@ def _of_exercise(analysis: Analysis, name: str) -> list[ProductField]:
     return _three(analysis, name, *descriptions)
 
 
+def _of_derived(analysis: Analysis, entry: Derived) -> ProductField:
+    """A derived field: analysis alone, for its error would need the errors' correlations."""
+    attributes: dict[str, object] = {
+        **_standard_name(entry),
+        "long_name": entry.long_name,
+        "units": entry.unit,
+        "comment": entry.comment,
+        "cell_methods": "time: point",
+        **links(analysis.static.domain, *_height_names(entry)),
+    }
+    if entry.meanings:  # CF 1.11, section 3.5
+        flags = {
+            "flag_values": np.arange(len(entry.meanings), dtype=np.int8),
+            "flag_meanings": " ".join(entry.meanings),
+        }
+        variable = NetcdfVariable(entry.name, TIMED, None, attributes | flags, dtype="i1")
+    else:
+        variable = NetcdfVariable(entry.name, TIMED, None, attributes, step=STEPS[entry.unit], valid=entry.valid)
+    return ProductField(variable, entry.field)
+
+
 def _three(
     analysis: Analysis, name: str, values: NetcdfVariable, increment: NetcdfVariable, error: NetcdfVariable
 ) -> list[ProductField]:
@@ -146,7 +172,7 @@ def _three(
     return [ProductField(described, lambda analysis, index: analysis.values[name][index]), *beside]
 
 
-def _height_names(variable: Variable) -> tuple[str, ...]:
+def _height_names(variable: Variable | Derived) -> tuple[str, ...]:
     return () if variable.height is None else (f"height_{variable.height:g}m",)
 
 
@@ -156,7 +182,7 @@ def _cell_methods(variable: Variable) -> dict[str, str]:
     return {"cell_methods": "time: point"}
 
 
-def _standard_name(variable: Variable, modifier: str = "") -> dict[str, str]:
+def _standard_name(variable: Variable | Derived, modifier: str = "") -> dict[str, str]:
     return {"standard_name": f"{variable.standard_name}{modifier}"} if variable.standard_name else {}
 
 

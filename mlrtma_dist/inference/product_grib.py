@@ -10,6 +10,7 @@ import numpy as np
 
 from mlrtma_dist import clock
 from mlrtma_dist.inference.analysis import Analysis
+from mlrtma_dist.inference.derived import Derived, derived_fields
 from mlrtma_dist.io.grib_write import GribField, check_grid, encode, write_messages
 from mlrtma_dist.names import VARIABLES, Variable
 
@@ -20,12 +21,12 @@ STEPS = {"K": 2.0**-7, "m s-1": 2.0**-7, "Pa": 1.0, "m": 1.0, "%": 2.0**-3}
 
 
 def write_product_grib(analysis: Analysis, directory, communicator=None) -> pathlib.Path:
-    """Write an analysis and its error to ``directory/<domain>_<time>.grib2``, whole or not at all. Collective.
+    """Write analysis, error and derived fields to ``directory/<domain>_<time>.grib2``, whole or not at all. Collective.
 
     A message is made of a whole field, so the fields are gathered: that of message k on rank k modulo the number of
     ranks, which packs it. A rank holds one whole field at a time, and rank 0 besides it the packed messages of one
     round. Winds are eastward and northward, not along the grid, and flagged so. Errors of logarithms (visibility and
-    ceiling) and the fields of exercises are left out: GRIB2 has no code for them.
+    ceiling), the flight category and the fields of exercises are left out: GRIB2 has no code for them.
 
     Args:
         analysis: fields of this rank's box, SI; the boxes of all ranks together cover the domain.
@@ -78,11 +79,16 @@ def _fields(analysis: Analysis) -> Iterator[GribField]:
         yield _field(VARIABLES[name], analysis.values[name], ANALYSIS)
         if name in analysis.error and VARIABLES[name].transform == "identity":
             yield _field(VARIABLES[name], analysis.error[name], ANALYSIS_ERROR)
+    for entry in derived_fields(analysis):
+        if entry.grib is not None:
+            yield _field(entry, entry.field(analysis), ANALYSIS)
 
 
-def _field(variable: Variable, values: np.ndarray, process: int) -> GribField:
+def _field(variable: Variable | Derived, values: np.ndarray, process: int) -> GribField:
+    assert variable.grib is not None, "fields without a code are left out"
     unit, factor = ("%", 100.0) if variable.unit == "1" else (variable.unit, 1.0)
-    discipline, category, number, surface = variable.grib
+    parameter, surface = variable.grib[:3], variable.grib[3]
     # RTMA has wind at 10 m above ground, gust at the ground: the type of level decides whether a height is written
     level = variable.height if surface == HEIGHT_ABOVE_GROUND else None
-    return GribField(values * factor, (discipline, category, number), (surface, level), STEPS[unit], process)
+    top = variable.grib[4] if len(variable.grib) > 4 else None
+    return GribField(values * factor, parameter, (surface, level), STEPS[unit], process, top)

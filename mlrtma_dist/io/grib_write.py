@@ -24,6 +24,7 @@ from mlrtma_dist.io.grib_grid import message_domain
 PACKING = "grid_complex_spatial_differencing"
 NORTHWARD = 0x40  # scanning mode, flag table 3.4: rows northward, columns eastward, as fields are here
 UNKNOWN_CENTRE = 255
+NO_SURFACE = 255  # code table 4.5
 GRIB_NAMES = {"lcc": "lambert", "stere": "polar_stereographic", "merc": "mercator", "longlat": "regular_ll"}
 ELLIPSOIDS = {"GRS80": 4, "WGS84": 5}  # code table 3.2
 MISSING = 9.999e20
@@ -39,13 +40,15 @@ class GribField:
         level: type of the first fixed surface (code table 4.5) and its value, None where it has none.
         step: values are rounded to steps of at most this, so the error is at most half of it.
         process: type of generating process (code table 4.3): 0 analysis, 7 analysis error.
+        top: type of the second fixed surface, of a layer; None: there is none.
     """
 
     values: np.ndarray
-    parameter: tuple[int, int, int]
+    parameter: tuple[int, ...]
     level: tuple[int, float | None]
     step: float
     process: int = 0
+    top: int | None = None
 
 
 def write_messages(path, messages: Iterable[bytes]) -> pathlib.Path:
@@ -196,6 +199,7 @@ def _meaning(field: GribField, time: np.datetime64, centre: int) -> dict[str, ob
     }
     keys |= dict(zip(("discipline", "parameterCategory", "parameterNumber"), field.parameter, strict=True))
     keys |= {"typeOfGeneratingProcess": field.process, "typeOfFirstFixedSurface": field.level[0]}
+    keys |= {"typeOfSecondFixedSurface": NO_SURFACE if field.top is None else field.top}
     if field.level[1] is None:
         return keys | {"scaleFactorOfFirstFixedSurface": "missing", "scaledValueOfFirstFixedSurface": "missing"}
     return keys | {"scaleFactorOfFirstFixedSurface": 0, "scaledValueOfFirstFixedSurface": round(field.level[1])}

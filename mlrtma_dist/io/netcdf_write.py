@@ -108,8 +108,7 @@ def _write(dataset: netCDF4.Dataset, variable: NetcdfVariable, level: int, path:
     if gridded:
         chunks = variable.chunks or chunk_lengths(shape)
         options = {"zlib": level > 0, "complevel": level, "shuffle": True, "chunksizes": chunks}
-        if (fill := fill_value(variable.dtype)) is not None:
-            options["fill_value"] = fill
+        options["fill_value"] = fill_value(variable.dtype)
     target = dataset.createVariable(variable.name, variable.dtype, variable.dimensions, **options)
     target.set_auto_maskandscale(False)
     if gridded:
@@ -149,18 +148,22 @@ def _checked(values: np.ndarray, shape: tuple[int, ...], variable: NetcdfVariabl
     return values
 
 
-def fill_value(dtype: str) -> float | None:
-    """What is written in place of NaN; None for a type that has no NaN."""
-    return float(netCDF4.default_fillvals[dtype]) if dtype.startswith("f") else None
+def fill_value(dtype: str) -> float | int:
+    """What is written in place of NaN."""
+    fill = netCDF4.default_fillvals[dtype]
+    return float(fill) if dtype.startswith("f") else int(fill)
 
 
 def packed(values: np.ndarray, variable: NetcdfVariable) -> np.ndarray:
     """Values as they are written: rounded as the variable's description demands, NaN replaced by the fill value.
 
     Args:
-        values: any shape.
+        values: any shape; whole numbers or NaN where the variable's type is an integer.
         variable: its ``dtype``, ``step``, ``bits`` and ``valid`` are used.
     """
+    fill = fill_value(variable.dtype)
+    if not variable.dtype.startswith("f"):
+        return np.where(np.isnan(values), fill, values).astype(variable.dtype)
     values = values.astype(variable.dtype, copy=False)
     rounded = values
     if variable.step:
@@ -172,5 +175,4 @@ def packed(values: np.ndarray, variable: NetcdfVariable) -> np.ndarray:
         # a valid value stays valid; one that was outside stays outside, where a reader can see it
         low, high = np.asarray(variable.valid, dtype=variable.dtype)
         rounded = np.clip(rounded, np.minimum(values, low), np.maximum(values, high))
-    fill = fill_value(variable.dtype)
-    return np.where(np.isnan(rounded), values.dtype.type(fill), rounded) if fill is not None else rounded
+    return np.where(np.isnan(rounded), values.dtype.type(fill), rounded)

@@ -11,10 +11,15 @@ At h = 0 it is A; at A = p0 it is the standard atmosphere's pressure at h.
 
 import numpy as np
 
-from mlrtma_dist.names import STANDARD_GRAVITY, STANDARD_LAPSE_RATE, STANDARD_PRESSURE, STANDARD_TEMPERATURE
+from mlrtma_dist.names import (
+    DRY_AIR,
+    STANDARD_GRAVITY,
+    STANDARD_LAPSE_RATE,
+    STANDARD_PRESSURE,
+    STANDARD_TEMPERATURE,
+)
 
-GAS_CONSTANT = 287.05287  # J/(kg K), dry air
-EXPONENT = GAS_CONSTANT * STANDARD_LAPSE_RATE / STANDARD_GRAVITY  # 0.190263
+EXPONENT = DRY_AIR * STANDARD_LAPSE_RATE / STANDARD_GRAVITY  # 0.190263
 HIGHEST = 11e3  # m: the formula holds in the troposphere
 
 

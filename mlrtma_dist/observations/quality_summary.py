@@ -1,6 +1,6 @@
 """What became of every report: counts by variable, network and reason, for logs and provenance."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,7 @@ class Tally:
         good: number without a flag; ``good + sum(first.values()) == read``.
         first: reason -> number of reports counted under it, each once, by ``ORDER``.
         each: reason -> number of reports that carry it, several a report where it has several.
+        used: number of reports of which the analysis was made; None where nothing was analysed.
     """
 
     variable: str
@@ -46,20 +47,28 @@ class Tally:
     first: dict[str, int]
     each: dict[str, int]
     source: str = "all"
+    used: int | None = None
 
 
-def summarise(observations: Observations) -> list[Tally]:
+def summarise(observations: Observations, used: np.ndarray | None = None) -> list[Tally]:
     """Count reports by variable, network and reason; one row for each variable and network, sorted.
+
+    Args:
+        observations: the table.
+        used: mask (n,) of the reports of which the analysis was made; None: there is none.
 
     Raises:
         ValueError: a row carries a bit that is not a ``Flag``: it would be counted nowhere.
     """
     _require_known(observations)
     kind = group(observations.variable, observations.network)
-    return [
+    tallies = [
         _count(observations.flags[rows], str(observations.variable[rows[0]]), str(observations.network[rows[0]]))
         for rows in _parts(kind)
     ]
+    if used is None:
+        return tallies
+    return [replace(t, used=int(used[rows].sum())) for t, rows in zip(tallies, _parts(kind), strict=True)]
 
 
 def by_source(observations: Observations) -> list[Tally]:
@@ -103,19 +112,23 @@ def total(tallies: list[Tally], variable: str | None = None) -> Tally:
         sum(t.good for t in chosen),
         {name: sum(t.first[name] for t in chosen) for name in REASONS},
         {name: sum(t.each[name] for t in chosen) for name in REASONS},
+        used=None if any(t.used is None for t in chosen) else sum(t.used or 0 for t in chosen),
     )
 
 
 def table(tallies: list[Tally]) -> str:
-    """A plain-text table, one line a row and the totals by variable and of all; reasons are counted first-set.
+    """A plain-text table, one line per row and the totals by variable and of all; reasons are counted first-set.
 
     Reasons that no report has are left out.
     """
     variables = list(dict.fromkeys(t.variable for t in tallies))
     lines = [*tallies, *(total(tallies, name) for name in variables), total(tallies)]
     reasons = [name for name in REASONS if lines[-1].first[name]]
-    cells = [["variable", "network", "read", "good", *(r.lower() for r in reasons)]]
-    cells += [[t.variable, t.network, str(t.read), str(t.good), *(str(t.first[r]) for r in reasons)] for t in lines]
+    analysed = lines[-1].used is not None
+    cells = [["variable", "network", "read", *["used"] * analysed, "good", *(r.lower() for r in reasons)]]
+    for t in lines:
+        numbers = (t.read, *[t.used] * analysed, t.good, *(t.first[r] for r in reasons))
+        cells.append([t.variable, t.network, *map(str, numbers)])
     widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
     return "\n".join(
         "  ".join(

@@ -1,4 +1,4 @@
-"""Moisture: vapour pressure and dew point, specific humidity, virtual and sensible temperature.
+"""Moisture: vapour pressure and dew point, relative and specific humidity, virtual and sensible temperature.
 
 D. Bolton, "The computation of equivalent potential temperature", Monthly Weather Review 108 (1980),
 equations 10 and 11. Arguments are numbers or arrays of any one shape, and so is what comes back.
@@ -23,6 +23,14 @@ def dew_point_of_vapour(vapour):
     with np.errstate(invalid="ignore", divide="ignore"):
         log = np.log(np.where(vapour > 0, vapour, np.nan) / PRESSURE)
         return ICE + SHIFT * log / (SLOPE - log)
+
+
+def relative_humidity(temperature, dew_point_temperature):
+    """Relative humidity over water, 0 to 1, from temperature and dew point (K); at most 1.
+
+    e(T_d) / e(T), the definition of WMO-No. 8, volume I, annex 4.A.
+    """
+    return np.minimum(vapour_pressure(dew_point_temperature) / vapour_pressure(temperature), 1.0)
 
 
 def vapour_of_specific_humidity(specific_humidity, pressure):

@@ -17,7 +17,7 @@ from mlrtma_dist.fields.static import Static
 from mlrtma_dist.grid.interpolate import bilinear
 from mlrtma_dist.linalg.noise import WORD, normal, uniform
 from mlrtma_dist.linalg.octaves import CHANNELS, EPOCH
-from mlrtma_dist.names import ICE, LIMITED_CEILING, VARIABLES, variable
+from mlrtma_dist.names import FOOT, ICE, LIMITED_CEILING, MILE, VARIABLES, variable
 from mlrtma_dist.simulation.sites import KINDS, Sites
 
 SPEED, WIND = "wind_speed", ("u10", "v10")
@@ -44,7 +44,7 @@ REPORTED = {  # by which kinds
     "ceiling": ("airport",),
     "sky_cover": ("airport",),
 }
-MILE, FOOT, KNOT, INCH_OF_MERCURY = 1609.344, 0.3048, 1852.0 / 3600.0, 3386.39
+KNOT, INCH_OF_MERCURY = 1852.0 / 3600.0, 3386.39
 # Miles in which airports report visibility (Federal Meteorological Handbook 1, table 6-1, the manual values).
 MILES = np.array(
     [

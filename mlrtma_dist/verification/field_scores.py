@@ -146,7 +146,7 @@ def describe(
             share = f"{row.rmse / least[variable]:.3f}" if variable in least else ""
             lines.append(
                 f"{words.get(row.method, row.method):<50} {row.rmse:.4f} +- {row.standard_error:.4f}  "
-                f"{row.lower:.4f} to {row.upper:.4f}  {row.bias:7.4f}  {share:>12}".rstrip()
+                f"{row.lower:.4f} to {row.upper:.4f}  {round(row.bias, 4) + 0.0:7.4f}  {share:>12}".rstrip()
             )
     return "\n".join(lines)
 

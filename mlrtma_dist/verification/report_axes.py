@@ -10,9 +10,12 @@ import matplotlib
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.axis import Axis
+from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator, NullLocator
+
+from mlrtma_dist.inference.map_style import logarithmic_ticks
 
 INK = "#010203"  # replaced by the page's text colour; no other part of a figure has it
 # Okabe and Ito (2008): distinct for the colour-blind, and on white as on black.
@@ -83,11 +86,40 @@ def colour_bar(figure: Figure, mappable, place: tuple[float, float, float, float
         cax=figure.add_axes(place),
         orientation="horizontal" if horizontal else "vertical",
         extend="both" if horizontal else "neither",
-        format="%g",
     )
-    bar.ax.yaxis.set_minor_formatter(NullFormatter())  # of a logarithmic scale, whose wide labels hide the bar's own
+    if isinstance(mappable.norm, LogNorm):
+        label_decades(bar.ax.yaxis)
     bar.set_label(label)
     bar.outline.set_visible(False)
+
+
+def label_decades(axis: Axis) -> None:
+    """Label a logarithmic axis with plain round numbers."""
+    ticks = logarithmic_ticks(*sorted(axis.get_view_interval()))
+    axis.set_ticks([value for value, _ in ticks], labels=[text for _, text in ticks])
+    axis.set_minor_locator(NullLocator())
+
+
+def legend_above(axes: Axes, title: str = "") -> None:
+    """The legend in a row or two above the axes, which make room: lines and bars pass beneath no text."""
+    handles, labels = axes.get_legend_handles_labels()
+    columns = 1 if max(map(len, labels)) > 28 else 2
+    rows = -(-len(labels) // columns) + bool(title)
+    place, room = axes.get_position(), (0.2 * rows + 0.08) / SIZE[1]
+    axes.set_position((place.x0, place.y0, place.width, 0.98 - room - place.y0))
+    axes.legend(
+        handles,
+        labels,
+        loc="lower left",
+        bbox_to_anchor=(-0.02, 1.0),
+        ncols=columns,
+        title=title or None,
+        fontsize=9,
+        title_fontsize=9,
+        alignment="left",
+        columnspacing=1.4,
+        borderaxespad=0.2,
+    )
 
 
 def _padded(values: np.ndarray) -> tuple[float, float]:

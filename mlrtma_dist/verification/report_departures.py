@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mlrtma_dist.inference.analysis import Analysis
+from mlrtma_dist.inference.observation_counts import used_rows
 from mlrtma_dist.verification.diagnostics import (
     ErrorEstimate,
     SpreadSkill,
@@ -13,6 +14,7 @@ from mlrtma_dist.verification.diagnostics import (
     spread_skill,
 )
 from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST, Matches
+from mlrtma_dist.verification.ranking import alike
 from mlrtma_dist.verification.regions import ALL
 from mlrtma_dist.verification.report_figures import reliability
 from mlrtma_dist.verification.report_page import Cell, Figure, Number, Section, Table
@@ -20,16 +22,16 @@ from mlrtma_dist.verification.report_words import Unit, Wording, explain_chi_squ
 from mlrtma_dist.verification.scores import bias, in_table_order, rmse
 
 
-def used_rows(analysis: Analysis) -> np.ndarray:
+def departing_rows(analysis: Analysis) -> np.ndarray:
     """Mask of the observations that were analysed and that have both departures, shape (n,)."""
     columns = (analysis.background_departure, analysis.analysis_departure, analysis.observation_error)
-    return analysis.observations.usable & np.isfinite(columns).all(axis=0)
+    return used_rows(analysis) & np.isfinite(columns).all(axis=0)
 
 
 def departures_section(analysis: Analysis, wording: Wording) -> Section:
     """O-B and O-A by variable."""
     rows: list[list[Cell]] = []
-    used, variable = used_rows(analysis), analysis.observations.variable
+    used, variable = departing_rows(analysis), analysis.observations.variable
     for name in in_table_order(np.unique(variable[used]).tolist()):
         own, unit = used & (variable == name), wording.unit(name)
         cells: list[Cell] = [name, unit.text, Number(f"{own.sum():,}", float(own.sum()))]
@@ -62,14 +64,16 @@ def spread_section(
     if not spreads:
         return None
     rows: list[list[Cell]] = []
-    sentences = []
+    sentences, figures = [], []
+    groups = {name: _groups(matches, name, spreads) for name in dict.fromkeys(name for name, _ in spreads)}
     for (name, method), spread in spreads.items():
         unit, own = wording.unit(name), matches.select(method=method, variable=name)
         chi = diagonal_chi_square(own.error, own.spread, own.observation_error)
+        together = wording.together(groups[name])
         if method == FIRST_GUESS:
             sentences.append(explain_chi_square(chi, f"{wording.method(method)}, {name}"))
-        elif method != NEAREST:
-            sentences.append(explain_spread(spread, method, name, wording))
+        elif method != NEAREST and method in groups[name]:
+            sentences.append(explain_spread(spread, method, name, together))
         rows.append(
             [
                 f"{name}, {wording.method(method)}",
@@ -85,11 +89,10 @@ def spread_section(
         )
     header = ["variable, method", "unit", "n", "predicted", "actual", "actual / predicted", "95 % interval"]
     header += ["chi-square", "expected"]
-    figures = []
-    for name in dict.fromkeys(name for name, _ in spreads):
-        own_spreads = {method: spread for (of, method), spread in spreads.items() if of == name}
+    for name, of_name in groups.items():
+        own_spreads = {method: spreads[name, method] for method in of_name}
         caption = f"{name}: above the dashed line a method's predicted error is too small, below it too large."
-        figures.append(Figure(caption, reliability(name, own_spreads, colours, wording)))
+        figures.append(Figure(caption, reliability(name, own_spreads, colours, wording.together(of_name))))
     content = {
         "sentences": sentences,
         "table": Table("Predicted and actual error at withheld stations", header, rows),
@@ -108,6 +111,12 @@ def _spreads(matches: Matches, clusters: np.ndarray) -> dict[tuple[str, str], Sp
             if spread.n:
                 spreads[name, method] = spread
     return spreads
+
+
+def _groups(matches: Matches, name: str, spreads: Mapping[tuple[str, str], SpreadSkill]) -> dict[str, tuple[str, ...]]:
+    """The methods of a variable that predict an error, those that are one line together."""
+    rows = matches.select((matches.variable == name) & matches.scored)
+    return alike(rows, [method for of, method in spreads if of == name])
 
 
 def errors_section(analysis: Analysis, wording: Wording) -> Section | None:
@@ -140,7 +149,7 @@ def errors_section(analysis: Analysis, wording: Wording) -> Section | None:
 
 
 def _estimates(analysis: Analysis) -> list[ErrorEstimate]:
-    used, reports = used_rows(analysis), analysis.observations
+    used, reports = departing_rows(analysis), analysis.observations
     return estimate_errors(
         analysis.background_departure[used],
         analysis.analysis_departure[used],

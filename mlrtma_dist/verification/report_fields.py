@@ -9,7 +9,7 @@ import numpy as np
 
 from mlrtma_dist.verification.field_scores import FieldScore, around, ratio
 from mlrtma_dist.verification.report_page import Cell, Number, Section, Table, figure_of_file
-from mlrtma_dist.verification.report_words import Unit, Wording, count
+from mlrtma_dist.verification.report_words import Unit, Wording, count, mark_of
 
 SHOWN = Unit("", 1.0, 4)  # numbers as they are, in the units that captions name
 
@@ -36,8 +36,8 @@ class FieldVerification:
 def field_sections(verification: FieldVerification, wording: Wording) -> list[Section]:
     """The sections: scores, ratios, one case."""
     tables = [
-        _scores(name, unit, [row for row in verification.scores if row.variable == name], wording)
-        for name, unit in verification.units.items()
+        _scores(verification, name, index, unit, wording)
+        for index, (name, unit) in enumerate(verification.units.items())
     ]
     sections = [Section("fields", "Error against the known fields", "fields.html", {"tables": tables})]
     numerator = verification.numerator
@@ -61,8 +61,8 @@ def field_headline(verification: FieldVerification, wording: Wording) -> str:
     return f"Least rmse over {count(verification.scores[0].cases, 'case')}: {'; '.join(results)}."
 
 
-def _scores(variable: str, unit: str, rows: Sequence[FieldScore], wording: Wording) -> Table:
-    rows = sorted(rows, key=lambda row: row.rmse)
+def _scores(verification: FieldVerification, variable: str, index: int, unit: str, wording: Wording) -> Table:
+    rows = sorted((row for row in verification.scores if row.variable == variable), key=lambda row: row.rmse)
     cells: list[list[Cell]] = [
         [
             wording.method_words(row.method),
@@ -74,7 +74,11 @@ def _scores(variable: str, unit: str, rows: Sequence[FieldScore], wording: Wordi
         for row in rows
     ]
     caption = f"{variable}, all points of {count(rows[0].cases, 'case')}" + ("" if unit == "1" else f", {unit}")
-    return Table(caption, ["method", "rmse", "standard error", "95 % interval", "bias"], cells, best=0)
+    ends = [around(*ratio(verification.sums, rows[0].method, row.method, index))[1] for row in rows[1:]]
+    decided = all(map(math.isfinite, ends))  # of one case there is no interval
+    best = [0, *(number for number, end in enumerate(ends, 1) if decided and end >= 1.0)]
+    header = ["method", "rmse", "standard error", "95 % interval", "bias"]
+    return Table(caption, header, cells, best, mark_of(len(best), decided=decided))
 
 
 def _ratios(verification: FieldVerification, numerator: str, others: Sequence[str], wording: Wording) -> Table:

@@ -9,6 +9,7 @@ from typing import Literal
 import matplotlib
 import numpy as np
 from markupsafe import Markup
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from mlrtma_dist.names import VARIABLES, from_analysis
@@ -23,6 +24,8 @@ from mlrtma_dist.verification.report_axes import (
     as_svg,
     colour_bar,
     frame_map,
+    label_decades,
+    legend_above,
     near,
     new_axes,
 )
@@ -101,7 +104,7 @@ def histogram(matches: Matches, colours: Mapping[str, str], wording: Wording) ->
             )
         axes.axvline(0.0, color=INK, linewidth=0.8)
         axes.margins(x=0)
-        axes.legend(loc="upper left", title=f"rmse, {unit.text}", fontsize=9, title_fontsize=9)
+        legend_above(axes, f"rmse, {unit.text}")
         scores = [f"{wording.method(m)} {unit.show(rmse(e) / unit.factor)} {unit.text}" for m, e in errors.items()]
         return as_svg(figure, f"Histogram of the errors of {name}; rmse by method: {', '.join(scores)}.")
 
@@ -117,6 +120,8 @@ def scatter(matches: Matches, wording: Wording) -> Markup:
     entry = VARIABLES.get(name)
     text, factor, offset = entry.display if entry else (wording.unit(name).text, 1.0, 0.0)
     text = text.replace("deg", "°").replace(" s-1", "/s")
+    if entry and entry.limited is not None:
+        text += f" ({entry.valid[1] * factor:g}: no limit)"
     x, y = (from_analysis(name, value) * factor + offset for value in (matches.observation, matches.prediction))
     with matplotlib.rc_context(STYLE):
         figure, axes = new_axes(f"observed, {text}", f"analysed, {text}")
@@ -126,7 +131,6 @@ def scatter(matches: Matches, wording: Wording) -> Markup:
             x,
             y,
             gridsize=45,
-            bins="log",
             mincnt=1,
             cmap=NUMBER,
             xscale=scale,
@@ -134,8 +138,12 @@ def scatter(matches: Matches, wording: Wording) -> Markup:
             rasterized=True,
             linewidths=0.2,
         )
+        cells.set_norm(LogNorm(1.0, max(2.0, float(np.max(np.asarray(cells.get_array()))))))
         ends = [min(x.min(), y.min()), max(x.max(), y.max())]
         axes.plot(ends, ends, color="#d55e00", linewidth=1.2)
+        if scale == "log":
+            label_decades(axes.xaxis)
+            label_decades(axes.yaxis)
         colour_bar(figure, cells, (0.87, 0.15, 0.025, 0.8), "observations")
         alternative = f"Analysed against observed {name} at {len(matches)} withheld stations"
         if np.ptp(matches.observation) > 0 and np.ptp(matches.prediction) > 0:
@@ -169,8 +177,8 @@ def error_by_elevation(matches: Matches, colours: Mapping[str, str], wording: Wo
             axes.plot(
                 middle, score, marker="o", markersize=4, color=colour, linewidth=1.6, label=wording.method(method)
             )
-        axes.set_ylim(0, axes.get_ylim()[1] * 1.25)
-        axes.legend(loc="upper left", ncols=2, fontsize=9)
+        axes.set_ylim(0, axes.get_ylim()[1])
+        legend_above(axes)
         methods = ", ".join(map(wording.method, colours))
         return as_svg(figure, f"Rmse of {rows.variable[0]} by elevation, for {methods}.")
 
@@ -194,6 +202,6 @@ def reliability(name: str, spreads: Mapping[str, SpreadSkill], colours: Mapping[
         right, top = (1.05 * end for end in (axes.get_xlim()[1], axes.get_ylim()[1]))
         axes.plot([0, max(right, top)], [0, max(right, top)], color=INK, linewidth=0.8, linestyle="--")
         axes.set(xlim=(0, right), ylim=(0, top))
-        axes.legend(loc="upper left")
+        legend_above(axes)
         ratios = ", ".join(f"{wording.method(method)} {spread.ratio:.2f}" for method, spread in spreads.items())
         return as_svg(figure, f"Actual against predicted error of {name} in bins; actual over predicted: {ratios}.")

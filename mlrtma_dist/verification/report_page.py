@@ -1,7 +1,7 @@
 """The report's page: its tables, figures and sections as data, which the templates beside this file turn into HTML."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,13 +31,14 @@ class Table:
         caption: what the table shows.
         header: a heading for each column.
         rows: cells; the first cell is the row's heading.
-        best: index of a row to be marked as the best; None: no row is.
+        best: indices of the rows to be marked; mark: what they are.
     """
 
     caption: str
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
-    best: int | None = None
+    best: Collection[int] = ()
+    mark: str = "best"
 
     @property
     def numeric(self) -> list[bool]:

@@ -91,7 +91,7 @@ def _map(observations: Observations, outlines: Sequence[np.ndarray]) -> Figure |
         groups.append(("other", mapped & np.isin(first, order[DRAWN:])))
     places = [(label, observations.latitude[rows], observations.longitude[rows]) for label, rows in groups]
     caption = "Stations whose report at the analysis time is mistrusted, by the reason; late, distant and repeated "
-    caption += "reports are left out. A station with several reasons shows the rarest on top."
+    caption += "reports are left out. A station with several outcomes counts in each and shows the rarest on top."
     return Figure(caption, map_of_groups(places, outlines))
 
 

@@ -9,8 +9,10 @@ import numpy as np
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST, MatchError, Matches
+from mlrtma_dist.verification.ranking import Ranking, alike
 from mlrtma_dist.verification.regions import ALL
 from mlrtma_dist.verification.report_axes import COLOURS
+from mlrtma_dist.verification.report_counts import counts_section
 from mlrtma_dist.verification.report_departures import (
     departures_section,
     errors_section,
@@ -19,8 +21,8 @@ from mlrtma_dist.verification.report_departures import (
 from mlrtma_dist.verification.report_figures import error_by_elevation, error_map, histogram, scatter
 from mlrtma_dist.verification.report_page import Cell, Figure, Number, Section, Table
 from mlrtma_dist.verification.report_quality import quality_section
-from mlrtma_dist.verification.report_words import Unit, Wording, compare, count, headline, sentence
-from mlrtma_dist.verification.scores import Score, in_table_order, paired_difference
+from mlrtma_dist.verification.report_words import PER_CENT, Unit, Wording, compare, count, headline, mark_of, sentence
+from mlrtma_dist.verification.scores import Score, in_table_order
 
 REFERENCES = (FIRST_GUESS, NEAREST)
 DRAWN = 4  # methods in one figure; more lines cannot be distinguished
@@ -39,6 +41,7 @@ class StationVerification:
         analysis: an analysis of all stations, for departures, assumed errors and quality control; None: these sections
             are left out.
         outlines: coasts and borders for the maps, arrays (k, 2) of longitude and latitude in degrees.
+        cases: number of cases of which the matches are; the analysis is of the first one.
     """
 
     matches: Matches
@@ -46,6 +49,7 @@ class StationVerification:
     clusters: np.ndarray | None = None
     analysis: Analysis | None = None
     outlines: Sequence[np.ndarray] = ()
+    cases: int = 1
 
     @property
     def labels(self) -> np.ndarray:
@@ -78,23 +82,34 @@ def station_sections(verification: StationVerification, wording: Wording) -> lis
     """The sections: at a glance, each variable, predicted and assumed errors, departures, quality control."""
     matches, clusters, totals = verification.matches, verification.labels, verification.totals
     colours = dict(zip(matches.methods, itertools.cycle(COLOURS), strict=False))
-    variables = verification.variables(wording)
-    sections: list[Section | None] = [
-        Section("overview", "At a glance", "overview.html", {"table": _overview(variables, totals, wording)})
-    ]
-    for name in variables:
-        rows = (matches.variable == name) & matches.scored
-        scores = [row for row in verification.scores if row.variable == name]
-        content = _variable(matches.select(rows), clusters[rows], scores, wording)
+    rankings = _rankings(verification, wording)
+    overview = {"table": _overview(rankings, totals, wording), "remarks": _doubts(rankings, wording)}
+    sections: list[Section | None] = [Section("overview", "At a glance", "overview.html", overview)]
+    for name, ranking in rankings.items():
+        own = matches.select((matches.variable == name) & matches.scored)
+        content = _variable(name, ranking, verification, wording)
         best = best_method(name, totals).method
-        content["figures"] = _figures(matches.select(rows), best, _drawn(best, scores, colours), verification, wording)
+        drawn = _drawn(best, alike(own, [row.method for row in ranking.scores]))
+        content["figures"] = _figures(own, best, drawn, colours, verification.outlines, wording)
         sections.append(Section(name, sentence(wording.variable(name)), "variable.html", content))
     sections.append(spread_section(matches, clusters, colours, wording))
     if verification.analysis is not None:
         sections.append(errors_section(verification.analysis, wording))
         sections.append(departures_section(verification.analysis, wording))
         sections.append(quality_section(verification.analysis.observations, verification.outlines))
+        scored = {name: max(row.n for row in ranking.scores) for name, ranking in rankings.items()}
+        sections.append(counts_section(verification.analysis, scored if verification.cases == 1 else {}, wording))
     return [section for section in sections if section is not None]
+
+
+def _rankings(verification: StationVerification, wording: Wording) -> dict[str, Ranking]:
+    """The methods of each variable by their rmse at all stations."""
+    matches, clusters, rankings = verification.matches, verification.labels, {}
+    for name in verification.variables(wording):
+        rows = (matches.variable == name) & matches.scored
+        scores = [row for row in verification.totals.values() if row.variable == name and row.n]
+        rankings[name] = Ranking.of(matches.select(rows), scores, clusters[rows])
+    return rankings
 
 
 def best_method(name: str, totals: Totals) -> Score:
@@ -117,9 +132,9 @@ def station_headline(verification: StationVerification, wording: Wording) -> tup
     return headline(best, references, wording), remark
 
 
-def _overview(variables: Sequence[str], totals: Totals, wording: Wording) -> Table:
+def _overview(rankings: Mapping[str, Ranking], totals: Totals, wording: Wording) -> Table:
     rows: list[list[Cell]] = []
-    for name in variables:
+    for name in rankings:
         best, unit = best_method(name, totals), wording.unit(name)
         reference = [totals.get((method, name)) for method in REFERENCES]
         guess, nearest = (row.rmse if row is not None else float("nan") for row in reference)
@@ -133,66 +148,101 @@ def _overview(variables: Sequence[str], totals: Totals, wording: Wording) -> Tab
                 unit.interval(best.lower, best.upper),
                 _number(unit, guess),
                 _number(unit, nearest),
-                Number(f"{gain:.0f} %".replace("-", "−") if np.isfinite(gain) else "–", gain),
+                Number(f"{PER_CENT.show(0.01 * gain)} %" if np.isfinite(gain) else "–", gain),
                 Number(f"{best.n:,}", best.n),
             ]
         )
-    header = ["variable", "unit", "best analysis", "rmse", "95 % interval"]
+    header = ["variable", "unit", "analysis of least rmse", "rmse", "95 % interval"]
     header += ["first guess", "nearest station", "below first guess", "n"]
-    caption = "Rmse of the best analysis of each variable at withheld stations, beside the two references"
+    caption = "Rmse of the analysis that errs least, at withheld stations, beside the two references"
     return Table(caption, header, rows)
 
 
-def _variable(matches: Matches, clusters: np.ndarray, scores: Sequence[Score], wording: Wording) -> dict[str, object]:
-    """Tables of one variable, from its scored rows."""
-    name = str(matches.variable[0])
+def _doubts(rankings: Mapping[str, Ranking], wording: Wording) -> list[str]:
+    """The variables of which no analysis is clearly better than all other methods, a sentence each."""
+    sentences = []
+    for name, ranking in rankings.items():
+        names, first = [wording.method(method) for method in ranking.best], ranking.scores[0].method
+        if not ranking.decided:
+            text = "there are too few stations for a verdict"
+        elif len(names) > 1:
+            text = f"{', '.join(names[:-1])} and {names[-1]} do not differ clearly"
+        elif first in REFERENCES:
+            text = f"the {names[0]} errs less than every analysis"
+        else:
+            continue
+        sentences.append(f"{sentence(wording.variable(name))}: {text}.")
+    return sentences
+
+
+def _variable(name: str, ranking: Ranking, verification: StationVerification, wording: Wording) -> dict[str, object]:
+    """Tables of one variable."""
     unit, title = wording.unit(name), sentence(wording.variable(name))
-    rows = sorted((row for row in scores if row.region == ALL and row.n), key=lambda row: row.rmse)
     cells = []
-    for row in rows:
-        verdict = "–"
-        if row is not rows[0]:
-            verdict = compare(paired_difference(matches, row.method, rows[0].method, clusters=clusters), unit)
+    for row in ranking.scores:
+        difference = ranking.differences.get(row.method)
+        verdict = compare(difference, unit) if difference is not None else "–"
         cells.append([wording.method(row.method), *_score_cells(unit, row), verdict])
     header = ["method", "n", "bias", "rmse", "95 % interval", "rmse 98 %", "mae", "median"]
-    regional = [row for row in scores if row.region != ALL]
+    regional = [row for row in verification.scores if row.variable == name and row.region != ALL]
     places = list(dict.fromkeys(row.region for row in regional))
     regional.sort(key=lambda row: places.index(row.region))  # the methods of one region side by side
     lines = [[row.region, wording.method(row.method), *_score_cells(unit, row)] for row in regional]
     caption = f"{title} by region and station elevation, in {unit.text}"
     return {
         "scores": Table(
-            f"{title}: all withheld stations, in {unit.text}", [*header, "rmse minus the best one's"], cells, best=0
+            f"{title}: all withheld stations, in {unit.text}",
+            [*header, "rmse minus the least one"],
+            cells,
+            [number for number, row in enumerate(ranking.scores) if row.method in ranking.best],
+            mark_of(len(ranking.best), decided=ranking.decided),
         ),
         "regions": Table(caption, ["region", *header], lines) if lines else None,
     }
 
 
-def _drawn(best: str, scores: Sequence[Score], colours: Mapping[str, str]) -> dict[str, str]:
-    """The methods in a variable's figures with their colours: the best, the references, then the others by rmse."""
-    rows = sorted((row for row in scores if row.region == ALL and row.n), key=lambda row: row.rmse)
-    order = [best, *(row.method for row in rows if row.method in REFERENCES), *(row.method for row in rows)]
-    return {method: colours[method] for method in list(dict.fromkeys(order))[:DRAWN]}
+def _drawn(best: str, groups: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The methods in a variable's figures: the best analysis, the references, then the others by rmse.
+
+    Args:
+        best: the analysis of the least rmse.
+        groups: of ``ranking.alike``, the least rmse first: a group is drawn as one line.
+    """
+    first = [name for name, group in groups.items() if best in group]
+    references = [name for name, group in groups.items() if set(group) & set(REFERENCES)]
+    return {name: groups[name] for name in list(dict.fromkeys([*first, *references, *groups]))[:DRAWN]}
 
 
 def _figures(
-    matches: Matches, best: str, colours: Mapping[str, str], verification: StationVerification, wording: Wording
+    matches: Matches,
+    best: str,
+    drawn: Mapping[str, tuple[str, ...]],
+    colours: Mapping[str, str],
+    outlines: Sequence[np.ndarray],
+    wording: Wording,
 ) -> list[Figure]:
-    """The four figures of one variable."""
-    own, words = matches.select(method=best), wording.method(best)
+    """The four figures of one variable.
+
+    Args:
+        matches: its scored rows; best: the analysis of the least rmse; drawn: of ``_drawn``.
+        colours: of all methods; outlines: of the map.
+        wording: names and units.
+    """
+    own, words, together = matches.select(method=best), wording.method(best), wording.together(drawn)
+    lines = {method: colours[method] for method in drawn}
     pictures = [
         (
             f"Errors of {words} at each withheld station: red too high, blue too low.",
-            error_map(own, wording, verification.outlines),
+            error_map(own, wording, outlines),
         ),
         (
             "How the errors are distributed: the narrower and nearer to zero, the better.",
-            histogram(matches, colours, wording),
+            histogram(matches, lines, together),
         ),
         (f"Analysed by {words} against observed; on the line both agree.", scatter(own, wording)),
         (
             "Rmse by station elevation; each point holds about as many stations.",
-            error_by_elevation(matches, colours, wording),
+            error_by_elevation(matches, lines, together),
         ),
     ]
     return [Figure(caption, svg) for caption, svg in pictures if svg is not None]

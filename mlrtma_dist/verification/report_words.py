@@ -1,8 +1,8 @@
 """Words and units of the report: what methods and variables are called, and what each figure means in a sentence."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from mlrtma_dist.methods.registry import METHODS
 from mlrtma_dist.names import VARIABLES
@@ -24,10 +24,11 @@ class Unit:
     decimals: int
 
     def show(self, value: float, *, sign: bool = False) -> str:
-        """A number without its unit; a dash for NaN."""
+        """A number without its unit; a dash for NaN. What is rounded to zero has no sign."""
         if not math.isfinite(value):
             return "–"
-        return f"{value * self.factor:{'+' if sign else ''}.{self.decimals}f}".replace("-", "−")
+        number = round(float(value) * self.factor, self.decimals)
+        return f"{number or 0.0:{'+' if sign and number else ''}.{self.decimals}f}".replace("-", "−")
 
     def interval(self, lower: float, upper: float) -> str:
         """Both ends of an interval, or that there is none."""
@@ -51,6 +52,11 @@ class Wording:
     def method(self, name: str) -> str:
         """The short name of a method; a name without one stays as it is."""
         return self.short.get(name, name)
+
+    def together(self, groups: Mapping[str, Sequence[str]]) -> "Wording":
+        """The wording in which the first method of each group stands for all of the group."""
+        names = {first: " and ".join(map(self.method, group)) for first, group in groups.items()}
+        return replace(self, short={**self.short, **names})
 
     def method_words(self, name: str) -> str:
         """What a method is; a name without words stays as it is."""
@@ -83,6 +89,9 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+PER_CENT = Unit("%", 100.0, 0)  # of a share
+
+
 def headline(best: Score, references: list[Score], wording: Wording) -> str:
     """The main result of one variable in a sentence or two."""
     unit = wording.unit(best.variable)
@@ -93,6 +102,11 @@ def headline(best: Score, references: list[Score], wording: Wording) -> str:
     text += f", against {' and '.join(others)}." if others else "."
     better = [wording.method(row.method) for row in references if row.rmse < best.rmse]
     return f"{text} No analysis does better than the {' or the '.join(better)}." if better else text
+
+
+def mark_of(methods: int, *, decided: bool) -> str:
+    """What the methods of the least rmse are called: one or several, or one where there are too few cases to tell."""
+    return "least rmse" if not decided else "best" if methods == 1 else "among the best"
 
 
 def compare(difference: Difference, unit: Unit) -> str:

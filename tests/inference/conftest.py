@@ -1,4 +1,4 @@
-"""An analysis made of random fields, small enough to be written and drawn many times."""
+"""Analyses of random fields, small enough to be written and drawn many times, and of equal reports everywhere."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,24 @@ import pytest
 from mlrtma_dist.fields.static import make_static
 from mlrtma_dist.grid.domain import PLANE, Corner, Domain, Size
 from mlrtma_dist.inference.analysis import Analysis
-from mlrtma_dist.names import VARIABLES
+from mlrtma_dist.inference.map_atlas import Atlas
+from mlrtma_dist.inference.map_canvas import Base
+from mlrtma_dist.inference.map_settings import load_map_settings
+from mlrtma_dist.names import FOOT, MILE, VARIABLES
 from mlrtma_dist.observations.table import Flag, Observations
 
 TIME = np.datetime64("2022-08-24T06:00:00")
+LAMBERT = "+proj=lcc +lat_1=25 +lat_2=25 +lat_0=25 +lon_0=265 +R=6371200"
+REPORTS = {
+    "t2m": 271.15,
+    "d2m": 258.15,
+    "u10": -7.7,
+    "v10": 6.4,
+    "psfc": 90000.0,
+    "visibility": 0.5 * MILE,
+    "ceiling": 700.0 * FOOT,
+    "sky_cover": 0.75,
+}
 
 
 @pytest.fixture
@@ -50,6 +64,21 @@ def make_analysis():
         )
 
     return make
+
+
+@pytest.fixture
+def atlas(make_domain, make_analysis):
+    """1000 stations on a domain of 1500 km, all with the same reports, in the units of the US."""
+    domain = make_domain(LAMBERT, spacing=10e3, size=(150, 110), corner=(33.0, -105.0))
+    analysis = make_analysis(domain, (*REPORTS, "gust"), num_stations=1000)
+    table = analysis.observations
+    for name, value in REPORTS.items():
+        table.value[table.variable == name] = value
+    table.elevation[:] = 900.0
+    analysis.static.terrain[:] = 900.0  # a constant pressure at sea level has no isobars
+    for name, value in (*REPORTS.items(), ("gust", 12.0)):
+        analysis.values[name][:] = value
+    return Atlas(analysis, Base(analysis.static), load_map_settings("us"))
 
 
 def _stations(domain, names, num_stations, generator) -> Observations:

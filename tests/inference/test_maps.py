@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import matplotlib
 import numpy as np
 import pyproj
 import pytest
@@ -12,15 +11,19 @@ from mlrtma_dist.fields.static import make_static
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.inference import map_canvas, maps
 from mlrtma_dist.inference.field_range import field_range
+from mlrtma_dist.inference.map_atlas import Atlas
 from mlrtma_dist.inference.map_canvas import DPI, MARGIN, Base, Sheet
-from mlrtma_dist.inference.map_marks import Barbs, draw_barbs
+from mlrtma_dist.inference.map_increment import increment_map
+from mlrtma_dist.inference.map_marks import Winds, draw_winds
 from mlrtma_dist.inference.map_picture import Tiles
+from mlrtma_dist.inference.map_settings import MapSettings, MapUnit
 from mlrtma_dist.inference.map_style import (
     INCREMENTS_SHOWN,
     ROBUST,
     STYLES,
-    analysis_norm,
-    increment_norm,
+    field_scale,
+    fixed_scale,
+    increment_scale,
     ratio_label,
 )
 from mlrtma_dist.io import coastlines
@@ -39,6 +42,16 @@ def test_a_map_is_drawn_for_each_variable_and_leaves_nothing_else(make_domain, m
     assert all(imread(p).std() > 0.05 for p in paths)
 
 
+def test_the_map_of_the_wind_is_that_of_its_speed_and_alone_the_speed_has_its_own(make_domain, make_analysis):
+    base = Base(make_analysis(make_domain(LAMBERT)).static)
+    kinds = [
+        [name for name, _ in maps._maps(Atlas(make_analysis(base.static.domain, names), base, MapSettings()))]
+        for names in (["u10", "v10", "wind_speed"], ["wind_speed"])
+    ]
+    assert "wind_analysis" in kinds[0] and "wind_speed_analysis" not in kinds[0] and "wind_speed_increment" in kinds[0]
+    assert kinds[1] == ["wind_speed_analysis", "wind_speed_increment"]
+
+
 def test_a_warm_corner_is_drawn_in_that_corner_with_the_colour_of_the_bar(make_domain, make_analysis, tmp_path):
     domain = make_domain("plane", spacing=1.0, size=(40, 20))
     analysis = make_analysis(domain, ["sky_cover"])
@@ -50,14 +63,17 @@ def test_a_warm_corner_is_drawn_in_that_corner_with_the_colour_of_the_bar(make_d
     for row, column, value in ((17, 5, 1.0), (17, 30, 0.0), (3, 5, 0.0), (14, 5, 0.0), (15, 9, 1.0), (15, 10, 0.0)):
         across = (MARGIN["left"] + width * (column + 0.5) / 40) * DPI
         up = (MARGIN["bottom"] + height * (row + 0.5) / 20) * DPI
-        colour = matplotlib.colormaps[STYLES["sky_cover"].colours](value)[:3]
+        colour = STYLES["sky_cover"].colour_map()(value)[:3]
         np.testing.assert_allclose(image[image.shape[0] - int(up), int(across)], colour, atol=0.01)
 
 
 def test_used_stations_stand_where_pyproj_puts_them_and_copies_are_not_called_rejected(make_domain, make_analysis):
     analysis = make_analysis(make_domain(LAMBERT), ["t2m"])
-    base, tiles = Base(analysis.static), Tiles(analysis.static.domain.shape, analysis.box)
-    sheet = maps._increment_map(analysis, base, VARIABLES["t2m"], tiles)
+    atlas, tiles = (
+        Atlas(analysis, Base(analysis.static), MapSettings()),
+        Tiles(analysis.static.domain.shape, analysis.box),
+    )
+    sheet = increment_map(atlas, VARIABLES["t2m"], tiles)
     marks = {c.get_label().split(" (")[0]: c for c in sheet.axes.collections if not c.get_label().startswith("_")}
     assert set(marks) == {"used", "rejected by quality control"}
     table = analysis.observations
@@ -74,9 +90,9 @@ def test_a_west_wind_is_drawn_along_the_parallel_not_along_the_grid(make_domain,
     sheet = Sheet(Base(analysis.static), "", "")
     drawn = {}
     sheet.axes.barbs = lambda x, y, u, v, **_: drawn.update(x=x, y=y, u=u, v=v)
-    draw_barbs(Barbs.sampled(analysis, sheet.base, Tiles(domain.shape, analysis.box)), sheet)
+    draw_winds(Winds.sampled(analysis, sheet.base, Tiles(domain.shape, analysis.box)), sheet, MapUnit.of("knot"))
     project = pyproj.Proj(LAMBERT)
-    longitude, latitude = project(*np.meshgrid(drawn["x"], drawn["y"]), inverse=True)
+    longitude, latitude = project(drawn["x"], drawn["y"], inverse=True)
     (x0, y0), (x1, y1) = project(longitude, latitude), project(longitude + 1e-4, latitude)
     np.testing.assert_allclose(np.arctan2(drawn["v"], drawn["u"]), np.arctan2(y1 - y0, x1 - x0), atol=1e-4)
     assert np.abs(np.arctan2(y1 - y0, x1 - x0)).min() > 0.15
@@ -139,19 +155,20 @@ def ranges(increment):
 
 def test_increments_are_centred_on_zero_and_ratios_read_as_factors():
     increment = np.linspace(-0.5, 3.0, 100).reshape(10, 10)
-    norm, arrows = increment_norm(VARIABLES["t2m"], *ranges(increment), np.array([np.nan, -1.0]))
-    assert norm.vmin == -norm.vmax and norm(0.0) == 0.5 and arrows in ("neither", "max")
+    limits, size = ranges(increment)
+    scale = increment_scale(VARIABLES["t2m"], size, np.array([np.nan, -1.0]))
+    assert scale.norm.vmin == -scale.norm.vmax and scale.norm(0.0) == 0.5 and scale.arrows(limits) in ("neither", "max")
     assert [ratio_label(p) for p in (-2.0, 0.0, 1.0)] == ["× 1/4", "1", "× 2"]
     for nothing in (np.zeros((3, 3)), np.full((3, 3), np.nan)):
-        norm, _ = increment_norm(VARIABLES["t2m"], *ranges(nothing), np.array([]))
-        assert norm.vmax > 0
+        assert increment_scale(VARIABLES["t2m"], ranges(nothing)[1], np.array([])).norm.vmax > 0
 
 
 def test_one_wild_value_does_not_take_the_scale_and_the_bar_says_so():
     values = np.append(np.linspace(0.0, 20.0, 9999), 500.0)
-    norm, arrows = analysis_norm(STYLES["gust"], field_range(values, ROBUST), logarithmic=False)
-    assert norm.vmax <= 22.0 and arrows == "max"
-    norm, _ = analysis_norm(STYLES["gust"], field_range(np.full(9, 7.0), ROBUST), logarithmic=False)
+    limits = field_range(values, ROBUST)
+    scale = field_scale(STYLES["gust"], limits, logarithmic=False)
+    assert scale.norm.vmax <= 22.0 and scale.arrows(limits) == "max"
+    norm = field_scale(STYLES["gust"], field_range(np.full(9, 7.0), ROBUST), logarithmic=False).norm
     assert norm.vmin < 7.0 < norm.vmax
 
 
@@ -167,7 +184,7 @@ def test_large_fields_are_thinned_by_means_before_they_are_drawn(make_domain, mo
     base = Base(make_static(domain, np.zeros(domain.shape), np.ones(domain.shape)))
     values = np.random.default_rng(1).normal(size=domain.shape)
     tiles = Tiles(domain.shape, Box.whole(domain.shape), base.thin)
-    image = Sheet(base, "", "").field(tiles.picture(values), "viridis", None)
+    image = Sheet(base, "", "").field(tiles.picture(values), fixed_scale(STYLES["t2m"], (-4.0, 4.0), logarithmic=False))
     thin = 101 // image.get_array().shape[1]
     assert thin > 2
     np.testing.assert_allclose(image.get_array()[1, 2], values[thin : 2 * thin, 2 * thin : 3 * thin].mean())

@@ -9,6 +9,7 @@ import pyproj
 import pytest
 import xarray
 
+from mlrtma_dist.inference.derived import DERIVED
 from mlrtma_dist.inference.product import write_product, write_series
 from mlrtma_dist.inference.product_attributes import Record, global_attributes
 from mlrtma_dist.inference.product_fields import STEPS
@@ -85,9 +86,9 @@ def test_compliance_checker_passes_with_all_variables(make_domain, make_analysis
 def test_every_standard_name_is_in_the_table_of_cf_with_our_unit():
     util = pytest.importorskip("compliance_checker.cf.util", reason="compliance-checker is not installed")
     table = util.StandardNameTable()
-    for variable in VARIABLES.values():
+    for variable in (*VARIABLES.values(), *DERIVED.values()):
         if variable.standard_name is None:
-            assert variable.name == "ceiling" and "cloud_base_height" not in table
+            assert variable.name in ("ceiling", "flight_category") and "cloud_base_height" not in table
         else:
             assert table[variable.standard_name].canonical_units == variable.unit
 

@@ -8,6 +8,7 @@ import pytest
 
 from mlrtma_dist.config import ConfigError
 from mlrtma_dist.grid.domain import Corner, load_domain
+from mlrtma_dist.inference.derived import DERIVED
 from mlrtma_dist.inference.product_grib import STEPS, write_product_grib
 from mlrtma_dist.io.grib import read_grib
 from mlrtma_dist.names import VARIABLES
@@ -59,13 +60,15 @@ def test_eccodes_reads_every_field_back_within_packing_at_the_places_it_was_made
     path = write_product_grib(analysis, tmp_path)
     read = messages(path)
     identity = [name for name, variable in VARIABLES.items() if variable.transform == "identity"]
-    assert len(read) == len(VARIABLES) + len(identity)
+    derived = sum(entry.grib is not None for entry in DERIVED.values())
+    assert len(read) == len(VARIABLES) + len(identity) + derived
     latitude, longitude = domain.latitude_longitude()
-    for keys, arrays in read:
+    for keys, arrays in read[:-derived]:
         (name,) = [
             n
             for n, v in VARIABLES.items()
-            if v.grib[1:] == tuple(keys[k] for k in ("parameterCategory", "parameterNumber", "typeOfFirstFixedSurface"))
+            if v.grib[1:4]
+            == tuple(keys[k] for k in ("parameterCategory", "parameterNumber", "typeOfFirstFixedSurface"))
         ]
         error = keys["typeOfGeneratingProcess"] == 7
         truth = (analysis.error if error else analysis.values)[name]
@@ -96,7 +99,7 @@ def test_what_is_unknown_is_missing_and_a_constant_field_is_itself(make_domain, 
     holes[2:4, 3] = np.nan
     flat = np.full_like(holes, 101325.0)
     analysis = dataclasses.replace(analysis, values={"t2m": holes, "psfc": flat}, error={})
-    t2m, psfc = read_grib(write_product_grib(analysis, tmp_path))
+    t2m, psfc, _ = read_grib(write_product_grib(analysis, tmp_path))
     np.testing.assert_array_equal(np.isnan(t2m.values), np.isnan(holes))
     np.testing.assert_allclose(t2m.values, holes, atol=STEPS["K"])
     np.testing.assert_array_equal(psfc.values, flat)

@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 from metpy.units import units
 
-from mlrtma_dist.physics.moisture import dew_point, dew_point_error, dew_point_of_vapour, vapour_pressure
+from mlrtma_dist.physics.moisture import (
+    dew_point,
+    dew_point_error,
+    dew_point_of_vapour,
+    relative_humidity,
+    vapour_pressure,
+)
 
 
 def test_dew_point_agrees_with_metpy_and_inverts_vapour_pressure():
@@ -38,3 +44,11 @@ def test_bolton_at_the_triple_point_and_back():
 def test_without_vapour_there_is_no_dew_point_and_single_precision_stays_single():
     dew_points = dew_point(np.array([0.0, -1e-3, 0.005], dtype=np.float32), np.float32(9e4))
     assert np.isnan(dew_points).tolist() == [True, True, False] and dew_points.dtype == np.float32
+
+
+def test_relative_humidity_is_one_at_saturation_at_most_one_and_that_of_metpy():
+    temperature, dew = np.array([300.0, 280.0, 255.0]), np.array([300.0, 275.0, 250.0])
+    truth = metpy.calc.relative_humidity_from_dewpoint(temperature * units.K, dew * units.K).magnitude
+    np.testing.assert_allclose(relative_humidity(temperature, dew), truth, atol=0.002)
+    assert relative_humidity(np.array([280.0, 280.0]), np.array([280.0, 281.0])).tolist() == [1.0, 1.0]
+    assert np.isnan(relative_humidity(280.0, np.array(np.nan)))

@@ -181,6 +181,62 @@ def test_the_map_of_quality_control_counts_the_stations_of_each_reason(report):
     assert "S7: 1 (gust: stuck)" in quality
 
 
+def test_reports_are_counted_by_what_became_of_them_and_the_sums_agree(report):
+    source = report.read_text()
+    counts = source[source.index('id="counts"') :]
+    counts = counts[: counts.index("</section>")]
+    header, *rows = [
+        re.findall(r"<t[hd][^>]*>(?:<button[^>]*>)?([^<]*)", line) for line in re.findall(r"<tr>.*?</tr>", counts)
+    ]
+    assert header == [
+        "variable",
+        "read",
+        "not for this analysis",
+        "rejected",
+        "unused",
+        "used",
+        "of these doubted",
+        "scored",
+    ]
+    assert rows == [
+        ["2 m temperature", "80", "0", "2", "0", "78", "20", "80"],
+        ["wind gust", "1", "0", "1", "0", "0", "0", "0"],
+    ]
+    for _, read, elsewhere, rejected, unused, used, *_ in rows:
+        assert int(read) == int(elsewhere) + int(rejected) + int(unused) + int(used)
+    assert all(f"<dt>{name}</dt>" in counts for name in header[1:])
+
+
+def test_a_first_guess_that_errs_less_than_every_analysis_is_called_the_best(tmp_path):
+    generator, observation = np.random.default_rng(5), np.linspace(280.0, 290.0, 200)
+    error = generator.normal(size=200)
+    tables = [
+        Matches.build(
+            method=method,
+            variable="t2m",
+            station=[f"S{number}" for number in range(200)],
+            observation=observation,
+            prediction=observation + factor * error,
+        )
+        for method, factor in (("oi", 1.004), ("threedvar", 1.4), (FIRST_GUESS, 1.0), (NEAREST, 2.0))
+    ]
+    matches = Matches.concatenate(tables)
+    write_report(
+        tmp_path / "report.html",
+        title="T",
+        stations=StationVerification(matches, score_table(matches)),
+        context={},
+    )
+    source = (tmp_path / "report.html").read_text()
+    assert re.findall(r'<tr class="best"><th scope="row">([^<]*) <span class="mark">✓ ([^<]*)<', source) == [
+        ("first guess", "best")
+    ]
+    assert "<li>2 m temperature: the first guess errs less than every analysis.</li>" in source
+    assert "No analysis does better than the first guess." in source
+    overview = source[source.index('id="overview"') : source.index('id="t2m"')]
+    assert ">0 %<" in overview and not re.search(r"[-−]0(?:\.0+)?(?![\d.])", overview)  # 0.4 % above the first guess
+
+
 @pytest.mark.parametrize(
     ("estimated", "lower", "upper", "words"),
     [
