@@ -179,8 +179,8 @@ def test_grib_that_holds_fractions_where_its_table_has_per_cent_is_read_right(tm
     (field,) = read_gridded(path, ("relative_humidity",))
     np.testing.assert_allclose(field.values, values, atol=1e-6)
     assert "relative_humidity is read in '1'" in field.note and field.note in caplog.text
-    given = parse_codes({"0.1.1@103:2": "relative_humidity in %"})
-    (field,) = read_gridded(path, ("relative_humidity",), codes=given)
+    in_per_cent = parse_codes({"0.1.1@103:2": "relative_humidity in %"})
+    (field,) = read_gridded(path, ("relative_humidity",), codes=in_per_cent)
     np.testing.assert_allclose(field.values, values / 100, atol=1e-8)
 
 
