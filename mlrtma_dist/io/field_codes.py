@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.io.units import QUANTITIES, UnitError, unit_of
+from mlrtma_dist.io.quantities import QUANTITIES, UnitError, stated_unit
 
 NAMES = tuple(QUANTITIES)
 PER_CENT = ("relative_humidity", "sky_cover")
@@ -58,7 +58,7 @@ def parse_codes(mapping: Mapping[str, str]) -> tuple[FieldCode, ...]:
         if name not in NAMES:
             raise InputError(f"codes: {text}: {name!r} is no name of a field; expected one of {', '.join(NAMES)}")
         try:
-            unit_of(unit, name)
+            stated_unit(unit, name)
         except UnitError as error:
             raise InputError(f"codes: {text}: {error}") from error
         grib, netcdf = _GRIB.fullmatch(text.strip()), _NETCDF.fullmatch(text.strip())

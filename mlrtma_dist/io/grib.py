@@ -18,7 +18,7 @@ from mlrtma_dist.io.grib_messages import GribError, split_messages
 from mlrtma_dist.io.grib_names import Meaning, recognise
 from mlrtma_dist.io.grib_packing import check_packing
 from mlrtma_dist.io.grid_field import GridField, Window, in_window
-from mlrtma_dist.io.units import UnitError, to_si
+from mlrtma_dist.io.quantities import UnitError, to_si
 
 log = logging.getLogger(__name__)
 MISSING = 1e30  # what eccodes writes at missing points here; no quantity comes near

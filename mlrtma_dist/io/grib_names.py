@@ -93,7 +93,7 @@ class Meaning(NamedTuple):
 
     Attributes:
         name: see ``GridField.name``.
-        unit: of its values, as in ``units.UNITS``; "": SI.
+        unit: of its values, as in ``mlrtma_dist.units``; "": SI.
         certain: the user gave the unit.
         numbers: its code numbers, see ``GridField.grib``.
     """
@@ -187,7 +187,7 @@ def _at_level(kind: str, level_type: int, level: float) -> str:
 def _unit(kind: str, name: str, handle) -> str:
     """The unit that the tables give to a quantity, "" for SI."""
     if name == "terrain" and kind in ("geopotential", "terrain"):  # "terrain" comes from ECMWF's table of geopotential
-        return "m2 s-2"
+        return "m2/s2"
     if name == "relative_humidity" or (kind == "cloud" and get(handle, "table2Version", -1, int) != _HIRLAM):
         return "%"
     return ""

@@ -18,7 +18,7 @@ from mlrtma_dist.io.netcdf_grid import GridLayout, NetcdfError, grid_layout, uni
 from mlrtma_dist.io.netcdf_names import recognise_all
 from mlrtma_dist.io.netcdf_times import field_times, time_dimensions
 from mlrtma_dist.io.netcdf_values import read_values
-from mlrtma_dist.io.units import UnitError, to_si
+from mlrtma_dist.io.quantities import UnitError, to_si
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import netCDF4
 import numpy as np
 
 from mlrtma_dist.io.netcdf_grid import NetcdfError
-from mlrtma_dist.io.units import MOST, QUANTITIES, UnitError, convert, unit_of
+from mlrtma_dist.io.quantities import MOST, QUANTITIES, UnitError, convert, stated_unit
 
 FILLED = 0.5  # share of missing values that a reader is told of: fields may end within a file, at a coast or a border
 
@@ -145,13 +145,13 @@ def _nearer(readings: list[_Limits], packing: _Packing, name: str, unit: str) ->
     if name not in QUANTITIES:
         return False
     try:
-        unit = unit_of(unit, name)
+        stated = stated_unit(unit, name)
     except UnitError:
         return False
     possible = QUANTITIES[name].low, min(QUANTITIES[name].high, 1e5)
     distances = []
     for reading in readings:
         limits = np.array(reading[:2])
-        si = convert(limits * packing.factor + packing.offset if reading.packed else limits, unit)
+        si = convert(limits * packing.factor + packing.offset if reading.packed else limits, stated)
         distances.append(sum(abs(s - p) for s, p in zip(np.sort(si), possible, strict=True) if np.isfinite(s)))
     return distances[1] < distances[0]

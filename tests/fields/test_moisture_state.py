@@ -36,13 +36,13 @@ def test_a_relative_humidity_of_50_is_one_of_a_half_whatever_its_unit(tmp_path, 
     state, notes = state_of(tmp_path, **humidity(50.0, **unit))
     ratio = vapour_pressure(state.values["d2m"]) / vapour_pressure(state.values["t2m"])
     np.testing.assert_allclose(ratio, 0.5, rtol=1e-5)
-    assert ("relative_humidity is read in '%'" in "; ".join(notes)) is (unit != {"units": "%"})
+    assert ("relative_humidity is read in 'percent'" in "; ".join(notes)) is (unit != {"units": "%"})
 
 
 def test_a_sky_cover_from_0_to_100_without_per_cent_is_read_and_told(tmp_path):
     state, notes = state_of(tmp_path, tcc=_writer.field(np.linspace(0, 100, 30).reshape(_writer.SHAPE), units="1"))
     np.testing.assert_allclose(state.values["sky_cover"].ravel(), np.linspace(0, 1, 30), atol=1e-6)
-    assert "sky_cover is read in '%'" in notes[0]
+    assert "sky_cover is read in 'percent'" in notes[0]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Units of gridded fields: to SI, and whether the values of a field are possible in the unit that it states.
+"""Quantities of gridded fields: their units to SI, and whether values are possible in the unit that a file states.
 
 A file may state no unit or a wrong one: relative humidity from 0 to 100 with the unit "1", pressure in hPa with the
 unit "Pa". A field of which the values are impossible in its unit is read in another one where only one is possible, and
@@ -6,46 +6,15 @@ the reader is told; where several are, or none, the file is refused. What the va
 the user's to say (`field_codes`).
 """
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
 
 from mlrtma_dist.names import STANDARD_GRAVITY
+from mlrtma_dist.units import UNITS, Unit, unit_of
 
-# unit -> factor, offset to SI, and how files spell it after ``_plain``
-UNITS: dict[str, tuple[float, float, tuple[str, ...]]] = {
-    "K": (1.0, 0.0, ("k", "kelvin", "kelvins", "degrees k", "degree k", "deg k", "degk")),
-    "degC": (
-        *(1.0, 273.15),
-        ("c", "degc", "deg c", "celsius", "degree celsius", "degrees celsius", "degree c", "degrees c", "°c"),
-    ),
-    "degF": (
-        *(5 / 9, 273.15 - 32 * 5 / 9),
-        ("f", "degf", "deg f", "fahrenheit", "degree fahrenheit", "degrees fahrenheit", "degree f", "degrees f", "°f"),
-    ),
-    "m": (1.0, 0.0, ("m", "metre", "metres", "meter", "meters", "gpm", "geopotential meter", "geopotential metre")),
-    "km": (1000.0, 0.0, ("km", "kilometre", "kilometres", "kilometer", "kilometers")),
-    "ft": (0.3048, 0.0, ("ft", "foot", "feet")),
-    "mi": (1609.344, 0.0, ("mi", "mile", "miles", "statute mile", "statute miles", "sm")),
-    "Pa": (1.0, 0.0, ("pa", "pascal", "pascals", "n m-2")),
-    "hPa": (100.0, 0.0, ("hpa", "mb", "mbar", "millibar", "millibars", "hectopascal", "hectopascals")),
-    "kPa": (1000.0, 0.0, ("kpa", "kilopascal", "kilopascals")),
-    "inHg": (3386.389, 0.0, ("inhg", "in hg", "inch hg", "inches hg")),
-    "mmHg": (133.3224, 0.0, ("mmhg", "mm hg", "torr")),
-    "m s-1": (1.0, 0.0, ("m s-1", "m/s", "ms-1", "m/sec", "metre s-1", "meter s-1", "meters s-1", "meters/second")),
-    "km h-1": (1 / 3.6, 0.0, ("km h-1", "km/h", "kmh-1", "km hr-1", "km/hr", "kph")),
-    "kt": (1852 / 3600, 0.0, ("knot", "knots", "kt", "kts", "kn")),
-    "mph": (0.44704, 0.0, ("mph", "mi h-1", "mile hour-1", "miles/hour", "mi/hr")),
-    "1": (1.0, 0.0, ("1", "(0 - 1)", "0-1", "(0-1)", "0 - 1", "fraction", "dimensionless", "proportion")),
-    "%": (0.01, 0.0, ("%", "percent", "per cent", "pct")),
-    "okta": (0.125, 0.0, ("okta", "oktas", "octa", "octas", "eighths", "1/8")),
-    "kg kg-1": (1.0, 0.0, ("kg kg-1", "kg/kg")),
-    "g kg-1": (1e-3, 0.0, ("g kg-1", "g/kg")),
-    "m2 s-2": (1.0 / STANDARD_GRAVITY, 0.0, ("m2 s-2", "m2/s2", "j kg-1", "j/kg")),  # terrain as geopotential
-}
-_SPELLINGS = {spelling: unit for unit, (_, _, spellings) in UNITS.items() for spelling in spellings}
 MOST = 0.1  # share of the values of a field beyond which it is not the values that are wrong, but what is said of them
+GEOPOTENTIAL = UNITS["m2/s2"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +22,7 @@ class Quantity:
     """What a field may hold.
 
     Attributes:
-        units: in which it is written; the first is SI.
+        units: of ``units.UNITS``, in which it is written; the first is SI.
         low, high: between which the values of a whole field lie, in SI; wider than what is believed of one value.
         largest: the largest value of a field is at least this.
         least: in place of ``largest`` where the unit is not the stated one: no lone reading of a nearly empty field.
@@ -73,7 +42,7 @@ class Quantity:
 
 
 _TEMPERATURE, _PRESSURE = ("K", "degC", "degF"), ("Pa", "hPa", "kPa", "inHg", "mmHg")
-_SPEED, _FRACTION = ("m s-1", "km h-1", "kt", "mph"), ("1", "%")
+_SPEED, _FRACTION = ("m/s", "km/h", "knot", "mph"), ("1", "percent")
 QUANTITIES = {
     "t2m": Quantity(_TEMPERATURE, 170.0, 340.0),
     "d2m": Quantity(_TEMPERATURE, 150.0, 320.0),
@@ -84,13 +53,13 @@ QUANTITIES = {
     "psfc": Quantity(_PRESSURE, 30000.0, 110000.0, largest=50000.0),
     "sea_level_pressure": Quantity(_PRESSURE, 80000.0, 110000.0),
     # models write up to 100 km; a field of which every value is below 100 m is one in km or miles
-    "visibility": Quantity(("m", "km", "mi", "ft"), 0.0, 4e5, largest=100.0),
-    "ceiling": Quantity(("m", "km", "ft"), 0.0, 1e6, largest=100.0),
+    "visibility": Quantity(("m", "km", "mile", "nautical mile", "foot"), 0.0, 4e5, largest=100.0),
+    "ceiling": Quantity(("m", "km", "foot"), 0.0, 1e6, largest=100.0),
     # above 1 by the overshoot of interpolated fields; below 8 % everywhere, oktas or fractions are as likely
-    "sky_cover": Quantity((*_FRACTION, "okta"), -0.05, 1.5, least=0.1, rare=0.08),
+    "sky_cover": Quantity((*_FRACTION, "okta", "tenth"), -0.05, 1.5, least=0.1, rare=0.08),
     "relative_humidity": Quantity(_FRACTION, -0.05, 1.6, largest=0.02, least=0.1),
-    "specific_humidity": Quantity(("kg kg-1", "1", "g kg-1"), -1e-4, 0.06, largest=3e-5, least=1e-4),
-    "terrain": Quantity(("m", "m2 s-2", "ft", "km"), -500.0, 9000.0),
+    "specific_humidity": Quantity(("kg/kg", "1", "g/kg"), -1e-4, 0.06, largest=3e-5, least=1e-4),
+    "terrain": Quantity(("m", "m2/s2", "foot", "km"), -500.0, 9000.0),
     "land": Quantity(_FRACTION, -0.05, 1.05, least=0.5),
 }
 NEVER_NEGATIVE = ("ceiling", "visibility")  # below zero is a writer's sign for "not given" (NCV: -9999)
@@ -100,25 +69,30 @@ class UnitError(ValueError):
     """A unit that is not understood, or that the values contradict; says which units are possible."""
 
 
-def unit_of(text: str, name: str) -> str:
-    """The key in UNITS of a unit as a file or a user spells it; "" stands for SI.
+def stated_unit(text: str, name: str) -> Unit:
+    """The unit of a quantity as a file or a user spells it; "" stands for SI.
 
     Raises:
         UnitError: the unit is none of those in which the quantity is written.
     """
     units = QUANTITIES[name].units
-    unit = _SPELLINGS.get(_plain(text)) if text.strip() else units[0]
-    if unit not in units:
+    unit = unit_of(text) if text.strip() else UNITS[units[0]]
+    if unit is None or unit.si not in {UNITS[each].si for each in units}:
         raise UnitError(f"the unit {text!r} of {name} is not understood; those of {name} are {', '.join(units)}")
     return unit
 
 
-def convert(values, unit: str):
-    """Values of a unit, a key of UNITS, in SI (any shape)."""
-    factor, offset, _ = UNITS[unit]
+def convert(values, unit: Unit):
+    """Values of a unit in SI (any shape); of a geopotential in m."""
+    factor, offset = _line(unit)
     if (factor, offset) == (1.0, 0.0):
         return values
     return values * np.float32(factor) + np.float32(offset)
+
+
+def _line(unit: Unit) -> tuple[float, float]:
+    """Factor and offset by which a unit becomes SI; the height of a geopotential is in m."""
+    return unit.factor / (STANDARD_GRAVITY if unit.si == GEOPOTENTIAL.si else 1.0), unit.offset
 
 
 def to_si(values: np.ndarray, text: str, name: str, *, certain: bool = False) -> tuple[np.ndarray, str]:
@@ -138,24 +112,24 @@ def to_si(values: np.ndarray, text: str, name: str, *, certain: bool = False) ->
     """
     if name not in QUANTITIES:
         return values, ""
-    unit, quantity = unit_of(text, name), QUANTITIES[name]
+    unit, quantity = stated_unit(text, name), QUANTITIES[name]
     if name in NEVER_NEGATIVE:
         values = np.where(values < 0.0, np.float32(np.nan), values)
     si = convert(values, unit)
     low, high = extremes(si)
     if np.isnan(low) or quantity.holds(low, high):
-        return si, _rarity(name, unit, high)
+        return si, _rarity(name, text, high)
     others = [] if certain else _others(values, unit, quantity)
     with np.errstate(invalid="ignore"):
         outside = (si < quantity.low) | (si > quantity.high)
     share = outside.sum() / np.isfinite(si).sum()
     lone = 0.0 < share < 1.0 and np.ptp(values[outside]) == 0.0  # one number among possible ones: a sign for "missing"
-    stated = f"the unit {unit!r}" if text.strip() else f"no unit, for which {unit!r} is taken"
+    stated = f"the unit {text!r}" if text.strip() else f"no unit, for which {quantity.units[0]!r} is taken"
     if not others and (lone or share <= MOST):
         return np.where(outside, np.float32(np.nan), si), _taken_for_missing(name, values[outside], share)
-    if len(others) == 1 and not lone and extremes(convert(values, others[0]))[1] >= quantity.least:
+    if len(others) == 1 and not lone and extremes(convert(values, UNITS[others[0]]))[1] >= quantity.least:
         note = f"{name} is read in {others[0]!r}: it has {stated}, in which its values are impossible"
-        return convert(values, others[0]), note
+        return convert(values, UNITS[others[0]]), note
     low, high = extremes(values)
     raise UnitError(
         f"{name} from {low:g} to {high:g} with {stated}: impossible; possible would be {', '.join(others) or 'no unit'}"
@@ -164,10 +138,10 @@ def to_si(values: np.ndarray, text: str, name: str, *, certain: bool = False) ->
     )
 
 
-def _others(values: np.ndarray, unit: str, quantity: Quantity) -> list[str]:
+def _others(values: np.ndarray, unit: Unit, quantity: Quantity) -> list[str]:
     """The other units of a quantity in which values are possible; of two that are equal the first."""
-    different = {UNITS[u][:2]: u for u in reversed(quantity.units) if UNITS[u][:2] != UNITS[unit][:2]}
-    return [u for u in different.values() if quantity.holds(*extremes(convert(values, u)))][::-1]
+    lines = {_line(UNITS[name]): name for name in reversed(quantity.units) if _line(UNITS[name]) != _line(unit)}
+    return [name for name in lines.values() if quantity.holds(*extremes(convert(values, UNITS[name])))][::-1]
 
 
 def extremes(values: np.ndarray) -> tuple[float, float]:
@@ -184,12 +158,6 @@ def _taken_for_missing(name: str, values: np.ndarray, share: float) -> str:
 
 def _rarity(name: str, unit: str, largest: float) -> str:
     quantity = QUANTITIES[name]
-    if unit == quantity.units[0] or not 0.0 < largest <= quantity.rare:
+    if stated_unit(unit, name) == UNITS[quantity.units[0]] or not 0.0 < largest <= quantity.rare:
         return ""
     return f"{name} is at most {largest:.2g} by its unit {unit!r}: give another one by codes if that is not so"
-
-
-def _plain(unit: str) -> str:
-    """A unit in one spelling: "m s**-1", "m s^-1", "m.s-1" and "M s-1" are "m s-1", "degree_Celsius" has a blank."""
-    text = unit.replace("**", "").replace("^", "").replace("_", " ").casefold()
-    return " ".join(re.sub(r"(?<=[a-z])\.(?=[a-z])", " ", text).split())

@@ -1,4 +1,4 @@
-"""Units that the values contradict: read in the only unit in which they are possible, with a word, or refused."""
+"""Quantities whose values contradict their unit: read in the only possible unit, with a word, or refused."""
 
 import importlib.util
 import pathlib
@@ -10,8 +10,9 @@ from mlrtma_dist.errors import InputError
 from mlrtma_dist.io.field_codes import parse_codes
 from mlrtma_dist.io.grid_field import GriddedFileError
 from mlrtma_dist.io.gridded import read_gridded
-from mlrtma_dist.io.units import QUANTITIES, UNITS, UnitError, convert, to_si
-from mlrtma_dist.names import VARIABLES
+from mlrtma_dist.io.quantities import QUANTITIES, UnitError, to_si
+from mlrtma_dist.names import STANDARD_GRAVITY, VARIABLES
+from mlrtma_dist.units import UNITS
 
 
 def load(name: str):
@@ -52,15 +53,15 @@ UNDECIDED = [
     ("t2m", "", (-5, 9, 20), ("degC", "degF")),
     ("d2m", "K", (-7, 9, 20), ("degC", "degF")),
     ("t2m", "degC", (900, 950, 1000), ("no unit",)),
-    ("sky_cover", "1", (0, 4, 8), ("%", "okta")),
-    ("sky_cover", "", (0, 0, 3), ("%", "okta")),
-    ("visibility", "m", (2, 10, 24), ("km", "mi")),
-    ("visibility", "km", (900, 16000, 24000), ("m", "ft")),
+    ("sky_cover", "1", (0, 4, 8), ("percent", "okta", "tenth")),
+    ("sky_cover", "", (0, 0, 3), ("percent", "okta", "tenth")),
+    ("visibility", "m", (2, 10, 24), ("km", "mile", "nautical mile")),
+    ("visibility", "km", (900, 16000, 24000), ("m", "foot")),
     ("psfc", "Pa", (700, 750, 800), ("hPa", "mmHg")),
-    ("u10", "m s-1", (-130, 20, 150), ("km h-1", "kt", "mph")),
-    ("terrain", "m", (0, 9500, 12000), ("m2 s-2", "ft")),
-    ("land", "1", (1, 2, 2), ("%",)),
-    ("relative_humidity", "1", (1, 5, 9), ("%",)),
+    ("u10", "m s-1", (-130, 20, 150), ("km/h", "knot", "mph")),
+    ("terrain", "m", (0, 9500, 12000), ("m2/s2", "foot")),
+    ("land", "1", (1, 2, 2), ("percent",)),
+    ("relative_humidity", "1", (1, 5, 9), ("percent",)),
 ]
 
 
@@ -85,30 +86,28 @@ def test_possible_values_are_converted_from_every_unit_without_a_word(name):
     low, high = max(quantity.low, 0.0), quantity.high if quantity.high < 2e5 else 3e4
     si = np.linspace(low + 0.2 * (high - low), low + 0.9 * (high - low), 50)
     for unit in quantity.units:
-        factor, offset, spellings = UNITS[unit]
-        for spelling in spellings:
-            values, note = to_si(((si - offset) / factor).astype(np.float32), spelling, name)
-            np.testing.assert_allclose(values, si, rtol=3e-6)
-            assert note == ""
+        factor = UNITS[unit].factor / (STANDARD_GRAVITY if unit == "m2/s2" else 1.0)  # terrain as geopotential
+        values, note = to_si(((si - UNITS[unit].offset) / factor).astype(np.float32), unit, name)
+        np.testing.assert_allclose(values, si, rtol=3e-6)
+        assert note == ""
 
 
 def test_every_analysed_variable_has_its_units():
-    assert set(VARIABLES) <= set(QUANTITIES) and all(UNITS[q.units[0]][:2] == (1.0, 0.0) for q in QUANTITIES.values())
-    assert all(QUANTITIES[name].units[0] == variable.unit for name, variable in VARIABLES.items())
+    assert set(VARIABLES) <= set(QUANTITIES)
+    assert all(UNITS[QUANTITIES[name].units[0]] == (variable.unit, 1.0, 0.0) for name, variable in VARIABLES.items())
 
 
-def test_units_are_those_of_the_definitions():
-    exact = {
-        "degF": 255.3722,
-        "ft": 0.3048,
-        "mi": 1609.344,
-        "inHg": 3386.389,
-        "kt": 0.514444,
-        "okta": 0.125,
-        "mmHg": 133.3224,
-    }
-    for unit, si in exact.items():
-        assert convert(np.float32(0.0 if unit == "degF" else 1.0), unit) == pytest.approx(si, rel=1e-6)
+@pytest.mark.parametrize(
+    ("name", "unit", "one"),
+    [
+        ("specific_humidity", "kg kg**-1", 0.01),
+        ("specific_humidity", "g kg^-1", 10.0),
+        ("terrain", "m**2 s**-2", 98.0665),
+    ],
+)
+def test_units_of_moisture_and_geopotential_are_read_as_files_spell_them(name, unit, one):
+    values, note = to_si(np.full(3, one, np.float32), unit, name)
+    assert values[0] == pytest.approx(0.01 if name == "specific_humidity" else 10.0, rel=1e-6) and note == ""
 
 
 @pytest.mark.parametrize("name", ["t2m", "psfc", "sky_cover", "visibility"])
@@ -128,7 +127,7 @@ def test_one_impossible_number_among_possible_ones_is_a_sign_for_missing(name, s
 
 
 def test_a_number_that_may_be_a_sign_or_a_value_of_another_unit_is_refused():
-    with pytest.raises(UnitError, match="possible would be %"):
+    with pytest.raises(UnitError, match="possible would be percent"):
         to_si(np.array([0.0, 0.5, 1.0, 99.0], np.float32), "1", "sky_cover")
 
 
@@ -165,7 +164,7 @@ def test_the_unit_that_the_user_gives_is_certain(tmp_path):
 
 def test_a_unit_in_codes_must_be_one_of_the_quantity():
     with pytest.raises(
-        InputError, match=r"codes: vis: the unit 'hPa' of visibility is not understood; .* m, km, mi, ft"
+        InputError, match=r"codes: vis: the unit 'hPa' of visibility is not understood; .* are m, km, mile"
     ):
         parse_codes({"vis": "visibility in hPa"})
 
