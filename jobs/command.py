@@ -58,7 +58,7 @@ def _run(verb: str, arguments: list[str]) -> int:
     from mlrtma_dist.io.atomic import device_errors
     from mlrtma_dist.training.stop_signal import StopSignal
 
-    threading.excepthook = _report_thread
+    before, threading.excepthook = threading.excepthook, _report_thread
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
         with StopSignal.watched() if verb in STOPPABLE else contextlib.nullcontext():  # before the verb's long imports
@@ -81,6 +81,8 @@ def _run(verb: str, arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print(f"mlrtma {verb}: interrupted", file=sys.stderr)
         return 130
+    finally:
+        threading.excepthook = before
 
 
 def _report_thread(failure) -> None:
