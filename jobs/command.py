@@ -3,15 +3,19 @@
 Each verb is one file beside this one and is imported only when called, so that help is immediate.
 
 Exit codes: 0 done; 1 a fault in this software (with its trace); 2 a wrong command line or configuration;
-3 input that cannot be used (observations, background, terrain); 4 written, but a time rests on fewer reports than
-are required, or on climatology alone (analyse, verify); 75 asked to stop, checkpoint saved: run it again with
---resume; 130 interrupted.
+3 input that cannot be used (observations, background, terrain), or output that cannot be written; 4 written, but a
+time rests on fewer reports than are required, or on climatology alone (analyse, verify); 75 asked to stop, checkpoint
+saved: run it again with --resume; 130 interrupted.
 """
 
 import contextlib
 import importlib
 import logging
+import os
 import sys
+import threading
+
+from mlrtma_dist.errors import InputError, UserError, exit_code, is_users
 
 VERBS = {
     "analyse": "analyse times on domains: observations in, CF netCDF and maps out",
@@ -62,16 +66,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(verb: str, arguments: list[str]) -> int:
-    from mlrtma_dist.errors import InputError, UserError
+    from mlrtma_dist.io.atomic import device_errors
     from mlrtma_dist.training.stop_signal import StopSignal
 
+    before, threading.excepthook = threading.excepthook, _report_thread
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
         with StopSignal.watched() if verb in STOPPABLE else contextlib.nullcontext():  # before the verb's long imports
-            return importlib.import_module(f"jobs.{verb}").main(arguments) or 0
+            code = importlib.import_module(f"jobs.{verb}").main(arguments) or 0
+            with device_errors("standard output"):
+                sys.stdout.flush()  # here, where a full disk can still be told
+            return code
     except (UserError, OSError) as error:
-        print(f"mlrtma {verb}: {error}", file=sys.stderr)
-        return getattr(error, "exit_code", InputError.exit_code)  # OSError: a file that cannot be read or written
+        with contextlib.suppress(OSError):  # the log may lie on the disk that is full
+            print(f"mlrtma {verb}: {error}", file=sys.stderr)
+        _abandon_output()
+        return exit_code(error)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
         if package not in EXTRAS:
@@ -82,6 +92,22 @@ def _run(verb: str, arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print(f"mlrtma {verb}: interrupted", file=sys.stderr)
         return 130
+    finally:
+        threading.excepthook = before
+
+
+def _report_thread(failure) -> None:
+    """Print a thread's failure, but not that of a full disk: TensorBoard raises it again in the main thread."""
+    if not is_users(failure.exc_value):
+        threading.__excepthook__(failure)
+
+
+def _abandon_output() -> None:
+    """Let nothing be written at the end where standard output takes nothing: it would change the exit code."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _help() -> str:

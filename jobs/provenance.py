@@ -29,7 +29,8 @@ def provenance(resolved: str, section: CasesSection, trained=None) -> dict[str, 
         attributes["store"] = Path(section.store.file).name
     if trained is not None:
         manifest = trained.manifest
-        attributes["checkpoint"] = str(trained.folder.resolve())
+        folder = str(trained.folder.resolve())  # of which a part may not be UTF-8, as attributes must be
+        attributes["checkpoint"] = folder.encode("utf-8", "backslashreplace").decode("utf-8")
         attributes["checkpoint_step"], attributes["checkpoint_commit"] = manifest.state.step, manifest.run.commit
     return attributes
 

@@ -221,9 +221,13 @@ def _convert_scalar(hint, value, where: str):
         if not isinstance(value, (str, int)) or isinstance(value, bool):  # 1.10 is a float, and its text is lost
             raise wrong
         try:
-            return expand(str(value))
+            text = expand(str(value))
+            text.encode("utf-8")
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
+        except UnicodeEncodeError as error:  # bytes of a file's name; the product says by name what it was made of
+            raise ConfigError(f"{where}: expected text in UTF-8, got {value!r}: rename the file or folder") from error
+        return text
     return value
 
 

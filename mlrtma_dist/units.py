@@ -39,17 +39,21 @@ UNITS = {
     "percent": Unit("1", 0.01),
     "okta": Unit("1", 0.125),
     "tenth": Unit("1", 0.1),
+    "kg/kg": Unit("kg kg-1", 1.0),
+    "g/kg": Unit("kg kg-1", 1e-3),
+    "m2/s2": Unit("m2 s-2", 1.0),
 }
 # Other spellings, already plain (see ``_plain``).
 _SPELLINGS = {
-    "K": "kelvin kelvins degk degreesk",
+    "K": "kelvin kelvins degk degreek degreesk",
     "degC": "c celsius degreec degreesc degreecelsius degreescelsius degcelsius",
     "degF": "f fahrenheit degreef degreesf degreefahrenheit degreesfahrenheit degfahrenheit",
-    "m/s": "ms-1 mps meters/second metres/second meterpersecond meterspersecond metrepersecond metrespersecond m/sec",
+    "m/s": "ms-1 mps m/sec metres-1 meters-1 metress-1 meterss-1 meters/second metres/second meterpersecond"
+    " meterspersecond metrepersecond metrespersecond",
     "knot": "knots kt kts kn nmi/h",
-    "km/h": "kmh kmh-1 kph kmph kilometersperhour kilometresperhour kilometers/hour kilometres/hour",
+    "km/h": "kmh kmh-1 kmhr-1 km/hr kph kmph kilometersperhour kilometresperhour kilometers/hour kilometres/hour",
     "mph": "mi/h mile/h miles/hour mileperhour milesperhour",
-    "Pa": "pascal pascals",
+    "Pa": "pascal pascals nm-2",
     "hPa": "hectopascal hectopascals mb mbar mbars millibar millibars",
     "kPa": "kilopascal kilopascals",
     "inHg": "in inch inches inchhg incheshg inchofmercury inchesofmercury",
@@ -59,10 +63,13 @@ _SPELLINGS = {
     "foot": "feet ft",
     "mile": "miles mi sm statutemile statutemiles usstatutemile usstatutemiles",
     "nautical mile": "nauticalmiles nmi nm",
-    "1": "fraction 0-1 (0-1)",
+    "1": "fraction 0-1 (0-1) dimensionless proportion",
     "percent": "% pct percents",
     "okta": "oktas octa octas eighth eighths 1/8 8ths",
     "tenth": "tenths 1/10 10ths",
+    "kg/kg": "kgkg-1",
+    "g/kg": "gkg-1",
+    "m2/s2": "m2s-2 j/kg jkg-1",
 }
 
 

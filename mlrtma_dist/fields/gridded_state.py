@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlrtma_dist.fields.adjustment import dew_point_of_relative_humidity, dew_point_of_specific_humidity
+from mlrtma_dist.fields.moisture_state import MoistureError, complete_dew_point
 from mlrtma_dist.fields.state import State
 from mlrtma_dist.grid.domain import Domain, rotate
 from mlrtma_dist.grid.interpolate import regrid, same_grid
@@ -22,6 +22,8 @@ HOUR = np.timedelta64(3600, "s")
 WIDEST_GAP = 6 * HOUR
 NEAREST = 3 * HOUR  # a field this old or early may stand alone
 ROWS = 64  # of a grid whose wind is turned at a time
+MOST, TOLD = 0.5, 0.01  # shares of values outside a variable's range that are no weather, and that a reader is told of
+ROUNDING = 1e-3  # of a variable's range: how far packed numbers may leave it
 
 
 class BackgroundError(GriddedFileError):
@@ -49,7 +51,7 @@ def read_state(
         of the product must know about it, a sentence each.
 
     Raises:
-        BackgroundError: no analysed variable near ``time``, none on the domain, or one without a possible value.
+        BackgroundError: no analysed variable near ``time``, none on the domain, or values that are impossible.
         GriddedFileError: a file cannot be read.
     """
     window = (time, time) if exact else (time - WIDEST_GAP, time + WIDEST_GAP)
@@ -73,7 +75,10 @@ def read_state(
         )
     _turn_winds(values, weather, grid)
     _complete_speed(values)
-    _complete_dew_point(values, notes)
+    try:
+        complete_dew_point(values, notes)
+    except MoistureError as error:
+        raise BackgroundError(f"{_listed(paths)}: {error}") from error
     elevation = _elevation([f for f in fields if f.name == CONSTANT], grid)
     weather_values = {name: field for name, field in values.items() if name in VARIABLES}
     return State(grid, time, weather_values, elevation, _listed(paths)), list(dict.fromkeys(notes))
@@ -88,8 +93,9 @@ def _nothing(paths, time, codes) -> str:
     fields = [f for path in paths for f in read_gridded(path, NEEDED, None, codes) if f.name != CONSTANT]
     if not fields:
         return (
-            f"{_listed(paths)}: holds none of the variables {', '.join(VARIABLES)} by codes that are known: "
-            "say what its codes mean (--set cases.reports.codes={...}, docs/observations.md)"
+            f"{_listed(paths)}: holds none of the variables {', '.join(VARIABLES)} by codes that are known, as values"
+            " of an instant: averages, extremes, spreads and probabilities are not used; say what its codes mean"
+            " (--set cases.reports.codes={...}, docs/observations.md)"
         )
     times = [f.valid_time for f in fields if not np.isnat(f.valid_time)]
     if not times:
@@ -135,23 +141,28 @@ def _at_time(name: str, fields: list[GridField], time, notes: list[str]) -> np.n
         weight = 0.0 if after == before else (time - before) / (after - before)
         if weight:
             notes.append(f"interpolated in time between {before} and {after}")
-        return _believable(latest[before], _blend(name, latest[before].values, latest[after].values, weight))
+        notes += [latest[used].note for used in (before, after) if latest[used].note]
+        return _believable(latest[before], _blend(name, latest[before].values, latest[after].values, weight), notes)
     nearest = min((t for t in (before, after) if t is not None), key=lambda t: abs(t - time), default=None)
     if nearest is None or abs(nearest - time) > NEAREST:
         return None
     notes.append(f"valid {nearest}, {abs(nearest - time) / HOUR:.1f} h from {time}, taken as it is")
-    return _believable(latest[nearest], _blend(name, latest[nearest].values, latest[nearest].values, 0.0))
+    notes += [latest[nearest].note] if latest[nearest].note else []
+    return _believable(latest[nearest], _blend(name, latest[nearest].values, latest[nearest].values, 0.0), notes)
 
 
-def _believable(field: GridField, mixed: np.ndarray) -> np.ndarray:
-    """What was made of a field; that not one of its values is possible is no weather but another unit or quantity."""
-    if np.isnan(mixed).all() and not np.isnan(field.values).all():
+def _believable(field: GridField, mixed: np.ndarray, notes: list[str]) -> np.ndarray:
+    """What was made of a field; where most of its values are impossible, they are of another unit or quantity."""
+    lost = (np.isnan(mixed) & np.isfinite(field.values)).sum() / max(1, np.isfinite(field.values).sum())
+    if lost > MOST:
         low, high = VARIABLES[field.name].valid
         raise BackgroundError(
-            f"{field.source}: expected {field.name} from {low:g} to {high:g} {VARIABLES[field.name].unit}, every value"
-            f" is outside, from {np.nanmin(field.values):g} to {np.nanmax(field.values):g}: correct its unit, or say"
-            " what it is (--set cases.reports.codes={...}, docs/observations.md)"
+            f"{field.source}: expected {field.name} from {low:g} to {high:g} {VARIABLES[field.name].unit}, got"
+            f" {lost:.0%} of the values outside, from {np.nanmin(field.values):g} to {np.nanmax(field.values):g}:"
+            " correct its unit, or say what it is (--set cases.reports.codes={...}, docs/observations.md)"
         )
+    if lost > TOLD:
+        notes.append(f"{lost:.0%} of the values of {field.name} are outside its range, and not used")
     return mixed
 
 
@@ -163,8 +174,11 @@ def _blend(name: str, before: np.ndarray, after: np.ndarray, weight: float) -> n
         return variable.from_analysis(mixed).astype(np.float32)
     mixed = before.copy() if weight == 0 else np.float32(1 - weight) * before + np.float32(weight) * after
     if variable is not None:
+        low, high = variable.valid
+        margin = ROUNDING * (high - low)
         with np.errstate(invalid="ignore"):
-            mixed[(mixed < variable.valid[0]) | (mixed > variable.valid[1])] = np.nan
+            mixed[(mixed < low - margin) | (mixed > high + margin)] = np.nan
+        np.clip(mixed, low, high, out=mixed)
     return mixed
 
 
@@ -187,18 +201,6 @@ def _complete_speed(values: dict) -> None:
     """Wind speed from both components where a file has none of its own, in place."""
     if "wind_speed" not in values and {"u10", "v10"} <= set(values):
         values["wind_speed"] = np.hypot(values["u10"], values["v10"])
-
-
-def _complete_dew_point(values: dict, notes: list[str]) -> None:
-    """Dew point from specific humidity and pressure, or relative humidity and temperature, where it is missing."""
-    if "d2m" in values:
-        return
-    if "specific_humidity" in values and "psfc" in values:
-        values["d2m"] = dew_point_of_specific_humidity(values["specific_humidity"], values["psfc"])
-        notes.append("dew point computed from specific humidity and surface pressure")
-    elif "relative_humidity" in values and "t2m" in values:
-        values["d2m"] = dew_point_of_relative_humidity(values["relative_humidity"], values["t2m"])
-        notes.append("dew point computed from relative humidity and temperature")
 
 
 def _elevation(fields: list[GridField], grid: Domain) -> np.ndarray | None:

@@ -6,8 +6,9 @@ A mapping from code to name; it goes before what this project recognises by itse
     "253.11@105:2"        GRIB1: table.parameter @ type of level : level (code table 3)
     "temperature@height=2"  netCDF: variable @ dimension = its coordinate's value; or the variable alone
 
-A level may be left out, and the type of level, too: then any fits. The name is one of ``NAMES``. GRIB values must be
-in SI, relative humidity and sky cover in per cent; netCDF's are converted by their unit.
+A level may be left out, and the type of level, too: then any fits. The name is one of ``NAMES``, and after it may stand
+the unit: "visibility in km". Without one netCDF's values are in the unit that the file states, GRIB's in SI, relative
+humidity and sky cover in per cent.
 """
 
 import re
@@ -15,9 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.names import VARIABLES
+from mlrtma_dist.io.quantities import QUANTITIES, UnitError, stated_unit
 
-NAMES = (*VARIABLES, "terrain", "land", "specific_humidity", "relative_humidity", "sea_level_pressure")
+NAMES = tuple(QUANTITIES)
 PER_CENT = ("relative_humidity", "sky_cover")
 _GRIB = re.compile(r"(\d+(?:\.\d+){1,2})(?:@(\d+)(?::(-?\d+(?:\.\d+)?))?)?")
 _NETCDF = re.compile(r"([A-Za-z_][\w.+-]*)(?:@([A-Za-z_]\w*)=(-?\d+(?:\.\d+)?))?")
@@ -33,6 +34,7 @@ class FieldCode:
         level_type: of GRIB; None: any.
         variable, dimension: of netCDF; dimension None: the variable as it stands.
         level: in the file's unit; None: any.
+        unit: of the values, as the user spells it; "": that of the file.
     """
 
     name: str
@@ -41,26 +43,33 @@ class FieldCode:
     variable: str = ""
     dimension: str | None = None
     level: float | None = None
+    unit: str = ""
 
 
 def parse_codes(mapping: Mapping[str, str]) -> tuple[FieldCode, ...]:
     """Read a mapping from code to name.
 
     Raises:
-        InputError: a code of neither form, or an unknown name.
+        InputError: a code of neither form, an unknown name, or a unit that is not one of it.
     """
     codes = []
-    for text, name in mapping.items():
+    for text, meaning in mapping.items():
+        name, _, unit = (part.strip() for part in meaning.partition(" in "))
         if name not in NAMES:
             raise InputError(f"codes: {text}: {name!r} is no name of a field; expected one of {', '.join(NAMES)}")
+        try:
+            stated_unit(unit, name)
+        except UnitError as error:
+            raise InputError(f"codes: {text}: {error}") from error
         grib, netcdf = _GRIB.fullmatch(text.strip()), _NETCDF.fullmatch(text.strip())
         if grib:
             numbers, level_type, level = grib.groups()
             parts = tuple(int(n) for n in numbers.split("."))
-            codes.append(FieldCode(name, parts, int(level_type) if level_type else None, level=_number(level)))
+            kind = int(level_type) if level_type else None
+            codes.append(FieldCode(name, parts, kind, level=_number(level), unit=unit))
         elif netcdf:
             variable, dimension, level = netcdf.groups()
-            codes.append(FieldCode(name, variable=variable, dimension=dimension, level=_number(level)))
+            codes.append(FieldCode(name, variable=variable, dimension=dimension, level=_number(level), unit=unit))
         else:
             raise InputError(
                 f"codes: expected 'discipline.category.number@level type:level' (GRIB2), 'table.parameter@level"
@@ -69,8 +78,8 @@ def parse_codes(mapping: Mapping[str, str]) -> tuple[FieldCode, ...]:
     return tuple(codes)
 
 
-def name_of_message(codes, numbers: tuple[int, ...], level_type: int, level: float) -> str:
-    """The name that the user gave to a GRIB message, "" where none.
+def code_of_message(codes, numbers: tuple[int, ...], level_type: int, level: float) -> FieldCode | None:
+    """What the user says of a GRIB message, None where nothing.
 
     Args:
         codes: from ``parse_codes``.
@@ -79,8 +88,8 @@ def name_of_message(codes, numbers: tuple[int, ...], level_type: int, level: flo
     """
     for code in codes:
         if code.numbers == numbers and code.level_type in (None, level_type) and code.level in (None, level):
-            return code.name
-    return ""
+            return code
+    return None
 
 
 def _number(text: str | None) -> float | None:

@@ -5,6 +5,7 @@ meaning of a message is in ``grib_names``, its grid in ``grib_grid``.
 """
 
 import datetime
+import logging
 from collections.abc import Collection
 
 import eccodes
@@ -12,13 +13,16 @@ import numpy as np
 
 from mlrtma_dist.io.field_codes import FieldCode
 from mlrtma_dist.io.grib_grid import grid_relative, message_domain, orient, scanning_mode
+from mlrtma_dist.io.grib_instant import get
 from mlrtma_dist.io.grib_messages import GribError, split_messages
-from mlrtma_dist.io.grib_names import get, recognise
+from mlrtma_dist.io.grib_names import Meaning, recognise
 from mlrtma_dist.io.grib_packing import check_packing
 from mlrtma_dist.io.grid_field import GridField, Window, in_window
+from mlrtma_dist.io.quantities import UnitError, to_si
 
+log = logging.getLogger(__name__)
 MISSING = 1e30  # what eccodes writes at missing points here; no quantity comes near
-NEVER_NEGATIVE = ("ceiling", "visibility")  # below zero is a writer's sign for "not given" (NCV: -9999)
+VERIFYING_TIME = 2  # code table 1.2: the reference time is when the forecast is valid
 
 
 def read_grib(
@@ -37,7 +41,7 @@ def read_grib(
 
     Raises:
         GribError: the file is empty, truncated or damaged, or a field asked for lies on a grid that
-            cannot be read; names file, message and byte.
+            cannot be read, or has values that are impossible in its unit; names file, message and byte.
     """
     fields = []
     for number, byte, message in split_messages(path):
@@ -47,37 +51,45 @@ def read_grib(
         except eccodes.CodesInternalError as error:
             raise GribError(f"{where}: not understood by eccodes: {error}") from error
         try:
-            name, factor, numbers = recognise(handle, codes)
-            if names is None or name in names:
-                valid = _time(handle, "validityDate", "validityTime", where)
-                if in_window(name, valid, window):
+            meaning = recognise(handle, codes)
+            if names is None or meaning.name in names:
+                valid = _valid_time(handle, where)
+                if in_window(meaning.name, valid, window):
                     check_packing(message, where)
-                    fields.append(_field(handle, name, factor, numbers, valid, where))
+                    fields.append(_field(handle, meaning, valid, where))
         except (eccodes.CodesInternalError, MemoryError) as error:
             raise GribError(f"{where}: cannot be decoded: {error}") from error
         finally:
             eccodes.codes_release(handle)
+    for note in dict.fromkeys(field.note for field in fields if field.note):
+        log.warning("%s: %s", path, note)
     return fields
 
 
-def _field(handle, name: str, factor: float, numbers: tuple[int, ...], valid: np.datetime64, where: str) -> GridField:
+def _field(handle, meaning: Meaning, valid: np.datetime64, where: str) -> GridField:
     domain = message_domain(handle, where)
     mode = scanning_mode(handle, where)
+    values = _values(handle, domain.size, mode, where)
+    try:
+        values, note = to_si(values, meaning.unit, meaning.name, certain=meaning.certain)
+    except UnitError as error:
+        raise GribError(f"{where}: {error}") from error
     return GridField(
-        name=name,
-        values=_values(handle, domain.size, mode, name, factor, where),
+        name=meaning.name,
+        values=values,
         domain=domain,
         level_type=get(handle, "typeOfLevel", ""),
         level=get(handle, "level", 0.0, float),
         reference_time=_time(handle, "dataDate", "dataTime", where),
         valid_time=valid,
         grid_relative=grid_relative(handle),
-        grib=numbers,
+        grib=meaning.numbers,
         source=where,
+        note=note,
     )
 
 
-def _values(handle, size, mode: int, name: str, factor: float, where: str) -> np.ndarray:
+def _values(handle, size, mode: int, where: str) -> np.ndarray:
     points = get(handle, "numberOfDataPoints", 0, int)
     if points != size.x * size.y:
         raise GribError(f"{where}: expected {size.x} x {size.y} points, got {points}")
@@ -88,11 +100,13 @@ def _values(handle, size, mode: int, name: str, factor: float, where: str) -> np
     with np.errstate(over="ignore"):  # what float32 cannot hold is damage, and missing below
         grid = orient(values.astype(np.float32), size.x, size.y, mode)
     grid[~(np.abs(grid) < 0.1 * MISSING)] = np.nan
-    if factor != 1.0:
-        grid *= np.float32(factor)
-    if name in NEVER_NEGATIVE:
-        grid[grid < 0.0] = np.nan
     return grid
+
+
+def _valid_time(handle, where: str) -> np.datetime64:
+    if get(handle, "significanceOfReferenceTime", 0, int) == VERIFYING_TIME:
+        return _time(handle, "dataDate", "dataTime", where)
+    return _time(handle, "validityDate", "validityTime", where)
 
 
 def _time(handle, date_key: str, time_key: str, where: str) -> np.datetime64:

@@ -4,10 +4,10 @@ GRIB2: WMO code tables 4.2 and 4.5. GRIB1: WMO table 2 (numbers below 128, share
 and 130, Meteo-France's table 1 and HIRLAM's and AROME's table 253) and ECMWF's table 128.
 """
 
-import eccodes
+from typing import NamedTuple
 
-from mlrtma_dist.io.field_codes import PER_CENT, FieldCode, name_of_message
-from mlrtma_dist.names import STANDARD_GRAVITY
+from mlrtma_dist.io.field_codes import NAMES, FieldCode, code_of_message
+from mlrtma_dist.io.grib_instant import get, is_instant
 
 SURFACE, SEA_LEVEL, HEIGHT_ABOVE_SEA, HEIGHT_ABOVE_GROUND = 1, 101, 102, 103  # GRIB2 code table 4.5
 
@@ -81,29 +81,36 @@ _GROUND = {
     "cloud": "sky_cover",
 }
 _WHOLE_ATMOSPHERE = (8, 10, 200)  # nominal top, entire atmosphere, entire atmosphere as one layer
+_ONE_SURFACE = (-1, 255)  # there is no second one
+_CONSTANT = ("geopotential", "height", "land")  # DWD gives the height of the surface above a second one, the sea
 _CEILING_LEVEL = 215
 _NDFD_CENTRE = 8  # the National Digital Forecast Database writes its screen-level fields at "surface"
-_PROBABILITIES = {5, 6, 7, 9, 10}  # product templates of probability, percentile and error
-_ERRORS = (6, 7)  # generating processes: forecast error, analysis error
+_PER_CENT = ("relative_humidity", "sky_cover")
 
 
-def get(handle, key: str, default=None, kind=None):
-    """A key of a message, ``default`` where the message has none."""
-    try:
-        return eccodes.codes_get(handle, key, kind)
-    except eccodes.CodesInternalError:
-        return default
+class Meaning(NamedTuple):
+    """What a message holds.
+
+    Attributes:
+        name: see ``GridField.name``.
+        unit: of its values, as in ``mlrtma_dist.units``; "": SI.
+        certain: the user gave the unit.
+        numbers: its code numbers, see ``GridField.grib``.
+    """
+
+    name: str
+    unit: str
+    certain: bool
+    numbers: tuple[int, ...]
 
 
-def recognise(handle, codes: tuple[FieldCode, ...] = ()) -> tuple[str, float, tuple[int, ...]]:
+def recognise(handle, codes: tuple[FieldCode, ...] = ()) -> Meaning:
     """Tell what a message holds.
 
     Args:
         handle: of eccodes.
-        codes: what the user says that code numbers mean; they go before our own tables.
-
-    Returns:
-        The name (see ``GridField.name``), the factor that brings its values to SI, and its code numbers.
+        codes: what the user says that code numbers mean; they go before our own tables, but no code number makes a
+            statistic or a probability a value at an instant (``grib_instant``).
     """
     if get(handle, "edition", 0, int) == 1:
         kind, level_type, numbers = _grib1(handle)
@@ -111,27 +118,34 @@ def recognise(handle, codes: tuple[FieldCode, ...] = ()) -> tuple[str, float, tu
         kind, level_type, numbers = _grib2(handle)
     level = get(handle, "level", 0.0, float)
     own = numbers[:2] if get(handle, "edition", 0, int) == 1 else numbers
-    users_name = name_of_message(codes, own, numbers[2] if len(own) == 2 else level_type, level)
-    if users_name:
-        return users_name, 0.01 if users_name in PER_CENT else 1.0, numbers
+    code = code_of_message(codes, own, numbers[2] if len(own) == 2 else level_type, level)
+    if not is_instant(handle, code.name if code else kind):
+        return Meaning(_foreign_name(handle), "", False, numbers)
+    if code:
+        return Meaning(code.name, code.unit or ("%" if code.name in _PER_CENT else ""), bool(code.unit), numbers)
     if kind in _SCREEN | _WIND and level_type == SURFACE and get(handle, "centre", -1, int) == _NDFD_CENTRE:
         level_type, level = HEIGHT_ABOVE_GROUND, 10.0 if kind in _WIND else 2.0
-    name = _at_level(kind, level_type, level) if kind else ""
-    return name or get(handle, "shortName", "unknown"), _factor(kind, name, handle), numbers
+    name = _at_level(kind, level_type, level) if kind and _at_one_level(handle, kind) else ""
+    return Meaning(name or _foreign_name(handle), _unit(kind, name, handle), False, numbers)
+
+
+def _foreign_name(handle) -> str:
+    """The name of what is none of ours: eccodes' own, unless it is like one of ours, as that of an average gust is."""
+    name = get(handle, "shortName", "unknown")
+    return "unknown" if name in NAMES else name
 
 
 def _grib2(handle):
     numbers = tuple(get(handle, k, -1, int) for k in ("discipline", "parameterCategory", "parameterNumber"))
-    kind = _GRIB2.get(numbers, "")
-    statistic = get(handle, "typeOfStatisticalProcessing", None, int)
-    uncertain = (
-        get(handle, "productDefinitionTemplateNumber", 0, int) in _PROBABILITIES
-        or get(handle, "typeOfGeneratingProcess", 2, int) in _ERRORS
-        or get(handle, "derivedForecast", 0, int) > 1
-    )  # beyond mean and weighted mean: spreads
-    if uncertain or (statistic is not None and kind != "gust"):  # ECMWF's daily maximum is temperature + statistic
-        kind = ""
-    return kind, get(handle, "typeOfFirstFixedSurface", -1, int), numbers
+    return _GRIB2.get(numbers, ""), get(handle, "typeOfFirstFixedSurface", -1, int), numbers
+
+
+def _at_one_level(handle, kind: str) -> bool:
+    """Whether a message is of one surface, or of cloud in the whole atmosphere, and not of a layer."""
+    second = get(handle, "typeOfSecondFixedSurface", -1, int)
+    if kind == "cloud":
+        return second in (*_ONE_SURFACE, SURFACE, *_WHOLE_ATMOSPHERE)
+    return second in _ONE_SURFACE or kind in _CONSTANT
 
 
 def _grib1(handle):
@@ -170,9 +184,10 @@ def _at_level(kind: str, level_type: int, level: float) -> str:
     return _GROUND.get(kind, "") if on_ground else ""
 
 
-def _factor(kind: str, name: str, handle) -> float:
-    if kind in ("geopotential", "terrain"):  # "terrain" comes from ECMWF's table, which gives geopotential
-        return 1.0 / STANDARD_GRAVITY
+def _unit(kind: str, name: str, handle) -> str:
+    """The unit that the tables give to a quantity, "" for SI."""
+    if name == "terrain" and kind in ("geopotential", "terrain"):  # "terrain" comes from ECMWF's table of geopotential
+        return "m2/s2"
     if name == "relative_humidity" or (kind == "cloud" and get(handle, "table2Version", -1, int) != _HIRLAM):
-        return 0.01  # per cent
-    return 1.0
+        return "%"
+    return ""

@@ -33,6 +33,7 @@ class GridField:
         grid_relative: a wind component along the grid's axes, not the earth's.
         grib: GRIB2 discipline, category and number; GRIB1 table, parameter and level type; () otherwise.
         source: file and message or variable, for provenance and errors.
+        note: what a reader of a product made of it must know, "" where nothing.
     """
 
     name: str
@@ -45,6 +46,7 @@ class GridField:
     grid_relative: bool
     grib: tuple[int, ...]
     source: str
+    note: str = ""
 
 
 def in_window(name: str, time: np.datetime64, window: Window | None) -> bool:

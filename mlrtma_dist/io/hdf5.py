@@ -17,7 +17,9 @@ import h5py
 import numpy as np
 
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.io.atomic import written_atomically
+from mlrtma_dist.io.atomic import device_errors, written_atomically
+
+NO_CACHE = 0  # bytes of chunks kept: HDF5 crashes at the end of a program whose disk was full when it wrote kept ones
 
 
 class StoreError(InputError):
@@ -62,8 +64,10 @@ def made_together(path, communicator) -> Iterator[Path]:
             yield stack.enter_context(written_atomically(path))
         else:
             partial = stack.enter_context(written_atomically(path)) if communicator.rank == 0 else None
-            yield communicator.bcast(partial)
-            communicator.Barrier()
+            partial = communicator.bcast(partial)
+            with device_errors(path, partial):
+                yield partial
+                communicator.Barrier()
     if communicator is not None:
         communicator.Barrier()  # nobody goes on to read before the file has its name
 
@@ -99,12 +103,12 @@ def write(path, slabs: Sequence[Slab], communicator, lengths: Mapping[str, int] 
     together = h5py.get_config().mpi and hasattr(communicator, "py2f")  # MPI's own, which HDF5 can use
     if communicator is None or together:
         how = {"driver": "mpio", "comm": communicator} if together else {}
-        with h5py.File(path, "r+", **how) as file:
+        with h5py.File(path, "r+", rdcc_nbytes=NO_CACHE, **how) as file:
             _put(file, slabs, lengths or {})
         return
     for turn in range(communicator.size):
         if communicator.rank == turn:
-            with h5py.File(path, "r+") as file:
+            with h5py.File(path, "r+", rdcc_nbytes=NO_CACHE) as file:
                 _put(file, slabs, lengths or {})
         communicator.Barrier()
 

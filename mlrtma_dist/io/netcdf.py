@@ -14,11 +14,13 @@ import numpy as np
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.io.field_codes import NAMES, FieldCode
 from mlrtma_dist.io.grid_field import GridField, Window, in_window
-from mlrtma_dist.io.netcdf_grid import NetcdfError, units_of, variable_domain
-from mlrtma_dist.io.netcdf_names import recognise_all, to_si
+from mlrtma_dist.io.netcdf_grid import GridLayout, NetcdfError, grid_layout, units_of
+from mlrtma_dist.io.netcdf_names import recognise_all
+from mlrtma_dist.io.netcdf_times import field_times, time_dimensions
+from mlrtma_dist.io.netcdf_values import read_values
+from mlrtma_dist.io.quantities import UnitError, to_si
 
 log = logging.getLogger(__name__)
-NOT_A_TIME = np.datetime64("NaT", "s")
 
 
 def read_netcdf(
@@ -36,8 +38,8 @@ def read_netcdf(
         One field a variable and time, rows northward and columns eastward.
 
     Raises:
-        NetcdfError: the file cannot be opened or read, a field asked for has no grid or time that can be understood,
-            or several variables say that they are the same.
+        NetcdfError: the file cannot be opened or read, a field asked for has no grid or time that can be understood or
+            values that are impossible in its unit, or several variables say that they are the same.
     """
     try:
         with netCDF4.Dataset(str(path)) as dataset:
@@ -56,6 +58,7 @@ class _Chosen(NamedTuple):
     variable: netCDF4.Variable
     name: str
     where: str  # what errors call it
+    unit: str  # by the user; "" where that of the file counts
     level: dict[str, int]  # dimension -> index, of the level that the user chose
 
 
@@ -69,11 +72,14 @@ def _choose(dataset, path, names: Collection[str] | None, codes: tuple[FieldCode
         if code is None and name in taken:  # the user gave the name to another variable
             continue
         variable, name, where = dataset[key], code.name if code else name, f"{path}: variable {key}"
-        if names is not None and name not in names:
+        if not name:
+            log.warning("%s is not read: by its attributes it is no value of an instant at its height", where)
+        if not name or (names is not None and name not in names):
             continue
         level = _level(dataset, variable, code, where) if code and code.dimension else {}
-        if _is_field(dataset, variable, level):
-            candidates.setdefault(name, []).append(_Chosen(variable, name, where, level))
+        if _is_field(dataset, variable, level, where):
+            chosen = _Chosen(variable, name, where, code.unit if code else "", level)
+            candidates.setdefault(name, []).append(chosen)
         elif name in NAMES:
             log.warning("%s is over %s: not read; codes can choose one of a dimension", where, variable.dimensions)
     for name, several in candidates.items():
@@ -102,91 +108,61 @@ def _level(dataset, variable, code: FieldCode, where: str) -> dict[str, int]:
     return {code.dimension: int(equal[0])}
 
 
-def _is_field(dataset, variable, chosen: dict[str, int]) -> bool:
-    """Numbers over (..., y, x) with at most a time besides; not itself a 2-D coordinate, not a field on levels."""
-    extra = [
-        k
-        for k, n in zip(variable.dimensions[:-2], variable.shape[:-2], strict=True)
-        if n != 1 and k not in chosen and not _is_time(dataset.variables.get(k))
-    ]
-    return (
-        variable.ndim >= 2
-        and getattr(variable.dtype, "kind", "O") in "iuf"  # of texts the dtype is str itself
-        and not extra
-        and getattr(variable, "standard_name", "") not in ("latitude", "longitude")
-    )
-
-
-def _is_time(axis) -> bool:
-    return axis is not None and " since " in units_of(axis)
+def _is_field(dataset, variable, chosen: dict[str, int], where: str) -> bool:
+    """Numbers over (..., y, x) with at most times besides; not itself a 2-D coordinate, not a field on levels."""
+    if variable.ndim < 2 or getattr(variable.dtype, "kind", "O") not in "iuf":  # of texts the dtype is str itself
+        return False
+    if getattr(variable, "standard_name", "") in ("latitude", "longitude"):
+        return False
+    lengths = zip(variable.dimensions[:-2], variable.shape[:-2], strict=True)
+    extra = {key for key, length in lengths if length != 1 and key not in chosen}
+    return not extra or extra <= time_dimensions(dataset, variable, where)
 
 
 def _fields(dataset, chosen: _Chosen, window: Window | None) -> list[GridField]:
-    variable, name, where, level = chosen
-    domain, flip_y, flip_x = variable_domain(dataset, variable, where)
-    times = _times(dataset, variable, where)
-    leading = variable.dimensions[:-2]
-    table = tuple(1 if k in level else n for k, n in zip(leading, variable.shape[:-2], strict=True))
-    if np.prod(table, dtype=int) != len(times):
-        raise NetcdfError(
-            f"{where}: expected {len(times)} times of {domain.shape} values, got the shape {variable.shape}"
-        )
+    variable, name, where, _, level = chosen
+    layout = grid_layout(dataset, variable, where)
+    leading = dict(zip(variable.dimensions[:-2], variable.shape[:-2], strict=True)) | dict.fromkeys(level, 1)
+    times = field_times(dataset, variable, leading, where)
+    variable.set_auto_maskandscale(False)
     result = []
-    for number, time in enumerate(times):
-        if not in_window(name, time, window):
-            continue
-        indices = np.unravel_index(number, table) if table else ()
-        place = tuple(level.get(k, int(index)) for k, index in zip(leading, indices, strict=True))
-        values = variable[place] if table else variable[:]  # one time is read at a time
-        values = np.ma.filled(np.ma.asarray(values).astype(np.float32), np.nan)
-        values = to_si(values, getattr(variable, "units", ""), name, where, NetcdfError)
-        values = np.ascontiguousarray(values[:: -1 if flip_y else 1, :: -1 if flip_x else 1])
-        result.append(
-            GridField(
-                name=name,
-                values=values,
-                domain=domain,
-                level_type="",
-                level=0.0,
-                reference_time=_reference_time(dataset, time, where),
-                valid_time=time,
-                grid_relative=_along_grid(variable, domain),
-                grib=(),
-                source=where,
+    for number in np.ndindex(*leading.values()):  # one time is read at a time
+        valid, reference = times.valid[number], times.reference[number]
+        if in_window(name, valid, window):
+            place = tuple(level.get(k, index) for k, index in zip(leading, number, strict=True))
+            values, note = _values(chosen, layout, place)
+            result.append(
+                GridField(
+                    name=name,
+                    values=values,
+                    domain=layout.domain,
+                    level_type="",
+                    level=0.0,
+                    reference_time=reference,
+                    valid_time=valid,
+                    grid_relative=_along_grid(variable, layout.domain),
+                    grib=(),
+                    source=where,
+                    note=note,
+                )
             )
-        )
+    for note in dict.fromkeys(field.note for field in result if field.note):
+        log.warning("%s: %s", where, note)
     return result
+
+
+def _values(chosen: _Chosen, layout: GridLayout, place: tuple[int, ...]) -> tuple[np.ndarray, str]:
+    """The values of one time in SI, rows northward and columns eastward, and what a reader must know of them."""
+    variable, name, where, unit, _ = chosen
+    stated = unit or units_of(variable)
+    values, masked = read_values(variable, place or ..., name, stated, where)
+    try:
+        values, note = to_si(values, stated, name, certain=bool(unit))
+    except UnitError as error:
+        raise NetcdfError(f"{where}: {error}") from error
+    return layout.oriented(values), "; ".join(text for text in (masked, note) if text)
 
 
 def _along_grid(variable, domain: Domain) -> bool:
     """``x_wind`` and ``y_wind`` are along the grid, ``eastward_wind`` and ``northward_wind`` along the earth."""
     return not domain.is_geographic and getattr(variable, "standard_name", "") in ("x_wind", "y_wind")
-
-
-def _times(dataset, variable, where: str) -> list[np.datetime64]:
-    """The valid times of a variable: along its time dimension, else of a scalar time, else "not a time"."""
-    for key in (*variable.dimensions, "time"):
-        axis = dataset.variables.get(key)
-        if _is_time(axis) and (key in variable.dimensions or axis.size == 1):
-            return _moments(axis, where)
-    return [NOT_A_TIME]
-
-
-def _reference_time(dataset, valid: np.datetime64, where: str) -> np.datetime64:
-    """When the forecast started; the valid time where the file does not tell."""
-    axis = dataset.variables.get("forecast_reference_time")
-    return next(iter(_moments(axis, where)), valid) if _is_time(axis) else valid
-
-
-def _moments(axis, where: str) -> list[np.datetime64]:
-    """The times of a variable that are not missing.
-
-    Raises:
-        NetcdfError: a unit, calendar or number that makes no date of ours.
-    """
-    numbers = np.ma.masked_invalid(np.ma.atleast_1d(axis[:])).compressed()
-    try:
-        dates = np.asarray(netCDF4.num2date(numbers, axis.units, getattr(axis, "calendar", "standard")))
-        return [np.datetime64(d.replace(microsecond=0).isoformat(), "s") for d in np.atleast_1d(dates)]
-    except (ValueError, TypeError, OverflowError) as error:
-        raise NetcdfError(f"{where}: the time {axis.name!r} in {axis.units!r} is not understood: {error}") from error

@@ -1,7 +1,11 @@
 """The grid of a netCDF variable: its Domain, from CF coordinates and grid mapping.
 
-CF conventions 1.11, sections 4.1 (latitude), 4.2 (longitude), 5.6 and appendix F (grid mappings).
+CF conventions 1.11, sections 4.1 (latitude), 4.2 (longitude), 5.6 and appendix F (grid mappings). Which coordinate is
+which is said by its attributes, not by its name or its place among the dimensions.
 """
+
+import math
+from typing import NamedTuple
 
 import numpy as np
 import pyproj
@@ -12,6 +16,14 @@ from mlrtma_dist.io.netcdf_levels import LENGTHS
 
 UNEVEN = 1e-3  # of the spacing, for each of two neighbours; float32 coordinates of a continent round to 2e-4 of 2.5 km
 LATITUDE = ("degrees_north", "degree_north", "degree_N", "degrees_N", "degreeN", "degreesN")
+LONGITUDE = ("degrees_east", "degree_east", "degree_E", "degrees_E", "degreeE", "degreesE")
+_ALONG_Y = ("latitude", "grid_latitude", "projection_y_coordinate")
+_ALONG_X = ("longitude", "grid_longitude", "projection_x_coordinate")
+_ANGLES = {  # unit -> degrees
+    **dict.fromkeys((*LATITUDE, *LONGITUDE, "degrees", "degree", "deg", ""), 1.0),
+    **dict.fromkeys(("radian", "radians", "rad"), math.degrees(1.0)),
+    **dict.fromkeys(("degrees_west", "degree_west", "degrees_south", "degree_south"), -1.0),
+}
 OWN_MAPPING = "projection"  # our product's; CF forbids to name one outside its appendix F, so variables may not
 
 
@@ -24,24 +36,43 @@ def units_of(variable) -> str:
     return str(getattr(variable, "units", "")).strip()
 
 
-def variable_domain(dataset, variable, where: str) -> tuple[Domain, bool, bool]:
-    """The grid of a variable over (..., y, x), and whether its rows and its columns must be turned round.
+class GridLayout(NamedTuple):
+    """The grid of a variable, and how its values lie on it.
+
+    Attributes:
+        domain: the grid.
+        transposed: the variable is over (..., x, y).
+        flip_y, flip_x: rows go southward, columns westward.
+    """
+
+    domain: Domain
+    transposed: bool
+    flip_y: bool
+    flip_x: bool
+
+    def oriented(self, values: np.ndarray) -> np.ndarray:
+        """Values of the variable's last two dimensions as rows northward and columns eastward."""
+        values = values.T if self.transposed else values
+        return np.ascontiguousarray(values[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1])
+
+
+def grid_layout(dataset, variable, where: str) -> GridLayout:
+    """The grid of a variable over (..., y, x) or (..., x, y).
 
     Raises:
         NetcdfError: the coordinates are missing, uneven, or in a projection or unit that is not understood.
     """
-    for key in variable.dimensions[-2:]:
-        if key not in dataset.variables or dataset[key].ndim != 1:
-            raise NetcdfError(
-                f"{where}: the dimension {key!r} has no 1-D coordinate variable; grids known by 2-D "
-                f"latitude and longitude alone cannot be read: add projection coordinates and a grid_mapping"
-            )
-    y, x = (dataset[key] for key in variable.dimensions[-2:])
-    if units_of(y) in LATITUDE or getattr(y, "standard_name", "") == "latitude":
-        projection, scale = f"+proj=longlat +R={EARTH_RADIUS}", 1.0
+    first, second = (_coordinate(dataset, variable, key, where) for key in variable.dimensions[-2:])
+    transposed = _axis(first) == "x" or _axis(second) == "y"
+    y, x = (second, first) if transposed else (first, second)
+    if _axis(y) == "x" or _axis(x) == "y":
+        raise NetcdfError(f"{where}: expected one coordinate along x and one along y, got {y.name!r} and {x.name!r}")
+    if _is_latitude(y):
+        projection, scales = f"+proj=longlat +R={EARTH_RADIUS}", (_degrees(y, where), _degrees(x, where))
     else:
         projection, scale = _projection(dataset, variable, y, where)
-    (y_first, y_step), (x_first, x_step) = (_even(axis, scale, where) for axis in (y, x))
+        scales = scale, scale
+    (y_first, y_step), (x_first, x_step) = (_even(a, scale, where) for a, scale in zip((y, x), scales, strict=True))
     size, steps = Size(len(x), len(y)), (abs(x_step), abs(y_step))
     square = abs(steps[1] - steps[0]) <= UNEVEN * steps[0]
     if not square and not projection.startswith("+proj=longlat"):
@@ -54,7 +85,45 @@ def variable_domain(dataset, variable, where: str) -> tuple[Domain, bool, bool]:
             domain = oblong_domain("grid of a netCDF file", size, corner, steps)
     except ValueError as error:
         raise NetcdfError(f"{where}: coordinates that make no grid: {error}") from error
-    return domain, y_step < 0, x_step < 0
+    return GridLayout(domain, transposed, y_step < 0, x_step < 0)
+
+
+def _coordinate(dataset, variable, dimension: str, where: str):
+    """The 1-D coordinate along a dimension: one whose attributes say so, else the one with the dimension's name."""
+    own = dataset.variables.get(dimension)
+    if own is not None and own.ndim == 1 and (_axis(own) or _metres(units_of(own))):
+        return own
+    along = [v for v in dataset.variables.values() if v.dimensions == (dimension,) and _axis(v)]
+    named = [v for v in along if v.name in str(getattr(variable, "coordinates", "")).split()]
+    if named or along:
+        return (named or along)[0]
+    if own is None or own.ndim != 1:
+        raise NetcdfError(
+            f"{where}: the dimension {dimension!r} has no 1-D coordinate variable; grids known by 2-D "
+            f"latitude and longitude alone cannot be read: add projection coordinates and a grid_mapping"
+        )
+    return own
+
+
+def _axis(coordinate) -> str:
+    """The direction of a coordinate, "y" or "x", by its attributes; "" where they do not tell."""
+    standard, unit = getattr(coordinate, "standard_name", ""), units_of(coordinate)
+    if standard in _ALONG_Y or unit in LATITUDE or getattr(coordinate, "axis", "") == "Y":
+        return "y"
+    return "x" if standard in _ALONG_X or unit in LONGITUDE or getattr(coordinate, "axis", "") == "X" else ""
+
+
+def _is_latitude(coordinate) -> bool:
+    standard = getattr(coordinate, "standard_name", "")
+    return standard == "latitude" or (units_of(coordinate) in LATITUDE and standard not in _ALONG_Y)
+
+
+def _degrees(coordinate, where: str) -> float:
+    """What brings a latitude or longitude to degrees northward or eastward."""
+    unit = units_of(coordinate)
+    if unit not in _ANGLES:
+        raise NetcdfError(f"{where}: expected degrees in the coordinate {coordinate.name!r}, got {unit!r}")
+    return _ANGLES[unit]
 
 
 def _projection(dataset, variable, axis, where: str) -> tuple[str, float]:
@@ -94,7 +163,7 @@ def _metres(unit: str) -> float | None:
 def _even(axis, scale: float, where: str) -> tuple[float, float]:
     """Smallest coordinate and signed step of an axis; a longitude may jump by 360 degrees."""
     values = np.ma.filled(np.ma.asarray(axis[:]).astype(np.float64), np.nan) * scale
-    if units_of(axis).startswith("degree"):
+    if units_of(axis) in _ANGLES:
         values = np.unwrap(values, period=360.0)
     step = (values[-1] - values[0]) / max(1, len(values) - 1)
     if len(values) < 2 or not abs(step) > 0 or np.abs(np.diff(values) - step).max() > UNEVEN * abs(step):

@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 
-from mlrtma_dist.errors import InputError, UserError
+from mlrtma_dist.errors import InputError, exit_code, is_users
 
 # Open MPI and PMIx; MPICH, Intel MPI and Slurm's PMI-2.
 MPI_SIGNS = ("OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE")
@@ -77,7 +77,7 @@ def places(communicator) -> tuple[int, int, list[str]]:
 
 @contextlib.contextmanager
 def abort_on_failure(communicator, rank: int, size: int, store):
-    """End all ranks when this one, or a thread of it, raises, with the trace of all but the user's errors.
+    """End all ranks when this one, or a thread of it, raises, with the trace of all but errors of users and of files.
 
     SystemExit passes: it is agreed by all ranks.
     """
@@ -89,13 +89,13 @@ def abort_on_failure(communicator, rank: int, size: int, store):
         first = first_to_fail(store(), rank)
         order = "" if first is None else " first" if first == rank else f" after rank {first}"
         title = f"rank {rank} of {size} failed{order}"
-        trace = [] if isinstance(error, UserError) else [f"{title}:\n", *traceback.format_exception(error)]
+        trace = [] if is_users(error) else [f"{title}:\n", *traceback.format_exception(error)]
         sys.stdout.flush()
         sys.stderr.write("".join([*trace, f"{title}: {type(error).__name__}: {error}\n"]))
         sys.stderr.flush()
         if first not in (rank, None):
             time.sleep(1.0)  # the first one's words come before the end
-        communicator.Abort(getattr(error, "exit_code", 1))
+        communicator.Abort(exit_code(error))
 
     hooks = sys.excepthook, threading.excepthook
     sys.excepthook = lambda kind, error, trace: abort(error)

@@ -5,7 +5,7 @@ import io
 import math
 from pathlib import Path
 
-from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.io.atomic import device_errors, write_text
 
 COLUMNS = ("step", "loss", "learning_rate", "gradient_norm", "samples_per_second", "seconds", "validation")
 FILE = "metrics.csv"
@@ -23,21 +23,25 @@ class Metrics:
         writer.writeheader()
         writer.writerows({name: _text(value) for name, value in row.items()} for row in kept)
         write_text(self.path, text.getvalue())
-        self._board = _board(Path(folder) / "tensorboard", first_step)
+        self.board_path = Path(folder) / "tensorboard"
+        with device_errors(self.board_path):
+            self._board = _board(self.board_path, first_step)
 
     def add(self, **values: float | None) -> None:
         """Write one step's values; the names are of COLUMNS, what is missing or None stays empty."""
-        with open(self.path, "a", encoding="utf-8", newline="") as stream:
+        with device_errors(self.path), open(self.path, "a", encoding="utf-8", newline="") as stream:
             csv.DictWriter(stream, COLUMNS, lineterminator="\n").writerow({n: _text(v) for n, v in values.items()})
         if self._board is not None:
-            for name, value in values.items():
-                if value is not None and name != "step":
-                    self._board.add_scalar(name, value, values["step"])
+            with device_errors(self.board_path):
+                for name, value in values.items():
+                    if value is not None and name != "step":
+                        self._board.add_scalar(name, value, values["step"])
 
     def close(self) -> None:
         """Finish TensorBoard's file."""
         if self._board is not None:
-            self._board.close()
+            with device_errors(self.board_path):
+                self._board.close()
 
 
 def read(path: Path) -> list[dict]:

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.io.atomic import device_errors, write_text
 from mlrtma_dist.parallel.transport import Transport
 from mlrtma_dist.weights.manifest import FILE, CheckpointError, Manifest, Run, State
 
@@ -46,7 +46,7 @@ def save(root: Path, run: Run, state: State, shapes: dict, shards: Iterable[Shar
         Its folder.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be written, or the disk is full.
     """
     root = Path(root)
     final, partial = root / name_of(state.step), root / f".{name_of(state.step)}.partial"
@@ -57,7 +57,7 @@ def save(root: Path, run: Run, state: State, shapes: dict, shards: Iterable[Shar
     file = f"weights_{ranks.rank:05d}.pt"
     content = {f"{part}/{name}/{start}": values for part, name, start, values in shards}
     index = [[*_split(key), len(values)] for key, values in content.items()]
-    with open(partial / file, "wb") as stream:
+    with device_errors(final / file, partial / file), open(partial / file, "wb") as stream:
         torch.save(content, stream)
         stream.flush()
         os.fsync(stream.fileno())

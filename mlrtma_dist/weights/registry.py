@@ -15,6 +15,7 @@ import shutil
 from pathlib import Path
 
 from mlrtma_dist.errors import InputError
+from mlrtma_dist.io.atomic import device_errors
 from mlrtma_dist.weights.checkpoint import Checkpoint
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -98,5 +99,6 @@ class Registry:
 
     def _note(self, what: str, name: str, reason: str) -> None:
         now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        with open(self.root / "journal.jsonl", "a", encoding="utf-8") as stream:
+        journal = self.root / "journal.jsonl"
+        with device_errors(journal), open(journal, "a", encoding="utf-8") as stream:
             stream.write(json.dumps({"time": now, "what": what, "name": name, "reason": reason}) + "\n")

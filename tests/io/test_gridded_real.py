@@ -8,7 +8,7 @@ import xarray
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.gridded_state import read_state
 from mlrtma_dist.grid.domain import load_domain
-from mlrtma_dist.io.field_codes import name_of_message, parse_codes
+from mlrtma_dist.io.field_codes import code_of_message, parse_codes
 from mlrtma_dist.io.gridded import read_gridded
 
 PLACES = 4000  # points compared of each field
@@ -112,7 +112,7 @@ def test_a_local_grib1_table_and_a_level_are_chosen_by_a_mapping_of_the_users(re
 
 def test_a_level_of_a_netcdf_variable_is_chosen_and_the_rest_is_what_xarray_reads(tmp_path):
     path = tmp_path / "levels.nc"
-    values = 270.0 + np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)
+    values = 270.0 + np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5) / 4
     dimensions = ("time", "height", "latitude", "longitude")
     coordinates = {
         "time": np.array(["2022-08-24T00", "2022-08-24T06"], dtype="datetime64[ns]"),
@@ -141,9 +141,9 @@ def test_codes_of_every_form_are_read(text):
 
 def test_codes_match_only_what_they_say_and_a_wrong_one_names_the_forms():
     codes = parse_codes({"0.0.0@103:80": "t2m", "0.2.2@103": "u10"})
-    assert name_of_message(codes, (0, 0, 0), 103, 80.0) == "t2m"
-    assert name_of_message(codes, (0, 0, 0), 103, 2.0) == name_of_message(codes, (0, 0, 0), 1, 80.0) == ""
-    assert name_of_message(codes, (0, 2, 2), 103, 10.0) == "u10"
+    assert code_of_message(codes, (0, 0, 0), 103, 80.0) == codes[0]
+    assert code_of_message(codes, (0, 0, 0), 103, 2.0) is code_of_message(codes, (0, 0, 0), 1, 80.0) is None
+    assert code_of_message(codes, (0, 2, 2), 103, 10.0) == codes[1]
     with pytest.raises(InputError, match="discipline.category.number"):
         parse_codes({"0.3.5@height": "t2m"})
     with pytest.raises(InputError, match="'t3m' is no name of a field"):

@@ -7,6 +7,7 @@ import pytest
 from mlrtma_dist.fields.gridded_state import BackgroundError, read_state
 from mlrtma_dist.grid.domain import Corner, Domain, Size
 from mlrtma_dist.io.field_codes import parse_codes
+from mlrtma_dist.io.grid_field import GriddedFileError
 from mlrtma_dist.io.netcdf import NetcdfError, read_netcdf
 
 NOON = np.datetime64("2020-01-01T12:00", "s")
@@ -111,7 +112,7 @@ def test_terrain_may_be_given_as_geopotential(writer):
         ((29.0,), {"units": "days since 2020-02-01", "calendar": "360_day"}, "Day out of range"),
         ((1e20,), {}, "outside range"),
         ((12.0,), {"units": "fortnights since yesterday"}, "units must be one of"),
-        ((np.nan,), {}, "expected 0 times"),
+        ((np.nan,), {}, "expected a time, got 'time' without a value"),
     ],
 )
 def test_a_time_that_is_no_date_is_an_error_with_the_variable(tmp_path, times, attributes, message):
@@ -143,7 +144,7 @@ def test_a_field_over_members_is_left_out_with_a_warning(writer, caplog):
 
 def test_a_background_in_another_unit_than_it_says_is_refused(writer):
     writer.field("t2m", 7.0, units="K")
-    with pytest.raises(BackgroundError, match="t2m from 193.15 to 333.15 K, every value is outside, from 7 to 7"):
+    with pytest.raises(GriddedFileError, match="t2m from 7 to 7 with the unit 'K': impossible; possible .* degC, degF"):
         read_state([writer.path], BOX, NOON)
 
 

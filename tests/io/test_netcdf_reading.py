@@ -79,7 +79,7 @@ def test_a_projected_grid_lies_where_its_mapping_says_rows_northward(tmp_path, k
 
 def test_latitude_and_longitude_may_descend_and_cross_the_date_line(tmp_path):
     latitude, longitude = np.arange(20.0, 9.0, -1.0), (np.arange(170.0, 191.0) + 180) % 360 - 180
-    values = latitude[:, None] + np.arange(21) / 100
+    values = 260.0 + latitude[:, None] + np.arange(21) / 100
     (field,) = read_netcdf(create(tmp_path / "f.nc", latitude, longitude, values, units="K"))
     np.testing.assert_allclose(field.values, values[::-1].astype(np.float32))
     row, column = field.domain.index([20.0, 10.0], [-175.0, 172.0])
@@ -158,7 +158,7 @@ def test_grids_units_and_files_that_cannot_be_read_are_named(tmp_path):
     with pytest.raises(NetcdfError, match="uneven.nc: variable t2m: the coordinate 'y' is not evenly spaced"):
         read_netcdf(path)
     path = create(tmp_path / "unit.nc", [40.0, 41.0], [5.0, 6.0], 280.0, units="furlong")
-    with pytest.raises(NetcdfError, match="unit.nc: variable t2m: the unit 'furlong' is not understood"):
+    with pytest.raises(NetcdfError, match="unit.nc: variable t2m: the unit 'furlong' of t2m is not understood"):
         read_netcdf(path)
     path = create(tmp_path / "mapping.nc", [0.0, 1e3], [0.0, 1e3], 280.0, units="K", y_units="m", x_units="m")
     with pytest.raises(NetcdfError, match="latitude and longitude, 1-D and in degrees, or y and x .* they are y, x"):
@@ -200,7 +200,7 @@ OURS = {
 def test_every_grid_that_our_product_writes_is_read_back(tmp_path, kind):
     projection, corner, spacing = OURS.get(kind) or (*PROJECTED[kind], 2500.0)
     domain = Domain("t", "t", projection, Size(40, 25), spacing, Corner(*corner))
-    values = np.arange(1000, dtype=np.float32).reshape(1, 25, 40) / 8
+    values = np.arange(1000, dtype=np.float32).reshape(1, 25, 40) / 16
     time = NetcdfVariable("time", ("time",), np.array([6.0]), {"units": TIME}, dtype="f8")
     field = NetcdfVariable("u10", ("time", "y", "x"), values, {"units": "m s-1", **links(domain)})
     path = write_netcdf(tmp_path / "f.nc", {"time": 1, "y": 25, "x": 40}, [time, *coordinates(domain), field], {})

@@ -148,6 +148,37 @@ def test_a_missing_file_ends_the_process_with_3_and_without_a_trace(tmp_path):
     assert "no.csv" in ended.stderr and "Traceback" not in ended.stderr
 
 
+ANALYSE = ("analyse", "--domain", "toy", "--method", "nearest", "--set", "variables=[t2m]", "--set", "maps=false")
+
+
+def test_a_full_disk_ends_with_3_the_reason_and_the_path_and_without_a_trace(toy, tmp_path):
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (40000, 40000)); {CALL}"  # bytes of a file
+    ended = run(*ANALYSE, "--observations", toy.observations, "--output", tmp_path, code=limited)
+    product = tmp_path / "toy_20220824T0600Z" / "toy_20220824T0600Z.nc"
+    assert ended.returncode == 3 and not ended.stdout
+    assert ended.stderr.endswith(f"mlrtma analyse: [Errno 27] File too large: {str(product)!r}\n")
+    assert "Traceback" not in ended.stderr and [p.name for p in product.parent.glob(".*")] == []
+
+
+def test_standard_output_that_takes_nothing_ends_with_3_and_without_a_trace():
+    code = f"import os, jobs.check; os.dup2(os.open('/dev/full', 1), 1); jobs.check.main = print; {CALL}"
+    ended = run("check", code=code, PYTHONUNBUFFERED="")
+    assert (ended.returncode, ended.stderr.strip()) == (
+        3,
+        "mlrtma check: [Errno 28] No space left on device: 'standard output'",
+    )
+
+
+@pytest.mark.parametrize("option", ["--observations", "--background", "--output", "--domain"])
+def test_a_name_that_is_not_utf8_is_refused_before_anything_is_read(option, tmp_path, capsys):
+    """The product says by name what it was made of, and its attributes are UTF-8."""
+    named = {"--observations": "x.csv", "--domain": "toy", "--output": str(tmp_path / "out")}
+    named[option] = os.fsdecode(b"caf\xe9.yaml")
+    assert command.main(["analyse", *(text for pair in named.items() for text in pair)]) == 2
+    assert "expected text in UTF-8, got 'caf\\udce9.yaml': rename the file or folder" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_wrong_verb_ends_the_process_with_2():
     ended = run("analyze")
     assert (ended.returncode, ended.stdout) == (2, "") and "did you mean 'analyse'" in ended.stderr

@@ -1,6 +1,7 @@
 """Checkpoints: whole or refused with the reason, read by any number of ranks, without DeepSpeed."""
 
 import json
+import resource
 import subprocess
 import sys
 
@@ -139,6 +140,17 @@ def test_a_save_that_fails_leaves_no_checkpoint(tmp_path):
     with pytest.raises(OSError, match="disk full"):
         checkpoint.save(tmp_path, RUN, state(3), SHAPES, failing())
     assert checkpoint.steps(tmp_path) == [] and checkpoint.newest(tmp_path) is None
+
+
+def test_a_full_disk_is_named_with_the_file_of_the_weights(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, before[1]))  # bytes of a file
+    try:
+        with pytest.raises(OSError, match=r"File too large: '.*/step_00000003/weights_00000.pt'"):
+            checkpoint.save(tmp_path, RUN, state(3), SHAPES, [("weight", "a", 0, torch.zeros(5000))])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert checkpoint.steps(tmp_path) == []
 
 
 def test_old_ones_are_removed_but_the_best_is_spared(tmp_path):
