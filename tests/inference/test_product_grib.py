@@ -98,7 +98,8 @@ def test_what_is_unknown_is_missing_and_a_constant_field_is_itself(make_domain, 
     holes = analysis.values["t2m"].copy()
     holes[2:4, 3] = np.nan
     flat = np.full_like(holes, 101325.0)
-    analysis = dataclasses.replace(analysis, values={"t2m": holes, "psfc": flat}, error={})
+    level = dataclasses.replace(analysis.static, terrain=np.zeros_like(analysis.static.terrain))
+    analysis = dataclasses.replace(analysis, static=level, values={"t2m": holes, "psfc": flat}, error={})
     t2m, psfc, _ = read_grib(write_product_grib(analysis, tmp_path))
     np.testing.assert_array_equal(np.isnan(t2m.values), np.isnan(holes))
     np.testing.assert_allclose(t2m.values, holes, atol=STEPS["K"])
