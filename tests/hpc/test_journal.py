@@ -17,7 +17,9 @@ WRITER = (
 def test_writers_beside_each_other_and_killed_leave_whole_lines_in_order(tmp_path):
     book = tmp_path / "folder" / "journal.jsonl"
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(book), str(i)]) for i in range(3)]
-    time.sleep(1.5)
+    end = time.monotonic() + 60.0  # on a busy machine a process takes seconds to start
+    while any(len(journal.read(book, str(i))) < 5 for i in range(3)) and time.monotonic() < end:
+        time.sleep(0.1)
     for writer in writers:
         writer.send_signal(signal.SIGKILL)
         writer.wait()
