@@ -128,9 +128,10 @@ def stopped(world, folder):
     losses = []
     with StopSignal.watched() as stop:
         ending = training.run(stop, lambda row: losses.append(row["loss"]))
+    endings = [world.heartbeat.ending]
     again = training_of(here, ADAMW, SCHEDULE, folder / f"stopped_{world.size}")
     again.resume(checkpoint.newest(folder / f"stopped_{world.size}", again.engine.everyone))
-    endings = [each.engine.heartbeat.ending for each in (training, again)]
+    endings.append(world.heartbeat.ending)
     losses += Forgetful(again).losses()
     return {"stopped": ending.stopped, "step": ending.step, "losses": losses, "endings": endings}
 
