@@ -40,10 +40,10 @@ class Indicators:
     """What is assumed of a variable's indicators.
 
     Attributes:
-        limits: ascending, SI; values between those that reports can have.
-        frequency: of values below each limit in any weather.
-        unlimited: value of the analysis, SI, where no limit is likelier than not.
-        observation_error: standard deviation in units of the indicator's own.
+        limits: ascending, in the SI unit of the variable; values between those that reports can have.
+        frequency: of values below each limit in any weather, as shares from 0 to 1.
+        unlimited: value of the analysis, in the SI unit of the variable, where no limit is likelier than not.
+        observation_error: standard deviation as a factor of the indicator's own.
         covariance: components; variances in units of the indicator's own variance.
     """
 

@@ -35,7 +35,7 @@ class Local:
 
     Attributes:
         covariance: of short reach.
-        observation_error: standard deviation of what is no weather, analysis space.
+        observation_error: standard deviation of what is no weather, in the SI unit of the variable.
     """
 
     covariance: tuple[Component, ...]

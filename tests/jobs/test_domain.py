@@ -78,7 +78,7 @@ def test_reports_are_judged_by_the_terrain_that_was_made(folder, tmp_path):
     assert command.main(["analyse", *options]) == 0
     (quality,) = tmp_path.glob("valley_*/quality.txt")
     header, first, *_ = (line.split() for line in quality.read_text().splitlines())
-    assert dict(zip(header[2:], first[2:], strict=True)) == {"read": "12", "good": "11", "elevation": "1"}
+    assert dict(zip(header[2:], first[2:], strict=True)) == {"read": "12", "used": "11", "good": "11", "elevation": "1"}
 
 
 @pytest.mark.parametrize(
