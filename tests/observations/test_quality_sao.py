@@ -75,7 +75,7 @@ def test_every_direction_beyond_the_compass_and_negative_visibility_is_flagged(h
 
 def test_what_is_left_good_is_possible(hours):
     for _, table in hours:
-        for name in VARIABLES:
+        for name in (each for each in VARIABLES if each != "wind_speed"):  # computed from winds later
             low, high = {"visibility": (0, 80e3), "ceiling": (0, 30e3)}.get(name, VARIABLES[name].valid)
             value = table.value[table.good & (table.variable == name)]
             assert ((value >= low) & (value <= high)).all() and len(value) > 0
