@@ -136,14 +136,16 @@ def run_part(part: Part, options, variables: dict[str, str], results: Results, s
         start += ["--nproc-per-node", str(part.ranks)]
     command = [*start, str(PARTS_FILE), part.name, "--device", options.device, "--output", str(options.output)]
     log = options.output / f"{part.name}.log"
+    last = ""
     with log.open("w", encoding="utf-8") as log_file:
         process = subprocess.Popen(
             [*command, "--method", *options.method],
-            env=variables,
+            env={**variables, "PYTHONUNBUFFERED": "1"},
             cwd=ROOT,
             stdout=subprocess.PIPE,
-            stderr=log_file,
+            stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             start_new_session=True,
         )
         # torchrun ends its ranks, which are no longer in its group, when it is told to.
@@ -157,13 +159,13 @@ def run_part(part: Part, options, variables: dict[str, str], results: Results, s
             else:
                 log_file.write(line)
                 log_file.flush()
+                last = line.strip() or last
         code, late = process.wait(), not timers[0].is_alive()
         for timer in timers:
             timer.cancel()
     if code:
         why = f"no end within {seconds:.0f} s" if late else f"exit code {code}"
-        last = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()][-1:]
-        results.add(part.name, "ended", f"{why}: {' '.join(last)[:300]} (see {log})", verdict="fails")
+        results.add(part.name, "ended", f"{why}: {last[:300]} (see {log})", verdict="fails")
 
 
 def run_parts(options, variables: dict[str, str], results: Results) -> None:
