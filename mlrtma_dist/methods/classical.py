@@ -35,10 +35,8 @@ from mlrtma_dist.names import EVENTS, variable
 BLOCK = 48  # grid points: 120 km at 2.5 km, smooth enough for few nodes, large enough for BLAS
 ERROR_BLOCK = 32  # coarse points of a block of the error field
 ERROR_SPACING = 40e3  # m between the points at which the analysis error is computed; interpolated between
-LIMITED_BY = {
-    "d2m": ("t2m",),
-    "gust": ("wind_speed", *WIND),
-}  # variables that `make_consistent` changes, by which others
+# Variables that `make_consistent` changes, and by which others.
+LIMITED_BY = {"d2m": ("t2m",), "gust": ("wind_speed", *WIND)}
 
 Progress = Callable[[str, float], None]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.methods.departure_method import DepartureMethod, Fit
-from mlrtma_dist.observations.reports import measurements
+from mlrtma_dist.observations.reports import winds
 from mlrtma_dist.observations.table import Observations
 
 WIND = ("u10", "v10")
@@ -26,7 +26,7 @@ MEASURED = 2  # components of the three that a station tells; the radial one is 
 
 def wind_rows(observations: Observations, used: np.ndarray) -> np.ndarray:
     """Rows of the u10 and v10 of the winds that are used, shape (m, 2), m 0 where there is none."""
-    rows = measurements(observations).get("wind", np.empty((0, 2), np.int64))
+    rows = winds(observations)
     return rows[used[rows].all(axis=1)]
 
 

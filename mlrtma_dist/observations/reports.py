@@ -20,6 +20,12 @@ def group(*columns: np.ndarray) -> np.ndarray:
     return number
 
 
+def report_numbers(observations: Observations) -> np.ndarray:
+    """Number the reports: rows of one station, network, place, time and source share a number, shape (n,)."""
+    columns = ("station", "network", "latitude", "longitude", "time", "source")
+    return group(*(getattr(observations, name) for name in columns))
+
+
 def station_numbers(observations: Observations, distance: float) -> np.ndarray:
     """Number the stations: rows of one name that lie within ``distance`` m of each other, shape (n,).
 
@@ -50,8 +56,7 @@ def wind_partner(observations: Observations) -> np.ndarray:
     if not len(eastward) or not len(northward):
         return partner
     wind = np.concatenate([eastward, northward])
-    table = observations[wind]
-    report = group(table.station, table.network, table.latitude, table.longitude, table.time, table.source)
+    report = report_numbers(observations[wind])
     of_east, of_north = report[: len(eastward)], report[len(eastward) :]
     size = report.max() + 1
     equal = np.bincount(of_east, minlength=size) == np.bincount(of_north, minlength=size)
@@ -60,6 +65,17 @@ def wind_partner(observations: Observations) -> np.ndarray:
     east, north = eastward[east[equal[of_east[east]]]], northward[north[equal[of_north[north]]]]
     partner[east], partner[north] = north, east
     return partner
+
+
+def winds(observations: Observations, partner: np.ndarray | None = None) -> np.ndarray:
+    """The rows of the u10 and v10 of every wind that has both, shape (m, 2).
+
+    Args:
+        partner: of ``wind_partner``; None: it is computed.
+    """
+    partner = wind_partner(observations) if partner is None else partner
+    eastward = np.flatnonzero((observations.variable == "u10") & (partner >= 0))
+    return np.stack([eastward, partner[eastward]], axis=1)
 
 
 def share_wind(observations: Observations) -> Observations:
@@ -77,7 +93,7 @@ def measurements(observations: Observations) -> dict[str, np.ndarray]:
     partner = wind_partner(observations)
     alone = {str(name): (observations.variable == name) & (partner < 0) for name in np.unique(observations.variable)}
     kinds = {name: np.flatnonzero(rows)[:, None] for name, rows in alone.items() if rows.any()}
-    eastward = np.flatnonzero((observations.variable == "u10") & (partner >= 0))
-    if len(eastward):
-        kinds["wind"] = np.stack([eastward, partner[eastward]], axis=1)
+    wind = winds(observations, partner)
+    if len(wind):
+        kinds["wind"] = wind
     return kinds

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from mlrtma_dist.observations.reports import group, measurements
+from mlrtma_dist.observations.reports import report_numbers, winds
 from mlrtma_dist.observations.table import Observations
 
-SPEED, GUST = DERIVED = ("wind_speed", "gust")
+SPEED, GUST = OF_WINDS = ("wind_speed", "gust")
 
 
 def with_speeds(observations: Observations) -> tuple[Observations, np.ndarray]:
@@ -24,15 +24,15 @@ def with_speeds(observations: Observations) -> tuple[Observations, np.ndarray]:
         The table, and for each of its rows the row of ``observations`` that it comes from, shape (n,).
     """
     rows = np.arange(len(observations))
-    winds = measurements(observations).get("wind", np.empty((0, 2), np.int64))
-    if not len(winds) or np.any(observations.variable == SPEED):
+    wind = winds(observations)
+    if not len(wind) or np.any(observations.variable == SPEED):
         return observations, rows
-    speed = np.hypot(*observations.value[winds].T)
-    background = np.hypot(*observations.background[winds].T)
-    silent = _without_gust(observations, winds)
+    speed = np.hypot(*observations.value[wind].T)
+    background = np.hypot(*observations.background[wind].T)
+    silent = _without_gust(observations, wind)
     tables = [observations]
-    for name, chosen in ((SPEED, np.ones(len(winds), dtype=bool)), (GUST, silent)):
-        own = winds[chosen, 0]
+    for name, chosen in ((SPEED, np.ones(len(wind), dtype=bool)), (GUST, silent)):
+        own = wind[chosen, 0]
         table = observations[own]
         tables.append(
             replace(
@@ -50,26 +50,20 @@ def with_speeds(observations: Observations) -> tuple[Observations, np.ndarray]:
 def share_speed(observations: Observations) -> Observations:
     """Give the wind speed of each wind the flags of its components."""
     speeds = np.flatnonzero(observations.variable == SPEED)
-    winds = measurements(observations).get("wind", np.empty((0, 2), np.int64))
-    if not len(speeds) or not len(winds):
+    wind = winds(observations)
+    if not len(speeds) or not len(wind):
         return observations
-    report = _report(observations)
+    report = report_numbers(observations)
     flags = np.zeros(report.max() + 1, dtype=np.uint32)
-    np.bitwise_or.at(flags, report[winds[:, 0]], observations.flags[winds[:, 0]] | observations.flags[winds[:, 1]])
+    np.bitwise_or.at(flags, report[wind[:, 0]], observations.flags[wind[:, 0]] | observations.flags[wind[:, 1]])
     shared = observations.flags.copy()
     shared[speeds] |= flags[report[speeds]]
     return replace(observations, flags=shared)
 
 
-def _without_gust(observations: Observations, winds: np.ndarray) -> np.ndarray:
+def _without_gust(observations: Observations, wind: np.ndarray) -> np.ndarray:
     """Mask of the winds (m, 2) that report no gust though their network reports gusts, shape (m,)."""
     gusts = np.flatnonzero(observations.variable == GUST)
-    report, first = _report(observations), winds[:, 0]
+    report, first = report_numbers(observations), wind[:, 0]
     gusty = np.isin(observations.network[first], np.unique(observations.network[gusts]))
     return gusty & ~np.isin(report[first], report[gusts])
-
-
-def _report(observations: Observations) -> np.ndarray:
-    """A number for each report: rows of one station, network, place, time and source share it, shape (n,)."""
-    columns = ("station", "network", "latitude", "longitude", "time", "source")
-    return group(*(getattr(observations, name) for name in columns))

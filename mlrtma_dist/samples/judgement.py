@@ -28,7 +28,7 @@ from mlrtma_dist.observations.departures import check_departures
 from mlrtma_dist.observations.error_table import fill_errors
 from mlrtma_dist.observations.quality import check_elevation, check_reports
 from mlrtma_dist.observations.reports import wind_partner
-from mlrtma_dist.observations.speeds import DERIVED, share_speed, with_speeds
+from mlrtma_dist.observations.speeds import OF_WINDS, share_speed, with_speeds
 from mlrtma_dist.observations.station_lists import NO_LISTS, StationLists
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.observations.twins import twin_numbers
@@ -79,7 +79,7 @@ class Judge:
         withheld = np.zeros(len(observations), dtype=bool) if withheld is None else withheld
         unseen = withheld if self.twins_tell else withheld | _twins_of(observations, withheld)
         observations, points = self._by_themselves(static, observations, time, withheld)
-        if not set(DERIVED).isdisjoint(self.assumptions):
+        if not set(OF_WINDS).isdisjoint(self.assumptions):
             observations, rows = with_speeds(observations)
             points, withheld, unseen = points[rows], withheld[rows], unseen[rows]
         # Only now: which names are one station, and which reports contradict themselves, follows from all that was

@@ -13,11 +13,11 @@ import numpy as np
 from mlrtma_dist.fields.consistency import make_consistent
 from mlrtma_dist.linalg.octaves import Octaves, seconds
 from mlrtma_dist.names import VARIABLES
+from mlrtma_dist.observations.speeds import SPEED
 from mlrtma_dist.simulation.ground import Ground
 from mlrtma_dist.simulation.weather import View, Weather
 from mlrtma_dist.simulation.weather_fields import WeatherFields
 
-SPEED = "wind_speed"
 DISPLACEMENT, ERROR = 20, 21  # channels; the variables' errors count on from the last one
 CHANGES = 86400.0  # s after which a displacement has another direction, and an error field another shape
 STATED_LEAD = 6.0  # hours for which the numbers below hold

@@ -17,10 +17,11 @@ from mlrtma_dist.fields.static import Static
 from mlrtma_dist.grid.interpolate import bilinear
 from mlrtma_dist.linalg.noise import WORD, normal, uniform
 from mlrtma_dist.linalg.octaves import CHANNELS, EPOCH
+from mlrtma_dist.methods.wind import WIND
 from mlrtma_dist.names import FOOT, ICE, LIMITED_CEILING, MILE, VARIABLES, variable
+from mlrtma_dist.observations.speeds import SPEED
 from mlrtma_dist.simulation.sites import KINDS, Sites
 
-SPEED, WIND = "wind_speed", ("u10", "v10")
 BIAS, ERROR, MISSING, GROSS, SIGN = (CHANNELS * number for number in range(61, 66))  # of the noise
 WILD = 25.0  # standard deviations of a gross error
 # Standard deviation and bias of each kind of ``sites.KINDS``, in analysis space.

@@ -16,10 +16,11 @@ from mlrtma_dist.grid.box import Box
 from mlrtma_dist.linalg.noise import uniform
 from mlrtma_dist.linalg.octaves import CHANNELS
 from mlrtma_dist.names import VARIABLES
+from mlrtma_dist.observations.speeds import SPEED
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.simulation.ground import Ground
 from mlrtma_dist.simulation.model_error import ModelError
-from mlrtma_dist.simulation.reporting import SPEED, Reporting, numbers_of, truth_at
+from mlrtma_dist.simulation.reporting import Reporting, numbers_of, truth_at
 from mlrtma_dist.simulation.sites import Sites, random_sites
 from mlrtma_dist.simulation.weather import Weather
 from mlrtma_dist.simulation.weather_fields import WeatherFields
