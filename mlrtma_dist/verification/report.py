@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.verification.comparison import comparison_section, pair_errors
-from mlrtma_dist.verification.event_scores import score_events, score_speeds
+from mlrtma_dist.verification.event_scores import score_speeds
 from mlrtma_dist.verification.report_events import events_section
 from mlrtma_dist.verification.report_fields import FieldVerification, field_headline, field_sections
 from mlrtma_dist.verification.report_page import Section, figure_of_file, render
@@ -62,10 +62,9 @@ def write_report(
         sections += field_sections(fields, wording)
     if stations is not None:
         sections += station_sections(stations, wording)
-        events, speeds = score_events(stations.matches), score_speeds(stations.matches)
-        section = events_section(stations.matches, events, speeds, wording)
+        section = events_section(stations.matches, stations.events, score_speeds(stations.matches), wording)
         sections += [section] if section is not None else []
-        if (section := trend_section(stations.matches, wording)) is not None:
+        if (section := trend_section(stations.matches, stations.periods, wording)) is not None:
             sections.append(section)
     if pictures:
         sections.append(Section("maps", "Maps", "figures.html", {"figures": pictures, "columns": "several"}))

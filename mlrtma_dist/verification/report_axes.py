@@ -1,6 +1,7 @@
 """Axes, maps and SVG text that the report's figures share; they take the page's colours and fonts, light or dark."""
 
 import io
+import itertools
 import re
 from collections.abc import Sequence
 from html import escape
@@ -20,6 +21,7 @@ from mlrtma_dist.inference.map_style import logarithmic_ticks
 INK = "#010203"  # replaced by the page's text colour; no other part of a figure has it
 # Okabe and Ito (2008): distinct for the colour-blind, and on white as on black.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
+DRAWN = 4  # methods in one figure; more lines cannot be distinguished
 # Without the darkest ends, which a dark page swallows.
 SIGNED = ListedColormap(matplotlib.colormaps["RdBu_r"](np.linspace(0.1, 0.9, 256)))
 NUMBER = ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0.25, 1.0, 256)))
@@ -45,6 +47,11 @@ STYLE: dict[Any, Any] = {
 GRID: dict[str, Any] = {"color": "#808080", "alpha": 0.3, "linewidth": 0.6}
 SIZE = (5.2, 3.3)  # inches; on cards 340 to 560 px wide the text is 9 to 15 px high
 FRAME = (0.12, 0.15, 0.85, 0.8)  # left, bottom, width and height of the axes; fixed, so that figures line up
+
+
+def colours_of(methods: Sequence[str]) -> dict[str, str]:
+    """The colour of each method, the same in every figure of a report."""
+    return dict(zip(methods, itertools.cycle(COLOURS), strict=False))
 
 
 def frame_map(

@@ -1,6 +1,5 @@
 """The section of the report on events: low visibility and ceilings, strong wind and gusts, and their probabilities."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 
 import matplotlib
@@ -8,12 +7,11 @@ import numpy as np
 
 from mlrtma_dist.verification.event_scores import AT_OR_ABOVE, EventScore, SpeedScore
 from mlrtma_dist.verification.match import Matches
-from mlrtma_dist.verification.report_axes import COLOURS, STYLE, as_svg, new_axes
+from mlrtma_dist.verification.report_axes import DRAWN, STYLE, as_svg, colours_of, new_axes
 from mlrtma_dist.verification.report_page import Cell, Figure, Number, Section, Table
 from mlrtma_dist.verification.report_words import Wording, sentence
 
 FEWEST = 20  # reports of a bin of predicted probability that is drawn
-DRAWN = 4  # methods in one figure
 
 
 def events_section(
@@ -22,7 +20,7 @@ def events_section(
     """Scores of events and of the distribution of speeds; None where no variable has events."""
     if not events and not speeds:
         return None
-    colours = dict(zip(matches.methods, itertools.cycle(COLOURS), strict=False))
+    colours = colours_of(matches.methods)
     tables = [_event_table(events, wording)] if events else []
     tables += [_speed_table(speeds, wording)] if speeds else []
     names = dict.fromkeys(score.variable for score in events)

@@ -1,17 +1,18 @@
 """The sections of the report on withheld stations: scores, differences and figures of every variable."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.names import VARIABLES
+from mlrtma_dist.verification.event_scores import EventScore, score_events
 from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST, MatchError, Matches
 from mlrtma_dist.verification.ranking import Ranking, alike
 from mlrtma_dist.verification.regions import ALL
-from mlrtma_dist.verification.report_axes import COLOURS
+from mlrtma_dist.verification.report_axes import DRAWN, colours_of
 from mlrtma_dist.verification.report_counts import counts_section
 from mlrtma_dist.verification.report_departures import (
     departures_section,
@@ -23,9 +24,9 @@ from mlrtma_dist.verification.report_page import Cell, Figure, Number, Section, 
 from mlrtma_dist.verification.report_quality import quality_section
 from mlrtma_dist.verification.report_words import PER_CENT, Unit, Wording, compare, count, headline, mark_of, sentence
 from mlrtma_dist.verification.scores import Score, in_table_order
+from mlrtma_dist.verification.trend import PeriodScore, errors_of, trend
 
 REFERENCES = (FIRST_GUESS, NEAREST)
-DRAWN = 4  # methods in one figure; more lines cannot be distinguished
 
 Totals = Mapping[tuple[str, str], Score]  # (method, variable) -> score of all stations
 
@@ -50,6 +51,16 @@ class StationVerification:
     analysis: Analysis | None = None
     outlines: Sequence[np.ndarray] = ()
     cases: int = 1
+
+    @cached_property
+    def events(self) -> list[EventScore]:
+        """The scores of events."""
+        return score_events(self.matches)
+
+    @cached_property
+    def periods(self) -> list[PeriodScore]:
+        """The scores through time; none of a single time."""
+        return trend(errors_of(self.matches), self.matches.methods)
 
     @property
     def labels(self) -> np.ndarray:
@@ -81,7 +92,7 @@ class StationVerification:
 def station_sections(verification: StationVerification, wording: Wording) -> list[Section]:
     """The sections: at a glance, each variable, predicted and assumed errors, departures, quality control."""
     matches, clusters, totals = verification.matches, verification.labels, verification.totals
-    colours = dict(zip(matches.methods, itertools.cycle(COLOURS), strict=False))
+    colours = colours_of(matches.methods)
     rankings = _rankings(verification, wording)
     overview = {"table": _overview(rankings, totals, wording), "remarks": _doubts(rankings, wording)}
     sections: list[Section | None] = [Section("overview", "At a glance", "overview.html", overview)]

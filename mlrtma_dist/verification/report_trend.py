@@ -1,6 +1,5 @@
 """The section of the report on several analysis times: errors from time to time, by day and by hour of the day."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 
 import matplotlib
@@ -8,23 +7,26 @@ import matplotlib.dates as mdates
 import numpy as np
 
 from mlrtma_dist.verification.match import Matches
-from mlrtma_dist.verification.report_axes import COLOURS, STYLE, as_svg, new_axes
+from mlrtma_dist.verification.report_axes import DRAWN, STYLE, as_svg, colours_of, new_axes
 from mlrtma_dist.verification.report_page import Cell, Figure, Number, Section, Table
 from mlrtma_dist.verification.report_words import Wording, sentence
 from mlrtma_dist.verification.scores import in_table_order
-from mlrtma_dist.verification.trend import DAY, HOUR, TIME, PeriodScore, errors_of, trend
+from mlrtma_dist.verification.trend import DAY, HOUR, TIME, PeriodScore
 
-DRAWN = 4  # methods in one figure; more lines cannot be distinguished
 LISTED = 100  # periods in one table; the others are in trend.csv alone
 WORDS = {DAY: "day", HOUR: "hour of the day, UTC", TIME: "analysis time, UTC"}
 
 
-def trend_section(matches: Matches, wording: Wording) -> Section | None:
-    """Errors through time, of all domains together and, where there are several, of each; None of a single time."""
-    rows = trend(errors_of(matches), matches.methods)
+def trend_section(matches: Matches, rows: Sequence[PeriodScore], wording: Wording) -> Section | None:
+    """Errors through time, of all domains together and, where there are several, of each; None of a single time.
+
+    Args:
+        matches: of which the scores are; rows: of ``trend``.
+        wording: names and units.
+    """
     if not rows:
         return None
-    colours = dict(zip(matches.methods, itertools.cycle(COLOURS), strict=False))
+    colours = colours_of(matches.methods)
     total = [row for row in rows if row.domain == rows[0].domain]  # all domains, or the only one
     figures = [_figure(name, total, colours, wording) for name in in_table_order(matches.variables)]
     counts = {by: len({row.period for row in rows if row.by == by}) for by in WORDS}

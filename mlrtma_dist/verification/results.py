@@ -14,7 +14,7 @@ from mlrtma_dist.methods.case import Cases
 from mlrtma_dist.verification.case_figure import CaseShown, draw_case, draw_errors
 from mlrtma_dist.verification.comparison import describe as describe_pairs
 from mlrtma_dist.verification.comparison import pair_errors
-from mlrtma_dist.verification.event_scores import score_events, write_events
+from mlrtma_dist.verification.event_scores import write_events
 from mlrtma_dist.verification.field_scores import (
     FieldScore,
     describe,
@@ -31,7 +31,7 @@ from mlrtma_dist.verification.report_fields import FieldVerification
 from mlrtma_dist.verification.report_stations import StationVerification
 from mlrtma_dist.verification.report_words import SHORT, WORDS, Wording
 from mlrtma_dist.verification.scores import Score, score_table, write_scores
-from mlrtma_dist.verification.trend import errors_of, trend, write_trend
+from mlrtma_dist.verification.trend import write_trend
 from mlrtma_dist.verification.withheld import box_of
 
 LEARNED = "unet"  # the method whose ratio to the others is shown
@@ -125,13 +125,13 @@ def write_results(
         station_scores = score_table(matches, clusters=clusters)
         write_matches(folder / "matches.csv", matches)
         write_scores(folder / "scores.csv", station_scores)
-        write_events(folder / "events.csv", score_events(matches))
         files.insert(0, folder / "scores.csv")
-        if periods := trend(errors_of(matches), matches.methods):
-            write_trend(folder / "trend.csv", periods)
-            files.insert(1, folder / "trend.csv")
         lines = [line for static in stations.statics for line in outlines(static)]
         station_part = StationVerification(matches, station_scores, clusters, stations.analysis, lines, len(cases.time))
+        write_events(folder / "events.csv", station_part.events)
+        if station_part.periods:
+            write_trend(folder / "trend.csv", station_part.periods)
+            files.insert(1, folder / "trend.csv")
         context = {"withheld": stations.how, "first guess": stations.analysis.first_guess_name, **context}
     path = folder / "report.html"
     texts = {name: str(value) for name, value in context.items()}

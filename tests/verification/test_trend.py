@@ -42,7 +42,7 @@ def test_a_day_and_an_hour_of_the_day_pool_the_errors_of_their_times():
 def test_one_time_or_no_time_has_no_trend_and_no_section():
     for matches in (matches_at("2022-08-24T06", "2022-08-24T06"), matches_at("NaT", "NaT"), Matches.empty()):
         assert trend(errors_of(matches), matches.methods) == []
-        assert trend_section(matches, Wording()) is None
+        assert trend_section(matches, trend(errors_of(matches), matches.methods), Wording()) is None
 
 
 def test_domains_stand_by_themselves_and_together(tmp_path):
@@ -59,7 +59,7 @@ def test_domains_stand_by_themselves_and_together(tmp_path):
 
 def test_the_section_has_a_figure_for_each_variable_and_a_table_for_each_kind_of_period_that_differs():
     matches = matches_at("2022-08-24T06", "2022-08-25T06", "2022-08-26T06")
-    section = trend_section(matches, Wording())
+    section = trend_section(matches, trend(errors_of(matches), matches.methods), Wording())
     assert [table.caption for table in section.content["tables"]] == [
         "Rmse at withheld stations by day",
         "Rmse at withheld stations by analysis time, UTC",
