@@ -22,6 +22,20 @@ class Ended:
     err: str
 
 
+def rank_environment() -> dict[str, str]:
+    """This process's environment with what ranks of the tests need: their modules, one thread, leave to be root."""
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), str(HERE), os.environ.get("PYTHONPATH")])),
+        "OMP_NUM_THREADS": "1",
+        # Keep freed memory: handing it back and asking again costs a sixth of a step at these sizes.
+        "MALLOC_MMAP_THRESHOLD_": "1000000000",
+        "MALLOC_TRIM_THRESHOLD_": "2000000000",
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    }
+
+
 def start_ranks(kernel: str, ranks: int, *arguments, timeout: float = 300.0, environment: dict | None = None) -> Ended:
     """Run ``kernels/<kernel>.py`` on ``ranks`` ranks with one thread each; 0 ranks means without mpiexec.
 
@@ -33,17 +47,7 @@ def start_ranks(kernel: str, ranks: int, *arguments, timeout: float = 300.0, env
         mpiexec = Path(sys.executable).parent / "mpiexec"
         launcher = str(mpiexec) if mpiexec.exists() else "mpiexec"
         command = [launcher, "--oversubscribe", "--bind-to", "none", "-n", str(ranks), *command]
-    settings = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), str(HERE), os.environ.get("PYTHONPATH")])),
-        "OMP_NUM_THREADS": "1",
-        # Keep freed memory: handing it back and asking again costs a sixth of a step at these sizes.
-        "MALLOC_MMAP_THRESHOLD_": "1000000000",
-        "MALLOC_TRIM_THRESHOLD_": "2000000000",
-        "OMPI_ALLOW_RUN_AS_ROOT": "1",
-        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-        **(environment or {}),
-    }
+    settings = rank_environment() | (environment or {})
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=settings)
     return Ended(done.returncode, done.stdout, done.stderr)
 

@@ -1,12 +1,11 @@
 """The GPU of a rank: which one DeepSpeed sets, however its launcher shows GPUs to the ranks of a node."""
 
 import json
-import os
 import subprocess
 import sys
 
 import pytest
-from launch import HERE, ROOT
+from launch import ROOT, rank_environment
 
 pytestmark = pytest.mark.slow
 
@@ -16,18 +15,14 @@ KERNEL = ROOT / "tests" / "training" / "kernels" / "devices.py"
 @pytest.fixture(scope="module")
 def indices():
     """What two ranks set, which launch.sh started as on a node of two GPUs."""
-    variables = {
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), str(HERE), os.environ.get("PYTHONPATH")])),
+    environment = rank_environment() | {
         "MLRTMA_LAUNCHER": "mpiexec",
         "MLRTMA_LAUNCHER_OPTIONS": "--oversubscribe --bind-to none",
         "MLRTMA_RANKS": "2",
         "MLRTMA_GPUS_PER_NODE": "2",
         "MLRTMA_PYTHON": sys.executable,
-        "OMP_NUM_THREADS": "1",
-        "OMPI_ALLOW_RUN_AS_ROOT": "1",
-        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     }
-    environment = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"} | variables
+    environment.pop("CUDA_VISIBLE_DEVICES", None)
     command = ["bash", str(ROOT / "hpc" / "launch.sh"), sys.executable, str(KERNEL)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, env=environment)
     assert done.returncode == 0, done.stderr
