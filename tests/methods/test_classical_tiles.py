@@ -8,6 +8,7 @@ from mlrtma_dist.grid.box import Box
 from mlrtma_dist.methods.classical import BLOCK
 
 GROUPS = ("values", "first_guess", "error")
+PROBABILITY = "probability"  # of the variables whose distribution is analysed
 # Boundaries in y and x of 120 x 160 points, on multiples of 48.
 DIVISIONS = {
     1: ((0, 120), (0, 160)),
@@ -37,6 +38,7 @@ def small_error_blocks(monkeypatch):
     [
         ("threedvar", ("t2m", "d2m", "u10", "v10", "gust"), True),
         ("threedvar", ("t2m", "visibility"), False),
+        ("threedvar", ("wind_speed", "ceiling"), True),
         ("oi", ("u10", "v10"), True),
         ("nearest", ("t2m",), True),
     ],
@@ -46,17 +48,18 @@ def test_tiles_of_1_to_4_ranks_equal_the_whole_domain_to_the_last_bit(
 ):
     settings = toy.settings(*names)
     whole = toy.answer(toy.case(settings, background=background), method, settings).fields()
+    assert set(whole.probability) == {"visibility", "ceiling"} & set(names)
     for count, division in DIVISIONS.items():
         tiles = boxes(*division)
         assert len(tiles) == count and all(box.y0 % BLOCK == box.x0 % BLOCK == 0 for box in tiles)
         cases = [toy.case(settings, background=background, box=box) for box in tiles]
         parts = fields_of_parts([toy.answer(case, method, settings) for case in cases])
         for box, part in zip(tiles, parts, strict=True):
-            for group in GROUPS:
+            for group in (*GROUPS, PROBABILITY):
                 assert tuple(getattr(part, group)) == tuple(getattr(whole, group))
                 for name, field in getattr(part, group).items():
-                    expected = getattr(whole, group)[name][box.slices]
-                    assert field.dtype == np.float32 and field.shape == box.shape
+                    expected = getattr(whole, group)[name][(..., *box.slices)]
+                    assert field.dtype == np.float32 and field.shape[-2:] == box.shape
                     np.testing.assert_array_equal(field, expected, err_msg=f"{count} ranks, {box}, {group}, {name}")
 
 
