@@ -90,18 +90,23 @@ class Heartbeat:
         try:
             yield
         except Exception:
-            if self._hanging():
+            # The store tells of other ranks; where it is gone with rank 0, this rank's own watch does.
+            if self._hanging() or self._left() <= 0.0:
                 self._end(f"{self.who} on {_node()} lost a rank that made no progress for {self.limit:g} s")
             raise
 
     def _watch(self, closed: threading.Event) -> None:
         wait = 0.0
         while not closed.wait(wait):
-            last = self._last
-            left = self.limit if last is None else last + self.limit - time.monotonic()
+            left = self._left()
             if left <= 0.0:
                 self._end(f"{self.who} on {_node()} has made no progress for {self.limit:g} s; it stands at {_place()}")
             wait = min(left, self.limit / 20)
+
+    def _left(self) -> float:
+        """Seconds until this rank has made no progress for too long."""
+        last = self._last
+        return self.limit if last is None else last + self.limit - time.monotonic()
 
     def _end(self, line: str) -> None:
         words, code = self.ending

@@ -137,13 +137,13 @@ def test_a_training_whose_rank_makes_no_progress_ends_soon_with_its_newest_check
     monkeypatch.setenv("MLRTMA_TIMEOUT_SECONDS", "5")
     output = tmp_path / "hangs"
     two = arguments(store, output, "schedule.checkpoint_every=2", "schedule.steps=500")
-    job = sbatch(*two, options=("--nodes=2", "--time=5"))
+    job = sbatch(*two, options=("--nodes=2", "--time=5", "--signal=USR1@20"))
     until(lambda: len(losses(output)) >= 4, job)
     os.kill(process_of(1, output), signal.SIGSTOP)  # not even its own watch runs on
     stopped = time.monotonic()
     until(lambda: "again" in [entry["event"] for entry in entries(job)], job)
     assert time.monotonic() - stopped < 60
-    assert "rank 0 of 2 on n1 has made no progress for 5 s; it stands at" in log(job)
+    assert "rank 0 of 2 on n1 has made no progress for 5 s; it stands at" in log(job), log(job)
     assert re.search(r"ends with exit code 75: the newest checkpoint is \S+/step_0\d+; --resume goes on", log(job))
     slurm_here.call("scancel", job)
 

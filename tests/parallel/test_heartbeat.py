@@ -79,6 +79,16 @@ def test_an_error_after_another_rank_ended_for_want_of_progress_is_no_failure_of
     assert codes == [75] and "lost a rank that made no progress for 5 s" in capsys.readouterr().err
 
 
+def test_an_error_after_a_silence_is_a_hang_though_rank_0_and_its_store_are_gone(codes):
+    heartbeat = heartbeat_with(None)
+    heartbeat.limit = 0.01
+    heartbeat.beat()
+    time.sleep(0.02)
+    with pytest.raises(SystemExit), heartbeat.ending_with_others():
+        raise RuntimeError("Connection closed by peer")
+    assert codes == [75]
+
+
 def test_an_error_of_its_own_stays_one(codes):
     gone = dist.TCPStore("127.0.0.1", 0, 1, True, timedelta(seconds=5), wait_for_workers=False)
     other = dist.TCPStore("127.0.0.1", gone.port, 1, False, timedelta(seconds=5), wait_for_workers=False)
