@@ -90,7 +90,17 @@ def _supervise(command: list[str]) -> tuple[int, str, bool]:
     reader.start()
     code = process.wait()
     reader.join()
-    return (code if code >= 0 else 128 - code), (fallen or [""])[0], signal.SIGTERM in received
+    first = (fallen or [""])[0]
+    return code_of_ranks(code if code >= 0 else 128 - code, first), first, signal.SIGTERM in received
+
+
+def code_of_ranks(code: int, fallen: str) -> int:
+    """The exit code of a job's ranks, which end together when one hangs: 75 though the one that hangs had to be killed.
+
+    Args:
+        code: of what started them, the highest of theirs; fallen: the first rank that fell, in launch.sh's words.
+    """
+    return AGAIN if code > 128 and fallen.endswith(f" exit code {AGAIN}") else code
 
 
 def _again(book: Path, job: str) -> int:

@@ -131,22 +131,5 @@ def test_a_training_at_its_time_limit_checkpoints_is_requeued_and_ends_with_the_
     assert losses(output) == pytest.approx(alone, rel=RTOL)
 
 
-def test_a_training_whose_rank_makes_no_progress_ends_soon_with_its_newest_checkpoint_and_is_queued_again(
-    slurm_here, store, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("MLRTMA_TIMEOUT_SECONDS", "5")
-    output = tmp_path / "hangs"
-    two = arguments(store, output, "schedule.checkpoint_every=2", "schedule.steps=500")
-    job = sbatch(*two, options=("--nodes=2", "--time=5", "--signal=USR1@20"))
-    until(lambda: len(losses(output)) >= 4, job)
-    os.kill(process_of(1, output), signal.SIGSTOP)  # not even its own watch runs on
-    stopped = time.monotonic()
-    until(lambda: "again" in [entry["event"] for entry in entries(job)], job)
-    assert time.monotonic() - stopped < 60
-    assert "rank 0 of 2 on n1 has made no progress for 5 s; it stands at" in log(job), log(job)
-    assert re.search(r"ends with exit code 75: the newest checkpoint is \S+/step_0\d+; --resume goes on", log(job))
-    slurm_here.call("scancel", job)
-
-
 def journal_time(entry):
     return calendar.timegm(time.strptime(entry["time"], "%Y-%m-%dT%H:%M:%SZ"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hpc import journal
+from hpc import job, journal
 from hpc.machine import ROOT, load_machine
 from hpc.order import Order
 from hpc.submit import JobFailed, submit
@@ -90,3 +90,16 @@ def test_a_job_here_that_asks_to_run_again_does_so_as_often_as_the_profile_allow
     entries = journal.read(journal.path())
     assert [entry["event"] for entry in entries] == ["submitted", *["started", "again"] * 2, "started", "failed"]
     assert "2 restarts" in entries[-1]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("first", "code", "event"),
+    [("ended with exit code 75", 75, "again"), ("was ended by signal 9", 137, "failed")],
+)
+def test_a_rank_that_had_to_be_killed_after_the_others_asked_to_be_run_again_does_not_fail_the_job(
+    environment, tmp_path, monkeypatch, first, code, event
+):
+    monkeypatch.chdir(tmp_path)
+    ranks = f"echo 'rank 0 on n1 {first}' >&2; echo 'rank 1 on n2 was ended by signal 9' >&2; exit 137"
+    assert job.run(["bash", "-c", ranks], verb="train", config="c.yaml") == code
+    assert journal.read(journal.path())[-1]["event"] == event

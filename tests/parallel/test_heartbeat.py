@@ -109,11 +109,11 @@ def test_a_time_limit_that_is_none_is_refused(monkeypatch, text):
 @pytest.mark.slow
 def test_where_one_of_two_ranks_sleeps_for_ever_both_end_within_the_limit_with_the_newest_checkpoint(tmp_path):
     kernel = str(ROOT / "tests" / "training" / "kernels" / "hanging")
-    paths = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'parallel'}", VARIABLE: "3"}
+    paths = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'parallel'}", VARIABLE: "8"}
     ended = start_ranks(kernel, 2, tmp_path, 5, "sleep", timeout=60, environment=paths)
     assert ended.status == 75, ended.err
     lines = ended.err.splitlines()
     for rank, place in ((0, "all_reduce"), (1, "forget_the_time")):
         (line,) = (line for line in lines if line.startswith(f"rank {rank} of 2 on "))
-        assert "has made no progress for 3 s; it stands at" in line and place in line
+        assert "has made no progress for 8 s; it stands at" in line and place in line
     assert f"the job ends with exit code 75: the newest checkpoint is {tmp_path}/step_00000003" in ended.err
