@@ -43,7 +43,7 @@ class Hour:
     def read(self, variables) -> Observations:
         """The reports of these variables."""
         stations = tuple(str(data_root() / name) for name in STATIONS) if self.file.startswith("metar") else ()
-        table = Reports((str(data_root() / self.file),), time=(self.time,), stations=stations).read()
+        table = Reports((str(data_root() / self.file),), time=(self.time,), stations=stations).table
         return table[np.isin(table.variable, list(variables))]
 
     def cases(self, table: Observations, settings: Classical, *, members=None, twins_tell: bool = False) -> "OneTime":

@@ -67,7 +67,7 @@ def one_run(coarser: int, reports: int) -> dict:
 
     settings = load_settings("classical", ("t2m",))
     clock.stage("import")
-    observations = Reports((str(data_root() / FILE),)).read()
+    observations = Reports((str(data_root() / FILE),)).table
     clock.stage("reading")
     domain = load_domain("conus")
     size = Size(-(-domain.size.x // coarser), -(-domain.size.y // coarser))

@@ -173,7 +173,7 @@ def main() -> None:
         parser.error(f"--hours: expected 2 to 24, of which the first begins the cycle unscored, got {asked.hours}")
     static, settings = coarse_conus(), load_settings("classical", VARIABLES)
     files = [data_root() / "sao" / f"950318{hour:02d}_sao.cdf" for hour in range(asked.hours)]
-    hours = [Reports((str(file),)).read() for file in files]
+    hours = [Reports((str(file),)).table for file in files]
     parts = folds(Observations.concatenate(hours), count=asked.folds, seed=0)  # one division for the whole day
     parts = np.split(parts, np.cumsum([len(table) for table in hours])[:-1])
     kept = [np.isin(table.variable, VARIABLES) for table in hours]
