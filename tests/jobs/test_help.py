@@ -19,7 +19,7 @@ SECTIONS = sorted({(module, name) for files in FILES.values() for _, module, nam
 # Words by which a number is measured; a key may carry its unit in its own name.
 UNITS = re.compile(
     r"(?<![\w-])(m|km|K|K/m|K per m|Pa|m/s|m s-1|s|s-1|1/s|bytes|bytes/s|degrees|hours|days|minutes|metres|seconds"
-    r"|megabytes|shares?|fraction|factor|without unit|unit|grid points|highest one|in observation errors|0 to 1)"
+    r"|SI|megabytes|shares?|fraction|factor|without unit|unit|grid points|highest one|in observation errors|0 to 1)"
     r"(?![\w-])"
 )
 
