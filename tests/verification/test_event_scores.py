@@ -74,12 +74,12 @@ def test_mean_strength_and_direction_of_winds():
 
 
 @pytest.mark.parametrize(
-    "apart", [{}, {"time": ["2022-08-24T06", "2022-08-24T07"]}, {"domain": ["conus", "conus_1km"]}]
+    "difference", [{}, {"time": ["2022-08-24T06", "2022-08-24T07"]}, {"domain": ["conus", "conus_1km"]}]
 )
-def test_winds_of_one_station_at_two_times_or_on_two_domains_are_two_winds(apart):
+def test_winds_of_one_station_at_two_times_or_on_two_domains_are_two_winds(difference):
     """The analysis is 20 degrees off in the first wind and 40 in the second; without a difference the last counts."""
     places = {"station": ["A", "A"], "latitude": 40.0, "longitude": -100.0}
-    columns = places | {name: np.array(each, "M8[s]") if name == "time" else each for name, each in apart.items()}
+    columns = places | {name: np.array(each, "M8[s]") if name == "time" else each for name, each in difference.items()}
     turn = np.deg2rad([20.0, 40.0])
     table = Matches.concatenate(
         [
@@ -89,7 +89,7 @@ def test_winds_of_one_station_at_two_times_or_on_two_domains_are_two_winds(apart
         ]
     )
     (score,) = score_speeds(table)
-    assert score.direction == pytest.approx(30.0 if apart else 40.0)
+    assert score.direction == pytest.approx(30.0 if difference else 40.0)
 
 
 def test_events_are_written_and_shown(tmp_path):
