@@ -131,7 +131,8 @@ def write_results(
             write_trend(folder / "trend.csv", periods)
             files.insert(1, folder / "trend.csv")
         lines = [line for static in stations.statics for line in outlines(static)]
-        station_part = StationVerification(matches, station_scores, clusters, stations.analysis, lines, len(cases.time))
+        count = len(cases.time) * len(stations.statics)
+        station_part = StationVerification(matches, station_scores, clusters, stations.analysis, lines, count)
         context = {"withheld": stations.how, "first guess": stations.analysis.first_guess_name, **context}
     path = folder / "report.html"
     texts = {name: str(value) for name, value in context.items()}

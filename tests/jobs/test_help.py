@@ -114,6 +114,7 @@ def test_keys_of_a_run_come_first_and_a_mapping_of_columns_is_explained():
         "keys of the configuration",
         "keys of a domain's file, which cases.domain or domain names:",
         "keys of a file of configs/methods, which settings names:",
+        "keys of a file of configs/maps, which map_style names:",
         "keys of a mapping of CSV columns, which cases.reports.mapping names:",
     ]
     assert "delimiter" in parts[-1]
