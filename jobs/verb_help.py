@@ -12,12 +12,14 @@ from jobs.options import OPTIONS
 # Files that a configuration names, with keys of their own: title -> module and class.
 DOMAIN = "a domain's file, which cases.domain or domain names", "mlrtma_dist.grid.domain", "Domain"
 SETTINGS = "a file of configs/methods, which settings names", "mlrtma_dist.methods.settings", "Classical"
+MAPS = "a file of configs/maps, which map_style names", "mlrtma_dist.inference.map_settings", "MapSettings"
 MACHINE = "a machine's profile, which --machine names", "hpc.machine", "Machine"
 CAMPAIGN = "steps.<name>: of a campaign", "hpc.chain", "Step"
 NETWORK = "the section settings: of the method unet", "mlrtma_dist.methods.unet", "UNetSettings"
 RUN = "the configuration"
 FILES: dict[str, tuple[tuple[str, str, str], ...]] = {
-    **{verb: ((RUN, f"jobs.{verb}", "Run"), DOMAIN, SETTINGS) for verb in ("analyse", "verify", "estimate", "samples")},
+    **{verb: ((RUN, f"jobs.{verb}", "Run"), DOMAIN, SETTINGS) for verb in ("verify", "estimate", "samples")},
+    "analyse": ((RUN, "jobs.analyse", "Run"), DOMAIN, SETTINGS, MAPS),
     "domain": ((RUN, "jobs.domain", "Run"), DOMAIN),
     "demo": ((RUN, "jobs.demo", "Run"), DOMAIN),
     "train": ((RUN, "jobs.train", "Run"), NETWORK),

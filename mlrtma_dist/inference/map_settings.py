@@ -60,7 +60,15 @@ class MapUnit:
 
 @dataclass(frozen=True)
 class Units:
-    """The unit of each quantity on maps, in any spelling of ``units``."""
+    """The unit of each quantity on maps, in any spelling of ``units``.
+
+    Attributes:
+        temperature: unit of temperature and dew point.
+        wind: unit of wind and gust.
+        pressure: unit of pressure.
+        visibility: unit of visibility.
+        ceiling: unit of the ceiling's height.
+    """
 
     temperature: str = "degC"
     wind: str = "knot"

@@ -155,8 +155,9 @@ def _direction_error(own: Matches) -> float:
 
 
 def _by_report(rows: Matches) -> dict[tuple, tuple[float, float]]:
-    """Observation and prediction by station, place and fold; of several at one place the last."""
-    keys = zip(rows.station, rows.latitude, rows.longitude, rows.fold, strict=True)
+    """Observation and prediction by domain, time, station, place and fold; of several at one place the last."""
+    time = rows.time.astype(np.int64)  # a number is equal to itself, also where no time is known
+    keys = zip(rows.domain, time, rows.station, rows.latitude, rows.longitude, rows.fold, strict=True)
     return dict(zip(keys, zip(rows.observation, rows.prediction, strict=True), strict=True))
 
 

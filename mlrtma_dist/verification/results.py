@@ -127,7 +127,8 @@ def write_results(
         write_scores(folder / "scores.csv", station_scores)
         files.insert(0, folder / "scores.csv")
         lines = [line for static in stations.statics for line in outlines(static)]
-        station_part = StationVerification(matches, station_scores, clusters, stations.analysis, lines, len(cases.time))
+        count = len(cases.time) * len(stations.statics)
+        station_part = StationVerification(matches, station_scores, clusters, stations.analysis, lines, count)
         write_events(folder / "events.csv", station_part.events)
         if station_part.periods:
             write_trend(folder / "trend.csv", station_part.periods)

@@ -62,7 +62,7 @@ def true_means(target: Domain, function) -> np.ndarray:
     return np.mean([function(*target.position(row + y, column + x)) for y in within for x in within], axis=0)
 
 
-@pytest.mark.parametrize("step", [0.002, 0.01])
+@pytest.mark.parametrize("step", [0.004, 0.01])
 def test_of_a_fine_grid_a_cell_has_the_mean_of_what_lies_in_it(step):
     target, grid = domain(), grid_of(waves, step)
     assert is_finer(grid, target)

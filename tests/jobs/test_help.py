@@ -19,7 +19,8 @@ SECTIONS = sorted({(module, name) for files in FILES.values() for _, module, nam
 # Words by which a number is measured; a key may carry its unit in its own name.
 UNITS = re.compile(
     r"(?<![\w-])(m|km|K|K/m|K per m|Pa|m/s|m s-1|s|s-1|1/s|bytes|bytes/s|degrees|hours|days|minutes|metres|seconds"
-    r"|megabytes|shares?|fraction|factor|without unit|unit|grid points|highest one|in observation errors|0 to 1)"
+    r"|SI|megabytes|shares?|fraction|factor|without unit|unit|grid points|highest one|in observation errors"
+    r"|analysis space|0 to 1)"
     r"(?![\w-])"
 )
 
@@ -79,11 +80,12 @@ def test_keys_and_defaults_are_those_of_the_dataclasses_themselves(module, name)
 
 @pytest.mark.parametrize(("module", "name"), SECTIONS, ids=lambda text: str(text).rpartition(".")[2])
 def test_every_key_has_a_meaning_and_every_measured_number_a_unit(module, name):
-    for key in keys_of(module, name):
-        assert len(key.meaning) > 8 and not key.meaning.startswith("as in"), key
-        if "float" in key.kind:
-            words = f"{key.path.replace('_', ' ')} {key.meaning}"
-            assert UNITS.search(words), f"{key.path}: name the unit in the docstring: {key.meaning}"
+    keys = list(keys_of(module, name))
+    unexplained = [key.path for key in keys if len(key.meaning) < 9 or key.meaning.startswith("as in")]
+    numbers = [key for key in keys if "float" in key.kind]
+    words = {key.path: f"{key.path.replace('_', ' ')} {key.meaning}" for key in numbers}
+    assert not unexplained
+    assert not {path: text for path, text in words.items() if not UNITS.search(text)}, "name the unit in the docstring"
 
 
 @pytest.mark.parametrize("verb", command.VERBS)
@@ -112,6 +114,7 @@ def test_keys_of_a_run_come_first_and_a_mapping_of_columns_is_explained():
         "keys of the configuration",
         "keys of a domain's file, which cases.domain or domain names:",
         "keys of a file of configs/methods, which settings names:",
+        "keys of a file of configs/maps, which map_style names:",
         "keys of a mapping of CSV columns, which cases.reports.mapping names:",
     ]
     assert "delimiter" in parts[-1]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from launch import mlrtma
 
 from jobs import command, verify
 from mlrtma_dist import config
@@ -220,3 +221,13 @@ def test_another_analysis_is_scored_at_the_same_stations_as_ours(world, tmp_path
     np.testing.assert_allclose(again.prediction, own["grid"].prediction)
     missing = ("--method", "grid")
     assert command.main(["verify", *words(world, tmp_path / "c", *missing, domains=("east",), times=TIMES[:1])]) == 2
+
+
+@pytest.mark.slow
+def test_two_ranks_give_the_tables_of_one_process(world, tmp_path, no_report):
+    more = ("--method", "nearest", "--folds", "2")
+    assert command.main(["verify", *words(world, tmp_path / "one", *more)]) == 0
+    more += ("--set", "cases.reports.background=[]")  # which that file names
+    mlrtma(tmp_path, "verify", "verification/toy.yaml", *words(world, tmp_path / "two", *more), ranks=2)
+    for name in ("scores.csv", "matches.csv", "trend.csv"):
+        assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "one" / name).read_bytes(), name

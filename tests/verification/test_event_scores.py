@@ -11,15 +11,13 @@ from mlrtma_dist.verification.report_words import SHORT, WORDS, Wording
 
 def matches(variable: str, observation, prediction, method: str = "oi", **columns) -> Matches:
     size = len(observation)
+    places = {"station": [f"s{i}" for i in range(size)], "latitude": np.arange(size) * 1.0, "longitude": 0.0}
     return Matches.build(
         method=method,
         variable=variable,
-        station=np.array([f"s{i}" for i in range(size)]),
-        latitude=np.arange(size) * 1.0,
-        longitude=0.0,
         observation=np.asarray(observation, dtype=float),
         prediction=np.asarray(prediction, dtype=float),
-        **columns,
+        **(places | columns),
     )
 
 
@@ -73,6 +71,25 @@ def test_mean_strength_and_direction_of_winds():
     (score,) = score_speeds(Matches.concatenate(tables))
     assert (score.mean, score.strong) == pytest.approx((0.9, 0.9))
     assert score.direction == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize(
+    "difference", [{}, {"time": ["2022-08-24T06", "2022-08-24T07"]}, {"domain": ["conus", "conus_1km"]}]
+)
+def test_winds_of_one_station_at_two_times_or_on_two_domains_are_two_winds(difference):
+    """The analysis is 20 degrees off in the first wind and 40 in the second; without a difference the last counts."""
+    places = {"station": ["A", "A"], "latitude": 40.0, "longitude": -100.0}
+    columns = places | {name: np.array(each, "M8[s]") if name == "time" else each for name, each in difference.items()}
+    turn = np.deg2rad([20.0, 40.0])
+    table = Matches.concatenate(
+        [
+            matches("u10", [8.0, 8.0], 8.0 * np.cos(turn), **columns),
+            matches("v10", [0.0, 0.0], 8.0 * np.sin(turn), **columns),
+            matches("wind_speed", [8.0, 8.0], [8.0, 8.0], **columns),
+        ]
+    )
+    (score,) = score_speeds(table)
+    assert score.direction == pytest.approx(30.0 if difference else 40.0)
 
 
 def test_events_are_written_and_shown(tmp_path):
