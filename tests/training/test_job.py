@@ -1,5 +1,6 @@
 """`mlrtma train` as a user runs it: alone and on ranks, stopped by a signal, resumed, refused."""
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -12,10 +13,13 @@ import pytest
 from launch import ROOT
 
 from jobs import samples, train
+from jobs.train_begin import changes
 from mlrtma_dist import config
 from mlrtma_dist.config import ConfigError
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.io.hdf5 import content_hash
+from mlrtma_dist.io.lock import FILE, LockError, locked
+from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.samples.sources import CasesSection
 from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
 from mlrtma_dist.training.metrics import read
@@ -48,18 +52,8 @@ def store(tmp_path_factory):
 
 
 def command(store, output, *more, ranks=0):
-    start = [
-        sys.executable,
-        "-c",
-        START,
-        "train",
-        str(store / "run.yaml"),
-        "--samples",
-        str(store / "samples.h5"),
-        "--output",
-        str(output),
-        *more,
-    ]
+    start = [sys.executable, "-c", START, "train", str(store / "run.yaml")]
+    start += ["--samples", str(store / "samples.h5"), "--output", str(output), *more]
     mpiexec = Path(sys.executable).parent / "mpiexec"
     launcher = str(mpiexec) if mpiexec.exists() else "mpiexec"
     return [launcher, "--oversubscribe", "--bind-to", "none", "-n", str(ranks), *start] if ranks else start
@@ -133,6 +127,7 @@ def test_two_tiles_stopped_by_a_signal_end_with_75_and_one_rank_goes_on_with_the
     done = read(metrics)[-1]["step"] + 1
     assert 0 < done < STEPS
     run(store, output, "--resume")
+    assert not (output / FILE).exists()  # one lock of two ranks, then one of one
     rows, truth = read(metrics), uninterrupted[1]
     assert [row["step"] for row in rows] == list(range(STEPS))
     for row, expected in zip(rows, truth, strict=True):
@@ -144,6 +139,46 @@ def test_a_new_run_does_not_write_over_the_checkpoints_of_another(store, uninter
     arguments = [str(store / "run.yaml"), "--samples", str(store / "samples.h5"), "--output", str(store / "whole")]
     with pytest.raises(ConfigError, match="holds checkpoints already; add --resume or name another folder"):
         train.main(arguments)
+    with pytest.raises(ConfigError, match="holds checkpoints already"):
+        train.main([*arguments, "--dry-run"])
+
+
+@pytest.fixture
+def whole(store, uninterrupted, tmp_path):
+    """A copy of the uninterrupted run, and the arguments that go on with it."""
+    shutil.copytree(store / "whole", tmp_path / "whole", symlinks=True)
+    return tmp_path / "whole", [*command(store, tmp_path / "whole")[4:], "--resume"]
+
+
+def test_a_second_run_into_a_folder_is_refused_while_the_first_one_runs(whole):
+    output, arguments = whole
+    before = (output / "metrics.csv").read_text()
+    with locked(output), pytest.raises(LockError, match=f"process {os.getpid()}, since .* remove {output / FILE}"):
+        train.main(arguments)
+    assert (output / "metrics.csv").read_text() == before and not (output / FILE).exists()
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_or_gone_does_not_begin_anew_over_its_metrics(whole):
+    output, arguments = whole
+    before = (output / "metrics.csv").read_text()
+    for path in (output / "checkpoints").glob("step_*/weights_00000.pt"):
+        path.write_bytes(b"cut")
+    with pytest.raises(InputError, match=f"none of its . checkpoints is whole, the newest is step_{STEPS:08d}"):
+        train.main(arguments)
+    shutil.rmtree(output / "checkpoints")
+    with pytest.raises(InputError, match=f"metrics.csv has steps up to {STEPS - 1} and the first checkpoint is due"):
+        train.main([*arguments, "--set", "schedule.checkpoint_every=20"])
+    assert (output / "metrics.csv").read_text() == before
+
+
+def test_what_a_run_that_goes_on_has_changed_is_named_but_not_where_it_runs(whole):
+    output, arguments = whole
+    saved = Checkpoint(output / "checkpoints" / "best")
+    run = config.load(train.Run, output / "config.yaml")
+    assert changes(saved, dataclasses.replace(run, mesh=Mesh(2, 1, 1), device="cpu", output="elsewhere")) == []
+    schedule = dataclasses.replace(run.schedule, batch=8, learning_rate=0.01)
+    words = ["schedule.batch 8 (was 4)", "schedule.learning_rate 0.01 (was 0.001)"]
+    assert changes(saved, dataclasses.replace(run, schedule=schedule)) == words
 
 
 def test_a_dry_run_prints_the_configuration_the_tiles_and_a_memory_estimate(store, capsys):
@@ -189,6 +224,18 @@ def test_a_batch_key_is_refused_before_anything_starts(store):
         ("schedule.seed=-1", "schedule.seed: expected 0 or more, got -1"),
         ("settings.fold=0", "settings: expected a fold from 1 on"),
         ("settings.widths=[]", "settings: expected widths from 1 on, one a level"),
+        (
+            "validation_from=2030-01-01",
+            "validation_from: expected a date within the samples, .* left to valid",
+        ),
+        (
+            "validation_from=1990-01-01",
+            "validation_from: expected a date within the samples, .* left to train",
+        ),
+        ("gap_hours=10000", "nothing is left to train on"),
+        ("engine.zero_optimization={stge: 1}", "engine.zero_optimization: unknown key 'stge'"),
+        ("engine.gradient_clipping=auto", "engine.gradient_clipping: expected a value, got 'auto'"),
+        ("engine.activation_checkpointing={cpu_checkpointing: true}", "it would save no memory"),
         ("settings.variables=3", "takes 9 channels and gives 3, the cases of plane have 3 and 1: variables: 1"),
     ],
 )
@@ -225,7 +272,11 @@ def test_two_stores_train_as_one_with_all_their_cases_and_resume_with_the_same_l
     manifest = Checkpoint(output / "checkpoints" / "step_00000008").manifest
     assert all(path in manifest.run.config for path in halves) and manifest.run.statistics["cases"] == 12
     shutil.rmtree(output / "checkpoints" / "step_00000008")
-    run(store, output, *both, "--set", "schedule.steps=8", "--resume")
+    resumed = run(store, output, *both, "--set", "schedule.steps=8", "--set", "schedule.keep=3", "--resume")
+    assert (
+        "was trained with other settings: schedule.checkpoint_every 0 (was 4), schedule.keep 3 (was 2)"
+        in resumed.stderr
+    )
     again = [[row[name] for name in columns] for row in read(output / "metrics.csv")]
     for row, expected in zip(again, one, strict=True):
         assert row == pytest.approx(expected, rel=1e-5)
