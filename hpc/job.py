@@ -10,6 +10,7 @@ with 0, too, when it gave up waiting for ranks that were killed.
 """
 
 import argparse
+import contextlib
 import os
 import re
 import signal
@@ -100,7 +101,7 @@ def _close(book: Path, job: str, ending: Ending, status: slurm.Status) -> int:
         journal.append(book, job=job, event="done", exit_code=DONE)
         return DONE
     asked = "SIGTERM: cancelled, preempted or out of time" if ending.terminated else ""
-    reason = "; ".join(filter(None, [asked, by_slurm, ending.fallen, ending.cut_off])) or f"exit code {ending.code}"
+    reason = "; ".join(filter(None, [asked, by_slurm, ending.fallen or ending.cut_off])) or f"exit code {ending.code}"
     journal.append(book, job=job, event="failed", exit_code=ending.code, reason=reason)
     return ending.code or 1
 
@@ -121,8 +122,9 @@ def _supervise(command: list[str]) -> Ending:
 
     def copy():
         for line in messages:
-            sys.stderr.buffer.write(line)
-            sys.stderr.buffer.flush()
+            with contextlib.suppress(OSError):  # a log that takes nothing more must not stop the ranks
+                sys.stderr.buffer.write(line)
+                sys.stderr.buffer.flush()
             if match := FALLEN.search(line.rstrip()):
                 ending.fallen = ending.fallen or match.group().decode()
             if match := CUT_OFF.search(line):
@@ -154,7 +156,7 @@ def _again(book: Path, job: str) -> int:
             slurm.requeue(os.environ["SLURM_JOB_ID"])
         except slurm.SlurmError as error:
             journal.append(book, job=job, event="failed", exit_code=AGAIN, reason=str(error))
-            print(f"hpc.job: {error}", file=sys.stderr)
+            journal.warn(f"hpc.job: {error}")
     return AGAIN
 
 

@@ -8,6 +8,7 @@ writer that is killed leaves a whole line or, at worst on a full disk, a torn la
 line, and readers pass over what is not whole.
 """
 
+import contextlib
 import errno
 import fcntl
 import functools
@@ -41,7 +42,7 @@ def append(journal: Path, *, job: str, event: str, **facts) -> None:
     try:
         _add_line(journal, json.dumps(entry))
     except OSError as error:
-        _warn(f"{journal}: {error.strerror or error}: not noted: job {job} {event}")
+        warn(f"journal: {journal}: {error.strerror or error}: not noted: job {job} {event}")
 
 
 def _add_line(journal: Path, line: str) -> None:
@@ -75,8 +76,10 @@ def _lock(file: int) -> None:
         time.sleep(0.01)
 
 
-def _warn(message: str) -> None:
-    print(f"journal: warning: {message}", file=sys.stderr, flush=True)
+def warn(message: str) -> None:
+    """Print a message on standard error, unless the log lies on the disk that is full."""
+    with contextlib.suppress(OSError):
+        print(message, file=sys.stderr, flush=True)
 
 
 def read(journal: Path, job: str | None = None) -> list[dict]:
@@ -86,7 +89,7 @@ def read(journal: Path, job: str | None = None) -> list[dict]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        _warn(f"{journal}: {error.strerror or error}: it cannot be read")
+        warn(f"journal: {journal}: {error.strerror or error}: it cannot be read")
         return []
     entries = []
     for line in text.splitlines():

@@ -7,9 +7,9 @@ its output: a step whose output was removed is no longer done.
 import hashlib
 import json
 import os
-import sys
 from pathlib import Path
 
+from hpc import journal
 from hpc.machine import ROOT
 
 FOLDER = "output/done"
@@ -63,4 +63,4 @@ def write(job: str) -> None:
         part.write_text(json.dumps({"job": job, "output": output}) + "\n", encoding="utf-8")
         os.replace(part, path)
     except OSError as error:
-        print(f"{path}: {error.strerror}: not recorded that {output} is done", file=sys.stderr)
+        journal.warn(f"{path}: {error.strerror}: not recorded that {output} is done")

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from hpc import journal
 from hpc.job import AGAIN
 from hpc.worklist import Task, WorklistError, note_done, read, remaining
 
@@ -82,7 +83,7 @@ class Workers:
                 return
             if fault := self._fault_of(task, environment):
                 self._failed.append(task.id)
-                print(f"task {task.id} failed: {fault}: {task.command}", file=sys.stderr, flush=True)
+                journal.warn(f"task {task.id} failed: {fault}: {task.command}")
 
     def _fault_of(self, task: Task, environment: dict[str, str]) -> str:
         """Run a task; why it failed, "" if it did not or is to be run again."""

@@ -93,6 +93,15 @@ def test_a_job_that_slurm_itself_queued_again_is_not_queued_twice(answers):
     assert code == 75 and last["event"] == "again" and last["reason"] == "Slurm: PENDING BeginTime"
 
 
+def test_a_log_on_a_full_disk_does_not_stop_the_ranks(answers):
+    answers(squeue="7|7|RUNNING|None")
+    noise = "import sys\nfor _ in range(9000): print('x' * 99, file=sys.stderr)"  # more than a pipe holds
+    line = [sys.executable, "-m", "hpc.job", "--verb", "train", "--config", "c", sys.executable, "-c", noise]
+    with open("/dev/full", "w") as full:
+        variables = {**os.environ, "SLURM_JOB_ID": "7", "MLRTMA_JOURNAL": "/dev/full"}
+        assert subprocess.run(line, env=variables, stderr=full, timeout=60).returncode == 0
+
+
 def test_a_journal_that_cannot_be_written_changes_nothing(answers, monkeypatch):
     monkeypatch.setenv("MLRTMA_JOURNAL", "/dev/full")
     monkeypatch.setenv("MLRTMA_RECORD", str(Path("done/key.json").absolute()))
