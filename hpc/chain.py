@@ -89,17 +89,39 @@ def ordered(steps: Sequence[Step], where: str = "campaign") -> tuple[Step, ...]:
     return tuple(named[name] for name in order)
 
 
-def submit_chain(steps: Sequence[Step], submit: Callable[[Step, tuple[str, ...]], str]) -> dict[str, str]:
-    """Queue all steps at once, each depending on the jobs of those it waits for.
+def to_submit(
+    steps: Sequence[Step], is_done: Callable[[Step], bool], queued: Callable[[Step], str | None]
+) -> tuple[list[Step], list[str], dict[str, str]]:
+    """Which steps of a campaign, which may have been submitted before, are to be submitted.
+
+    A step is done if its outputs are, and all steps that it comes after are done, too: else its input will change. Of a
+    worklist its own checksums tell that.
 
     Args:
         steps: in the order of `ordered`.
-        submit: queues one step, given the jobs that must succeed first; returns its job's number.
+        is_done: whether a step's outputs are there; queued: the number of its job that waits or runs, None: none does.
 
     Returns:
-        The job's number by the step's name.
+        The steps to submit; names of those that are done; the jobs of the others by the step's name.
+
+    Raises:
+        ChainError: a job waits for a step that is to be submitted again, which it would not see.
     """
+    missing: list[Step] = []
+    done: list[str] = []
     jobs: dict[str, str] = {}
     for step in steps:
-        jobs[step.name] = submit(step, tuple(jobs[name] for name in step.after))
-    return jobs
+        job = queued(step)
+        late = [before.name for before in missing if before.name in step.after]
+        if job is not None and late:
+            raise ChainError(
+                f"steps.{step.name}: job {job} of an earlier submission waits or runs, but {late[0]}, which it comes"
+                f" after, is to be submitted again. End it (scancel {job}) and submit the campaign again."
+            )
+        if job is not None:
+            jobs[step.name] = job
+        elif is_done(step) and (step.verb == "worklist" or set(step.after) <= set(done)):
+            done.append(step.name)
+        else:
+            missing.append(step)
+    return missing, done, jobs

@@ -4,23 +4,46 @@
 
 Exit codes of COMMAND: 0 done; 75 (EX_TEMPFAIL of sysexits.h, "try again") checkpointed, run me again; others failed.
 Under Slurm 75 becomes ``scontrol requeue``; elsewhere it is handed on, and whoever started the job runs it again.
+
+A 0 is not believed where Slurm ends the job or its step (time limit, scancel, preemption, a node that fails): srun ends
+with 0, too, when it gave up waiting for ranks that were killed.
 """
 
 import argparse
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
-from hpc import journal, slurm
+from hpc import journal, record, slurm
 from hpc.machine import ROOT
 
 DONE, AGAIN = 0, 75
 RESTARTS = 100
-FALLEN = re.compile(rb"rank \d+ on \S+ (was ended by signal|ended with exit code) \d+$")  # said by launch.sh
+FALLEN = re.compile(rb"rank \d+ on \S+ (was ended by signal|ended with exit code) \d+$")  # printed by launch.sh
+CUT_OFF = re.compile(rb"\*\*\* ((?:JOB|STEP) \S+ ON \S+ CANCELLED .+) \*\*\*|srun: error: (Timed out waiting for .+)")
+
+
+@dataclass
+class Ending:
+    """How the ranks of a job ended.
+
+    Attributes:
+        code: exit code of what started them.
+        fallen: the first rank that fell, in the words of launch.sh; "" if none.
+        cut_off: that Slurm ended them, in the words of srun and slurmstepd; "" if it did not.
+        terminated: whether this job received SIGTERM.
+    """
+
+    code: int = 0
+    fallen: str = ""
+    cut_off: str = ""
+    terminated: bool = False
 
 
 def identity() -> str:
@@ -53,45 +76,66 @@ def run(command: list[str], *, verb: str, config: str) -> int:
         restarts=restarts(),
         nodes=os.environ.get("SLURM_JOB_NODELIST") or os.uname().nodename,
     )
-    code, fallen, stopped = _supervise(command)
-    if code == AGAIN and not stopped:
+    ending = _supervise(command)
+    return _close(book, job, ending, _slurms_view(job))
+
+
+def _slurms_view(job: str) -> slurm.Status:
+    """What Slurm says of this job while its batch script still runs: RUNNING unless Slurm is ending it."""
+    try:
+        return slurm.state(job) if "SLURM_JOB_ID" in os.environ else slurm.Status()
+    except slurm.SlurmError:  # no squeue on this node
+        return slurm.Status()
+
+
+def _close(book: Path, job: str, ending: Ending, status: slurm.Status) -> int:
+    """Write down what became of the job, queue it again if its ranks ask for that, and return its exit code."""
+    if status.state in slurm.WAITING:  # Slurm itself queued it again: its node failed, or it was preempted
+        journal.append(book, job=job, event="again", exit_code=ending.code, reason=status.words)
+        return AGAIN
+    by_slurm = "" if status.state in (slurm.UNKNOWN, *slurm.RUNNING) else status.words
+    if ending.code == AGAIN and not (ending.terminated or by_slurm):
         return _again(book, job)
-    reason = "; ".join(filter(None, ["SIGTERM: cancelled, preempted or out of time" if stopped else "", fallen]))
-    if code == DONE:
-        journal.append(book, job=job, event="done", exit_code=code)
-    else:
-        journal.append(book, job=job, event="failed", exit_code=code, reason=reason or f"exit code {code}")
-    return code
+    if ending.code == DONE and not (by_slurm or ending.cut_off):
+        record.write(job)
+        journal.append(book, job=job, event="done", exit_code=DONE)
+        return DONE
+    asked = "SIGTERM: cancelled, preempted or out of time" if ending.terminated else ""
+    reason = "; ".join(filter(None, [asked, by_slurm, ending.fallen or ending.cut_off])) or f"exit code {ending.code}"
+    journal.append(book, job=job, event="failed", exit_code=ending.code, reason=reason)
+    return ending.code or 1
 
 
-def _supervise(command: list[str]) -> tuple[int, str, bool]:
-    """Exit code, the first rank that fell in launch.sh's words, and whether this job was told to stop."""
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+def _supervise(command: list[str]) -> Ending:
+    # Slurm would hand nothing on to the ranks where the job was submitted with SBATCH_EXPORT=NONE.
+    variables = {**os.environ, "SLURM_EXPORT_ENV": "ALL"}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env=variables)
     assert process.stderr is not None, "it is a pipe"
-    messages = process.stderr
-    received = []
+    messages, ending = process.stderr, Ending()
 
     def forward(number, frame):
-        received.append(number)
+        ending.terminated |= number == signal.SIGTERM
         process.send_signal(number)
 
     for number in (signal.SIGUSR1, signal.SIGTERM):
         signal.signal(number, forward)
-    fallen = []
 
     def copy():
         for line in messages:
-            sys.stderr.buffer.write(line)
-            sys.stderr.buffer.flush()
+            with contextlib.suppress(OSError):  # a log that takes nothing more must not stop the ranks
+                sys.stderr.buffer.write(line)
+                sys.stderr.buffer.flush()
             if match := FALLEN.search(line.rstrip()):
-                fallen.append(match.group().decode())
+                ending.fallen = ending.fallen or match.group().decode()
+            if match := CUT_OFF.search(line):
+                ending.cut_off = ending.cut_off or (match[1] or match[2]).decode()
 
     reader = threading.Thread(target=copy)
     reader.start()
     code = process.wait()
     reader.join()
-    first = (fallen or [""])[0]
-    return code_of_ranks(code if code >= 0 else 128 - code, first), first, signal.SIGTERM in received
+    ending.code = code_of_ranks(code if code >= 0 else 128 - code, ending.fallen)
+    return ending
 
 
 def code_of_ranks(code: int, fallen: str) -> int:
@@ -121,7 +165,7 @@ def _again(book: Path, job: str) -> int:
             slurm.requeue(os.environ["SLURM_JOB_ID"])
         except slurm.SlurmError as error:
             journal.append(book, job=job, event="failed", exit_code=AGAIN, reason=str(error))
-            print(f"hpc.job: {error}", file=sys.stderr)
+            journal.warn(f"hpc.job: {error}")
     return AGAIN
 
 

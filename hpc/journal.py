@@ -1,20 +1,27 @@
 """The journal: one line of JSON for everything that happens to a job, only ever appended.
 
+It is a note for people. What became of a job is what Slurm and the job's outputs say: a journal that cannot be written
+or read is warned of, and decides nothing.
+
 A line is written by a single ``write`` to a file opened for appending and synchronised before the next step, so a
 writer that is killed leaves a whole line or, at worst on a full disk, a torn last one: the next writer begins a new
 line, and readers pass over what is not whole.
 """
 
+import contextlib
+import errno
 import fcntl
 import functools
 import json
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 DEFAULT = "output/journal.jsonl"
 ENDINGS = ("done", "again", "failed", "lost")
+LOCK_SECONDS = 5.0  # a writer holds the lock for milliseconds
 
 
 def path() -> Path:
@@ -23,7 +30,7 @@ def path() -> Path:
 
 
 def append(journal: Path, *, job: str, event: str, **facts) -> None:
-    """Add one line.
+    """Add one line; where that is not possible, warn.
 
     Args:
         journal: the file; it and its folder are made where they do not exist.
@@ -32,24 +39,60 @@ def append(journal: Path, *, job: str, event: str, **facts) -> None:
         facts: whatever else is worth a word, e.g. config, commit, exit_code, reason.
     """
     entry = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "job": job, "event": event, **facts}
+    try:
+        _add_line(journal, json.dumps(entry))
+    except OSError as error:
+        warn(f"journal: {journal}: {error.strerror or error}: not noted: job {job} {event}")
+
+
+def _add_line(journal: Path, line: str) -> None:
     journal.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(journal, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        fcntl.lockf(file, fcntl.LOCK_EX)  # appending alone is not atomic on NFS
+        _lock(file)
         size = os.fstat(file).st_size
         torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"
-        os.write(file, (("\n" if torn else "") + json.dumps(entry) + "\n").encode())
+        text = (("\n" if torn else "") + line + "\n").encode()
+        if os.write(file, text) < len(text):  # a disk that is full takes a part and says so at the next write only
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(file)
     finally:
         os.close(file)
 
 
+def _lock(file: int) -> None:
+    """Lock a file for a moment, since appending alone is not atomic on NFS.
+
+    A file system without locks (ENOLCK, EOPNOTSUPP) and one whose lock stays taken go without: the line counts more.
+    """
+    end = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN) or time.monotonic() > end:
+                return
+        time.sleep(0.01)
+
+
+def warn(message: str) -> None:
+    """Print a message on standard error, unless the log lies on the disk that is full."""
+    with contextlib.suppress(OSError):
+        print(message, file=sys.stderr, flush=True)
+
+
 def read(journal: Path, job: str | None = None) -> list[dict]:
-    """All whole lines, oldest first, of one job if it is named; no lines where there is no file."""
-    if not journal.exists():
+    """All whole lines, oldest first, of one job if it is named; no lines where there is no file, or no reading it."""
+    try:
+        text = journal.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        warn(f"journal: {journal}: {error.strerror or error}: it cannot be read")
         return []
     entries = []
-    for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in text.splitlines():
         try:
             entry = json.loads(line)
         except json.JSONDecodeError:

@@ -18,15 +18,7 @@ from hpc.hardware import Hardware, Link
 ROOT = Path(__file__).resolve().parent.parent
 SCHEDULERS = ("slurm", "none")
 LAUNCHERS = ("srun", "mpiexec", "none")
-LEAST = {
-    "nodes": 1,
-    "gpus_per_node": 0,
-    "cores_per_node": 1,
-    "signal_seconds": 0,
-    "restarts": 0,
-    "array_limit": 1,
-    "timeout_seconds": 1,
-}
+LEAST = {"nodes": 1, "gpus_per_node": 0, "cores_per_node": 1, "signal_seconds": 0, "restarts": 0, "timeout_seconds": 1}
 
 
 class MachineError(ValueError):
@@ -45,6 +37,9 @@ class Resources:
         output_megabytes: expected size of what one job writes, where the verb's own --dry-run does not say.
         set: what every such job changes in its configuration, as texts KEY=VALUE, such as require.observations=500;
             ``--set`` of the command line wins.
+        at_once: elements of an array that may run at the same time; null: as many as there are nodes.
+        workers: tasks of a worklist that share a node, its GPUs and its cores, at the same time.
+        task_time: limit of each task of a worklist, like ``time``; null: that of the job.
     """
 
     nodes: int = 1
@@ -53,21 +48,37 @@ class Resources:
     partition: str | None = None
     output_megabytes: float = 0.0
     set: tuple[str, ...] = ()
+    at_once: int | None = None
+    workers: int = 1
+    task_time: str | None = None
 
     @property
     def hours(self) -> float:
         """The time limit in hours."""
-        days, _, clock = self.time.rpartition("-")
-        hours, minutes, seconds = (int(part) for part in clock.split(":"))
-        return 24 * int(days or 0) + hours + minutes / 60 + seconds / 3600
+        return seconds_of(self.time) / 3600
 
     def __post_init__(self):
-        if not re.fullmatch(r"(?:\d+-)?\d+:\d+:\d+", self.time):
-            raise MachineError(f'time: expected "hours:minutes:seconds" in quotes, got {self.time!r}')
-        if not self.hours > 0.0:
-            raise MachineError(f"time: expected a limit above 0, which Slurm takes for none, got {self.time!r}")
+        for key in ("time", "task_time"):
+            text = getattr(self, key)
+            if text is None:
+                continue
+            if not re.fullmatch(r"(?:\d+-)?\d+:\d+:\d+", text):
+                raise MachineError(f'{key}: expected "hours:minutes:seconds" in quotes, got {text!r}')
+            if not seconds_of(text) > 0:
+                raise MachineError(f"{key}: expected a limit above 0, which Slurm takes for none, got {text!r}")
         if self.nodes < 1 or self.tasks_per_node < 1:
             raise MachineError(f"expected at least 1 node and 1 task, got {self.nodes} and {self.tasks_per_node}")
+        if self.workers < 1 or (self.at_once is not None and self.at_once < 1):
+            raise MachineError(f"expected workers and at_once of at least 1, got {self.workers} and {self.at_once}")
+        if self.workers > 1 and self.nodes > 1:
+            raise MachineError(f"workers: they share one node, expected nodes: 1, got {self.nodes}")
+
+
+def seconds_of(time: str) -> int:
+    """A time limit, [days-]hours:minutes:seconds, in seconds."""
+    days, _, clock = time.rpartition("-")
+    hours, minutes, seconds = (int(part) for part in clock.split(":"))
+    return ((24 * int(days or 0) + hours) * 60 + minutes) * 60 + seconds
 
 
 @dataclass(frozen=True)
@@ -90,7 +101,7 @@ class Machine:
         signal_seconds: SIGUSR1 reaches the ranks so long before the time limit (a checkpoint must fit in); 0: never.
         timeout_seconds: a rank that waits so long for others, or makes no progress for so long, ends the job.
         restarts: how often a job may queue itself again.
-        array_limit: the most elements of an array (Slurm's MaxArraySize, 1001 by default, minus one).
+        array_limit: the most elements of an array; null: what Slurm says (MaxArraySize).
         poll_seconds: between two questions to the controller.
         python: interpreter on the nodes; null: the one that submits.
         environment: shell lines that a job runs first, e.g. "module load cuda/12.4".
@@ -114,7 +125,7 @@ class Machine:
     signal_seconds: int = 120
     timeout_seconds: int = 1800
     restarts: int = 100
-    array_limit: int = 1000
+    array_limit: int | None = None
     poll_seconds: float = 60.0
     python: str | None = None
     environment: tuple[str, ...] = ()
@@ -129,6 +140,8 @@ class Machine:
         for key, least in LEAST.items():
             if getattr(self, key) < least:
                 raise MachineError(f"{key}: expected {least} or more, got {getattr(self, key)}")
+        if self.array_limit is not None and self.array_limit < 1:
+            raise MachineError(f"array_limit: expected 1 or more, got {self.array_limit}")
         if not self.poll_seconds > 0.0:
             raise MachineError(f"poll_seconds: expected more than 0, got {self.poll_seconds:g}")
         if self.scheduler == "none" and self.launcher == "srun":
@@ -239,6 +252,7 @@ KINDS = {
     str: "text",
     str | None: "text, or null",
     int: "a whole number in decimal digits",
+    int | None: "a whole number in decimal digits, or null",
     float: "a number",
     float | None: "a number, or null",
     bool: "true or false",
@@ -258,7 +272,7 @@ WHOLE = re.compile(r"-?(?:0|[1-9]\d*)")
 def _convert(hint, value, where: str):
     """A value of the type that a key has, from a word of the file or from a value of an override."""
     word, expected = str(value).lower() if isinstance(value, bool) else value, KINDS[hint]
-    if hint in (str | None, float | None, Hardware | None):
+    if hint in (str | None, int | None, float | None, Hardware | None):
         if value in (*NULLS, ""):
             return None
         hint = typing.get_args(hint)[0]

@@ -9,13 +9,17 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import yaml
+
+from hpc import record
 from hpc.machine import ROOT, Machine, Resources
 
 LOGS = "output/logs"
 EXPECTED = re.compile(r"^# expected output: (\d+) bytes$", re.MULTILINE)
+WARNING = re.compile(r"^\S+ \S+ WARNING (.*)$", re.MULTILINE)  # the command's own, not those of libraries
 
 
 class OrderError(ValueError):
@@ -38,6 +42,8 @@ class Order:
         resources: nodes, ranks, time; `Machine.resources` of the verb unless the user asks for others.
         after: numbers of the jobs that must succeed first.
         elements: of an array; 0: a single job.
+        key: by which the step is recognised in the queue and, when it is done, by its record; "": it is not.
+        output: that the job writes, and its expected size in bytes: see `rehearsed`.
     """
 
     machine: Machine
@@ -47,6 +53,9 @@ class Order:
     resources: Resources
     after: tuple[str, ...] = ()
     elements: int = 0
+    key: str = ""
+    output: str = ""
+    size: float = 0.0
 
     def __post_init__(self):
         self.machine.check(self.verb, self.resources)
@@ -58,6 +67,11 @@ class Order:
     def script(self) -> Path:
         """The job script."""
         return ROOT / "jobs" / f"{self.verb}.sbatch"
+
+    @property
+    def comment(self) -> str:
+        """By which Slurm's queue shows that a job is this step's; "" without a key."""
+        return f"mlrtma {self.key}" if self.key else ""
 
     @property
     def ranks(self) -> int:
@@ -85,6 +99,7 @@ def environment(order: Order) -> dict[str, str]:
         "MLRTMA_RESTARTS": str(machine.restarts),
         "MLRTMA_TIMEOUT_SECONDS": str(machine.timeout_seconds),
         **({} if machine.scheduler == "slurm" else {"MLRTMA_RANKS": str(order.ranks)}),
+        **(record.variables(order.key, order.output) if order.key and order.output else {}),
     }
 
 
@@ -102,14 +117,32 @@ def sbatch_line(order: Order) -> list[str]:
         "mem": machine.memory,
         "time": resources.time,
         "signal": _signal(order),
-        "array": f"0-{order.elements - 1}" if order.elements else None,
+        "array": _array(order),
         "dependency": f"afterok:{':'.join(order.after)}" if order.after else None,
         # A job whose predecessor failed would wait for ever.
         "kill-on-invalid-dep": "yes" if order.after else None,
+        "comment": order.comment or None,
+        "export": _export(order),
         "output": f"{LOGS}/%x-{'%A_%a' if order.elements else '%j'}.log",
     }
     line = ["sbatch", "--parsable", *(f"--{key}={value}" for key, value in options.items() if value is not None)]
     return [*line, *(["--exclusive"] if machine.exclusive else []), str(order.script), order.config, *order.arguments]
+
+
+def _array(order: Order) -> str | None:
+    if not order.elements:
+        return None
+    at_once = order.resources.at_once
+    return f"0-{order.elements - 1}" + (f"%{at_once}" if at_once else "")
+
+
+def _export(order: Order) -> str | None:
+    """Names of the variables that sbatch hands on where SBATCH_EXPORT is not ALL: those that the job needs, too."""
+    wish = os.environ.get("SBATCH_EXPORT", "ALL").split(",")
+    if "ALL" in wish:
+        return None
+    ours = {*environment(order), *(name for name in os.environ if name.startswith("MLRTMA_"))}
+    return ",".join([*(name for name in wish if name not in ("NONE", "NIL")), *sorted(ours)])
 
 
 def _signal(order: Order) -> str | None:
@@ -119,18 +152,20 @@ def _signal(order: Order) -> str | None:
     return f"{'' if steps else 'B:'}USR1@{seconds}" if seconds else None
 
 
-def expected_bytes(order: Order) -> float:
-    """What the job will write: the verb's own estimate if its dry run gives one, else the profile's.
+def rehearsed(order: Order) -> Order:
+    """The order with its output and the expected size of it: the verb's own estimate, else the profile's.
 
-    The dry run also checks the configuration, for the job's number of ranks, before anything waits in a queue.
+    The verb's dry run checks the configuration, for the job's number of ranks, before anything waits in a queue.
+    Its warnings are printed.
 
     Raises:
-        OrderError: the verb refuses its configuration, in its own words and with its exit code.
+        OrderError: the verb refuses its configuration, in its own words and with its exit code; an empty worklist.
     """
-    elements = max(1, order.elements)
-    guess = order.resources.output_megabytes * 1e6 * elements
+    guess = order.resources.output_megabytes * 1e6 * max(1, order.elements)
+    if order.verb == "worklist" and not order.elements:
+        raise OrderError(f"{order.config}: every task is done; nothing to submit")
     if order.verb in ("check", "worklist"):  # no configuration of the verb's own
-        return guess
+        return replace(order, size=guess)
     command = [sys.executable, "-m", "jobs.command", order.verb, order.config, *order.arguments, "--dry-run"]
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     variables = {**os.environ, "PYTHONPATH": paths, "MLRTMA_RANKS": str(order.ranks)}
@@ -138,16 +173,15 @@ def expected_bytes(order: Order) -> float:
     if answer.returncode:
         _, mark, message = answer.stderr.rpartition(f"mlrtma {order.verb}: ")  # before it there may be warnings
         raise OrderError((mark + message).strip() or f"{shlex.join(command)} failed", answer.returncode)
+    for warning in WARNING.findall(answer.stderr):
+        print(f"mlrtma {order.verb}: warning: {warning}", file=sys.stderr, flush=True)
     expected = EXPECTED.search(answer.stdout)
-    return float(expected.group(1)) if expected else guess
+    output = str(yaml.safe_load(answer.stdout).get("output") or "")
+    return replace(order, output=output, size=float(expected.group(1)) if expected else guess)
 
 
-def describe(order: Order, size: float) -> str:
-    """What will be run, to be pasted into a shell as it stands, and what it costs.
-
-    Args:
-        size: bytes that the job will write.
-    """
+def describe(order: Order) -> str:
+    """What will be run, to be pasted into a shell as it stands, and what it costs."""
     set_here = " ".join(f"{key}={shlex.quote(value)}" for key, value in environment(order).items() if value)
     if order.machine.scheduler == "slurm":
         line = shlex.join(sbatch_line(order))
@@ -157,5 +191,5 @@ def describe(order: Order, size: float) -> str:
     cost = (
         f"{nodes} node{'s' * (nodes > 1)}, {order.ranks} rank{'s' * (order.ranks > 1)}, at most {hours:.2f} node-hours"
     )
-    many = f", {order.elements} array elements" if order.elements else ""
-    return f"{set_here} \\\n{line}\n# {cost}{many}; expected output {size / 1e6:.1f} MB"
+    many = f", {order.elements} array element{'s' * (order.elements > 1)}" if order.elements else ""
+    return f"{set_here} \\\n{line}\n# {cost}{many}; expected output {order.size / 1e6:.1f} MB"

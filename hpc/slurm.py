@@ -1,10 +1,11 @@
 """Slurm: the only file that calls sbatch, squeue, scontrol, sacct and scancel.
 
 The controller is asked for all jobs at once, once a minute at most: sites bar users whose scripts poll faster.
-Where there is no accounting (sacct refuses), squeue and scontrol still know a job for MinJobAge (300 s by default)
-after its end. A state that nobody knows is UNKNOWN, which is not a failure.
+Where there is no accounting (sacct refuses), squeue and scontrol still list a job for MinJobAge (300 s by default)
+after its end. A state that none of them reports is UNKNOWN, which is not a failure.
 """
 
+import getpass
 import os
 import re
 import subprocess
@@ -14,8 +15,11 @@ from dataclasses import dataclass
 
 UNKNOWN = "UNKNOWN"
 ENDED = frozenset(
-    ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "PREEMPTED")
+    ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY")
+    + ("BOOT_FAIL", "DEADLINE", "PREEMPTED", "REVOKED", "LAUNCH_FAILED")
 )
+WAITING = frozenset(("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"))  # no process of it lives
+RUNNING = frozenset(("RUNNING", "SUSPENDED", "STOPPED", "RESIZING", "SIGNALING", "CONFIGURING"))
 POLL_SECONDS = 60.0
 # A controller that restarts is silent for minutes; a job that nobody knows for so many polls will not come back.
 PATIENCE = 10
@@ -54,6 +58,11 @@ class Status:
     def done(self) -> bool:
         """The job is over and its exit code was 0."""
         return self.state == "COMPLETED"
+
+    @property
+    def words(self) -> str:
+        """State and reason, for people."""
+        return f"Slurm: {self.state} {self.reason}".strip()
 
 
 def _call(*command: str, check: bool = True, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess:
@@ -101,6 +110,40 @@ def states(jobs: Iterable[str]) -> dict[str, Status]:
 def state(job: str) -> Status:
     """The status of one job; UNKNOWN where neither squeue, scontrol nor sacct know of it."""
     return states([job])[job]
+
+
+def runs(job: str) -> bool | None:
+    """Whether processes of a job may still live; None: there is no Slurm, or its controller does not answer."""
+    try:
+        status = state(job)
+        if status.state == UNKNOWN:
+            answer = _call("scontrol", "show", "job", job, check=False)
+            return False if "Invalid job id" in answer.stderr else None
+    except SlurmError:
+        return None
+    return not status.ended and status.state not in WAITING
+
+
+def own_jobs() -> dict[str, str]:
+    """This user's jobs that wait or run: comment -> number; of jobs with one comment the newest.
+
+    Raises:
+        SlurmError: the controller does not answer, so it is not known which jobs there are.
+    """
+    answer = _call("squeue", "--noheader", f"--user={getpass.getuser()}", "--format=%F|%T|%r|%k")
+    rows = [line.strip().split("|", 3) for line in answer.stdout.splitlines() if line.count("|") >= 3]
+    live = [(comment, job) for job, word, reason, comment in rows if not Status(word, reason).ended]
+    return dict(sorted(live, key=lambda row: int(row[1])))
+
+
+def max_array_size() -> int | None:
+    """The most elements of an array that this Slurm takes (MaxArraySize); None: there is no answer."""
+    try:
+        answer = _call("scontrol", "show", "config", check=False)
+    except SlurmError:
+        return None
+    size = re.search(r"^MaxArraySize\s*=\s*(\d+)", answer.stdout, re.MULTILINE)
+    return int(size.group(1)) if size else None
 
 
 def _queued(jobs: list[str]) -> dict[str, Status]:

@@ -1,16 +1,20 @@
 """Queue orders, or run them here to their end, and write in the journal what the jobs cannot write themselves."""
 
+import itertools
 import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from hpc import journal, slurm
+from hpc import journal, record, slurm
 from hpc.job import AGAIN
-from hpc.machine import ROOT
+from hpc.machine import ROOT, Machine, seconds_of
 from hpc.order import LOGS, Order, OrderError, environment, sbatch_line
-from hpc.worklist import Task, write
+from hpc.worklist import Task, read, remaining, write
+
+DEFAULT_ARRAY_SIZE = 1001  # Slurm's MaxArraySize where nobody set it
+_numbers = itertools.count()
 
 
 class JobFailed(OrderError):
@@ -23,6 +27,8 @@ def submit(order: Order) -> str:
     Raises:
         SlurmError: refused. JobFailed: a job that ran here failed.
     """
+    if order.key:
+        record.clear(order.key)
     if order.machine.scheduler == "none":
         return _run_here(order)
     Path(LOGS).mkdir(parents=True, exist_ok=True)  # Slurm fails a job whose log cannot be opened
@@ -49,8 +55,7 @@ def _note(order: Order, job: str) -> None:
 
 def _run_here(order: Order) -> str:
     command = ["bash", str(order.script), order.config, *order.arguments]
-    present = journal.read(journal.path())
-    job = f"local-{os.getpid()}-{sum(entry.get('event') == 'submitted' for entry in present)}"
+    job = f"local-{os.getpid()}-{next(_numbers)}"
     _note(order, job)
     for restart in range(order.machine.restarts + 2):  # the job itself refuses one more than it may
         variables = {**os.environ, **environment(order), "MLRTMA_JOB": job, "MLRTMA_RESTART_COUNT": str(restart)}
@@ -64,6 +69,13 @@ def _run_here(order: Order) -> str:
     return job
 
 
+def elements_of(machine: Machine, tasks: int, workers: int) -> int:
+    """How many elements an array over so many tasks has on a machine."""
+    if machine.scheduler == "none":
+        return min(tasks, 1)
+    return min(-(-tasks // workers), machine.array_limit or slurm.max_array_size() or DEFAULT_ARRAY_SIZE)
+
+
 def array(order: Order, tasks: tuple[Task, ...], folder: Path) -> Order:
     """The order of an array over a worklist's remaining tasks.
 
@@ -71,46 +83,56 @@ def array(order: Order, tasks: tuple[Task, ...], folder: Path) -> Order:
 
     Args:
         order: of the verb "worklist".
-        tasks: those that remain.
+        tasks: those that remain, one at least.
         folder: for the new list.
-
-    Raises:
-        OrderError: nothing remains.
     """
-    if not tasks:
-        raise OrderError(f"{order.config}: every task is done; nothing to submit")
-    elements = min(len(tasks), order.machine.array_limit)
+    wishes = order.resources
     number = 1 + len(list(folder.glob(f"{Path(order.config).stem}-*.tsv")))
     path = folder / f"{Path(order.config).stem}-{number:03d}.tsv"
     write(path, tasks)
-    return replace(order, config=str(path), arguments=(), elements=elements)
+    arguments: tuple[str, ...] = ("--workers", str(wishes.workers)) if wishes.workers > 1 else ()
+    if wishes.task_time:
+        arguments += ("--seconds", str(seconds_of(wishes.task_time)))
+    elements = elements_of(order.machine, len(tasks), wishes.workers)
+    return replace(order, config=str(path), arguments=arguments, elements=elements)
 
 
 def wait(orders: dict[str, Order], poll_seconds: float) -> dict[str, slurm.Status]:
-    """Wait for queued jobs; what the jobs could not write down themselves (a node died) is added to the journal.
+    """Wait for queued jobs; what Slurm says of them and the journal does not (a node died) is added to the journal.
 
     Args:
         orders: by the job's number.
         poll_seconds: between two questions to the controller.
+
+    Returns:
+        Slurm's last status of each job. A worklist of which tasks remain is FAILED: Slurm forgets elements that ended
+        long ago. A job that Slurm has forgotten is COMPLETED if its record and output are there.
     """
-    book = journal.path()
 
     def finished(job: str) -> bool:
-        return (journal.ending(book, job) or {}).get("event") == "done"
+        order = orders[job]
+        return not _open_tasks(order) if order.elements else bool(order.key) and record.is_done(order.key)
 
     def changed(job: str, status: slurm.Status) -> None:
         print(f"job {job}: {status.state}{f' ({status.reason})' if status.reason else ''}", file=sys.stderr, flush=True)
 
     last = slurm.wait(orders, finished=finished, poll_seconds=poll_seconds, changed=changed)
     for job, status in last.items():
-        if status.done or orders[job].elements or journal.ending(book, job):
-            continue
-        journal.append(
-            book,
-            job=job,
-            event="failed" if status.ended else "lost",
-            exit_code=status.exit_code,
-            reason=f"Slurm: {status.state} {status.reason}".strip(),
-            nodes=status.nodes,
-        )
+        if orders[job].elements:
+            if status.done and (count := _open_tasks(orders[job])):
+                last[job] = replace(status, state="FAILED", reason=f"{count} tasks remain")
+        else:
+            _correct(job, status)
     return last
+
+
+def _open_tasks(order: Order) -> int:
+    return len(remaining(read(Path(order.config))))
+
+
+def _correct(job: str, status: slurm.Status) -> None:
+    """Add to the journal how a job ended, if its last line there says otherwise."""
+    book = journal.path()
+    event = "done" if status.done else "failed" if status.ended else "lost"
+    if (journal.ending(book, job) or {}).get("event") != event:
+        journal.append(book, job=job, event=event, exit_code=status.exit_code, reason=status.words, nodes=status.nodes)

@@ -3,25 +3,15 @@
 A line is ``id <tab> output <tab> checksum <tab> command``; lines that begin with # are comments. The checksum stands
 for what the task is made from (configuration, inputs) and is opaque here. A task whose command ends with 0 and has left
 its output gets a record ``<output>.task`` with that checksum and the output's size and SHA-256; it remains to be done
-as long as output and record are not both there, or differ from each other or from the line.
-
-    python -m hpc.worklist run FILE [--element I --of N]      runs the remaining ones of the lines I, I + N, ...
-    python -m hpc.worklist remaining FILE                     prints them
+as long as output and record are not both there, or differ from each other or from the line. `hpc.tasks` runs them.
 """
 
-import argparse
 import hashlib
 import json
 import os
-import shlex
-import signal
-import subprocess
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-from hpc.job import AGAIN
 
 
 class WorklistError(ValueError):
@@ -109,50 +99,12 @@ def remaining(tasks: Iterable[Task], verify: bool = False) -> tuple[Task, ...]:
     return tuple(task for task in tasks if not is_done(task, verify))
 
 
-def run(tasks: Iterable[Task]) -> int:
-    """Run the remaining tasks one after another; a task that fails does not keep the others from running.
+def note_done(task: Task) -> None:
+    """Leave the record that a task is done.
 
-    On SIGUSR1 (the time limit is near) the running task gets the signal, too, and no further one is begun.
-
-    Returns:
-        0: all are done; 1: some failed; 75: stopped by SIGUSR1 or by a task's own 75 before the end, run me again.
+    Raises:
+        OSError: it cannot be written; the path is named.
     """
-    stopping: list[int] = []
-    current: list[subprocess.Popen] = []
-    failed: list[str] = []
-
-    def stop(number, frame):
-        stopping.append(number)
-        for process in current:
-            process.send_signal(number)
-
-    before = signal.signal(signal.SIGUSR1, stop)
-    try:
-        for task in remaining(tasks):
-            if stopping:
-                return AGAIN
-            try:
-                current[:] = [subprocess.Popen(shlex.split(task.command))]
-            except (OSError, ValueError) as error:  # no such program, or quotes that do not close
-                failed.append(task.id)
-                print(f"task {task.id} failed: cannot be started: {error}: {task.command}", file=sys.stderr, flush=True)
-                continue
-            code = current[0].wait()
-            current.clear()
-            if code == 0 and Path(task.output).is_file():
-                _record(task)
-            elif code == AGAIN or stopping:
-                return AGAIN
-            else:
-                failed.append(task.id)
-                why = f"exit code {code}" if code else f"exit code 0, but no {task.output}"
-                print(f"task {task.id} failed: {why}: {task.command}", file=sys.stderr, flush=True)
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-    return 1 if failed else 0
-
-
-def _record(task: Task) -> None:
     output = Path(task.output)
     facts = {"checksum": task.checksum, "size": output.stat().st_size, "sha256": _digest(output)}
     _replace(task.record, json.dumps(facts) + "\n")
@@ -165,30 +117,9 @@ def _digest(path: Path) -> str:
 
 def _replace(path: Path, text: str) -> None:
     part = path.with_name(f"{path.name}.part-{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the module from a batch script or by hand; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m hpc.worklist")
-    parser.add_argument("action", choices=("run", "remaining"))
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--element", type=int, default=0, help="index of this element of the array")
-    parser.add_argument("--of", type=int, default=1, help="number of elements")
-    values = parser.parse_args(arguments)
-    if not 0 <= values.element < values.of:
-        parser.error(f"expected an element from 0 to {values.of - 1} of {values.of}, got {values.element}")
     try:
-        mine = read(values.file)[values.element :: values.of]
-    except WorklistError as error:
-        print(f"hpc.worklist: {error}", file=sys.stderr)
-        return 2
-    if values.action == "run":
-        return run(mine)
-    print("\n".join(task.line() for task in remaining(mine)))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error  # a write itself names no file

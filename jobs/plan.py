@@ -14,8 +14,8 @@ from hpc.machine import Machine as Profile
 from hpc.machine import MachineError, load_machine
 from jobs.command_line import parse
 from jobs.plan_report import report
-from jobs.samples import contents_of
 from jobs.train import Run, build
+from jobs.train_samples import domain_of
 from mlrtma_dist import config
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.parallel.interconnect import Interconnect, Link
@@ -55,25 +55,20 @@ def counts(texts: list[str] | None) -> list[int]:
 def training_of(run: Run, domain: str | None) -> PlannedTraining:
     """What is trained; the domain is asked of the name, the store's recipe or the store, whichever is there first."""
     method, schedule = build(run), run.schedule
-    if domain is not None:
-        place = load_domain(domain)
-        shape, name, periodic = place.shape, place.name, place.periodic
-    else:
-        place = contents_of(run.samples, run.make_samples).domain
-        shape, name, periodic = place.shape, place.name, place.periodic
+    place = load_domain(domain) if domain is not None else domain_of(run)
     channels = method.channels
     # backgrounds and targets are stored; the other channels of the input are made of the reports
     stored = channels[1] * (1 if method.settings.backgrounds == 0 else 2)
     return PlannedTraining(
         method,
-        shape,
-        name,
+        place.shape,
+        place.name,
         channels,
         schedule.batch,
         schedule.micro_batch or 1,
         run.engine,
         schedule.average_decay > 0,
-        (periodic,) * 2,
+        (place.periodic,) * 2,
         stored,
     )
 

@@ -19,7 +19,6 @@ from jobs.progress import progress, silent
 from mlrtma_dist import config
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.io.hdf5 import Reader
-from mlrtma_dist.methods.case import Contents
 from mlrtma_dist.methods.settings import assumptions, load_settings
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.samples.archive import Inventory, inventory_of_part
@@ -95,14 +94,6 @@ def ensure(store: str, recipe: str | None) -> None:
     """Make a store by a configuration of ``configs/samples`` (name or file) where it is missing. Collective."""
     if run := recipe_of(store, recipe):
         make(run)
-
-
-def contents_of(stores: tuple[str, ...], recipe: str | None) -> Contents:
-    """What the cases of stores hold, also where the first store has yet to be made."""
-    from mlrtma_dist.samples.store import Store
-
-    run = recipe_of(stores[0], recipe)
-    return run.open().contents if run else Store(stores[0]).contents
 
 
 def make(run: Run) -> bool:

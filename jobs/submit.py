@@ -3,7 +3,7 @@
     mlrtma submit analyse configs/inference/toy.yaml --machine local
     mlrtma submit train configs/training/unet_exercise1.yaml --machine my_cluster.yaml --nodes 2 --set schedule.steps=5
     mlrtma submit worklist tasks.tsv --machine my_cluster.yaml      the tasks that remain, as an array
-    mlrtma submit campaign campaign.yaml --machine my_cluster.yaml  jobs that wait for jobs
+    mlrtma submit campaign campaign.yaml --machine my_cluster.yaml  jobs that wait for jobs; again: the missing ones
 
 Exit code 0: queued (on the machine "local": done); that of the job, where one fails here, or of its dry run, where that
 refuses it; 1 where --wait sees one fail.
@@ -15,15 +15,18 @@ import sys
 import time
 from pathlib import Path
 
-from hpc.chain import ChainError, Step, load_campaign, submit_chain
-from hpc.machine import Machine, MachineError, load_machine
-from hpc.order import LOGS, Order, OrderError, describe, expected_bytes
+from hpc.campaign import submit_campaign, submit_step
+from hpc.chain import ChainError, Step, load_campaign
+from hpc.machine import MachineError, load_machine
+from hpc.order import LOGS, Order, OrderError, describe, rehearsed
 from hpc.slurm import SlurmError
-from hpc.submit import array, submit, wait
-from hpc.worklist import WorklistError, read, remaining
+from hpc.submit import submit, wait
+from hpc.worklist import WorklistError
 from jobs.command_line import Parser
 from mlrtma_dist.config import ConfigError
 from mlrtma_dist.errors import InputError
+
+WISHES = ("nodes", "tasks_per_node", "time", "at_once", "workers", "task_time")  # of a job's resources
 
 
 def main(arguments: list[str]) -> int:
@@ -40,6 +43,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--nodes", type=int, help="instead of the profile's")
     parser.add_argument("--tasks-per-node", type=int, help="ranks of each node, instead of the profile's")
     parser.add_argument("--time", help="limit, hours:minutes:seconds, instead of the profile's")
+    parser.add_argument("--at-once", type=int, help="elements of an array that run at the same time")
+    parser.add_argument("--workers", type=int, help="worklist: tasks that share a node")
+    parser.add_argument("--task-time", help="worklist: limit of each task, hours:minutes:seconds")
     parser.add_argument("--after", nargs="+", default=[], metavar="JOB", help="start after these jobs have succeeded")
     parser.add_argument("--wait", action="store_true", help="wait until the jobs are over")
     values = parser.parse_args(arguments)
@@ -68,7 +74,8 @@ def check(machine: str, dry_run: bool = False) -> int:
         with _in_our_words():
             profile = load_machine(machine)
             order = Order(profile, "check", "64", (), profile.resources("check"))
-            print(describe(order, expected_bytes(order)), flush=True)
+            order = rehearsed(order)
+            print(describe(order), flush=True)
             if dry_run:
                 return 0
             job = submit(order)
@@ -92,55 +99,19 @@ def _log(path: Path) -> str:
 
 
 def _queue(values: argparse.Namespace) -> int:
-    wishes = {"nodes": values.nodes, "tasks_per_node": values.tasks_per_node, "time": values.time}
-    wishes = {key: value for key, value in wishes.items() if value is not None}
+    wishes = {key: getattr(values, key) for key in WISHES if getattr(values, key) is not None}
+    more = ("--resume",) if values.resume else ()
     if values.verb == "campaign":
-        if values.set or values.after or values.resume or wishes:
+        if values.set or values.after or wishes:
             raise ConfigError(
                 "a campaign names set and after itself, and its resources are the profile's: leave these options out"
             )
         machine = load_machine(values.machine)
-        orders = _campaign(machine, load_campaign(values.config), values.dry_run)
+        orders = submit_campaign(machine, load_campaign(values.config), more, values.dry_run)
     else:
         machine = load_machine(values.machine, {"jobs": {values.verb: wishes}} if wishes else None)
         step = Step(values.verb, values.verb, values.config, tuple(values.set), ())
-        more = ("--resume",) if values.resume else ()
-        orders = _campaign(machine, (step,), values.dry_run, tuple(values.after), more)
+        orders = submit_step(machine, step, more, tuple(values.after), values.dry_run)
     if values.dry_run or machine.scheduler == "none" or not values.wait:
         return 0
     return 0 if all(status.done for status in wait(orders, machine.poll_seconds).values()) else 1
-
-
-def _campaign(
-    machine: Machine, steps: tuple[Step, ...], dry_run: bool, after: tuple[str, ...] = (), more: tuple[str, ...] = ()
-) -> dict[str, Order]:
-    """Print every step, then submit every step; a wrong one is found before the first is queued."""
-    orders = {}
-    for step in steps:
-        orders[step.name] = _order(machine, step, after, more)
-        print(describe(orders[step.name], expected_bytes(orders[step.name])), flush=True)
-    if dry_run:
-        return {}
-    queued = {}
-
-    def queue(step: Step, before: tuple[str, ...]) -> str:
-        order = _order(machine, step, (*after, *before), more)
-        if step.verb == "worklist":
-            order = array(order, remaining(read(Path(step.config))), Path(LOGS))
-        job = submit(order)
-        queued[job] = order
-        print(f"job {job}: {step.name}", flush=True)
-        return job
-
-    submit_chain(steps, queue)
-    return queued
-
-
-def _order(machine: Machine, step: Step, after: tuple[str, ...], more: tuple[str, ...]) -> Order:
-    resources, elements = machine.resources(step.verb), 0
-    arguments = (*(part for change in (*resources.set, *step.set) for part in ("--set", change)), *more)
-    if step.verb == "worklist":
-        elements = min(len(remaining(read(Path(step.config)))), machine.array_limit)
-        if not elements:
-            raise OrderError(f"{step.config}: every task is done; nothing to submit")
-    return Order(machine, step.verb, step.config, arguments, resources, after, elements)

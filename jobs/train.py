@@ -8,20 +8,22 @@ Writes output/metrics.csv, output/checkpoints/ (best -> the one with the lowest 
 configuration. SIGUSR1 and SIGTERM end it after the step with a checkpoint and exit code 75: run it again with --resume.
 """
 
-import dataclasses
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from hpc import slurm
 from jobs.command_line import parse
 from jobs.provenance import commit
 from jobs.samples import ensure
+from jobs.train_begin import begin, check_output, folder_of
 from jobs.train_size import describe
 from mlrtma_dist import clock, config
 from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.io.lock import locked
 from mlrtma_dist.methods.registry import LEARNED, untrained
 from mlrtma_dist.parallel.meeting import check_device
 from mlrtma_dist.parallel.mesh import Mesh
@@ -89,6 +91,7 @@ def main(arguments: list[str]) -> int:
     resumes, dry = "--resume" in arguments, "--dry-run" in arguments
     run = parse(Run, "train", __doc__, [a for a in arguments if a not in ("--resume", "--dry-run")])
     if dry:
+        check_output(run, resumes)
         sys.stdout.write(config.to_yaml(run) + describe(run, build(run)))
         return 0
     return AGAIN if make(run, resumes).stopped else 0
@@ -101,25 +104,27 @@ def build(run: Run):
 
 def make(run: Run, resumes: bool = False):
     """Train; returns the `training.loop.Ending`."""
-    method, folder = build(run), Path(run.output) / "checkpoints"
-    if not resumes and checkpoint.steps(folder):
-        raise config.ConfigError(f"output: {run.output} holds checkpoints already; add --resume or name another folder")
+    method = build(run)
+    check_output(run, resumes)
     since = clock.parse_time(run.validation_from) if run.validation_from else None
     ensure(run.samples[0], run.make_samples)
     with ExitStack() as stack:
         stop = stack.enter_context(StopSignal.watched())  # before DeepSpeed is imported, which takes seconds
         ranks = stack.enter_context(Ranks.start(run.mesh, device=run.device, always_group=True))
-        return _train(run, method, tuple(map(Store, run.samples)), since, folder, ranks, stop, resumes)
+        if ranks.rank == 0:
+            stack.enter_context(locked(run.output, slurm.runs))
+        return _train(run, method, tuple(map(Store, run.samples)), since, ranks, stop, resumes)
 
 
-def _train(run: Run, method, stores: tuple[Store, ...], since, folder: Path, ranks: Ranks, stop, resumes: bool):
+def _train(run: Run, method, stores: tuple[Store, ...], since, ranks: Ranks, stop, resumes: bool):
     from jobs.train_report import reporting  # not for a dry run: seconds of imports
     from mlrtma_dist.training.engine import Engine
     from mlrtma_dist.training.loop import Plan, TrainingLoop
 
-    contents, everyone = stores[0].contents, ranks.everyone()
+    contents, everyone, folder = stores[0].contents, ranks.everyone(), folder_of(run)
     method.check(contents)
     check_equal(stores)
+    saved = begin(run, resumes, everyone)  # before what takes minutes on many ranks
     tile = ranks.tile_of(contents.domain, method.alignment)
     times = np.concatenate([store.time for store in stores])
     trained_on, _ = split_by_date(times, since, run.gap_hours)
@@ -128,19 +133,13 @@ def _train(run: Run, method, stores: tuple[Store, ...], since, folder: Path, ran
     method.statistics = statistics
     data = Dataset(stores, tile, method, run.variants, since, run.schedule.seed)
     training, validation = split_by_date(data.time, since, run.gap_hours)
-    origin = Origin(
-        config.to_yaml(run), commit(), run.method, (statistics.start, statistics.end), dataclasses.asdict(statistics)
-    )
+    origin = Origin(config.to_yaml(run), commit(), run.method, (statistics.start, statistics.end), asdict(statistics))
     plan = Plan(run.schedule, training, validation, data_ranks, data_rank, folder, origin)
     engine = Engine(method, ranks, ranks.neighbourhood(tile), run.engine, run.schedule.parts(data_ranks))
     work = TrainingLoop(engine, data, plan)
-    saved = checkpoint.newest(folder, everyone) if resumes else None
     if saved is not None:
         work.resume(saved)
     if ranks.rank == 0:
-        if resumes:
-            begin = saved.folder if saved else "the first step: there is no whole checkpoint"
-            print(f"train: goes on from {begin}", file=sys.stderr)
         write_text(Path(run.output) / "config.yaml", config.to_yaml(run))
     with reporting(Path(run.output), work.state.step, run.schedule.steps, ranks.rank == 0) as report:
         ending = work.run(stop, report)

@@ -2,11 +2,11 @@
 
 import os
 
-from jobs.samples import contents_of
+from jobs.train_samples import check_samples
 from mlrtma_dist.config import ConfigError
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.tile import Tile
-from mlrtma_dist.training import engine_settings, memory
+from mlrtma_dist.training import engine_check, engine_settings, memory
 
 STEP_BYTES = 300  # 85 in metrics.csv, 200 in TensorBoard's file
 
@@ -19,11 +19,10 @@ def describe(run, method) -> str:
 
     Raises:
         ConfigError: the ranks of the job that asks (MLRTMA_RANKS, set by `mlrtma submit`) are not the mesh's or do not
-            divide the batch, or the network is not made for the samples.
+            divide the batch, the network is not made for the samples, or what else would end the run as it starts.
     """
-    contents = contents_of(run.samples, run.make_samples)
-    method.check(contents)
-    domain = contents.domain
+    domain = check_samples(run, method)
+    engine_check.check(run.engine)
     ranks = int(os.environ.get("MLRTMA_RANKS") or (run.mesh or Mesh()).size)
     mesh = run.mesh or Mesh(data=ranks)
     mesh.check(ranks)

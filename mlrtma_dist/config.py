@@ -1,7 +1,8 @@
 """Configuration: a YAML file becomes a frozen dataclass; an unknown key names the nearest known one.
 
 Shipped files live in ``configs/`` (in the checkout, or inside the installed package). Text such
-as ``${MLRTMA_REAL_DATA}`` in a value is replaced by the environment variable of that name.
+as ``${MLRTMA_REAL_DATA}`` in a value is replaced by the environment variable of that name; in the fields that a class
+lists as EXPANDED_AT_USE only by whoever uses them (`expand`), so that nobody else needs the variable.
 """
 
 import dataclasses
@@ -125,7 +126,9 @@ def build(cls, data: dict, where: str):
             raise ConfigError(f"{where}: unknown key {key!r}{_nearest(str(key), keys)}; known are {', '.join(keys)}")
     values = {}
     for name, field in keys.items():
-        if name in data:
+        if isinstance(data.get(name), str) and name in getattr(cls, "EXPANDED_AT_USE", ()):
+            values[name] = data[name]
+        elif name in data:
             values[name] = _convert(hints[name], data[name], f"{where}: {name}")
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise ConfigError(f"{where}: the key {name!r} ({_type_name(hints[name])}) is missing")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlrtma_dist.config import ConfigError, expand
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.simulated_terrain import simulate_terrain
 from mlrtma_dist.grid.domain import EARTH_RADIUS, Domain, wrap_longitude
@@ -103,6 +104,10 @@ def _field(domain: Domain, name: str, flat: float, notes: list[str]) -> tuple[np
         return np.full(domain.shape, flat, dtype=np.float32), domain.is_plane
     if source == SIMULATED:
         return simulate_terrain(domain, SEED)[0 if name == "terrain" else 1], True
+    try:
+        source = expand(source)
+    except ConfigError as error:
+        raise ConfigError(f"domain {domain.name}: {name}: {error}") from error
     if not pathlib.Path(source).is_file():
         raise StaticError(f"domain {domain.name}: the {name} file {source} does not exist: {WAY_OUT}")
     return _read(domain, name, source, notes)

@@ -58,7 +58,8 @@ class Domain:
         corner: the south-west grid point; absent on a plane.
         periodic: the plane closes on itself in x and y.
         terrain: gridded file (GRIB, netCDF) of terrain height in m on this or another grid, or
-            "simulated" (the toy), or null: not known; sea level is taken, of which is warned in the product.
+            "simulated" (the toy), or null: not known; sea level is taken, of which is warned in the product. A variable
+            in its name, ``${NAME}``, is replaced when the file is read.
         land: likewise for the land mask (1 land, 0 water); null: all land.
         note: what a reader of the product must know about the grid.
     """
@@ -73,6 +74,7 @@ class Domain:
     terrain: str | None = None
     land: str | None = None
     note: str = ""
+    EXPANDED_AT_USE = ("terrain", "land")
 
     def __post_init__(self):
         if not self.name.strip() or "/" in self.name or self.name.startswith("."):

@@ -12,6 +12,7 @@ import numpy as np
 
 from mlrtma_dist.config import ConfigError
 from mlrtma_dist.grid.box import Box
+from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.methods.learned import LearnedMethod
 from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.parallel.tile import Tile
@@ -46,12 +47,7 @@ class Dataset:
             raise ConfigError(
                 f"expected a tile of {layout.domain} {layout.shape}, got one of {self.tile.domain} points."
             )
-        square = layout.periodic and layout.shape[0] == layout.shape[1]
-        if self.variants > 1 and not square:
-            raise ConfigError(
-                f"variants: expected 1 on {layout.domain}, got {self.variants}: only cases on a square periodic plane"
-                " may be shifted or, if of one variable, mirrored and turned"
-            )
+        check_variants(self.variants, self.stores[0].domain)
         self.method.check(self.stores[0].contents)
 
     @cached_property
@@ -90,6 +86,16 @@ class Dataset:
         box = Box(rows.start, rows.stop, columns.start, columns.stop)
         sample = self.method.encode(self.stores[store].case_of_tile(case, box))
         return sample if variant == 0 else symmetry.sample(sample, self.method.signed)
+
+
+def check_variants(variants: int, domain: Domain) -> None:
+    """Raise ConfigError unless cases of a domain can be shown so often, each time under another symmetry."""
+    square = domain.periodic and domain.shape[0] == domain.shape[1]
+    if variants > 1 and not square:
+        raise ConfigError(
+            f"variants: expected 1 on {domain.name}, got {variants}: only cases on a square periodic plane"
+            " may be shifted or, if of one variable, mirrored and turned"
+        )
 
 
 def check_equal(stores: Sequence[Store]):

@@ -1,7 +1,7 @@
 """The engine: one optimizer step of a learned method by DeepSpeed, over ranks of which some share a sample.
 
-The only file that imports DeepSpeed (Rasley et al. 2020; ZeRO: Rajbhandari et al. 2020). Every rank, tile or not, is
-one of DeepSpeed's data ranks, and DeepSpeed averages gradients over them. The loss of a step is
+Beside engine_check.py the only file that imports DeepSpeed (Rasley et al. 2020; ZeRO: Rajbhandari et al. 2020). Every
+rank, tile or not, is one of DeepSpeed's data ranks, and DeepSpeed averages gradients over them. The loss of a step is
 
     sum over samples and tiles of the local sums / weight of the whole step,
 
@@ -24,7 +24,7 @@ from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.nn.neighbourhood import Neighbourhood
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.samples.pipeline import on_device
-from mlrtma_dist.training import engine_settings, partition
+from mlrtma_dist.training import engine_check, engine_settings, partition
 from mlrtma_dist.training.losses import checked_loss, checked_weight, global_sums, suspects
 
 
@@ -83,12 +83,15 @@ class Engine:
             ValueError: the network has state beside trainable weights, which tiles could not share.
         """
         engine_settings.check(settings)
+        if world.device.type == "cpu":
+            os.environ.setdefault("DS_ACCELERATOR", "cpu")  # read when DeepSpeed is imported, which the next line does
+        engine_check.check(settings)
         _check_network(method.network)
         self.everyone, self.heartbeat = world.everyone(), world.heartbeat
         self._method, self._ranks, self._rank, self._device = method, world.size, world.rank, world.device
         whole = engine_settings.complete(settings, ranks=world.size, micro_batch=max(parts), passes=len(parts))
         self.optimizer = whole["optimizer"]["type"]
-        self._engine = _initialise(_Forward(method, neighbourhood), whole, world.device.type)
+        self._engine = _initialise(_Forward(method, neighbourhood), whole)
         self._following: tuple[Sequence[Sample], float] | None = None  # samples of the next step and their weight
         partition.forget(self._engine.optimizer)
         self._pieces = partition.pieces(method.network, self._engine.optimizer, world.rank, world.size)
@@ -265,9 +268,7 @@ def _check_network(network: nn.Module) -> None:
         )
 
 
-def _initialise(module: nn.Module, settings: dict, device: str):
-    if device == "cpu":
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # read when DeepSpeed is imported, hence the import here
+def _initialise(module: nn.Module, settings: dict):
     # DeepSpeed 0.19 calls two collectives by the names they had before PyTorch 2.13, thousands of times.
     warnings.filterwarnings("ignore", ".*(all_gather_into|reduce_scatter)_tensor. is deprecated", FutureWarning)
     import deepspeed

@@ -18,6 +18,8 @@ REFUSED = {
     "managed_gradient_accumulation": "the engine says which pass is the last of a step",
     "tensor_parallel": "a sample is divided by the mesh (y, x), not its weights",
     "pipeline": "a sample is divided by the mesh (y, x), not its network",
+    "activation_checkpointing": "no network here computes its activations twice, so it would save no memory",
+    "disable_allgather": "DeepSpeed reads it and makes no use of it",
 }
 # DeepSpeed 0.19 reads these of a training that drives itself, and passes over what it does not know without a word.
 KNOWN = (
@@ -33,8 +35,6 @@ KNOWN = (
     "gradient_predivide_factor",
     "zero_allow_untested_optimizer",
     "zero_force_ds_cpu_optimizer",
-    "activation_checkpointing",
-    "disable_allgather",
     "disable_python_gc",
     "aio",
     "comms_logger",
@@ -71,6 +71,7 @@ DEFAULT_OPTIMIZER = {"type": "AdamW", "params": {}}
 def check(settings: dict) -> None:
     """Raise ConfigError for a key of the ``engine:`` section that is unknown, or that the engine must decide itself."""
     for key in settings:
+        _refuse_auto(settings[key], f"engine.{key}")
         if key in REFUSED and not _is_off(settings[key]):
             raise ConfigError(f"engine.{key}: expected not to be given: {REFUSED[key]}. Leave it out.")
         if key not in REFUSED and key not in KNOWN:
@@ -89,6 +90,14 @@ def check(settings: dict) -> None:
         log.warning("engine.scheduler has no effect: schedule: sets the learning rate of every step")
     if "lr" in (settings.get("optimizer", {}).get("params") or {}):
         log.warning("engine.optimizer.params.lr has no effect: schedule.learning_rate is used")
+
+
+def _refuse_auto(value, where: str) -> None:
+    """Refuse "auto": HuggingFace's Trainer replaces it before DeepSpeed sees it, and nobody does so here."""
+    if value == "auto" and not where.endswith(".keep_in_fp32_modules"):  # there it is DeepSpeed's own word
+        raise ConfigError(f"{where}: expected a value, got 'auto', which only HuggingFace's Trainer fills in")
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        _refuse_auto(inner, f"{where}.{key}")
 
 
 def _is_off(value) -> bool:

@@ -214,18 +214,26 @@ def steps(root: Path) -> list[int]:
 
 
 def newest(root: Path, ranks: Transport = ALONE) -> Checkpoint | None:
-    """The newest whole checkpoint, None without any; damaged ones are passed over with a warning. Collective.
+    """The newest whole checkpoint, None where there is none at all; damaged ones are passed over with a warning.
 
-    Rank 0 reads and verifies, the others open what it found.
+    Collective: rank 0 reads and verifies, the others open what it chose.
+
+    Raises:
+        CheckpointError: all of them are damaged.
     """
-    chosen = -1
-    for step in reversed(steps(root)) if ranks.rank == 0 else ():
+    chosen, present = -1, steps(root) if ranks.rank == 0 else []
+    for step in reversed(present):
         try:
             Checkpoint(Path(root) / name_of(step)).verify()
             chosen = step
             break
-        except CheckpointError as error:
+        except (CheckpointError, OSError) as error:
             log.warning("passed over: %s", error)
+    if present and chosen < 0:
+        raise CheckpointError(
+            f"{root}: none of its {len(present)} checkpoints is whole, the newest is {name_of(present[-1])}; warnings"
+            " above say what is wrong. Bring one back, or begin in another output folder."
+        )
     chosen = int(ranks.sum(torch.tensor([chosen if ranks.rank == 0 else 0])))
     return None if chosen < 0 else Checkpoint(Path(root) / name_of(chosen))
 

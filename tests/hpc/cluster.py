@@ -20,7 +20,8 @@ NODES = ("n1", "n2", "n3", "n4")
 PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
 # Without TmpFS per node the PMIx servers of several nodes meet in one folder; without ReturnToService a node that was
 # once away stays out; a requeued job waits for cred_expire (120 s unless said, 5 s at least); memory and CPUs are
-# declared small and believed (config_overrides), so that any machine has them.
+# declared small and believed (config_overrides), so that any machine has them. Arrays are small, so that a short list
+# of tasks exceeds them; a job of the partition "urgent" ends those of the other one that are in its way.
 CONFIGURATION = """\
 ClusterName=tests
 SlurmctldHost={host}(127.0.0.1)
@@ -48,8 +49,12 @@ SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=1,sched
 SlurmdParameters=config_overrides
 ReturnToService=2
 KillWait=3
+MaxArraySize=4
+PreemptType=preempt/partition_prio
+PreemptMode=CANCEL
 {nodes}
-PartitionName=batch Nodes=n[1-4] Default=YES MaxTime=1440 State=UP
+PartitionName=batch Nodes=n[1-4] Default=YES MaxTime=1440 State=UP PriorityTier=1
+PartitionName=urgent Nodes=n[1-4] MaxTime=1440 State=UP PriorityTier=2
 """
 
 
@@ -109,9 +114,8 @@ class Cluster:
         self._daemon("slurmctld", "-D", "-i")
         for node in NODES:
             self._daemon("slurmd", "-D", "-N", node)
-        idle = self._until(
-            lambda: self.call("sinfo", "--noheader", "--Node", "--format=%t").split() == ["idle"] * 4, 40
-        )
+        listing = ("sinfo", "--noheader", "--Node", "--partition=batch", "--format=%t")
+        idle = self._until(lambda: self.call(*listing).split() == ["idle"] * len(NODES), 40)
         if not idle:
             logs = "\n".join(path.read_text(errors="replace")[-1500:] for path in (self.folder / "log").iterdir())
             raise RuntimeError(f"four idle nodes within 40 s expected, got\n{self.call('sinfo', '--Node')}\n{logs}")

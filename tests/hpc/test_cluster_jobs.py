@@ -74,7 +74,8 @@ def end(waited, job):
     return wait({job: waited}, 0)[job]
 
 
-def test_a_check_sums_over_four_nodes_and_prints_bandwidth_and_versions(slurm_here, mlrtma):
+def test_a_check_sums_over_four_nodes_and_prints_bandwidth_and_versions(slurm_here, mlrtma, monkeypatch):
+    monkeypatch.setenv("SBATCH_EXPORT", "NONE")  # what the job needs comes with it all the same
     done = mlrtma("check", "--machine", "slurm_test")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.findall(r"rank (\d): (n\d) cpu", done.stdout) == [("0", "n1"), ("1", "n2"), ("2", "n3"), ("3", "n4")], (
@@ -85,6 +86,52 @@ def test_a_check_sums_over_four_nodes_and_prints_bandwidth_and_versions(slurm_he
     megabytes, milliseconds, bus = map(float, bandwidths[-1])
     assert megabytes == 64.0 and bus == pytest.approx(1.5 * megabytes / milliseconds, rel=1e-2)
     assert "torch" in done.stdout and done.stdout.count("libmpi.so") == 1
+
+
+STUBBORN = """\
+import pathlib, signal, sys, time
+for number in (signal.SIGTERM, signal.SIGCONT):
+    signal.signal(number, lambda *_: None)
+pathlib.Path(sys.argv[1]).touch()
+while True:
+    time.sleep(1.0)
+"""
+
+
+def test_what_slurm_ends_is_never_done_though_srun_ends_with_0(slurm_here, monkeypatch):
+    # Ranks that outlive SIGTERM until Slurm kills them: srun gives up waiting for them, and ends with 0.
+    Path("stubborn.py").write_text(STUBBORN)
+    text = (ROOT / "jobs" / "train.sbatch").read_text()
+    program = f'{Path("stubborn.py").absolute()} "$1"'
+    Path("stubborn.sbatch").write_text(text.replace('-m jobs.command train "$@"', program))
+    monkeypatch.setenv("MLRTMA_ROOT", str(ROOT))
+    monkeypatch.setenv("MLRTMA_PYTHON", sys.executable)
+    line = ("sbatch", "--parsable", "--no-requeue", "--signal=USR1@0", "--time=5")
+    states = ("CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED")
+    jobs = {
+        state: slurm_here.call(*line, f"--comment=mlrtma {state}", "stubborn.sbatch", state).strip() for state in states
+    }
+    assert until(lambda: all(Path(state).exists() for state in states)), slurm_here.call("squeue")
+    assert slurm.own_jobs() == {f"mlrtma {state}": job for state, job in jobs.items()}
+    assert all(slurm.runs(job) for job in jobs.values())
+    down, busy = (
+        slurm_here.call("squeue", "--noheader", "--format=%N", f"--jobs={jobs[state]}").strip()
+        for state in ("NODE_FAIL", "PREEMPTED")
+    )
+    slurm_here.call("scancel", jobs["CANCELLED"])
+    slurm_here.call("scontrol", "update", f"jobid={jobs['TIMEOUT']}", "endtime=now+1")
+    slurm_here.call("scontrol", "update", f"nodename={down}", "state=down", "reason=test")
+    urgent = ("--partition=urgent", f"--nodelist={busy}", "--exclusive", "--output=/dev/null")
+    slurm_here.call("sbatch", *urgent, "--wrap=true")
+    try:
+        # The controller looks at time limits every half minute.
+        assert until(lambda: not any(slurm.runs(job) for job in jobs.values()), 60), slurm_here.call("squeue")
+    finally:
+        slurm_here.call("scontrol", "update", f"nodename={down}", "state=resume")
+    assert {state: slurm.state(job).state for state, job in jobs.items()} == {state: state for state in states}
+    for state, job in jobs.items():
+        assert events(job)[0] == "started" and "done" not in events(job), state
+    assert slurm.own_jobs() == {}
 
 
 def test_a_node_that_dies_costs_its_job_one_run(slurm_here):
@@ -98,6 +145,7 @@ def test_a_node_that_dies_costs_its_job_one_run(slurm_here):
     finally:
         slurm_here.call("scontrol", "update", f"nodename={node}", "state=resume")
     assert status.done and status.restarts == 1
+    assert events(job).count("done") == 1 and events(job)[-1] == "done"  # not when the node died
     # Nothing was checkpointed before the node died: the second run begins anew and leaves all states.
     assert states()[-300:] == pytest.approx(expected(300, 1), abs=1e-12)
 
@@ -115,9 +163,25 @@ def test_only_the_tasks_of_an_array_that_failed_run_again(slurm_here, mlrtma):
     assert [task.id for task in remaining(read(Path("tasks.tsv")))] == ["hour1"]
     Path("source1").write_text("1")
     second = mlrtma("submit", "worklist", "tasks.tsv", "--machine", "slurm_test", "--wait")
-    assert second.returncode == 0 and "1 array elements" in second.stdout, second.stderr
+    assert second.returncode == 0 and "1 array element;" in second.stdout, second.stderr
     assert [Path(f"hour{i}.txt").read_text() for i in range(3)] == ["0", "1", "2"]
     assert [Path(f"runs{i}").read_text().count("run") for i in range(3)] == [1, 2, 1]
+
+
+def test_a_list_longer_than_an_array_runs_two_tasks_at_a_time_and_ends_one_that_hangs(slurm_here, mlrtma):
+    command = "sh -c 'date +%s.%N >> times{0}; sleep 0.5; {1}date +%s.%N >> times{0}; touch out{0}'"
+    tasks = [
+        Task(f"t{i}", f"out{i}", "x", command.format(i, "sleep 60; " if i == 2 else "")) for i in range(6)
+    ]  # one element: t1 and t5
+    write(Path("tasks.tsv"), tasks)
+    options = ("--at-once", "2", "--task-time", "00:00:03", "--wait")
+    done = mlrtma("submit", "worklist", "tasks.tsv", "--machine", "slurm_test", *options)
+    assert done.returncode == 1 and "4 array elements" in done.stdout and "--array=0-3%2" in done.stdout, done.stderr
+    assert [task.id for task in remaining(read(Path("tasks.tsv")))] == ["t2"]
+    times = [tuple(map(float, Path(f"times{i}").read_text().split())) for i in range(6)]
+    begins = [time[0] for time in times]
+    ends = [time[-1] if len(time) == 2 else time[0] + 3.0 for time in times]
+    assert max(sum(b <= begin < e for b, e in zip(begins, ends, strict=True)) for begin in begins) <= 2
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +225,8 @@ def test_an_analysis_by_a_job_is_that_by_hand_and_the_next_job_waits_for_it(slur
         assert list(ours.variables) == list(theirs.variables) and len(ours.variables) > 3
         for name in ours.variables:
             np.testing.assert_array_equal(ours[name][:], theirs[name][:])
+    again = mlrtma("submit", "campaign", "campaign.yaml", "--machine", "slurm_test", "--wait")
+    assert again.returncode == 0 and again.stdout == "done before: analyse\ndone before: size\n", again.stderr
 
 
 def test_a_job_after_one_that_failed_never_runs_and_is_over(slurm_here, mlrtma):
@@ -180,6 +246,7 @@ def test_a_job_after_one_that_failed_never_runs_and_is_over(slurm_here, mlrtma):
 
 def test_a_job_that_nobody_knows_is_unknown_and_done_if_its_outputs_are_there(slurm_here):
     assert slurm.state("999999") == slurm.Status() and not slurm.Status().ended
+    assert slurm.runs("999999") is False
     assert slurm.wait(["999999"], finished=lambda job: True, poll_seconds=0)["999999"].done
     assert (
         slurm.wait(["999999"], finished=lambda job: False, poll_seconds=0, patience=2)["999999"].state == slurm.UNKNOWN

@@ -1,9 +1,14 @@
 """The journal keeps whole lines whatever happens to its writers."""
 
+import errno
+import fcntl
+import os
 import signal
 import subprocess
 import sys
 import time
+
+import pytest
 
 from hpc import journal
 
@@ -28,6 +33,40 @@ def test_writers_beside_each_other_and_killed_leave_whole_lines_in_order(tmp_pat
     for i in range(3):
         numbers = [entry["number"] for entry in journal.read(book, str(i))]
         assert numbers == list(range(len(numbers)))
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_file_system_without_locks_keeps_the_lines(tmp_path, monkeypatch, code):
+    def refuse(file, operation):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    journal.append(tmp_path / "journal.jsonl", job="1", event="started")
+    assert [entry["event"] for entry in journal.read(tmp_path / "journal.jsonl")] == ["started"]
+
+
+def test_a_journal_whose_lock_stays_taken_is_written_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "LOCK_SECONDS", 0.1)
+    book = tmp_path / "journal.jsonl"
+    hold = "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, book], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        other.stdout.readline()
+        journal.append(book, job="1", event="started")
+        other.communicate("\n")
+    assert len(journal.read(book)) == 1
+
+
+def test_a_journal_that_cannot_be_written_or_read_is_warned_of_with_reason_and_place(tmp_path, capsys):
+    full, folder = tmp_path / "full.jsonl", tmp_path / "folder"
+    full.symlink_to("/dev/full")
+    folder.mkdir()
+    for book, reason in ((full, "No space left on device"), (folder, "Is a directory")):
+        journal.append(book, job="7", event="done")
+        assert f"{book}: {reason}: not noted: job 7 done" in capsys.readouterr().err
+    assert journal.read(tmp_path) == [] and journal.ending(tmp_path, "7") is None
+    assert f"{tmp_path}: Is a directory: it cannot be read" in capsys.readouterr().err
 
 
 def test_a_torn_last_line_costs_only_itself(tmp_path):

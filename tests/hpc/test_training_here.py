@@ -7,7 +7,7 @@ import signal
 import pytest
 from training import LIMIT, RTOL, STEPS, arguments, losses
 
-from hpc import job, journal
+from hpc import job, journal, record
 from hpc.machine import load_machine
 from jobs import command, train
 from mlrtma_dist.training.loop import Ending
@@ -26,6 +26,8 @@ def test_a_training_submitted_to_this_machine_has_the_losses_of_one_rank_and_the
     assert losses(output) == pytest.approx(alone, rel=RTOL) and len(alone) == STEPS
     entries = journal.read(journal.path())
     assert [entry["event"] for entry in entries] == ["submitted", "started", "done"]
+    config, *sets = (part for part in arguments(store, output) if part != "--set")
+    assert record.is_done(record.key_of("train", config, tuple(sets)))
     assert f"# 1 node, {load_machine('local').resources('train').tasks_per_node} ranks" in done.stdout
     foretold = float(re.search(r"expected output (\S+) MB$", done.stdout, re.MULTILINE).group(1))
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file() and not path.is_symlink()) / 1e6

@@ -48,6 +48,19 @@ def test_the_domain_is_that_of_the_samples_recipe_where_none_is_named(machine, c
     assert "plane 64 x 64" in capsys.readouterr().out
 
 
+def test_no_data_are_needed_for_a_domain_whose_terrain_is_a_file(machine, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("MLRTMA_REAL_DATA", "")
+    monkeypatch.setattr("mlrtma_dist.config.data_root", lambda: None)
+    (tmp_path / "recipe.yaml").write_text(
+        "cases: {domain: conus_1km, count: 8, simulated_weather: {variables: [t2m], stations: {random: 300}}}\n"
+        "output: none.h5\n"
+    )
+    recipe = ["--set", f"samples=[{tmp_path}/none.h5]", "--set", f"make_samples={tmp_path}/recipe.yaml"]
+    for where in (["--domain", "conus_1km"], recipe):
+        assert main(["plan", TRAINING, "--machine", machine(), "--ranks", "16", *where]) == 0
+        assert "conus_1km 4054 x 5954" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -30,7 +30,7 @@ DOORS = {
     "eccodes": ("mlrtma_dist/io/",),
     "mpi4py": ("mlrtma_dist/parallel/", "jobs/check.py"),  # check reports the MPI library that was loaded
     "torch.distributed": ("mlrtma_dist/parallel/",),
-    "deepspeed": ("mlrtma_dist/training/engine.py",),
+    "deepspeed": ("mlrtma_dist/training/engine.py", "mlrtma_dist/training/engine_check.py"),
     "yaml": ("mlrtma_dist/yaml_text.py", "hpc/"),
 }
 CLOSED = {"mlrtma_dist/verification/": ("torch",), "hpc/": ("torch", "numpy", "mlrtma_dist", "jobs")}

@@ -16,6 +16,7 @@ from mlrtma_dist import config
 from mlrtma_dist.config import ConfigError
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.io.hdf5 import content_hash
+from mlrtma_dist.io.lock import FILE, LockError, locked
 from mlrtma_dist.samples.sources import CasesSection
 from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
 from mlrtma_dist.training.metrics import read
@@ -48,18 +49,8 @@ def store(tmp_path_factory):
 
 
 def command(store, output, *more, ranks=0):
-    start = [
-        sys.executable,
-        "-c",
-        START,
-        "train",
-        str(store / "run.yaml"),
-        "--samples",
-        str(store / "samples.h5"),
-        "--output",
-        str(output),
-        *more,
-    ]
+    start = [sys.executable, "-c", START, "train", str(store / "run.yaml")]
+    start += ["--samples", str(store / "samples.h5"), "--output", str(output), *more]
     mpiexec = Path(sys.executable).parent / "mpiexec"
     launcher = str(mpiexec) if mpiexec.exists() else "mpiexec"
     return [launcher, "--oversubscribe", "--bind-to", "none", "-n", str(ranks), *start] if ranks else start
@@ -133,6 +124,7 @@ def test_two_tiles_stopped_by_a_signal_end_with_75_and_one_rank_goes_on_with_the
     done = read(metrics)[-1]["step"] + 1
     assert 0 < done < STEPS
     run(store, output, "--resume")
+    assert not (output / FILE).exists()  # one lock of two ranks, then one of one
     rows, truth = read(metrics), uninterrupted[1]
     assert [row["step"] for row in rows] == list(range(STEPS))
     for row, expected in zip(rows, truth, strict=True):
@@ -144,6 +136,15 @@ def test_a_new_run_does_not_write_over_the_checkpoints_of_another(store, uninter
     arguments = [str(store / "run.yaml"), "--samples", str(store / "samples.h5"), "--output", str(store / "whole")]
     with pytest.raises(ConfigError, match="holds checkpoints already; add --resume or name another folder"):
         train.main(arguments)
+    with pytest.raises(ConfigError, match="holds checkpoints already"):
+        train.main([*arguments, "--dry-run"])
+
+
+def test_a_second_run_into_a_folder_is_refused_while_the_first_one_runs(store, uninterrupted):
+    words = f"process {os.getpid()}, since .* remove {store / 'whole' / FILE}"
+    with locked(store / "whole"), pytest.raises(LockError, match=words):
+        train.main([*command(store, store / "whole")[4:], "--resume"])
+    assert read(store / "whole" / "metrics.csv") == uninterrupted[1] and not (store / "whole" / FILE).exists()
 
 
 def test_a_dry_run_prints_the_configuration_the_tiles_and_a_memory_estimate(store, capsys):
@@ -189,6 +190,18 @@ def test_a_batch_key_is_refused_before_anything_starts(store):
         ("schedule.seed=-1", "schedule.seed: expected 0 or more, got -1"),
         ("settings.fold=0", "settings: expected a fold from 1 on"),
         ("settings.widths=[]", "settings: expected widths from 1 on, one a level"),
+        (
+            "validation_from=2030-01-01",
+            "validation_from: expected a date within the samples, .* left to valid",
+        ),
+        (
+            "validation_from=1990-01-01",
+            "validation_from: expected a date within the samples, .* left to train",
+        ),
+        ("gap_hours=10000", "nothing is left to train on"),
+        ("engine.zero_optimization={stge: 1}", "engine.zero_optimization: unknown key 'stge'"),
+        ("engine.gradient_clipping=auto", "engine.gradient_clipping: expected a value, got 'auto'"),
+        ("engine.activation_checkpointing={cpu_checkpointing: true}", "it would save no memory"),
         ("settings.variables=3", "takes 9 channels and gives 3, the cases of plane have 3 and 1: variables: 1"),
     ],
 )
@@ -225,7 +238,11 @@ def test_two_stores_train_as_one_with_all_their_cases_and_resume_with_the_same_l
     manifest = Checkpoint(output / "checkpoints" / "step_00000008").manifest
     assert all(path in manifest.run.config for path in halves) and manifest.run.statistics["cases"] == 12
     shutil.rmtree(output / "checkpoints" / "step_00000008")
-    run(store, output, *both, "--set", "schedule.steps=8", "--resume")
+    resumed = run(store, output, *both, "--set", "schedule.steps=8", "--set", "schedule.keep=3", "--resume")
+    assert (
+        "was trained with other settings: schedule.checkpoint_every 0 (was 4), schedule.keep 3 (was 2)"
+        in resumed.stderr
+    )
     again = [[row[name] for name in columns] for row in read(output / "metrics.csv")]
     for row, expected in zip(again, one, strict=True):
         assert row == pytest.approx(expected, rel=1e-5)

@@ -1,0 +1,91 @@
+"""Submit a step, or those steps of a campaign that are neither queued nor done by an earlier submission."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from hpc import record, slurm
+from hpc.chain import Step, to_submit
+from hpc.machine import Machine
+from hpc.order import LOGS, Order, describe, rehearsed
+from hpc.slurm import SlurmError
+from hpc.submit import array, elements_of, submit
+from hpc.worklist import read, remaining
+
+
+def order_of(machine: Machine, step: Step, more: tuple[str, ...] = ()) -> Order:
+    """The order of a step; ``more``: further arguments, such as --resume, which do not make it another step."""
+    resources, elements = machine.resources(step.verb), 0
+    changes = (*resources.set, *step.set)
+    arguments = (*(part for change in changes for part in ("--set", change)), *more)
+    if step.verb == "worklist":
+        elements = elements_of(machine, len(remaining(read(Path(step.config)))), resources.workers)
+    key = record.key_of(step.verb, step.config, changes)
+    return Order(machine, step.verb, step.config, arguments, resources, elements=elements, key=key)
+
+
+def submit_step(
+    machine: Machine, step: Step, more: tuple[str, ...], after: tuple[str, ...], dry_run: bool
+) -> dict[str, Order]:
+    """Print, check and submit one step after other jobs; returns its order by its job, nothing of a dry run."""
+    order = replace(rehearsed(order_of(machine, step, more)), after=after)
+    print(describe(order), flush=True)
+    return {} if dry_run else _submit_all({step: order}, {})
+
+
+def submit_campaign(
+    machine: Machine, steps: tuple[Step, ...], more: tuple[str, ...], dry_run: bool
+) -> dict[str, Order]:
+    """Print and check the steps that are neither done nor queued, then submit them; a wrong one before the first.
+
+    Args:
+        steps: in the order of `hpc.chain.ordered`.
+        more: further arguments of steps that train.
+        dry_run: submit nothing, and do not ask the queue.
+
+    Returns:
+        The orders that wait or run by their jobs, those of an earlier submission included; nothing of a dry run.
+    """
+    orders = {step.name: order_of(machine, step, more if step.verb == "train" else ()) for step in steps}
+    live = slurm.own_jobs() if machine.scheduler == "slurm" and not dry_run else {}
+    missing, done, jobs = to_submit(
+        steps, lambda step: _is_done(orders[step.name]), lambda step: live.get(orders[step.name].comment)
+    )
+    for name in done:
+        print(f"done before: {name}", flush=True)
+    for name, job in jobs.items():
+        print(f"job {job}: {name}, submitted before", flush=True)
+    for step in missing:
+        orders[step.name] = rehearsed(orders[step.name])
+        print(describe(orders[step.name]), flush=True)
+    if dry_run:
+        return {}
+    submitted = _submit_all({step: orders[step.name] for step in missing}, jobs)
+    return {**{job: orders[name] for name, job in jobs.items()}, **submitted}
+
+
+def _is_done(order: Order) -> bool:
+    return not order.elements if order.verb == "worklist" else record.is_done(order.key)
+
+
+def _submit_all(orders: dict[Step, Order], earlier: dict[str, str]) -> dict[str, Order]:
+    """Queue all orders at once, each depending on the jobs of the steps that it comes after; the orders by their jobs.
+
+    Args:
+        earlier: jobs of steps that were submitted before, by the step's name.
+    """
+    jobs = dict(earlier)
+    submitted: dict[str, Order] = {}
+    for step, order in orders.items():
+        order = replace(order, after=(*order.after, *(jobs[name] for name in step.after if name in jobs)))
+        if step.verb == "worklist":
+            order = array(order, remaining(read(Path(step.config))), Path(LOGS))
+        try:
+            job = submit(order)
+        except SlurmError as error:
+            if not submitted:
+                raise
+            rest = f"{len(submitted)} of {len(orders)} steps are queued. Submit the campaign again for the others."
+            raise SlurmError(f"{error}\n{rest}") from error
+        jobs[step.name], submitted[job] = job, order
+        print(f"job {job}: {step.name}", flush=True)
+    return submitted
