@@ -30,7 +30,7 @@ demo: .venv/bin/mlrtma
 	.venv/bin/mlrtma demo --output output
 
 test: .venv/tests-installed
-	.venv/bin/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -m "not slow" -n auto --dist loadfile
 	.venv/bin/python -m pytest -m slow
 
 # Of every test, with the processes that the tests start.

