@@ -22,7 +22,8 @@ def passed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exercise1")
     mlrtma(folder, "samples", "samples/exercise1_small.yaml")
     mlrtma(folder, "samples", "samples/exercise1_unseen.yaml")
-    mlrtma(folder, "train", "training/unet_exercise1_ci.yaml", ranks=min(2, os.cpu_count() or 1))
+    half = ("--set", "schedule.steps=300")  # 1.20 of the limit; all 600 steps reach 1.10
+    mlrtma(folder, "train", "training/unet_exercise1_ci.yaml", *half, ranks=min(2, os.cpu_count() or 1))
     mlrtma(folder, "analyse", "inference/exercise1.yaml", "--checkpoint", CHECKPOINT)
     return folder, mlrtma(folder, "verify", "verification/exercise1.yaml", "--checkpoint", CHECKPOINT)
 
@@ -33,7 +34,7 @@ def scores(passed):
         return {row["method"]: row for row in csv.DictReader(stream)}
 
 
-def test_the_network_of_three_minutes_is_within_a_quarter_of_the_limit_and_never_beyond_it(passed, scores):
+def test_the_network_of_half_the_steps_is_within_a_quarter_of_the_limit_and_never_beyond_it(passed, scores):
     rmse = {method: float(row["rmse"]) for method, row in scores.items()}
     assert 1.0 < rmse["unet"] / rmse["exact_bayes"] <= 1.25
     assert rmse["unet"] < 0.7 * rmse["exact_oi"] < rmse["first_guess"]
@@ -55,7 +56,7 @@ def test_the_product_of_analyse_is_what_verify_has_scored(passed, scores):
     with netCDF4.Dataset(passed[0] / "output/exercise1/analysis/plane_unet/plane_unet.nc") as product:
         analysis = product["field"][:].astype(np.float64)
         error, first_guess = analysis - truth, analysis - product["field_increment"][:] - truth
-        assert product.checkpoint_step == 600 and product.checkpoint.endswith("step_00000600")
+        assert product.checkpoint_step == 300 and product.checkpoint.endswith("step_00000300")
     assert not np.ma.is_masked(error)
     assert float(scores["unet"]["rmse"]) == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-6)
     assert float(scores["unet"]["bias"]) == pytest.approx(error.mean(), abs=1e-7)
