@@ -13,7 +13,7 @@ a skill of zero is that of the sample's own climatology.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +86,15 @@ def score_events(matches: Matches) -> list[EventScore]:
                 if score.events:
                     scores.append(score)
     return scores
+
+
+def as_probabilities(matches: Matches, variable: str, limit: float) -> Matches:
+    """The scored rows of a variable with the probability of an event as prediction, and 1 where it was reported."""
+    rows = matches.select((matches.variable == variable) & matches.scored)
+    below = getattr(rows, BELOW[EVENTS[variable].index(limit)])
+    reported, analysed, probability = _events(rows, variable, limit, below)
+    certain = np.where(np.isfinite(probability), probability, analysed)
+    return replace(rows, observation=reported.astype(np.float64), prediction=certain)
 
 
 def _score(rows: Matches, variable: str, limit: float, below: np.ndarray) -> EventScore:

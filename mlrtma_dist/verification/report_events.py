@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 import matplotlib
 import numpy as np
 
-from mlrtma_dist.verification.event_scores import AT_OR_ABOVE, EventScore, SpeedScore
+from mlrtma_dist.verification.event_scores import AT_OR_ABOVE, EventScore, SpeedScore, as_probabilities
 from mlrtma_dist.verification.match import Matches
-from mlrtma_dist.verification.report_axes import DRAWN, STYLE, as_svg, colours_of, new_axes
+from mlrtma_dist.verification.ranking import alike
+from mlrtma_dist.verification.report_axes import DRAWN, STYLE, as_svg, colours_of, legend_above, new_axes
 from mlrtma_dist.verification.report_page import Cell, Figure, Number, Section, Table
 from mlrtma_dist.verification.report_words import Wording, sentence
 
@@ -24,7 +25,7 @@ def events_section(
     tables = [_event_table(events, wording)] if events else []
     tables += [_speed_table(speeds, wording)] if speeds else []
     names = dict.fromkeys(score.variable for score in events)
-    figures = [_reliability(name, events, colours, wording) for name in names]
+    figures = [_reliability(name, matches, events, colours, wording) for name in names]
     content = {"tables": tables, "figures": [figure for figure in figures if figure is not None]}
     return Section("events", "Fog, low cloud and strong wind", "events.html", content)
 
@@ -67,15 +68,20 @@ def _number(value: float, decimals: int) -> Number:
 
 
 def _reliability(
-    name: str, events: Sequence[EventScore], colours: Mapping[str, str], wording: Wording
+    name: str, matches: Matches, events: Sequence[EventScore], colours: Mapping[str, str], wording: Wording
 ) -> Figure | None:
-    """How often the most frequent event of a variable came by its predicted probability, a line for each method."""
+    """How often the most frequent event of a variable came by its predicted probability.
+
+    Methods whose probabilities are alike (``ranking.alike``) are one line.
+    """
     own = [score for score in events if score.variable == name]
     limit = max(own, key=lambda score: score.events).limit
     lines = [(score, score.reliability[:, score.reliability[2] >= FEWEST]) for score in own if score.limit == limit]
-    lines = [(score, line) for score, line in lines if line.shape[1] > 2][:DRAWN]
+    lines = [(score, line) for score, line in lines if line.shape[1] > 2]
     if not lines:
         return None
+    groups = alike(as_probabilities(matches, name, limit), [score.method for score, _ in lines])
+    lines, wording = [each for each in lines if each[0].method in groups][:DRAWN], wording.together(groups)
     with matplotlib.rc_context(STYLE):
         figure, axes = new_axes("predicted probability", "frequency of the event")
         axes.plot([0, 1], [0, 1], color="0.6", linewidth=1.0)
@@ -84,7 +90,7 @@ def _reliability(
             axes.plot(line[0], line[1], marker="o", markersize=4, color=colours[score.method], label=label)
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)
-        axes.legend(loc="upper left", fontsize=9)
+        legend_above(axes)
         words = f"{sentence(wording.variable(name))} {event_words(lines[0][0])}"
         svg = as_svg(figure, f"Reliability: {words}, for {', '.join(wording.method(s.method) for s, _ in lines)}.")
     caption = f"{words}: on the grey line a probability comes true as often as it is predicted."

@@ -7,7 +7,8 @@ import matplotlib.dates as mdates
 import numpy as np
 
 from mlrtma_dist.verification.match import Matches
-from mlrtma_dist.verification.report_axes import DRAWN, STYLE, as_svg, colours_of, new_axes
+from mlrtma_dist.verification.ranking import alike
+from mlrtma_dist.verification.report_axes import DRAWN, STYLE, as_svg, colours_of, legend_above, new_axes
 from mlrtma_dist.verification.report_page import Cell, Figure, Number, Section, Table
 from mlrtma_dist.verification.report_words import Wording, sentence
 from mlrtma_dist.verification.scores import in_table_order
@@ -28,20 +29,26 @@ def trend_section(matches: Matches, rows: Sequence[PeriodScore], wording: Wordin
         return None
     colours = colours_of(matches.methods)
     total = [row for row in rows if row.domain == rows[0].domain]  # all domains, or the only one
-    figures = [_figure(name, total, colours, wording) for name in in_table_order(matches.variables)]
+    figures = [_figure(name, matches, total, colours, wording) for name in in_table_order(matches.variables)]
     counts = {by: len({row.period for row in rows if row.by == by}) for by in WORDS}
     kinds = [by for by, count in counts.items() if 1 < count <= LISTED]
     tables = [_table(by, rows, matches.methods, wording) for by in kinds]
     return Section("trend", "Through time", "trend.html", {"figures": [f for f in figures if f], "tables": tables})
 
 
-def _figure(name: str, rows: Sequence[PeriodScore], colours: Mapping[str, str], wording: Wording) -> Figure | None:
-    """The rmse of one variable at every analysis time, a line for each method; None where only one time has scores."""
+def _figure(
+    name: str, matches: Matches, rows: Sequence[PeriodScore], colours: Mapping[str, str], wording: Wording
+) -> Figure | None:
+    """The rmse of one variable at every analysis time, methods that are alike as one line; None of a single time."""
     own = [row for row in rows if row.variable == name and row.by == TIME]
     if len({row.period for row in own}) < 2:
         return None
     unit = wording.unit(name)
-    methods = sorted({row.method for row in own}, key=list(colours).index)[:DRAWN]
+    groups = alike(
+        matches.select((matches.variable == name) & matches.scored),
+        sorted({row.method for row in own}, key=list(colours).index),
+    )
+    methods, wording = list(groups)[:DRAWN], wording.together(groups)
     with matplotlib.rc_context(STYLE):
         figure, axes = new_axes("analysis time, UTC", f"rmse, {unit.text}")
         for method in methods:
@@ -54,8 +61,8 @@ def _figure(name: str, rows: Sequence[PeriodScore], colours: Mapping[str, str], 
         locator = mdates.AutoDateLocator(minticks=3, maxticks=6)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, show_offset=False))
-        axes.set_ylim(0, axes.get_ylim()[1] * 1.25)
-        axes.legend(loc="upper left", ncols=2, fontsize=9)
+        axes.set_ylim(bottom=0)
+        legend_above(axes)
         drawn = ", ".join(map(wording.method, methods))
         svg = as_svg(figure, f"Rmse of {name} at {len({row.period for row in own})} analysis times, for {drawn}.")
     return Figure(f"{sentence(wording.variable(name))}: rmse at each analysis time.", svg)

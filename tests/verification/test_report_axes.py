@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from mlrtma_dist.names import VARIABLES
-from mlrtma_dist.verification.match import Matches
+from mlrtma_dist.verification import report_events, report_trend
+from mlrtma_dist.verification.event_scores import score_events
+from mlrtma_dist.verification.match import BELOW, Matches
 from mlrtma_dist.verification.report_axes import STYLE, label_decades, legend_above, new_axes
 from mlrtma_dist.verification.report_figures import error_map, histogram, scatter
 from mlrtma_dist.verification.report_words import PER_CENT, Unit, Wording
+from mlrtma_dist.verification.trend import errors_of, trend
 
 
 def matches_of(name: str, low: float, high: float, count: int = 400) -> Matches:
@@ -105,3 +108,59 @@ def test_methods_that_are_one_line_share_a_name_in_the_legend():
 )
 def test_zero_has_no_sign(unit, value, sign, text):
     assert unit.show(value, sign=sign) == text
+
+
+@pytest.fixture
+def drawn_axes(monkeypatch):
+    """The axes of every figure that a section of events or of times draws."""
+    axes = []
+
+    def new(*labels):
+        axes.append(new_axes(*labels)[1])
+        return axes[-1].figure, axes[-1]
+
+    for section in (report_events, report_trend):
+        monkeypatch.setattr(section, "new_axes", new)
+    return axes
+
+
+def assert_one_line_of_two_methods(axes, lines: int) -> None:
+    """OI and 3D-Var share a line and its name, and the legend stands above the axes."""
+    labelled = axes.get_legend_handles_labels()[1]
+    assert len(labelled) == lines and labelled.count("OI and 3D-Var") == 1
+    axes.figure.canvas.draw()
+    assert axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1 - 1.0
+
+
+def three_methods(variable: str, **columns) -> Matches:
+    """OI and 3D-Var a hundredth of their error apart, Gaussian weights far from both."""
+    random = np.random.default_rng(6)
+    truth, count = random.uniform(0.0, 1.0, 2000), 2000
+    tables = []
+    for method, shift in (("gaussian_weights", 0.3), ("oi", 0.0), ("threedvar", 0.001)):
+        probability = np.clip(truth + shift, 0.0, 1.0)
+        tables.append(
+            Matches.build(
+                method=method,
+                variable=variable,
+                station=[f"S{number}" for number in range(count)],
+                observation=np.log(np.where(np.random.default_rng(7).uniform(size=count) < truth, 500.0, 9000.0)),
+                prediction=np.log(np.where(probability > 0.5, 500.0, 9000.0)) + shift,
+                **dict.fromkeys(BELOW, probability),
+                **columns,
+            )
+        )
+    return Matches.concatenate(tables)
+
+
+def test_methods_of_one_probability_are_one_line_below_their_legend(drawn_axes):
+    table = three_methods("ceiling")
+    report_events.events_section(table, score_events(table), [], Wording())
+    assert_one_line_of_two_methods(drawn_axes[0], lines=2)
+
+
+def test_methods_that_predict_alike_are_one_line_through_time(drawn_axes):
+    hours = np.datetime64("2022-08-24T00", "s") + np.arange(2000) % 5 * np.timedelta64(3600, "s")
+    table = three_methods("ceiling", time=hours, domain="conus")
+    report_trend.trend_section(table, trend(errors_of(table), table.methods), Wording())
+    assert_one_line_of_two_methods(drawn_axes[0], lines=2)
