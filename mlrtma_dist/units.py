@@ -33,6 +33,7 @@ UNITS = {
     "m": Unit("m", 1.0),
     "km": Unit("m", 1000.0),
     "foot": Unit("m", 0.3048),
+    "US survey foot": Unit("m", 1200 / 3937),
     "mile": Unit("m", 1609.344),
     "nautical mile": Unit("m", 1852.0),
     "1": Unit("1", 1.0),
@@ -61,6 +62,7 @@ _SPELLINGS = {
     "m": "meter meters metre metres gpm",
     "km": "kilometer kilometers kilometre kilometres",
     "foot": "feet ft",
+    "US survey foot": "ussurveyfeet surveyfoot surveyfeet us-ft usft ftus",
     "mile": "miles mi sm statutemile statutemiles usstatutemile usstatutemiles",
     "nautical mile": "nauticalmiles nmi nm",
     "1": "fraction 0-1 (0-1) dimensionless proportion",
@@ -93,6 +95,12 @@ def unit_of(text: str) -> Unit | None:
     number, rest = multiple.groups()
     unit = unit_of(rest)
     return unit and Unit(unit.si, float(number) * unit.factor, unit.offset)
+
+
+def length_of(text: str) -> float | None:
+    """The length in m of a unit such as "km", "ft" or "0.3048 m"; None where it is no length."""
+    unit = unit_of(text)
+    return unit.factor if unit and unit.si == "m" else None
 
 
 def units_of(si: str) -> tuple[str, ...]:

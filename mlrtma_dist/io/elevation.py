@@ -16,9 +16,7 @@ from numpy.typing import ArrayLike
 from mlrtma_dist.grid.domain import EARTH_RADIUS, wrap_longitude
 from mlrtma_dist.io.grid_field import GriddedFileError, GridField
 from mlrtma_dist.io.gridded import HEADING, NETCDF_SIGNATURES, read_one
-
-METRES = ("", "m", "metre", "metres", "meter", "meters")
-FEET = {"ft": 0.3048, "foot": 0.3048, "feet": 0.3048, "us survey foot": 1200 / 3937}
+from mlrtma_dist.units import length_of, units_of
 
 
 class ElevationGrid(Protocol):
@@ -191,7 +189,7 @@ def open_raster(path: Path) -> RasterGrid:
     try:
         with rasterio.open(path) as file:
             transform, bands, crs, shape = file.transform, file.count, file.crs, file.shape
-            scale, offset, unit = file.scales[0], file.offsets[0], (file.units[0] or "").strip().lower()
+            scale, offset, words = file.scales[0], file.offsets[0], (file.units[0] or "").strip() or "m"
     except rasterio.errors.RasterioError as error:
         raise GriddedFileError(f"{path}: expected GRIB, netCDF or a raster that GDAL reads: {error}") from error
     if bands != 1 or crs is None:
@@ -199,9 +197,11 @@ def open_raster(path: Path) -> RasterGrid:
         raise GriddedFileError(f"{path}: expected one band with a coordinate reference system, got {got}")
     if transform.b or transform.d or transform.a <= 0 or not transform.e:
         raise GriddedFileError(f"{path}: expected columns eastward and rows along the map: gdalwarp makes such a file")
-    if unit not in METRES and unit not in FEET:
-        raise GriddedFileError(f"{path}: expected heights in m or ft, got {unit!r}")
-    factor, south = FEET.get(unit, 1.0), min(0.5 * transform.e, (shape[0] - 0.5) * transform.e)
+    factor = length_of(words)
+    if factor is None:
+        expected = ", ".join(units_of("m"))
+        raise GriddedFileError(f"{path}: expected heights in one of {expected}, got {words!r}")
+    south = min(0.5 * transform.e, (shape[0] - 0.5) * transform.e)
     return RasterGrid(
         path,
         crs.to_wkt(),

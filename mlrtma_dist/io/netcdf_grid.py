@@ -12,7 +12,7 @@ import pyproj
 
 from mlrtma_dist.grid.domain import EARTH_RADIUS, Domain, Size, locate_corner
 from mlrtma_dist.io.grid_field import GriddedFileError, oblong_domain
-from mlrtma_dist.io.netcdf_levels import LENGTHS
+from mlrtma_dist.units import length_of
 
 UNEVEN = 1e-3  # of the spacing, for each of two neighbours; float32 coordinates of a continent round to 2e-4 of 2.5 km
 LATITUDE = ("degrees_north", "degree_north", "degree_N", "degrees_N", "degreeN", "degreesN")
@@ -91,7 +91,7 @@ def grid_layout(dataset, variable, where: str) -> GridLayout:
 def _coordinate(dataset, variable, dimension: str, where: str):
     """The 1-D coordinate along a dimension: one whose attributes say so, else the one with the dimension's name."""
     own = dataset.variables.get(dimension)
-    if own is not None and own.ndim == 1 and (_axis(own) or _metres(units_of(own))):
+    if own is not None and own.ndim == 1 and (_axis(own) or length_of(units_of(own))):
         return own
     along = [v for v in dataset.variables.values() if v.dimensions == (dimension,) and _axis(v)]
     named = [v for v in along if v.name in str(getattr(variable, "coordinates", "")).split()]
@@ -145,19 +145,10 @@ def _projection(dataset, variable, axis, where: str) -> tuple[str, float]:
         if not units_of(axis).startswith("degree"):
             raise NetcdfError(f"{where}: expected coordinates in degrees on {crs.name!r}, got {units_of(axis)!r}")
         return projection, 1.0
-    metres = _metres(units_of(axis))
+    metres = length_of(units_of(axis))
     if metres is None or not crs.is_projected:
-        raise NetcdfError(f"{where}: expected coordinates in m or km on {crs.name!r}, got {units_of(axis)!r}")
+        raise NetcdfError(f"{where}: expected coordinates in a unit of length on {crs.name!r}, got {units_of(axis)!r}")
     return projection, metres / crs.axis_info[0].unit_conversion_factor
-
-
-def _metres(unit: str) -> float | None:
-    """The length of a unit such as "km" or "0.3048 m"; None where it is none."""
-    factor, _, name = unit.rpartition(" ")
-    try:
-        return LENGTHS[name] * float(factor or 1.0)
-    except (KeyError, ValueError):
-        return None
 
 
 def _even(axis, scale: float, where: str) -> tuple[float, float]:

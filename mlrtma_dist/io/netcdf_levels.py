@@ -12,8 +12,8 @@ import numpy as np
 
 from mlrtma_dist.io.grib_instant import GUST, is_state_type
 from mlrtma_dist.io.grid_field import TIMELESS
+from mlrtma_dist.units import length_of
 
-LENGTHS = {"m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0, "km": 1000.0}
 SCREEN, ANEMOMETER = (1.5, 2.0), (10.0, 10.0)  # m above ground: lowest and highest that count
 WANTED = {
     "t2m": SCREEN,
@@ -90,7 +90,8 @@ def _heights(coordinates) -> list[float]:
         kind = "height" if "height" in key.casefold() or hasattr(axis, "positive") else "another"
         unit, standard = str(getattr(axis, "units", "m")), getattr(axis, "standard_name", kind)
         value = np.ma.filled(np.ma.asarray(axis[...]).astype(np.float64), np.nan).item()
-        heights.append(value * LENGTHS[unit] if standard == "height" and unit in LENGTHS else np.inf)
+        length = length_of(unit)
+        heights.append(value * length if standard == "height" and length else np.inf)
     return heights
 
 

@@ -56,6 +56,33 @@ def test_a_geotiff_of_oblong_pixels_has_each_value_at_the_middle_of_its_pixel(tm
     np.testing.assert_array_equal(part, all_of(grid)[7:19, 3:5])
 
 
+@pytest.mark.parametrize(
+    ("unit", "metres"),
+    [
+        ("ft", 304.8),
+        ("Feet", 304.8),
+        ("US survey foot", 1000 * 1200 / 3937),
+        ("km", 1e6),
+        (" ", 1000.0),
+        ("0.1 m", 100.0),
+        ("degC", None),
+        ("furlong", None),
+    ],
+)
+def test_heights_of_a_raster_are_in_any_unit_of_length_that_other_files_may_use(unit, metres, tmp_path):
+    from_origin = pytest.importorskip("rasterio.transform").from_origin
+    rasterio = pytest.importorskip("rasterio")
+    values = np.full((2, 3), 1000, dtype=np.int16)
+    write_tif(tmp_path / "a.tif", values, from_origin(9.0, 46.5, 0.01, 0.01), "EPSG:4326")
+    with rasterio.open(tmp_path / "a.tif", "r+") as file:
+        file.units = (unit,)
+    if metres is None:
+        with pytest.raises(GriddedFileError, match=f"heights in one of m, km, foot.*{unit}"):
+            open_elevation(tmp_path / "a.tif", "terrain")
+    else:
+        np.testing.assert_allclose(all_of(open_elevation(tmp_path / "a.tif", "terrain")), metres, rtol=1e-6)
+
+
 def test_a_projected_geotiff_in_feet_with_a_missing_value_is_read_in_metres(tmp_path):
     from_origin = pytest.importorskip("rasterio.transform").from_origin
     rasterio = pytest.importorskip("rasterio")
@@ -132,7 +159,10 @@ def test_a_netcdf_and_a_grib_file_are_read_without_rasterio(tmp_path, real_data)
     [
         ({"count": 3}, "expected one band with a coordinate reference system, got 3 bands"),
         ({"crs": None}, "expected one band with a coordinate reference system, got none"),
-        ({"units": "fathom"}, "expected heights in m or ft, got 'fathom'"),
+        (
+            {"units": "fathom"},
+            "expected heights in one of m, km, foot, .* got 'fathom'",
+        ),
         ({"turned": True}, "expected columns eastward and rows along the map"),
     ],
 )
