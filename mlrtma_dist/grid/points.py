@@ -34,6 +34,10 @@ class Points:
         """Select rows by a mask, slice or index array."""
         return Points(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
+    def equals(self, other: "Points") -> bool:
+        """Whether all that is known of the places is the same."""
+        return all(np.array_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+
 
 def cartesian(latitude, longitude, radius: float = EARTH_RADIUS) -> np.ndarray:
     """Cartesian coordinates in m of positions in degrees on a sphere, shape (..., 3)."""

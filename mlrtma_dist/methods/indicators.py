@@ -17,7 +17,7 @@ interval that holds 68 % is its standard deviation.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import expit, logit
@@ -76,6 +76,8 @@ class IndicatorFit:
         coefficients: a and b of each limit, shape (2, k).
         fits: of the indicators: one of k columns, or k of one.
         weight: of each report, shape (n,).
+        last: points and probabilities that were asked for last: value, error and probabilities at the same stations
+            follow from one evaluation.
     """
 
     edges: np.ndarray
@@ -83,9 +85,18 @@ class IndicatorFit:
     coefficients: np.ndarray
     fits: tuple[Fit, ...]
     weight: np.ndarray
+    last: list[tuple[Points, np.ndarray]] = field(default_factory=list, repr=False, compare=False)
 
     def below(self, points: Points) -> np.ndarray:
         """Probability that the variable lies below each limit, ascending, shape (m, k)."""
+        for asked, probability in self.last[:1]:
+            if asked.equals(points):
+                return probability
+        probability = self._below(points)
+        self.last[:] = [(points, probability)]
+        return probability
+
+    def _below(self, points: Points) -> np.ndarray:
         first = first_guess(self.edges[1:-1], self.guess(points), self.coefficients)
         columns = [fit.increment(points).reshape(len(points), -1) for fit in self.fits]
         probability = np.clip(first + np.concatenate(columns, axis=1), 0.0, 1.0)

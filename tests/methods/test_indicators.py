@@ -1,6 +1,6 @@
 """The analysis of distributions by indicators, and the probabilities of events."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Component, Covariance
+from mlrtma_dist.methods.departure_method import Fit
 from mlrtma_dist.methods.events import at_limits, gaussian_below
 from mlrtma_dist.methods.indicators import Indicators, _logistic, fit_indicators, quantile
 from mlrtma_dist.methods.reference import GaussianWeights, NearestStation
@@ -126,3 +127,32 @@ def test_simple_methods_have_distributions_too(method, generator):
 def test_settings_that_make_no_distribution_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         replace(SETTINGS, **change)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A fit that counts how often it is evaluated."""
+
+    fit: Fit
+    sizes: list[int]
+
+    def increment(self, where: Points) -> np.ndarray:
+        """Of the fit."""
+        self.sizes.append(len(where))
+        return self.fit.increment(where)
+
+
+def test_value_error_and_probabilities_at_the_same_stations_are_one_evaluation(generator):
+    points, where = places(generator.uniform(0.0, 500e3, 40)), places(generator.uniform(0.0, 500e3, 7))
+    plain = fit(generator.uniform(300.0, 16000.0, 40), points)
+    counted = [Counted(each, []) for each in plain.fits]
+    analysis = replace(plain, fits=tuple(counted), last=[])
+    same = where[np.arange(7)]  # other arrays of the same places, as each question makes its own
+    answers = analysis.increment(where), analysis.error(same), analysis.below(where)
+    assert [each.sizes for each in counted] == [[7]]
+    for got, expected in zip(answers, (plain.increment(where), plain.error(where), plain.below(where)), strict=True):
+        np.testing.assert_array_equal(got, expected)
+    higher = replace(where, elevation=where.elevation + 1.0)
+    analysis.below(higher)
+    analysis.below(where)
+    assert [each.sizes for each in counted] == [[7, 7, 7]]  # other places are evaluated
