@@ -9,6 +9,14 @@ Williams 2006, eq. 2.8), made robust by Huber's weights about a scale s taken fr
 residual. With no report the posterior is the prior: climatology, with climatology's error. Reports
 in one cell of 300 km share their error and count together as one.
 
+A cubic grows without bound where no report holds it. Outside the convex hull of a variable's reports, place in F is
+that of the nearest point of the hull, and with the distance r from it climatology takes over,
+
+    w = exp(-r / 1000 km),   mean = climatology + w F beta,   variance = w^2 F cov(beta) F' + (1 - w^2) deviation^2,
+
+as of an anomaly from climatology that is correlated over 1000 km. At stations withheld more than 100 km outside the
+hull of the others this is better by a third than the cubic (DECISIONS.md).
+
 Pressure is regressed as its standard-atmosphere equivalent at sea level (the altimeter setting),
 because the fall of pressure with height is no polynomial.
 """
@@ -18,11 +26,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlrtma_dist.fields import climatology
+from mlrtma_dist.grid.covered_area import CoveredArea
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.robust import huber_weight, median_scale
 
 SCALE = 1.0e6  # m; the unit of horizontal distance in the polynomial
 SHARED = 300e3  # m; edge of the cells whose reports count as one
+COVERED = 10e3  # m around a report that count as inside the hull
+FADING = 1.0e6  # m outside the hull over which the weight of the reports falls to 1/e
 HUBER_LIMIT = 1.5  # scales
 ITERATIONS = 15
 # Prior standard deviations of the coefficients, in units of the climatological deviation: a degree of the
@@ -33,11 +44,18 @@ PRIOR_ELEVATION, PRIOR_ELEVATION_PLACE, PRIOR_LAND, PRIOR_RELIEF = 0.4, 0.2, 0.3
 
 @dataclass(frozen=True)
 class Coefficients:
-    """Posterior of one variable's coefficients: mean (k,), covariance (k, k), and the reports that made it."""
+    """Posterior of one variable's coefficients.
+
+    Attributes:
+        mean: shape (k,); covariance: shape (k, k).
+        reports: number of reports that made it.
+        area: their convex hull, in the polynomial's coordinates; None: there is no report.
+    """
 
     mean: np.ndarray
     covariance: np.ndarray
     reports: int
+    area: CoveredArea | None = None
 
 
 @dataclass(frozen=True)
@@ -64,22 +82,38 @@ class Regression:
     def mean(self, variable: str, points: Points) -> np.ndarray:
         """The first guess in analysis space, shape (n,)."""
         belief = climatology.mean(variable, points.latitude, points.elevation, self.time)
-        anomaly = self._basis(points) @ self.coefficients[variable].mean
-        return belief + anomaly * _reduction(variable, points)
+        basis, weight = self._basis(variable, points)
+        anomaly = basis @ self.coefficients[variable].mean
+        return belief + anomaly * weight * _reduction(variable, points)
 
     def spread(self, variable: str, points: Points) -> np.ndarray:
-        """Standard deviation from the coefficients' uncertainty, analysis space, shape (n,)."""
-        basis = self._basis(points)
+        """Standard deviation from the coefficients' uncertainty and from climatology's, analysis space, shape (n,)."""
+        basis, weight = self._basis(variable, points)
         variance = np.einsum("nk,nk->n", basis @ self.coefficients[variable].covariance, basis)
-        return np.sqrt(variance) * _reduction(variable, points)
+        beyond = (1.0 - weight**2) * climatology.deviation(variable, points.latitude) ** 2
+        return np.sqrt(variance * weight**2 + beyond) * _reduction(variable, points)
 
-    def _basis(self, points: Points) -> np.ndarray:
-        return basis_functions(points, self.origin, self.axes)
+    def _basis(self, variable: str, points: Points) -> tuple[np.ndarray, np.ndarray]:
+        """The regressors (n, 15) and their weight (n,), 1 in the hull of the variable's reports."""
+        place, area = _places(points, self.origin, self.axes), self.coefficients[variable].area
+        if area is None:
+            return _regressors(points, place), np.ones(len(points))
+        nearest, distance = area.nearest(place)
+        return _regressors(points, nearest), np.exp(-distance * SCALE / FADING)
 
 
 def basis_functions(points: Points, origin: np.ndarray, axes: np.ndarray) -> np.ndarray:
     """The regressors: all monomials of x and y to degree 3, then terrain terms; shape (n, 15)."""
-    x, y = ((points.position - origin) @ axes.T / SCALE).T
+    return _regressors(points, _places(points, origin, axes))
+
+
+def _places(points: Points, origin: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """Coordinates x and y of the polynomial, shape (n, 2)."""
+    return (points.position - origin) @ axes.T / SCALE
+
+
+def _regressors(points: Points, place: np.ndarray) -> np.ndarray:
+    x, y = place.T
     z = points.elevation / 1000.0
     columns = [x ** (degree - j) * y**j for degree in range(4) for j in range(degree + 1)]
     return np.stack([*columns, z, z * x, z * y, points.land, points.relief / 1000.0], axis=1)
@@ -115,7 +149,7 @@ def fit_regression(
     coefficients = {
         name: _fit_one(
             name,
-            basis_functions(points, origin, axes),
+            _places(points, origin, axes),
             points,
             value,
             error,
@@ -127,7 +161,8 @@ def fit_regression(
     return Regression(time, origin, axes, coefficients)
 
 
-def _fit_one(name, basis, points, value, error, time, deviation) -> Coefficients:
+def _fit_one(name, place, points, value, error, time, deviation) -> Coefficients:
+    basis = _regressors(points, place)
     precision = np.diag(1.0 / (_prior_deviation() * deviation) ** 2)
     if not len(value):
         return Coefficients(np.zeros(len(precision)), np.linalg.inv(precision), 0)
@@ -142,7 +177,7 @@ def _fit_one(name, basis, points, value, error, time, deviation) -> Coefficients
         weighted = basis * (weight * share / scale**2)[:, None]
         posterior = np.linalg.inv(precision + weighted.T @ basis)
         beta = posterior @ (weighted.T @ anomaly)
-    return Coefficients(beta, posterior, len(value))
+    return Coefficients(beta, posterior, len(value), CoveredArea.around(place, COVERED / SCALE))
 
 
 def _east_north(latitude: float, longitude: float) -> np.ndarray:

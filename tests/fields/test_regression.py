@@ -1,5 +1,7 @@
 """Regression: recovers what is in its span, resists gross errors, and knows nothing without reports."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,12 @@ def axes_and_origin():
     return regression.origin, regression.axes
 
 
+def inside(regression, name, points) -> Points:
+    """The points within the hull of the variable's reports."""
+    place = (points.position - regression.origin) @ regression.axes.T / 1e6
+    return points[regression.coefficients[name].area.nearest(place)[1] == 0.0]
+
+
 def climate(name, points):
     return climatology.mean(name, points.latitude, points.elevation, TIME)
 
@@ -78,10 +86,12 @@ def test_a_polynomial_in_place_and_height_is_recovered_far_from_the_prior(name):
 
     error = 1e-3 * deviation
     regression = fit(name, points, field(points), error)
-    anomaly = np.abs(field(NEW) - climate(name, NEW))
+    new = inside(regression, name, NEW)
+    assert len(new) > 350
+    anomaly = np.abs(field(new) - climate(name, new))
     assert np.median(anomaly) > deviation  # what is recovered is not climatology
-    assert np.abs(regression.mean(name, NEW) - field(NEW)).max() < 0.005 * deviation
-    assert (np.abs(regression.mean(name, NEW) - field(NEW)) < 4 * regression.spread(name, NEW)).all()
+    assert np.abs(regression.mean(name, new) - field(new)).max() < 0.005 * deviation
+    assert (np.abs(regression.mean(name, new) - field(new)) < 4 * regression.spread(name, new)).all()
 
 
 def test_a_tenth_of_gross_errors_does_not_matter():
@@ -131,12 +141,55 @@ def test_pressure_on_a_standard_atmosphere_with_mountains_is_exact():
     points = scattered(800)
     sea = 101900.0
     regression = fit("psfc", points, sea * climatology.standard_pressure_ratio(points.elevation), 20.0)
-    expected = sea * climatology.standard_pressure_ratio(NEW.elevation)
-    assert NEW.elevation.max() > 2900.0
-    assert np.abs(regression.mean("psfc", NEW) - expected).max() < 5.0
+    new = inside(regression, "psfc", NEW)
+    expected = sea * climatology.standard_pressure_ratio(new.elevation)
+    assert new.elevation.max() > 2900.0
+    assert np.abs(regression.mean("psfc", new) - expected).max() < 5.0
 
 
 def test_its_name_counts_the_reports_of_each_variable():
     points = scattered(7)
     reports = {"t2m": (points, climate("t2m", points), np.ones(7)), "gust": (points[:0], np.empty(0), np.empty(0))}
     assert fit_regression(CENTRE, TIME, reports).name.endswith("(reports: t2m 7, gust 0)")
+
+
+def steep(points) -> np.ndarray:
+    """A temperature whose anomaly rises by 12 K over 1000 km, and is bent; without error."""
+    origin, axes = axes_and_origin()
+    basis = basis_functions(points, origin, axes)
+    return climate("t2m", points) + basis @ np.array([3.0, 12.0, 6.0, 4.0, -5.0, 4.0, 3.0, -3.0, 3.0, -3.0] + 5 * [0.0])
+
+
+def test_between_the_reports_nothing_depends_on_their_hull():
+    points = scattered(300)
+    limited = fit("t2m", points, steep(points))
+    free = replace(limited, coefficients={"t2m": replace(limited.coefficients["t2m"], area=None)})
+    assert len(inside(limited, "t2m", points)) == 300
+    between = inside(limited, "t2m", scattered(300, seed=2))
+    assert 200 < len(between) < 300
+    for where in (points, between):
+        np.testing.assert_array_equal(limited.mean("t2m", where), free.mean("t2m", where))
+        np.testing.assert_array_equal(limited.spread("t2m", where), free.spread("t2m", where))
+
+
+def test_away_from_the_reports_climatology_takes_over_and_the_error_grows_to_its_own():
+    box = scattered(600)
+    points = box[(box.longitude > -105.0) & (box.longitude < -85.0)]
+    regression = fit("t2m", points, steep(points))
+    away = make_points(np.full(60, 38.0), np.linspace(-85.0, 20.0, 60), np.zeros(60))
+    anomaly = regression.mean("t2m", away) - climate("t2m", away)
+    largest = np.abs(steep(points) - climate("t2m", points)).max()
+    assert np.abs(anomaly).max() < 1.1 * largest, "a cubic would be 1000 K off"
+    assert (np.diff(np.abs(anomaly[5:])) < 0).all() and abs(anomaly[-1]) < 0.01 * largest
+    spread = regression.spread("t2m", away)
+    assert (np.diff(spread[5:]) > 0).all()
+    assert spread[-1] == pytest.approx(climatology.deviation("t2m", away.latitude)[-1], rel=0.01)
+
+
+def test_the_step_from_the_hull_outwards_is_continuous():
+    points = scattered(300)
+    regression = fit("t2m", points, steep(points))
+    across = make_points(np.full(4000, 30.0), np.linspace(-85.0, -55.0, 4000), np.zeros(4000))
+    assert len(inside(regression, "t2m", across)) > 1000
+    for values in (regression.mean("t2m", across), regression.spread("t2m", across)):
+        assert np.abs(np.diff(values)).max() < 0.1  # K in 700 m
