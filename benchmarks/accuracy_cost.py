@@ -22,7 +22,7 @@ from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.departure_kind import Prior
 from mlrtma_dist.methods.departure_method import DepartureMethod
-from mlrtma_dist.methods.hour_covariance import HourCovariances
+from mlrtma_dist.methods.hour_settings import HourSettings
 from mlrtma_dist.methods.registry import METHODS
 from mlrtma_dist.methods.settings import load_settings
 
@@ -52,8 +52,10 @@ def measure_conus(every: int = EVERY) -> Cost:
     """Every method on a coarse grid over CONUS, with the stations of the RAP hour."""
     settings, (hour,) = load_settings("classical", ("t2m",)), HOURS["rap"]
     case = hour.cases(hour.read(("t2m",)), settings).whole()
-    rows, covariance = case.used, HourCovariances(settings).of(case, ("t2m",))["t2m"]
-    methods = {m: METHODS[m].kind.method(Prior("t2m", settings, covariance)) for m in ("oi", "threedvar")}
+    rows, hour = case.used, HourSettings(settings).of(case, ("t2m",))["t2m"]
+    methods = {
+        m: METHODS[m].kind.method(Prior("t2m", settings, Covariance(hour.covariance))) for m in ("oi", "threedvar")
+    }
     grid = grid_points(conus(), slice(None, None, every), slice(None, None, every))
     error = settings.variables["t2m"].observation_error
     return _measure(

@@ -109,7 +109,7 @@ class KrigingMethod:
         for name in self.settings.variables:
             rows = case.used & (case.observations.variable == name)
             fits[name] = KrigingFit(case.points[rows], case.departure[rows])
-        return ClassicalAnswer(case, fits, self.settings)
+        return ClassicalAnswer(case, fits, self.settings.variables)
 
 
 def build_with_kriging(names: Sequence[str], means: Means) -> dict[str, Method]:

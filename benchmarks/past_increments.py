@@ -25,7 +25,7 @@ from mlrtma_dist.linalg.localisation import Localisation
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.classical import ClassicalAnswer, ClassicalMethod
 from mlrtma_dist.methods.departure_method import Fit
-from mlrtma_dist.methods.hour_covariance import HourCovariances
+from mlrtma_dist.methods.hour_settings import HourSettings
 from mlrtma_dist.methods.registry import METHODS
 from mlrtma_dist.methods.settings import Classical, EnsembleSettings, Members, load_settings
 from mlrtma_dist.methods.threedvar import THREEDVAR
@@ -67,7 +67,7 @@ class PastIncrements:
 def solve_hour(hour: Hour, settings: Classical) -> dict[str, Fit]:
     """3D-Var of an hour, with all its stations: variable -> fit."""
     case = hour.cases(hour.read(settings.variables), settings).whole()
-    return ClassicalMethod(THREEDVAR, settings, HourCovariances(settings)).analyse(case).fits
+    return ClassicalMethod(THREEDVAR, settings, HourSettings(settings)).analyse(case).fits
 
 
 def past_increments(fits: list[dict[str, Fit]], observations: Observations) -> PastIncrements:
@@ -98,12 +98,12 @@ class Trial:
     """A case of a training hour with members, a part of its stations withheld.
 
     Attributes:
-        case: the hour; covariances: of the settings, for the case.
+        case: the hour; hours: the settings scaled to the case.
         errors: of 3D-Var, variable -> departures from the analysis at the withheld stations.
     """
 
     case: Case
-    covariances: HourCovariances
+    hours: HourSettings
     errors: dict[str, np.ndarray]
 
 
@@ -137,16 +137,14 @@ def _trials(hour: Hour, settings: Classical, fits) -> Iterator[Trial]:
     members, parts = past_increments(fits, observations), folds(observations, count=SEARCH_FOLDS, seed=1)
     cases = hour.cases(observations, settings, members=members)
     for part in range(SEARCH_FOLDS):
-        case, covariances = cases.whole(parts == part), HourCovariances(settings)
-        yield Trial(case, covariances, _errors(ClassicalMethod(THREEDVAR, settings, covariances).analyse(case)))
+        case, hours = cases.whole(parts == part), HourSettings(settings)
+        yield Trial(case, hours, _errors(ClassicalMethod(THREEDVAR, settings, hours).analyse(case)))
 
 
 def _score(trials: list[Trial], method: str, tried: Members, settings: Classical) -> float:
     """Geometric mean over variables of the errors' standard deviation over that of 3D-Var's, at withheld stations."""
     own = with_members(settings, tried, tried)
-    errors = [
-        _errors(ClassicalMethod(METHODS[method].kind, own, trial.covariances).analyse(trial.case)) for trial in trials
-    ]
+    errors = [_errors(ClassicalMethod(METHODS[method].kind, own, trial.hours).analyse(trial.case)) for trial in trials]
     ratios = [
         np.concatenate([each[name] for each in errors]).std()
         / np.concatenate([trial.errors[name] for trial in trials]).std()

@@ -18,7 +18,7 @@ from mlrtma_dist.inference.state_file import write_state
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.classical import ClassicalAnswer
-from mlrtma_dist.methods.hour_covariance import HourCovariances
+from mlrtma_dist.methods.hour_settings import HourSettings
 from mlrtma_dist.methods.registry import Means, build
 from mlrtma_dist.methods.settings import Classical, assumptions, load_settings
 from mlrtma_dist.observations.csv_write import write_csv
@@ -106,7 +106,8 @@ class Toy:
     @staticmethod
     def covariance(case: Case, settings: Classical) -> dict[str, Covariance]:
         """Variable -> background error covariance, scaled to the departures of the case."""
-        return HourCovariances(settings).of(case, tuple(settings.variables))
+        hour = HourSettings(settings).of(case, tuple(settings.variables))
+        return {name: Covariance(each.covariance) for name, each in hour.items()}
 
 
 @pytest.fixture(scope="session")

@@ -46,16 +46,14 @@ def scale_to_hour(
     """
     if not len(points):
         return covariance
-    size = np.linalg.norm(departure.reshape(len(departure), -1), axis=1)
-    limit = CUT * max(median_scale(size, measured), float(np.median(error))) * np.sqrt(measured)
-    clipped = (departure.T * np.minimum(1.0, limit / np.maximum(size, limit))).T
+    departure = clipped(departure, float(np.median(error)), measured)
     far = np.array([np.isinf(SUPPORT[c.kernel]) for c in covariance.components])
     parts = [covariance.part(far), covariance.part(~far)]
     groups = [
-        ([part.matrix(points[g], points[g]).astype(np.float64) for part in parts], clipped[g], error[g] ** 2)
+        ([part.matrix(points[g], points[g]).astype(np.float64) for part in parts], departure[g], error[g] ** 2)
         for g in local.groups(points.position, GROUP)
     ]
-    excess = parts[0].variance / max(float(np.sum(clipped**2)) / (measured * len(points)), 1e-12)
+    excess = parts[0].variance / max(float(np.sum(departure**2)) / (measured * len(points)), 1e-12)
     most = min(STEPS[-1], max(STEPS[0], -np.log(excess))) if parts[0].variance else STEPS[-1]
     logs = (min(0.0, most), 0.0)
     # a ceiling makes many steps one, and the second round asks much again
@@ -67,6 +65,13 @@ def scale_to_hour(
                     tried = [(*logs[:which], min(s, ceiling), *logs[which + 1 :]) for s in STEPS]
                     logs = max(tried, key=score)
     return covariance.scaled(np.where(far, *np.exp(logs)))
+
+
+def clipped(departure: np.ndarray, error: float, measured: int) -> np.ndarray:
+    """Departures cut at `CUT` robust deviations, which are no less than an observation error; shape as given."""
+    size = np.linalg.norm(departure.reshape(len(departure), -1), axis=1)
+    limit = CUT * max(median_scale(size, measured), error) * np.sqrt(measured)
+    return (departure.T * np.minimum(1.0, limit / np.maximum(size, limit))).T
 
 
 def _score(groups, logs: tuple[float, ...], measured: int) -> float:

@@ -7,7 +7,7 @@ that begin on multiples of ``BLOCK`` give the values of the whole domain to the 
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -20,14 +20,15 @@ from mlrtma_dist.fields.consistency import make_consistent
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.interpolate import bilinear
 from mlrtma_dist.grid.points import Points
+from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.departure_kind import DepartureKind, Prior
 from mlrtma_dist.methods.departure_method import Fit
 from mlrtma_dist.methods.events import at_limits, gaussian_below
-from mlrtma_dist.methods.hour_covariance import HourCovariances
+from mlrtma_dist.methods.hour_settings import HourSettings
 from mlrtma_dist.methods.indicators import IndicatorFit
 from mlrtma_dist.methods.method import ALONE, Fields, Share
-from mlrtma_dist.methods.settings import Classical, for_vectors
+from mlrtma_dist.methods.settings import Classical, VariableSettings, for_vectors
 from mlrtma_dist.methods.variable_fit import fit_variable, has_distribution
 from mlrtma_dist.methods.wind import WIND, WindComponent, fit_wind, wind_rows
 from mlrtma_dist.names import EVENTS, variable
@@ -52,12 +53,12 @@ class ClassicalMethod:
     Attributes:
         kind: how the departure method of a variable is made.
         settings: what the classical methods assume of each variable.
-        covariances: of the settings; shared by the methods of one run.
+        hours: the settings scaled to each hour; shared by the methods of one run.
     """
 
     kind: DepartureKind
     settings: Classical
-    covariances: HourCovariances
+    hours: HourSettings
     alignment = BLOCK  # boxes that begin on multiples of it give the values of the whole domain
 
     @property
@@ -75,23 +76,25 @@ class ClassicalMethod:
             raise InputError(f"method {self.name}: the case of {case.time} has no first guess, which it corrects")
         names = self._variables(case)
         modelled = tuple(name for name in names if not has_distribution(self.kind, self.settings, case, name))
-        covariance = self.covariances.of(case, modelled) if self.kind.covariance else {}
+        assumed = {name: self.settings.variables[name] for name in names}
+        if self.kind.covariance:
+            assumed |= self.hours.of(case, modelled, self.kind.members)
         fits: dict[str, Fit] = {}
         winds = wind_rows(case.observations, case.used) if self.kind.isotropic else ()
         if len(winds) and set(WIND) <= set(names):
-            fits |= self._fit_wind(case, covariance[WIND[0]], winds)
+            fits |= self._fit_wind(case, assumed[WIND[0]], winds)
         for name in (each for each in names if each not in fits):
-            fits[name] = fit_variable(self.kind, self.settings, case, name, covariance.get(name))
-        return ClassicalAnswer(case, {name: fits[name] for name in names}, self.settings)
+            fits[name] = fit_variable(self.kind, self.settings, case, name, assumed[name])
+        return ClassicalAnswer(case, {name: fits[name] for name in names}, assumed)
 
     def _variables(self, case: Case) -> tuple[str, ...]:
         """The variables of the settings that the case is to be analysed in."""
         return tuple(name for name in self.settings.variables if not case.variables or name in case.variables)
 
-    def _fit_wind(self, case: Case, covariance, rows: np.ndarray) -> dict[str, Fit]:
+    def _fit_wind(self, case: Case, assumed: VariableSettings, rows: np.ndarray) -> dict[str, Fit]:
         """Fit the method to both components at once, from the ``rows`` (n, 2) of their reports."""
-        method = self.kind.method(Prior(WIND[0], for_vectors(self.settings), covariance))
-        error = np.full(len(rows), self.settings.variables[WIND[0]].observation_error)
+        method = self.kind.method(Prior(WIND[0], for_vectors(self.settings), Covariance(assumed.covariance)))
+        error = np.full(len(rows), assumed.observation_error)
         fit = fit_wind(method, case.points[rows[:, 0]], case.departure[rows], error)
         order = np.argsort(rows, axis=0)  # weights stand in the order of each component's own reports
         return {name: WindComponent(fit, column, fit.weight[order[:, column]]) for column, name in enumerate(WIND)}
@@ -102,12 +105,12 @@ class ClassicalAnswer:
     """First guess plus the fitted increments of every variable (`methods.method.Answer`).
 
     Attributes:
-        case: what was analysed; fits: variable -> fit; settings: of the fits.
+        case: what was analysed; fits: variable -> fit; assumed: variable -> settings of the fit.
     """
 
     case: Case
     fits: dict[str, Fit]
-    settings: Classical
+    assumed: Mapping[str, VariableSettings]
     everywhere = True
 
     @property
@@ -126,7 +129,7 @@ class ClassicalAnswer:
     @cached_property
     def observation_error(self) -> np.ndarray:
         """Standard deviation assumed of each report, analysis space, shape (n,), NaN where not used."""
-        assumed = {name: each.observation_error for name, each in self.settings.variables.items()}
+        assumed = {name: each.observation_error for name, each in self.assumed.items()}
         error = np.array([assumed.get(str(name), np.nan) for name in self.case.observations.variable])
         return np.where(self.case.used, error, np.nan)
 
@@ -152,7 +155,7 @@ class ClassicalAnswer:
         if isinstance(fit, IndicatorFit):
             return at_limits(fit.edges, fit.below(points), limits)
         value, error = self.at(variable, points)
-        return gaussian_below(value, np.hypot(error, self.settings.variables[variable].observation_error), limits)
+        return gaussian_below(value, np.hypot(error, self.assumed[variable].observation_error), limits)
 
     def fields(self, share: Share = ALONE, progress: Progress = no_progress) -> Fields:
         """The analysis on the case's box; see `methods.method.Answer.fields`."""

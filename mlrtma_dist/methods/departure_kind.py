@@ -24,7 +24,7 @@ class Prior:
     Attributes:
         variable: its name.
         settings: of the classical methods.
-        covariance: of the background error, scaled to the hour; None where the kind uses none.
+        covariance: of the background error, scaled to the hour where the kind uses it; None: not stated.
         perturbations: of an ensemble's members; None: there is no ensemble.
     """
 

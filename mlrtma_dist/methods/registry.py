@@ -15,7 +15,7 @@ from mlrtma_dist.methods.classical import ClassicalMethod
 from mlrtma_dist.methods.departure_kind import DepartureKind
 from mlrtma_dist.methods.envar import ENVAR, HYBRID
 from mlrtma_dist.methods.grid import GridFiles, GridMethod
-from mlrtma_dist.methods.hour_covariance import HourCovariances
+from mlrtma_dist.methods.hour_settings import HourSettings
 from mlrtma_dist.methods.letkf import LETKF_KIND
 from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.oi import OI
@@ -60,9 +60,9 @@ class Means:
     world: object | None = None
 
     @cached_property
-    def covariances(self) -> HourCovariances:
-        """Of the settings, shared by all methods of a run."""
-        return HourCovariances(self.settings)
+    def hours(self) -> HourSettings:
+        """Settings scaled to the hour, shared by all methods of a run."""
+        return HourSettings(self.settings)
 
     @cached_property
     def best_linear(self):
@@ -97,13 +97,13 @@ class Entry:
 def classical(kind: DepartureKind, words: str, short: str) -> Entry:
     """The entry of a departure method."""
     needs = (Need.FIRST_GUESS, Need.SETTINGS, *((Need.MEMBERS,) if kind.members else ()))
-    return Entry(words, short, needs, lambda means: ClassicalMethod(kind, means.settings, means.covariances), kind=kind)
+    return Entry(words, short, needs, lambda means: ClassicalMethod(kind, means.settings, means.hours), kind=kind)
 
 
 def _first_guess(means: Means) -> Method:
     if means.settings is None:
         return PlaneBackground()
-    return ClassicalMethod(FIRST_GUESS, means.settings, means.covariances)
+    return ClassicalMethod(FIRST_GUESS, means.settings, means.hours)
 
 
 def _exact_oi(means: Means) -> Method:

@@ -10,7 +10,7 @@ from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.departure_kind import DepartureKind, Prior
 from mlrtma_dist.methods.departure_method import Fit
 from mlrtma_dist.methods.indicators import Indicators, fit_indicators
-from mlrtma_dist.methods.settings import Classical
+from mlrtma_dist.methods.settings import Classical, VariableSettings
 from mlrtma_dist.methods.spread import Local, fit_spread
 from mlrtma_dist.names import variable
 
@@ -24,14 +24,14 @@ def has_distribution(kind: DepartureKind, settings: Classical, case: Case, name:
     return indicators is not None and not kind.members and bool(_rows(case, name).any())
 
 
-def fit_variable(kind: DepartureKind, settings: Classical, case: Case, name: str, covariance: Covariance | None) -> Fit:
+def fit_variable(kind: DepartureKind, settings: Classical, case: Case, name: str, assumed: VariableSettings) -> Fit:
     """Fit a kind of method to the used reports of a variable.
 
     Args:
         kind: of the method; settings: of all variables.
         case: reports and first guess.
         name: of the variable.
-        covariance: of its background error, scaled to the hour; None where the kind uses none.
+        assumed: its settings, scaled to the hour where the kind has a covariance.
     """
     own = settings.variables[name]
     rows = _rows(case, name)
@@ -50,7 +50,8 @@ def fit_variable(kind: DepartureKind, settings: Classical, case: Case, name: str
             columns=kind.isotropic,
         )
     members = partial(case.members.perturbations, name) if case.members else None
-    error = np.full(len(value), own.observation_error)
+    covariance = Covariance(assumed.covariance)
+    error = np.full(len(value), assumed.observation_error)
     fit = kind.method(Prior(name, settings, covariance, members)).fit(points, case.departure[rows], error)
     if own.local is None or not kind.isotropic:
         return fit

@@ -1,7 +1,7 @@
 """Ranking: which methods err least at the same stations beyond what chance explains, and which are one line."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +57,34 @@ class Ranking:
         if not self.decided:
             return (first,)
         return (first, *(method for method, difference in self.differences.items() if not difference.significant))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a method does over several variables.
+
+    Attributes:
+        method: its name.
+        best: number of variables in which it is among the best (`Ranking.best`); variables: number with a score of it.
+        excess: geometric mean of its rmse over the least one of each variable, minus 1.
+    """
+
+    method: str
+    best: int
+    variables: int
+    excess: float
+
+
+def standings(rankings: Iterable[Ranking]) -> list[Standing]:
+    """The methods over several variables, the most often best first, of equals the one that errs least on average."""
+    rankings = list(rankings)
+    rows = []
+    for method in dict.fromkeys(row.method for ranking in rankings for row in ranking.scores):
+        own = [(row, ranking) for ranking in rankings for row in ranking.scores if row.method == method]
+        ratios = [row.rmse / ranking.scores[0].rmse for row, ranking in own if ranking.scores[0].rmse > 0]
+        excess = float(np.exp(np.mean(np.log(ratios)))) - 1.0 if ratios else 0.0
+        rows.append(Standing(method, sum(method in ranking.best for _, ranking in own), len(own), excess))
+    return sorted(rows, key=lambda row: (-row.best, row.excess))
 
 
 def alike(matches: Matches, methods: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.verification.event_scores import EventScore, score_events
 from mlrtma_dist.verification.match import FIRST_GUESS, NEAREST, MatchError, Matches
-from mlrtma_dist.verification.ranking import Ranking, alike
+from mlrtma_dist.verification.ranking import Ranking, alike, standings
 from mlrtma_dist.verification.regions import ALL
 from mlrtma_dist.verification.report_axes import DRAWN, colours_of
 from mlrtma_dist.verification.report_counts import counts_section
@@ -22,7 +22,17 @@ from mlrtma_dist.verification.report_departures import (
 from mlrtma_dist.verification.report_figures import error_by_elevation, error_map, histogram, scatter
 from mlrtma_dist.verification.report_page import Cell, Figure, Number, Section, Table
 from mlrtma_dist.verification.report_quality import quality_section
-from mlrtma_dist.verification.report_words import PER_CENT, Unit, Wording, compare, count, headline, mark_of, sentence
+from mlrtma_dist.verification.report_words import (
+    PER_CENT,
+    Unit,
+    Wording,
+    compare,
+    compare_methods,
+    count,
+    headline,
+    mark_of,
+    sentence,
+)
 from mlrtma_dist.verification.scores import Score, in_table_order
 from mlrtma_dist.verification.trend import PeriodScore, errors_of, trend
 
@@ -72,6 +82,16 @@ class StationVerification:
         """The scores of all stations by method and variable."""
         return {(row.method, row.variable): row for row in self.scores if row.region == ALL}
 
+    @cached_property
+    def rankings(self) -> dict[str, Ranking]:
+        """Variable -> the methods by their rmse at all stations, in the order of the table of variables."""
+        matches, clusters, rankings = self.matches, self.labels, {}
+        for name in in_table_order(matches.select(matches.scored).variables):
+            rows = (matches.variable == name) & matches.scored
+            scores = [row for row in self.totals.values() if row.variable == name and row.n]
+            rankings[name] = Ranking.of(matches.select(rows), scores, clusters[rows])
+        return rankings
+
     def variables(self, wording: Wording) -> list[str]:
         """The variables with a score, in the order of their table.
 
@@ -85,16 +105,16 @@ class StationVerification:
                 f"report: expected rows with observation and prediction of known variables; got {len(matches)} rows, "
                 f"{matches.scored.sum()} of them complete, and the unknown variables {unknown}"
             )
-        complete = set(matches.select(matches.scored).variables)
-        return [name for name in in_table_order(matches.variables) if name in complete]
+        return list(self.rankings)
 
 
 def station_sections(verification: StationVerification, wording: Wording) -> list[Section]:
     """The sections: at a glance, each variable, predicted and assumed errors, departures, quality control."""
     matches, clusters, totals = verification.matches, verification.labels, verification.totals
     colours = colours_of(matches.methods)
-    rankings = _rankings(verification, wording)
-    overview = {"table": _overview(rankings, totals, wording), "remarks": _doubts(rankings, wording)}
+    rankings = verification.rankings
+    remarks = [*compare_methods(standings(rankings.values()), wording), *_doubts(rankings, wording)]
+    overview = {"table": _overview(rankings, totals, wording), "remarks": remarks}
     sections: list[Section | None] = [Section("overview", "At a glance", "overview.html", overview)]
     for name, ranking in rankings.items():
         own = matches.select((matches.variable == name) & matches.scored)
@@ -111,16 +131,6 @@ def station_sections(verification: StationVerification, wording: Wording) -> lis
         scored = {name: max(row.n for row in ranking.scores) for name, ranking in rankings.items()}
         sections.append(counts_section(verification.analysis, scored if verification.cases == 1 else {}, wording))
     return [section for section in sections if section is not None]
-
-
-def _rankings(verification: StationVerification, wording: Wording) -> dict[str, Ranking]:
-    """The methods of each variable by their rmse at all stations."""
-    matches, clusters, rankings = verification.matches, verification.labels, {}
-    for name in verification.variables(wording):
-        rows = (matches.variable == name) & matches.scored
-        scores = [row for row in verification.totals.values() if row.variable == name and row.n]
-        rankings[name] = Ranking.of(matches.select(rows), scores, clusters[rows])
-    return rankings
 
 
 def best_method(name: str, totals: Totals) -> Score:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from mlrtma_dist.methods.registry import METHODS
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.verification.diagnostics import ChiSquare, ErrorEstimate, SpreadSkill
+from mlrtma_dist.verification.ranking import Standing
 from mlrtma_dist.verification.regions import ALL
 from mlrtma_dist.verification.scores import Difference, Score
 
@@ -102,6 +103,16 @@ def headline(best: Score, references: list[Score], wording: Wording) -> str:
     text += f", against {' and '.join(others)}." if others else "."
     better = [wording.method(row.method) for row in references if row.rmse < best.rmse]
     return f"{text} No analysis does better than the {' or the '.join(better)}." if better else text
+
+
+def compare_methods(standings: Sequence[Standing], wording: Wording) -> list[str]:
+    """Which methods are the best in how many of several variables, a sentence; of one variable or method none."""
+    variables = max((row.variables for row in standings), default=0)
+    if variables < 2 or len(standings) < 2:
+        return []
+    parts = [f"{wording.method(row.method)} {row.best} ({PER_CENT.show(row.excess)} %)" for row in standings]
+    text = f"Of {variables} variables, those in which a method is the best or not clearly worse"
+    return [f"{text} (how far its rmse is above the least one on average): {', '.join(parts)}."]
 
 
 def mark_of(methods: int, *, decided: bool) -> str:

@@ -26,6 +26,7 @@ from mlrtma_dist.verification.field_scores import (
 from mlrtma_dist.verification.known_fields import FieldSums
 from mlrtma_dist.verification.match import Matches, write_matches
 from mlrtma_dist.verification.outlines import outlines
+from mlrtma_dist.verification.ranking import Standing, standings
 from mlrtma_dist.verification.report import write_report
 from mlrtma_dist.verification.report_fields import FieldVerification
 from mlrtma_dist.verification.report_stations import StationVerification
@@ -66,6 +67,7 @@ class Results:
         sums: of the fields, method -> shape (case, variable, 3).
         units: of the variables.
         files: that were written.
+        standings: the methods over all variables at withheld stations, the best first.
     """
 
     stations: list[Score]
@@ -73,6 +75,7 @@ class Results:
     sums: dict[str, np.ndarray]
     units: Mapping[str, str]
     files: tuple[Path, ...]
+    standings: Sequence[Standing] = ()
 
     def lines(self) -> list[str]:
         """The results as text for a terminal: tables, files, and the learned method's error over that of others."""
@@ -139,7 +142,8 @@ def write_results(
     domains = [static.domain for static in stations.statics] if stations is not None else [contents.domain]
     write_report(path, title=_title(domains, cases.time), context=texts, stations=station_part, fields=field_part)
     sums = fields.sums if fields is not None else {}
-    return Results(station_scores, field_scores, sums, contents.unit_of, (*files, path))
+    ranked = standings(station_part.rankings.values()) if station_part is not None else ()
+    return Results(station_scores, field_scores, sums, contents.unit_of, (*files, path), ranked)
 
 
 def _title(domains: Sequence[Domain], times: np.ndarray) -> str:

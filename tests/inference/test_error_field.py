@@ -20,7 +20,7 @@ from mlrtma_dist.linalg.covariance import Component
 from mlrtma_dist.methods import registry
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.classical import ClassicalMethod
-from mlrtma_dist.methods.hour_covariance import HourCovariances
+from mlrtma_dist.methods.hour_settings import HourSettings
 from mlrtma_dist.methods.settings import Classical, VariableSettings
 from mlrtma_dist.observations.table import Observations
 
@@ -64,7 +64,7 @@ def analysed(method: str, spacing: float):
     settings = Classical(
         neighbours=20, amplitude=False, variables={"t2m": VariableSettings(REPORT_ERROR, None, (component,))}
     )
-    return case, ClassicalMethod(registry.METHODS[method].kind, settings, HourCovariances(settings)).analyse(case)
+    return case, ClassicalMethod(registry.METHODS[method].kind, settings, HourSettings(settings)).analyse(case)
 
 
 def expected_error(points: Points) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs import command
+from mlrtma_dist.verification.report_words import SHORT
 
 pytestmark = pytest.mark.slow
 
@@ -45,14 +46,27 @@ def test_its_sentence_tells_the_errors_that_stand_in_the_scores(demonstrated):
     errors = re.search(r"at (\d+) withheld stations: first guess rmse ([\d.]+) K, analysis rmse ([\d.]+) K", printed)
     with (folder / "demo" / "verification" / "scores.csv").open(newline="") as stream:
         rows = {r["method"]: r for r in csv.DictReader(stream) if (r["variable"], r["region"]) == ("t2m", "all")}
-    assert int(errors[1]) == int(rows["threedvar"]["n"]) > 40
-    assert [errors[2], errors[3]] == [f"{float(rows[m]['rmse']):.2f}" for m in ("first_guess", "threedvar")]
+    (method,) = re.findall(r"analysed by --method (\S+), the nearest", printed)
+    assert int(errors[1]) == int(rows[method]["n"]) > 40
+    assert [errors[2], errors[3]] == [f"{float(rows[m]['rmse']):.2f}" for m in ("first_guess", method)]
+    assert f"method: {method}" in (folder / "demo" / "small_20220824T0600Z" / "config.yaml").read_text()
     assert float(errors[3]) < float(errors[2])
 
 
 def test_the_analysis_is_nearer_to_the_simulated_truth_on_the_whole_grid(demonstrated):
     errors = re.search(r"at all grid points: background ([\d.]+) K, analysis ([\d.]+) K", demonstrated[1])
     assert float(errors[2]) < float(errors[1])
+
+
+def test_what_it_recommends_is_nearest_to_the_truth_by_the_numbers_that_it_prints(demonstrated):
+    folder, printed = demonstrated
+    method = re.search(r"analysed by --method (\S+), the nearest", printed)[1]
+    listed = next(line for line in printed.splitlines() if "over the" in line).partition(": ")[2]
+    ratios = {name.strip(): float(ratio) for name, ratio in re.findall(r"([\w -]+) (\d\.\d\d)", listed)}
+    assert len(ratios) == 5 and min(ratios.values()) < 0.95
+    assert ratios[SHORT[method]] <= min(ratios.values()) + 0.01
+    errors = re.search(r"at all grid points: background ([\d.]+) K, analysis ([\d.]+) K", printed)
+    assert float(errors[2]) / float(errors[1]) == pytest.approx(ratios[SHORT[method]], abs=0.02)  # of t2m alone
 
 
 def test_its_inputs_are_files_that_the_other_verbs_read(demonstrated, capsys):

@@ -85,7 +85,7 @@ def test_a_method_that_lacks_everything_is_refused_and_no_method_is_offered():
 def test_methods_of_one_run_share_their_covariances_and_stand_in_the_order_of_their_names(toy):
     methods = build(("oi", "threedvar", "oi"), Means(settings=toy.settings("t2m")))
     assert list(methods) == ["oi", "threedvar"]
-    assert methods["oi"].covariances is methods["threedvar"].covariances
+    assert methods["oi"].hours is methods["threedvar"].hours
 
 
 @pytest.mark.parametrize("name", [name for name in CLASSICAL if name not in OF_ENSEMBLES])
@@ -107,7 +107,7 @@ class Unchanged:
     def analyse(self, case, neighbourhood=None) -> ClassicalAnswer:
         empty = case.points[:0], np.empty(0), np.empty(0)
         return ClassicalAnswer(
-            case, {name: NoIncrement().fit(*empty) for name in self.settings.variables}, self.settings
+            case, {name: NoIncrement().fit(*empty) for name in self.settings.variables}, self.settings.variables
         )
 
 
