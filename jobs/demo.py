@@ -13,19 +13,16 @@ import numpy as np
 
 from jobs import analyse, verify
 from jobs.command_line import parse
+from jobs.demo_truth import error_ratios
 from mlrtma_dist import clock
 from mlrtma_dist.config import data_root
 from mlrtma_dist.fields.static import load_static
-from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.inference.state_file import write_state
-from mlrtma_dist.methods.registry import Means, build
-from mlrtma_dist.methods.settings import assumptions, load_settings
-from mlrtma_dist.names import to_analysis
 from mlrtma_dist.observations.csv_write import write_csv
-from mlrtma_dist.samples.sources import CasesSection, open_cases
+from mlrtma_dist.samples.sources import CasesSection
 from mlrtma_dist.samples.station_hours import Reports
-from mlrtma_dist.simulation.simulated_hour import SimulatedHour, simulate_hour
+from mlrtma_dist.simulation.simulated_hour import simulate_hour
 from mlrtma_dist.verification.report_words import Wording, compare_methods
 from mlrtma_dist.verification.results import Results
 from mlrtma_dist.verification.scores import Score
@@ -84,7 +81,7 @@ def _simulated(run: Run) -> list[str]:
     reports = Reports((str(observations),), background=(str(background),), time=(TIME,))
     cases = CasesSection(run.domain, reports)
     results = _verified(verify.Run(cases, str(folder / "verification"), variables=run.variables))
-    ratios = _error_ratios(cases, world, [standing.method for standing in results.standings], run.variables)
+    ratios = error_ratios(cases, world, [standing.method for standing in results.standings], run.variables)
     method = next(name for name, ratio in ratios.items() if ratio <= (1.0 + EQUAL) * min(ratios.values()))
     (analysis,), (product,) = analyse.make(analyse.Run(cases, str(folder), method=method, variables=run.variables))
     truth = world.truth.values["t2m"]
@@ -99,27 +96,6 @@ def _simulated(run: Run) -> list[str]:
         _sentence(results.stations, method),
         f"  against the simulated truth at all grid points: background {before:.2f} K, analysis {after:.2f} K",
     ]
-
-
-def _error_ratios(
-    cases: CasesSection, world: SimulatedHour, methods: list[str], variables: tuple[str, ...]
-) -> dict[str, float]:
-    """Method -> rms error at all grid points over that of the background, geometric mean of the variables."""
-    settings = load_settings("classical", variables)
-    hours = open_cases(cases, assumptions(settings))
-    case = hours.case(0, Box.whole(hours.contents.domain.shape))
-    ratios = {}
-    for name, method in build(methods, Means(settings)).items():
-        fields = method.analyse(case).fields().values
-        errors = [_rms_error(world, each, fields) / _rms_error(world, each, world.background.values) for each in fields]
-        ratios[name] = float(np.exp(np.mean(np.log(errors))))
-    return ratios
-
-
-def _rms_error(world: SimulatedHour, name: str, fields: dict[str, np.ndarray]) -> float:
-    """Rms error of a variable's field, analysis space."""
-    analysed, true = (to_analysis(name, each[name].astype(np.float64)) for each in (fields, world.truth.values))
-    return float(np.sqrt(np.mean((analysed - true) ** 2)))
 
 
 def _real(run: Run, file: Path) -> list[str]:

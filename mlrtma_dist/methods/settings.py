@@ -93,7 +93,8 @@ class Classical:
 
     Attributes:
         neighbours: observations that local optimal interpolation uses for a block.
-        amplitude: scale the covariance of each variable to the hour's departures.
+        amplitude: scale the covariance of each variable, and with a gridded background the observation error, to the
+            hour's departures (``hour_settings``).
         variables: for each analysed variable.
         ensemble: of the methods that use one; null: they cannot be chosen.
     """
