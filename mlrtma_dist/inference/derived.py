@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlrtma_dist.inference.analysis import Analysis
-from mlrtma_dist.physics.flight_category import CATEGORIES, flight_category
+from mlrtma_dist.physics.flight_category import CATEGORIES, flight_category, most_likely_category
 from mlrtma_dist.physics.moisture import relative_humidity
 from mlrtma_dist.physics.sea_level import sea_level_pressure
 
@@ -22,7 +22,8 @@ class Derived:
         name, unit, long_name, standard_name, valid, height, display: as of ``names.Variable``.
         needs: the analysed variables that it is a function of.
         of: function of these, by name in SI, and of the terrain height (m) that returns the values,
-            SI; all of one shape.
+            SI; all of one shape. Beside them stand, as ``<name>_below``, the probabilities of values below the limits
+            of ``names.EVENTS``, (limit, y, x), of those whose distribution was analysed.
         grib: as of ``names.Variable``; None: GRIB2 has no code for it.
         meanings: of the values 0, 1, ... where these are numbers of categories.
         comment: how it is derived.
@@ -44,7 +45,16 @@ class Derived:
     def field(self, analysis: Analysis, index: tuple[slice, slice] = WHOLE) -> np.ndarray:
         """The values of an analysis at an index within its box, float32, shape (y, x)."""
         values = {name: analysis.values[name][index] for name in self.needs}
+        distributions = [name for name in self.needs if name in analysis.probability]
+        values |= {f"{name}_below": analysis.probability[name][(slice(None), *index)] for name in distributions}
         return self.of(values, analysis.static.terrain[analysis.box.slices][index]).astype(np.float32, copy=False)
+
+
+def _category(values: Values, terrain: np.ndarray) -> np.ndarray:
+    """The most likely flight category; without probabilities that of the analysed ceiling and visibility."""
+    if {"ceiling_below", "visibility_below"} <= set(values):
+        return most_likely_category(values["visibility_below"], values["ceiling_below"])
+    return flight_category(values["ceiling"], values["visibility"])
 
 
 DERIVED: dict[str, Derived] = {
@@ -82,8 +92,9 @@ DERIVED: dict[str, Derived] = {
             None,  # CF has no name for it; NCEP's GRIB2 number 0-19-205 holds for files of that centre alone
             (0, len(CATEGORIES) - 1),
             ("ceiling", "visibility"),
-            lambda values, terrain: flight_category(values["ceiling"], values["visibility"]),
-            "LIFR: ceiling < 500 ft or visibility < 1 statute mile; IFR: < 1000 ft or < 3 miles;"
+            _category,
+            "the most likely category where the probability of each is there, else that of ceiling and visibility;"
+            " LIFR: ceiling < 500 ft or visibility < 1 statute mile; IFR: < 1000 ft or < 3 miles;"
             " MVFR: <= 3000 ft or <= 5 miles; VFR: above both",
             meanings=CATEGORIES,
         ),

@@ -49,6 +49,7 @@ class DepartureKind:
         covariance: whether it uses the modelled background error covariance.
         isotropic: whether both components of a wind have one covariance and are analysed as one vector.
         members: whether it uses an ensemble's members.
+        reports: whether it adds what the reports tell; one that does not leaves a background as it is.
     """
 
     name: str
@@ -56,6 +57,7 @@ class DepartureKind:
     covariance: bool = False
     isotropic: bool = False
     members: bool = False
+    reports: bool = True
 
     def method(self, prior: Prior) -> DepartureMethod:
         """Make the method of one variable.

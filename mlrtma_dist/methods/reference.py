@@ -77,6 +77,6 @@ class WeightedMeanFit:
         return np.full(len(points), np.nan)
 
 
-FIRST_GUESS = DepartureKind("first_guess", lambda prior: NoIncrement())
+FIRST_GUESS = DepartureKind("first_guess", lambda prior: NoIncrement(), reports=False)
 NEAREST = DepartureKind("nearest", lambda prior: NearestStation())
 GAUSSIAN_WEIGHTS = DepartureKind("gaussian_weights", lambda prior: GaussianWeights())

@@ -18,10 +18,12 @@ from mlrtma_dist.names import variable
 def has_distribution(kind: DepartureKind, settings: Classical, case: Case, name: str) -> bool:
     """Whether a method analyses the distribution of a variable, of which there are reports.
 
-    Members of an ensemble have a distribution of their own.
+    Members of an ensemble have a distribution of their own, and a method that adds no report leaves a background as it
+    is: reports would calibrate the distribution.
     """
-    indicators = settings.variables[name].indicators
-    return indicators is not None and not kind.members and bool(_rows(case, name).any())
+    if settings.variables[name].indicators is None or kind.members or not _rows(case, name).any():
+        return False
+    return kind.reports or not _in_background(case, name)
 
 
 def fit_variable(kind: DepartureKind, settings: Classical, case: Case, name: str, assumed: VariableSettings) -> Fit:
@@ -46,7 +48,7 @@ def fit_variable(kind: DepartureKind, settings: Classical, case: Case, name: str
             value=value,
             guess=guess,
             least=variable(name).valid[0],
-            gridded=name in getattr(case.first_guess, "variables", ()),
+            gridded=_in_background(case, name),
             columns=kind.isotropic,
         )
     members = partial(case.members.perturbations, name) if case.members else None
@@ -70,6 +72,11 @@ def fit_variable(kind: DepartureKind, settings: Classical, case: Case, name: str
 def _rows(case: Case, name: str) -> np.ndarray:
     """Mask of the reports of a variable that are used, shape (n,)."""
     return case.used & (case.observations.variable == name)
+
+
+def _in_background(case: Case, name: str) -> bool:
+    """Whether a gridded background has a variable."""
+    return name in getattr(case.first_guess, "variables", ())
 
 
 def _for(settings: Classical, name: str, part: Indicators | Local) -> Classical:

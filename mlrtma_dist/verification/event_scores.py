@@ -9,7 +9,8 @@ and with p the predicted probability and o = 1 where the event was reported, els
 
     Brier score = mean (p - o)^2,   skill = 1 - Brier score / (f (1 - f)),   f the events' frequency in the sample:
 
-a skill of zero is that of the sample's own climatology.
+a skill of zero is that of the sample's own climatology. The flight category is scored at reports of both visibility and
+ceiling; its events are LIFR, IFR or worse, and MVFR or worse.
 """
 
 from collections.abc import Sequence
@@ -18,9 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mlrtma_dist.names import EVENTS, VARIABLES
+from mlrtma_dist.names import EVENTS, VARIABLES, from_analysis
+from mlrtma_dist.physics.flight_category import CATEGORIES, flight_category, most_likely_category, or_worse
 from mlrtma_dist.verification.match import BELOW, Matches, write_rows
 
+CATEGORY = "flight_category"  # as a variable of scores
 AT_OR_ABOVE = ("wind_speed", "gust")  # whose events are large values
 BINS = np.linspace(0.0, 1.0, 11)  # of predicted probability, for reliability
 CALM = 3.0  # m/s below which a direction is not scored: it turns with every breath
@@ -32,7 +35,7 @@ class EventScore:
     """The scores of one method and event: a row of ``events.csv``, in its order, and its reliability.
 
     Attributes:
-        method, variable: what was scored; limit: of the event, SI.
+        method, variable: what was scored; limit: of the event, SI; of a flight category its number in ``CATEGORIES``.
         n: reports with a prediction; events: those that are the event.
         pod, far, csi, frequency_bias: of the analysed value, NaN where a denominator is zero.
         brier, skill: of the predicted probability.
@@ -82,33 +85,47 @@ def score_events(matches: Matches) -> list[EventScore]:
         for number, limit in enumerate(limits):
             for method in rows.methods:
                 own = rows.select(method=method)
-                score = _score(own, variable, limit, getattr(own, BELOW[number]))
-                if score.events:
-                    scores.append(score)
-    return scores
+                events = _events(own, variable, limit, getattr(own, BELOW[number]))
+                scores.append(_score(method, variable, limit, *events))
+    for number in range(len(CATEGORIES) - 1):
+        for method in table.methods:
+            events = _category_events(table.select(method=method), number)
+            scores.append(_score(method, CATEGORY, float(number), *events))
+    return [score for score in scores if score.events]
 
 
 def as_probabilities(matches: Matches, variable: str, limit: float) -> Matches:
-    """The scored rows of a variable with the probability of an event as prediction, and 1 where it was reported."""
-    rows = matches.select((matches.variable == variable) & matches.scored)
-    below = getattr(rows, BELOW[EVENTS[variable].index(limit)])
-    reported, analysed, probability = _events(rows, variable, limit, below)
-    certain = np.where(np.isfinite(probability), probability, analysed)
-    return replace(rows, observation=reported.astype(np.float64), prediction=certain)
+    """The scored rows of a variable with the probability of an event as prediction, and 1 where it was reported.
+
+    Of a flight category they are the rows of visibility where a ceiling was reported, too.
+    """
+    table, parts = matches.select(matches.scored), []
+    for method in table.methods:
+        own = table.select(method=method)
+        if variable == CATEGORY:
+            rows, events = at_common_reports(own, "visibility", "ceiling")[0], _category_events(own, int(limit))
+        else:
+            rows = own.select(variable=variable)
+            events = _events(rows, variable, limit, getattr(rows, BELOW[EVENTS[variable].index(limit)]))
+        reported, analysed, probability = events
+        certain = np.where(np.isfinite(probability), probability, analysed)
+        parts.append(replace(rows, observation=reported.astype(np.float64), prediction=certain))
+    return Matches.concatenate(parts)
 
 
-def _score(rows: Matches, variable: str, limit: float, below: np.ndarray) -> EventScore:
-    """The score of one method and event, from its rows and the probability of a value below the limit."""
-    reported, analysed, probability = _events(rows, variable, limit, below)
+def _score(
+    method: str, variable: str, limit: float, reported: np.ndarray, analysed: np.ndarray, probability: np.ndarray
+) -> EventScore:
+    """The score of one method and event, from the arrays (n,) of `_events`."""
     hits, alarms, misses = (reported & analysed).sum(), (~reported & analysed).sum(), (reported & ~analysed).sum()
     certain = np.where(np.isfinite(probability), probability, analysed)
-    brier, frequency = float(np.mean((certain - reported) ** 2)), float(np.mean(reported))
+    brier, frequency = (float(np.mean(each)) if len(each) else np.nan for each in ((certain - reported) ** 2, reported))
     variance = frequency * (1.0 - frequency)
     return EventScore(
-        str(rows.method[0]),
+        method,
         variable,
         limit,
-        len(rows),
+        len(reported),
         int(reported.sum()),
         _ratio(hits, hits + misses),
         _ratio(alarms, hits + alarms),
@@ -125,6 +142,21 @@ def _events(rows: Matches, variable: str, limit: float, below: np.ndarray):
     edge = float(VARIABLES[variable].to_analysis(limit))
     reported, analysed = rows.observation < edge, rows.prediction < edge
     return (~reported, ~analysed, 1.0 - below) if variable in AT_OR_ABOVE else (reported, analysed, below)
+
+
+def _category_events(own: Matches, number: int):
+    """What `_events` gives, of one method's flight category of a number or a worse one."""
+    visibility, ceiling = at_common_reports(own, "visibility", "ceiling")
+    below = [np.stack([getattr(each, name) for name in BELOW]) for each in (visibility, ceiling)]
+    likely = most_likely_category(*below)
+    category = np.where(np.isfinite(likely), likely, _category(visibility.prediction, ceiling.prediction))
+    reported = _category(visibility.observation, ceiling.observation)
+    return reported <= number, category <= number, or_worse(*below)[number]
+
+
+def _category(visibility: np.ndarray, ceiling: np.ndarray) -> np.ndarray:
+    """The flight category of values in analysis space, shape (n,)."""
+    return flight_category(from_analysis("ceiling", ceiling), from_analysis("visibility", visibility))
 
 
 def _reliability(probability: np.ndarray, reported: np.ndarray) -> np.ndarray:
@@ -153,21 +185,29 @@ def score_speeds(matches: Matches) -> list[SpeedScore]:
 
 def _direction_error(own: Matches) -> float:
     """Mean absolute error of the direction of one method's winds, degrees."""
-    east, north = (_by_report(own.select(variable=name)) for name in ("u10", "v10"))
-    common = [key for key in east if key in north]
-    if not common:
-        return float("nan")
-    (u_o, u_a), (v_o, v_a) = (np.array([each[key] for key in common]).T for each in (east, north))
+    east, north = at_common_reports(own, "u10", "v10")
+    (u_o, u_a), (v_o, v_a) = ((each.observation, each.prediction) for each in (east, north))
     blowing = (np.hypot(u_o, v_o) >= CALM) & (np.hypot(u_a, v_a) >= CALM)
     turn = np.arctan2(u_a * v_o - v_a * u_o, u_a * u_o + v_a * v_o)[blowing]
     return float(np.rad2deg(np.mean(np.abs(turn)))) if len(turn) else float("nan")
 
 
-def _by_report(rows: Matches) -> dict[tuple, tuple[float, float]]:
-    """Observation and prediction by domain, time, station, place and fold; of several at one place the last."""
+def at_common_reports(own: Matches, *variables: str) -> list[Matches]:
+    """The rows of one method of each variable where all of them were reported, in one order."""
+    tables = [own.select(variable=name) for name in variables]
+    numbers = [_by_report(table) for table in tables]
+    common = [key for key in numbers[0] if all(key in each for each in numbers)]
+    return [
+        table.select(np.array([each[key] for key in common], dtype=np.int64))
+        for table, each in zip(tables, numbers, strict=True)
+    ]
+
+
+def _by_report(rows: Matches) -> dict[tuple, int]:
+    """Number of the row by domain, time, station, place and fold; of several at one place the last."""
     time = rows.time.astype(np.int64)  # a number is equal to itself, also where no time is known
     keys = zip(rows.domain, time, rows.station, rows.latitude, rows.longitude, rows.fold, strict=True)
-    return dict(zip(keys, zip(rows.observation, rows.prediction, strict=True), strict=True))
+    return {key: number for number, key in enumerate(keys)}
 
 
 def _ratio(part: float, whole: float) -> float:

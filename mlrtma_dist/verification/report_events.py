@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import matplotlib
 import numpy as np
 
-from mlrtma_dist.verification.event_scores import AT_OR_ABOVE, EventScore, SpeedScore, as_probabilities
+from mlrtma_dist.physics.flight_category import CATEGORIES
+from mlrtma_dist.verification.event_scores import AT_OR_ABOVE, CATEGORY, EventScore, SpeedScore, as_probabilities
 from mlrtma_dist.verification.match import Matches
 from mlrtma_dist.verification.ranking import alike
 from mlrtma_dist.verification.report_axes import DRAWN, STYLE, as_svg, colours_of, legend_above, new_axes
@@ -36,7 +37,7 @@ def _event_table(events: Sequence[EventScore], wording: Wording) -> Table:
         numbers = (score.pod, score.far, score.csi, score.frequency_bias, score.brier, score.skill)
         rows.append(
             [
-                wording.variable(score.variable),
+                _variable(score.variable, wording),
                 event_words(score),
                 wording.method(score.method),
                 Number(f"{score.n:,}", score.n),
@@ -59,8 +60,14 @@ def _speed_table(speeds: Sequence[SpeedScore], wording: Wording) -> Table:
 
 
 def event_words(score: EventScore) -> str:
-    """The event in words, such as "below 1600 m"."""
+    """The event in words, such as "below 1600 m" or "IFR or worse"."""
+    if score.variable == CATEGORY:
+        return CATEGORIES[int(score.limit)] + (" or worse" if score.limit else "")
     return f"at least {score.limit:g} m/s" if score.variable in AT_OR_ABOVE else f"below {score.limit:g} m"
+
+
+def _variable(name: str, wording: Wording) -> str:
+    return "flight category" if name == CATEGORY else wording.variable(name)
 
 
 def _number(value: float, decimals: int) -> Number:
@@ -91,7 +98,7 @@ def _reliability(
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)
         legend_above(axes)
-        words = f"{sentence(wording.variable(name))} {event_words(lines[0][0])}"
+        words = f"{sentence(_variable(name, wording))} {event_words(lines[0][0])}"
         svg = as_svg(figure, f"Reliability: {words}, for {', '.join(wording.method(s.method) for s, _ in lines)}.")
     caption = f"{words}: on the grey line a probability comes true as often as it is predicted."
     return Figure(caption, svg)

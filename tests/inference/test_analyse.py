@@ -88,6 +88,21 @@ def test_without_observations_analysis_and_error_are_those_of_the_background(toy
         np.testing.assert_allclose(analysis.error[name], np.sqrt(covariance[name].variance), rtol=1e-5)
 
 
+def test_the_method_first_guess_is_the_background_itself_in_every_variable(toy):
+    """Visibility and ceiling, too, whose distribution the reports would calibrate."""
+    settings = toy.settings("t2m", "visibility", "ceiling", "wind_speed", "gust")
+    case = toy.case(settings)
+    analysis = analyse(case, toy.answer(case, "first_guess", settings), "first_guess")
+    assert analysis.probability == {}
+    for name in settings.variables:
+        np.testing.assert_array_equal(analysis.values[name], analysis.first_guess[name])
+    np.testing.assert_allclose(analysis.values["ceiling"], toy.world.background.values["ceiling"], rtol=1e-5)
+    case = toy.case(
+        toy.settings("visibility"), background=False
+    )  # the regression knows no more than the hour's reports
+    assert set(toy.answer(case, "first_guess", toy.settings("visibility")).fields().probability) == {"visibility"}
+
+
 def test_the_analysis_is_nearer_to_the_truth_than_the_background_for_every_variable(toy, analysed):
     _, analysis = analysed
     for name, properties in VARIABLES.items():

@@ -13,7 +13,12 @@ from mlrtma_dist.inference.product import write_product
 from mlrtma_dist.inference.product_grib import write_product_grib
 from mlrtma_dist.io.grib import read_grib
 from mlrtma_dist.names import VARIABLES
-from mlrtma_dist.physics.flight_category import CATEGORIES, flight_category
+from mlrtma_dist.physics.flight_category import (
+    CATEGORIES,
+    category_probabilities,
+    flight_category,
+    most_likely_category,
+)
 from mlrtma_dist.physics.moisture import relative_humidity
 from mlrtma_dist.physics.sea_level import sea_level_pressure
 
@@ -64,6 +69,25 @@ def test_the_category_is_bytes_with_flags_that_cf_readers_decode(analysis, tmp_p
         low = (analysis.values["ceiling"] < 152) | (analysis.values["visibility"] < 1609)
         with_ceiling = np.isfinite(analysis.values["ceiling"])
         assert ((words == "LIFR") == low)[with_ceiling].all() and variable[0].mask.sum() == 1
+
+
+def test_with_distributions_the_file_has_each_probability_and_the_category_is_the_most_likely(analysis, tmp_path):
+    random, shape = np.random.default_rng(6), (4, *analysis.static.domain.shape)
+    probability = {name: np.sort(random.uniform(size=shape), axis=0) for name in ("visibility", "ceiling")}
+    analysis = dataclasses.replace(analysis, probability=probability)
+    with netCDF4.Dataset(write_product(analysis, tmp_path, {})) as dataset:
+        truth = category_probabilities(probability["visibility"], probability["ceiling"])
+        for number, category in enumerate(CATEGORIES):
+            field = dataset[f"flight_category_{category.lower()}"]
+            np.testing.assert_allclose(field[0], truth[number], atol=2.0**-10 + 1e-6)
+            assert field.units == "1" and field.long_name == f"probability of the flight category {category}"
+            assert field.valid_range.tolist() == [0.0, 1.0] and field.cell_methods == "time: point"
+        expected = most_likely_category(probability["visibility"], probability["ceiling"])
+        np.testing.assert_array_equal(dataset["flight_category"][0], expected)
+        assert (expected != flight_category(analysis.values["ceiling"], analysis.values["visibility"])).any()
+    del analysis.probability["ceiling"]
+    with netCDF4.Dataset(write_product(analysis, tmp_path, {})) as dataset:
+        assert "visibility_below_1600" in dataset.variables and "flight_category_ifr" not in dataset.variables
 
 
 def test_a_field_is_derived_only_where_its_variables_are_analysed_and_a_plane_has_none(make_domain, make_analysis):

@@ -78,6 +78,8 @@ def test_compliance_checker_finds_no_fault_on_any_kind_of_domain_and_asks_nothin
 
 def test_compliance_checker_passes_with_all_variables(make_domain, make_analysis, check_cf, tmp_path):
     analysis = make_analysis(make_domain(LAMBERT, size=(5, 4)), list(VARIABLES), num_stations=3)
+    for name in ("visibility", "ceiling"):  # with the probabilities of their limits and of flight categories
+        analysis.probability[name] = np.full((4, 4, 5), 0.25, np.float32)
     path = write_product(analysis, tmp_path, {})
     passed, report = check_cf(path, tmp_path / "report.txt")
     assert passed and "All tests passed" in report

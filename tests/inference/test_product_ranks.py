@@ -41,7 +41,7 @@ def test_ranks_write_the_netcdf_grib_and_maps_of_one_process_to_the_last_bit(alo
     shares = launch(str(KERNEL), ranks, tmp_path)
     assert len(shares) == ranks and max(shares) < 0.8
     paths = sorted(path.relative_to(alone) for path in alone.rglob("*.*"))
-    assert [p.suffix for p in paths].count(".png") == 7 and len(paths) == 10
+    assert [p.suffix for p in paths].count(".png") == 10 and len(paths) == 13
     assert paths == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.*"))
     for path in paths:
         if path.suffix == ".nc":
@@ -51,6 +51,11 @@ def test_ranks_write_the_netcdf_grib_and_maps_of_one_process_to_the_last_bit(alo
     # every chunk was compressed once: a chunk that is written again leaves a hole in the file
     one, many = ((folder / "tiled_20220824T0600Z.nc").stat().st_size for folder in (alone, tmp_path))
     assert abs(many - one) < 0.001 * one
+
+
+def test_the_product_of_ranks_has_probabilities_and_flight_categories(alone):
+    _, _, variables = contents(alone / "tiled_20220824T0600Z.nc")
+    assert {"ceiling_below_152", "flight_category", "flight_category_lifr", "flight_category_vfr"} <= set(variables)
 
 
 def test_a_series_holds_every_time_with_its_own_note_and_the_counts_of_all(alone):

@@ -80,8 +80,7 @@ def test_the_scores_are_those_of_the_matches(verified):
 def test_the_analysis_beats_first_guess_and_nearest_station_where_it_never_looked(verified):
     rmse = {(s.method, s.variable): s.rmse for s in verified[1] if s.region == "all"}
     assert rmse["threedvar", "t2m"] < min(rmse[FIRST_GUESS, "t2m"], rmse[NEAREST, "t2m"])
-    # the median of a distribution in classes does not have the least square error: 0.196 instead of 0.194 here
-    assert rmse["threedvar", "visibility"] < 1.05 * rmse[FIRST_GUESS, "visibility"]
+    assert rmse["threedvar", "visibility"] < rmse[FIRST_GUESS, "visibility"]
 
 
 def test_the_first_guess_at_withheld_stations_is_the_background_there(toy, verified):

@@ -38,7 +38,7 @@ def small_error_blocks(monkeypatch):
     [
         ("threedvar", ("t2m", "d2m", "u10", "v10", "gust"), True),
         ("threedvar", ("t2m", "visibility"), False),
-        ("threedvar", ("wind_speed", "ceiling"), True),
+        ("threedvar", ("wind_speed", "visibility", "ceiling"), True),
         ("oi", ("u10", "v10"), True),
         ("nearest", ("t2m",), True),
     ],

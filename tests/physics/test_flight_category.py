@@ -1,11 +1,18 @@
-"""Flight category: each limit from both sides, the lower of two, and the national analysis of a real hour."""
+"""Flight category: each limit from both sides, the lower of two, probabilities, a real national analysis."""
 
 import eccodes
 import numpy as np
 import pytest
 
-from mlrtma_dist.names import FOOT, MILE, UNLIMITED_CEILING
-from mlrtma_dist.physics.flight_category import CATEGORIES, flight_category
+from mlrtma_dist.names import EVENTS, FOOT, MILE, UNLIMITED_CEILING
+from mlrtma_dist.physics.flight_category import (
+    CATEGORIES,
+    OF_EVENTS,
+    category_probabilities,
+    flight_category,
+    most_likely_category,
+    or_worse,
+)
 
 
 @pytest.mark.parametrize(
@@ -63,3 +70,36 @@ def test_the_national_analysis_of_a_real_hour_has_the_same_categories(real_data)
     # their ceilings are rounded to steps of 0.4 m: these points lie on a limit
     limits = np.array([500, 1000, 3000]) * FOOT
     assert np.abs(ceiling[present][differs][:, None] - limits).min(axis=1).max() < 0.65
+
+
+def test_probabilities_are_between_those_of_the_same_weather_and_of_independent_ones(generator):
+    one, other = np.sort(generator.uniform(size=(2, 4, 500)), axis=1)
+    worse, p, q = or_worse(one, other), one[OF_EVENTS], other[OF_EVENTS]
+    np.testing.assert_allclose(worse, 0.5 * np.maximum(p, q) + 0.5 * (p + q - p * q), rtol=1e-12)
+    assert (worse >= np.maximum(p, q)).all() and (worse <= p + q - p * q).all()
+    certain = np.array([0.0, 0.0, 0.0, 1.0])[:, None]  # MVFR by one of the two
+    np.testing.assert_allclose(or_worse(certain, np.zeros((4, 1)))[:, 0], [0.0, 0.0, 1.0])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_four_probabilities_are_shares_of_one_and_the_largest_is_the_most_likely(generator, dtype):
+    one, other = np.sort(generator.uniform(size=(2, 4, 500)), axis=1).astype(dtype)
+    each = category_probabilities(one, other)
+    assert each.shape == (4, 500) and each.dtype == dtype and (each >= 0.0).all()
+    np.testing.assert_allclose(each.sum(axis=0), 1.0, rtol=1e-6)
+    np.testing.assert_allclose(np.cumsum(each, axis=0)[:3], or_worse(one, other), atol=1e-6)
+    number = most_likely_category(one, other)
+    assert number.dtype == np.float32 and (each[number.astype(int), np.arange(500)] == each.max(axis=0)).all()
+    one[2, 7] = np.nan
+    assert np.isnan(most_likely_category(one, other)[7]) and np.isnan(most_likely_category(one, other)).sum() == 1
+
+
+def test_certain_probabilities_of_a_report_have_the_category_of_its_values():
+    """Limits of events lie between the values of reports, those of categories on them."""
+    feet, miles = np.meshgrid([100, 200, 400, 500, 900, 1000, 3000, 3100, 9000], [0.25, 0.5, 0.75, 1, 2.5, 3, 5, 6])
+    ceiling, visibility = feet.ravel() * FOOT, miles.ravel() * MILE
+    below = [
+        (value < np.array(EVENTS[name])[:, None]).astype(float)
+        for name, value in (("visibility", visibility), ("ceiling", ceiling))
+    ]
+    np.testing.assert_array_equal(most_likely_category(*below), flight_category(ceiling, visibility))

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mlrtma_dist.verification.event_scores import COLUMNS, score_events, score_speeds, write_events
+from mlrtma_dist.names import FOOT, MILE
+from mlrtma_dist.verification.event_scores import CATEGORY, COLUMNS, score_events, score_speeds, write_events
 from mlrtma_dist.verification.match import Matches
 from mlrtma_dist.verification.report_events import event_words, events_section
 from mlrtma_dist.verification.report_words import SHORT, WORDS, Wording
@@ -104,3 +105,36 @@ def test_events_are_written_and_shown(tmp_path):
     section = events_section(table, scores, score_speeds(table), Wording(WORDS, SHORT))
     assert section is not None and "Fog" in str(section)
     assert events_section(table, [], [], Wording(WORDS, SHORT)) is None
+
+
+def category_scores(*tables: Matches) -> dict[float, object]:
+    return {s.limit: s for s in score_events(Matches.concatenate(tables)) if s.variable == CATEGORY}
+
+
+def test_a_flight_category_is_scored_where_both_of_its_variables_were_reported():
+    """LIFR by fog, IFR by a ceiling, VFR, and a visibility without a ceiling, which counts for nothing."""
+    miles, feet = np.array([0.25, 9.0, 10.0, 0.25]) * MILE, np.array([9000.0, 700.0, 9000.0]) * FOOT
+    scores = category_scores(
+        matches("visibility", np.log(miles), np.log([400.0, 400.0, 16000.0, 400.0])),
+        matches("ceiling", np.log(feet), np.log([200.0, 200.0, 200.0])),
+    )
+    lifr, ifr, mvfr = (scores[number] for number in (0.0, 1.0, 2.0))
+    assert [score.n for score in (lifr, ifr, mvfr)] == [3, 3, 3]
+    assert (lifr.events, lifr.pod, lifr.far) == pytest.approx((1, 1.0, 0.5))  # analysed: LIFR, LIFR, IFR
+    assert (ifr.events, ifr.pod, ifr.far) == pytest.approx((2, 1.0, 1 / 3))
+    assert ifr.brier == pytest.approx(1 / 3) and mvfr.csi == pytest.approx(2 / 3)
+    assert [event_words(score) for score in (lifr, ifr, mvfr)] == ["LIFR", "IFR or worse", "MVFR or worse"]
+
+
+def test_a_flight_category_with_probabilities_is_the_most_likely_one_and_scored_by_them():
+    clear = np.log([16000.0, 16000.0])
+    below = {f"below_{number}": [0.0, p] for number, p in ((1, 0.0), (2, 0.5), (3, 0.6), (4, 0.7))}
+    visibility = matches("visibility", np.log([16000.0, 400.0]), clear, **below)
+    ceiling = matches("ceiling", np.log([20000.0, 20000.0]), np.log([20000.0, 20000.0]), **below)
+    scores = category_scores(visibility, ceiling)
+    worse = 0.5 * (0.5 + 0.75)  # the mean of the same weather and of independence
+    assert scores[0.0].pod == 1.0 and scores[0.0].brier == pytest.approx((1 - worse) ** 2 / 2)
+    section = events_section(
+        Matches.concatenate([visibility, ceiling]), list(scores.values()), [], Wording(WORDS, SHORT)
+    )
+    assert "flight category" in str(section) and "IFR or worse" in str(section)

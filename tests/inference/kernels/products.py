@@ -73,14 +73,23 @@ def analysis_of(domain, names, seed, units):
         first_guess_name="waves",
         notes=(f"seed {seed}",),
         units=units,
+        probability={name: _probability(fields["values"][name]) for name in names if name in ("visibility", "ceiling")},
     )
+
+
+def _probability(values):
+    """Probabilities of four limits that vary with the values, ascending, missing where they are."""
+    share = values / np.nanmax(values)
+    return np.stack([0.9 * share**power for power in (8, 4, 2, 1)]).astype(np.float32)
 
 
 def on_box(analysis, box):
     """What a rank holds of an analysis."""
     groups = {
-        group: {name: np.ascontiguousarray(field[box.slices]) for name, field in getattr(analysis, group).items()}
-        for group in ("values", "first_guess", "error")
+        group: {
+            name: np.ascontiguousarray(field[(..., *box.slices)]) for name, field in getattr(analysis, group).items()
+        }
+        for group in ("values", "first_guess", "error", "probability")
     }
     return replace(analysis, box=box, **groups)
 
@@ -114,7 +123,7 @@ def main(folder):
     communicator = Recorded(MPI.COMM_WORLD) if MPI.COMM_WORLD.size > 1 else None
     rank, size = MPI.COMM_WORLD.rank, MPI.COMM_WORLD.size
     box = box_of(DOMAIN, TABLES[size], rank)
-    analysis = on_box(analysis_of(DOMAIN, ("u10", "v10", "ceiling"), 1, {}), box)
+    analysis = on_box(analysis_of(DOMAIN, ("u10", "v10", "visibility", "ceiling"), 1, {}), box)
     write_product(analysis, folder, PROVENANCE, communicator)
     most = max(communicator.points.values(), default=0) if communicator else 0
     write_product_grib(analysis, folder, communicator)
