@@ -51,7 +51,7 @@ class Cost:
 def measure_conus(every: int = EVERY) -> Cost:
     """Every method on a coarse grid over CONUS, with the stations of the RAP hour."""
     settings, (hour,) = load_settings("classical", ("t2m",)), HOURS["rap"]
-    case = hour.cases(hour.read(("t2m",)), settings).whole()
+    case = hour.cases(hour.read(), settings).whole()
     rows, hour = case.used, HourSettings(settings).of(case, ("t2m",))["t2m"]
     methods = {
         m: METHODS[m].kind.method(Prior("t2m", settings, Covariance(hour.covariance))) for m in ("oi", "threedvar")

@@ -33,7 +33,7 @@ TARGET = 1.50  # K; the simple method of the data's README: 1.54
 def rap_rows(pool: Executor, methods: tuple[str, ...] = METHODS) -> list[Row]:
     """The scores by name, by station and in boxes; see the protocol above."""
     (hour,), settings = HOURS["rap"], load_settings("classical", ("t2m",))
-    reports = protocol(hour.read(("t2m",)), hour.moment)
+    reports = protocol(hour.read(), hour.moment)
     rows = []
     for withheld, km in ((BY_NAME, None), (how(None), None), *((how(km), km) for km in BOXES)):
         by_name = withheld == BY_NAME

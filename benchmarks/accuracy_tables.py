@@ -158,6 +158,39 @@ def write_between(page: str | Path, name: str, text: str) -> None:
     write_text(page, f"{before}{start}\n{text}\n\n{end}{after}")
 
 
+def merged(page: str | Path, name: str, table: str, keys: int) -> str:
+    """A table of a part of the rows, with the rows that it lacks as they stand between the markers of a page.
+
+    Args:
+        page, name: as of `write_between`; table: with a header of two lines.
+        keys: number of the first cells that tell one row from another. A row that is new comes after the last one
+            whose first cell is the same.
+
+    Raises:
+        ValueError: rows are missing and the columns of the page's table are others.
+    """
+    lines = Path(page).read_text(encoding="utf-8").split(f"<!-- {name} -->\n")[1].split("<!-- end of")[0]
+    old = [line for line in lines.splitlines() if line.startswith("|")]
+    header, new = table.splitlines()[:2], {_key(line, keys): line for line in table.splitlines()[2:]}
+    rows = {_key(line, keys): line for line in old[2:]}
+    if set(rows) <= set(new):
+        return table
+    if old[:2] != header:
+        raise ValueError(f"{page}: {name}: the columns have changed; compute all rows, not only some variables")
+    for key, line in new.items():
+        if key not in rows:
+            places = [number for number, other in enumerate(rows) if other[0] == key[0]]
+            order = list(rows.items())
+            order.insert(places[-1] + 1 if places else len(order), (key, line))
+            rows = dict(order)
+        rows[key] = line
+    return "\n".join([*header, *rows.values()])
+
+
+def _key(line: str, keys: int) -> tuple[str, ...]:
+    return tuple(cell.strip() for cell in line.split("|")[1 : 1 + keys])
+
+
 def ratio(rows: list[Row], above: str, below: str, withheld: str | None = None) -> float:
     """Geometric mean, over sets of data, ways of withholding and variables, of one method's rmse over another's."""
     value = {

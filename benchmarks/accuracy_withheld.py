@@ -1,7 +1,7 @@
 """Every method at every withheld station of some hours, the folds side by side on the cores."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -9,7 +9,8 @@ from functools import partial
 from multiprocessing import get_context
 
 import numpy as np
-from accuracy_data import HOURS, Hour, conus, past_hours
+from accuracy_data import HOURS, OF_EVENTS, Hour, conus, past_hours
+from accuracy_events import OF_TABLES
 from kriging import build_with_kriging
 from past_increments import PastIncrements, past_increments, solve_hour, with_members
 from threadpoolctl import threadpool_limits
@@ -21,6 +22,7 @@ from mlrtma_dist.methods.departure_method import Fit
 from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.registry import Means
 from mlrtma_dist.methods.settings import Classical, assumptions
+from mlrtma_dist.names import EVENTS
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.observations.withhold import folds
 from mlrtma_dist.verification.match import Matches
@@ -38,7 +40,7 @@ class HourFold:
         observations: of the hour.
         fold: which part is withheld.
         parts: part of each row, shape (n,).
-        members: for EnVar and the hybrid.
+        members: for EnVar and the hybrid; None: these are not asked.
         settings: of the classical methods.
     """
 
@@ -46,13 +48,13 @@ class HourFold:
     observations: Observations
     fold: int
     parts: np.ndarray
-    members: PastIncrements
+    members: PastIncrements | None
     settings: Classical
 
     def matches(self, methods: tuple[str, ...]) -> Matches:
         """Every method at the stations withheld."""
         shipped = build_with_kriging(methods, Means(settings=with_members(self.settings)))
-        named = {name: WithoutError(method) for name, method in shipped.items()}
+        named = {name: WithoutError(each, EVENTS if name in OF_TABLES else ()) for name, each in shipped.items()}
         cases = self.hour.cases(self.observations, self.settings, members=self.members)
         withheld = self.parts == self.fold
         return match_fold(cases.analyst(named), 0, withheld, self.fold, assumptions(self.settings))
@@ -60,22 +62,36 @@ class HourFold:
 
 @dataclass(frozen=True)
 class WithoutError:
-    """A classical method whose error is not computed: no score here uses it, and it is a third of the work."""
+    """A classical method whose error is not computed where no score uses it, which is a third of the work.
+
+    Attributes:
+        method: itself.
+        kept: variables whose error is scored, as a part of the probability of events.
+    """
 
     method: Method
+    kept: Collection[str] = ()
 
     def analyse(self, case: Case, neighbourhood=None) -> ClassicalAnswer:
-        """The method's own answer, without an error; see `methods.method.Method.analyse`."""
+        """The method's own answer, without the error of most variables; see `methods.method.Method.analyse`."""
         answer = self.method.analyse(case, neighbourhood)
-        return replace(answer, fits={name: FitWithoutError(fit) for name, fit in answer.fits.items()})
+        fits = {name: fit if name in self.kept else FitWithoutError(fit) for name, fit in answer.fits.items()}
+        return replace(answer, fits=fits)
 
 
 class FitWithoutError:
-    """A fit whose error is not computed."""
+    """A fit whose error is not computed, and which does not compute an increment again at the same points."""
 
     def __init__(self, fit: Fit):
         """Everything else is the fit's own."""
-        self._fit = fit
+        self._fit, self._increments = fit, {}
+
+    def increment(self, points: Points) -> np.ndarray:
+        """The fit's own, shape (m,)."""
+        place = points.position.tobytes() + points.elevation.tobytes()
+        if place not in self._increments:
+            self._increments[place] = self._fit.increment(points)
+        return self._increments[place]
 
     def __getattr__(self, name: str):
         return getattr(self._fit, name)
@@ -107,7 +123,7 @@ def withheld(
     """Withhold every station of a set of data once, for each way of withholding.
 
     Args:
-        data: a name of ``accuracy_data.HOURS``.
+        data: a name of ``accuracy_data.HOURS`` or ``OF_EVENTS``.
         settings: of the classical methods, with the variables to analyse.
         count: number of folds.
         blocks: sides of the boxes withheld, km; None: single stations, all names of one together.
@@ -118,11 +134,12 @@ def withheld(
     Returns:
         The matches for each of ``blocks``; a station of several hours has a row for each.
     """
-    past = list(pool.map(partial(solve_hour, settings=settings), past_hours(data)))
+    hours = past_hours(data) if {"envar", "hybrid"} & set(methods) else ()
+    past = list(pool.map(partial(solve_hour, settings=settings), hours))
     tasks: list[tuple[float | None, HourFold]] = []
-    for hour in HOURS[data]:
-        observations = hour.read(settings.variables)
-        members = past_increments(past, observations)
+    for hour in (HOURS | OF_EVENTS)[data]:
+        observations = hour.read()
+        members = past_increments(past, observations) if past else None
         say(f"{data}: {hour.time}, {len(observations)} values of {len(set(observations.station))} names")
         for km in blocks:
             parts = folds(observations, count=count, seed=0, block_km=km)

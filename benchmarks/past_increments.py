@@ -66,7 +66,7 @@ class PastIncrements:
 
 def solve_hour(hour: Hour, settings: Classical) -> dict[str, Fit]:
     """3D-Var of an hour, with all its stations: variable -> fit."""
-    case = hour.cases(hour.read(settings.variables), settings).whole()
+    case = hour.cases(hour.read(), settings).whole()
     return ClassicalMethod(THREEDVAR, settings, HourSettings(settings)).analyse(case).fits
 
 
@@ -133,7 +133,7 @@ def _changed(members: Members, name: str, value: float) -> Members | None:
 
 def _trials(hour: Hour, settings: Classical, fits) -> Iterator[Trial]:
     """The trials of a training hour, a part of its stations withheld in each."""
-    observations = hour.read(settings.variables)
+    observations = hour.read()
     members, parts = past_increments(fits, observations), folds(observations, count=SEARCH_FOLDS, seed=1)
     cases = hour.cases(observations, settings, members=members)
     for part in range(SEARCH_FOLDS):

@@ -35,7 +35,8 @@ def hour():
     from mlrtma_dist.observations.withhold import folds
 
     settings, (madis,) = load_settings("classical", VARIABLES), HOURS["madis"]
-    observations = madis.read(VARIABLES)
+    observations = madis.read()
+    observations = observations[np.isin(observations.variable, VARIABLES)]
     members = past_increments([solve_hour(h, settings) for h in past_hours("madis")[:2]], observations)
     return HourFold(madis, observations, 0, folds(observations, count=5, seed=0), members, settings)
 
@@ -128,6 +129,82 @@ def test_a_table_goes_between_its_markers_and_nowhere_else(tmp_path, rows):
     assert "old" not in text and text.count("| stations | t2m | K |") == 1 and text.count("**") == 2 * len(VARIABLES)
     with pytest.raises(ValueError, match="markers"):
         write_between(page, "rap", "")
+
+
+def test_a_table_of_some_variables_leaves_the_other_rows_of_the_page_as_they_are(tmp_path):
+    from accuracy_tables import merged
+
+    header = "| withheld | variable | n |\n|---|---|---|"
+    page, old = tmp_path / "page.md", f"{header}\n| stations | t2m | 1 |\n| stations | psfc | 2 |\n| boxes | t2m | 3 |"
+    page.write_text(f"<!-- rap -->\n\n{old}\n\n<!-- end of rap -->\n")
+    new = f"{header}\n| stations | psfc | 4 |\n| stations | gust | 5 |\n| boxes | gust | 6 |"
+    rows = merged(page, "rap", new, 2).splitlines()[2:]
+    assert [row[2:-2] for row in rows] == [
+        "stations | t2m | 1",
+        "stations | psfc | 4",
+        "stations | gust | 5",
+        "boxes | t2m | 3",
+        "boxes | gust | 6",
+    ]
+    with pytest.raises(ValueError, match="columns have changed"):
+        merged(page, "rap", new.replace("| n |", "| n | nearest |"), 2)
+    whole = old.replace("| n |", "| n | nearest |")
+    assert merged(page, "rap", whole, 2) == whole  # all rows: the page's columns do not matter
+
+
+def test_tables_of_events_and_speeds_hold_what_verification_scores(tmp_path):
+    from accuracy_events import event_table, speed_table, write_event_csv
+
+    from mlrtma_dist.verification.event_scores import score_events, score_speeds
+    from mlrtma_dist.verification.match import Matches
+
+    generator = np.random.default_rng(3)
+    truth = generator.gamma(2.0, 2.5, 400)
+    places = {"station": [f"S{i}" for i in range(400)], "latitude": np.arange(400.0), "longitude": 0.0}
+    tables = {
+        km: Matches.concatenate(
+            Matches.build(
+                method=method,
+                variable="wind_speed",
+                observation=truth,
+                prediction=truth + generator.normal(0.0, error * scale, 400),
+                below_1=generator.uniform(size=400),
+                **places,
+            )
+            for method, error in (("first_guess", 4.0), ("nearest", 2.0), ("gaussian_weights", 1.5), ("threedvar", 1.0))
+        )
+        for km, scale in ((None, 1.0), (100.0, 1.5))
+    }
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in event_table(tables).splitlines()[2:]]
+    scores = {(s.method, s.limit): s for s in score_events(tables[None])}
+    far = {(s.method, s.limit): s for s in score_events(tables[100.0])}
+    own, nearest = scores["threedvar", 5.0], scores["nearest", 5.0]
+    expected = [own.pod, own.far, own.csi, own.frequency_bias, nearest.csi]
+    assert rows[0][:3] == ["wind speed at least 5 m/s", "400", f"{own.events}"]
+    assert rows[0][3:8] == [f"{value:.2f}" for value in expected]
+    assert rows[0][8:11] == [f"{own.brier:.4f}", f"{own.skill:.2f}", f"{nearest.skill:.2f}"]
+    assert rows[0][12:] == [f"{far['threedvar', 5.0].csi:.2f}", f"{far['threedvar', 5.0].skill:.2f}"]
+    speeds = speed_table(tables[None]).splitlines()[2:]
+    assert len(speeds) == len(score_speeds(tables[None])) == 4
+    write_event_csv(tmp_path / "events.csv", {"rap": tables})
+    assert len((tmp_path / "events.csv").read_text().splitlines()) == 1 + 2 * len(scores)
+
+
+def test_the_limits_of_events_are_named_by_the_values_that_are_reported():
+    from accuracy_events import event_words
+
+    from mlrtma_dist.verification.event_scores import EventScore
+
+    def words(variable, limit):
+        return event_words(EventScore("oi", variable, limit, 1, 1, *[np.nan] * 6, np.zeros(0)))
+
+    assert [words("visibility", limit) for limit in (800.0, 1600.0, 4800.0, 8100.0)] == [
+        f"visibility {each} mi" for each in ("below 0.5", "below 1", "below 3", "at most 5")
+    ]
+    assert [words("ceiling", limit) for limit in (60.0, 152.0, 304.0, 920.0)] == [
+        f"ceiling {each} ft" for each in ("below 200", "below 500", "below 1000", "at most 3000")
+    ]
+    assert words("flight_category", 1.0) == "IFR or worse" and words("gust", 10.0) == "gust at least 10 m/s"
 
 
 def test_the_ratio_is_the_geometric_mean_over_variables(rows):
