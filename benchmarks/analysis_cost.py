@@ -1,31 +1,36 @@
-"""Claim: CONUS at 2.5 km (2345 x 1597), t2m, 4,400 reports: 15 s and 4 GiB on 2 cores, linear in grid points.
+"""Claim: CONUS at 2.5 km (2345 x 1597): t2m in 3 s, all variables with errors in 25 s, 1 GiB, on 2 quiet cores.
 
-    python benchmarks/analysis_cost.py
+    python benchmarks/analysis_cost.py [--before CHECKOUT]
 
-The RAP hour 2022-08-24 06 UTC has about 3,200 temperature reports that an analysis of CONUS uses. For 4,400 the rest is
-simulated: stations at random land points that report the analysis of the real ones there, with the assumed error.
-Growth: the same area and reports at twice the spacing, a quarter of the points; the error field, which has one
-spacing, costs the same on both.
+3D-Var of the RAP hour 2022-08-24 06 UTC without a background. "analysis" is what the target counts: the solution, the
+fields with their errors, and the analysis at the reports; reading, terrain and quality control stand beside it. Each
+run is a process of its own.
 
-Each table is of a process of its own. "analysis" is what the target counts: solve, grid and error; reading,
-static and quality control stand beside it. Wall time counts only on an idle machine; processor time over two cores,
-beside it, is the least that two free cores could need, all work being shared evenly.
+Every field is compared with the exact evaluation of the same analysis, without a mesh, on random patches of the grid:
+the largest difference, and the one that a point in a thousand exceeds, as shares of the field's range. Visibility and
+ceiling are medians, which jump where a probability passes one half.
+
+Wall time counts only on an idle machine. Processor time over two cores, beside it, is the least that two free cores
+could need, and it grows, too, where others use the caches: with ``--before`` the checkout of another commit runs in
+turn with this one, and the ratios tell what has changed.
 """
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import numpy as np
 
 FILE = "prepbufr/rap.20220824.t06z.adpsfc.prepbufr"
 TIME, WINDOW = np.datetime64("2022-08-24T06:00", "s"), np.timedelta64(1800, "s")
-SECONDS, GIBIBYTES, REPORTS, CORES = 15.0, 4.0, 4400, 2
-ANALYSIS = ("solve", "grid", "error")
+TARGETS = {"t2m": 3.0, "all": 25.0}  # s
+GIBIBYTES, SHARE_OF_RANGE, CORES = 1.0, 1e-3, 2
+ANALYSIS = ("solve", "fields")
+PATCHES, PATCH = 200, 8  # patches of 8 x 8 points
 
 
 class Clock:
@@ -43,115 +48,111 @@ class Clock:
         self._last = now
 
 
-def one_run(coarser: int, reports: int) -> dict:
+def one_run(variables: tuple[str, ...]) -> dict:
     """Analyse once, from nothing.
 
     Args:
-        coarser: factor on the spacing.
-        reports: number to reach with simulated ones; 0: none.
+        variables: that are analysed; none: all.
 
     Returns:
-        Stages with their wall seconds, processor seconds and peak memory in GiB; number of points and of reports used.
+        Stages with their wall seconds, processor seconds and peak memory in GiB; reports used; and the differences.
     """
     clock = Clock()
     from mlrtma_dist.config import data_root
     from mlrtma_dist.fields.static import load_static
     from mlrtma_dist.grid.box import Box
-    from mlrtma_dist.grid.domain import Size, load_domain
+    from mlrtma_dist.grid.domain import load_domain
     from mlrtma_dist.inference.analyse import analyse
     from mlrtma_dist.methods.registry import Means, build
     from mlrtma_dist.methods.settings import assumptions, load_settings
-    from mlrtma_dist.observations.table import Observations
     from mlrtma_dist.samples.judgement import Judge
     from mlrtma_dist.samples.station_hours import Reports
 
-    settings = load_settings("classical", ("t2m",))
+    settings = load_settings("classical", variables)
     clock.stage("import")
     observations = Reports((str(data_root() / FILE),)).table
     clock.stage("reading")
-    domain = load_domain("conus")
-    size = Size(-(-domain.size.x // coarser), -(-domain.size.y // coarser))
-    static = load_static(replace(domain, spacing=coarser * domain.spacing, size=size))
+    static = load_static(load_domain("conus"))
     clock.stage("static")
-    judge, box = Judge(assumptions(settings), WINDOW), Box.whole(static.domain.shape)
-    case = judge.case(static, TIME, observations, None, box)
+    box = Box.whole(static.domain.shape)
+    case = Judge(assumptions(settings), WINDOW).case(static, TIME, observations, None, box)
     used = int(case.used.sum())  # which also takes the departures
     clock.stage("judgement")
-    method = build(("threedvar",), Means(settings=settings))["threedvar"]
-    if used < reports:
-        temperature = analyse(case, method.analyse(case), "threedvar").values["t2m"]
-        error = settings.variables["t2m"].observation_error
-        added = simulated(static, temperature, reports - used, error)
-        case = judge.case(static, TIME, Observations.concatenate([observations, added]), None, box)
-        clock.stage("simulation")
-    answer = method.analyse(case)
+    answer = build(("threedvar",), Means(settings=settings))["threedvar"].analyse(case)
     clock.stage("solve")
-
-    def progress(_, share: float) -> None:
-        if share >= 0.8 and "grid" not in clock.stages:  # the last fifth is the error
-            clock.stage("grid")
-
-    analyse(case, answer, "threedvar", progress=progress)
-    clock.stage("error")
-    return {"stages": clock.stages, "points": size.x * size.y, "reports": int(case.used.sum())}
+    analysis = analyse(case, answer, "threedvar")
+    clock.stage("fields")
+    return {"stages": clock.stages, "reports": used, "differences": differences(case, answer, analysis.values)}
 
 
-def simulated(static, temperature: np.ndarray, count: int, error: float):
-    """Reports of ``temperature`` (K, shape (y, x)) with an error (K) at ``count`` random land points."""
-    from mlrtma_dist.observations.table import Observations
+def differences(case, answer, fields: dict[str, np.ndarray]) -> dict[str, tuple[float, float]]:
+    """Largest difference of each field from the exact evaluation and its 99.9 % quantile, as shares of the range."""
+    from mlrtma_dist.names import variable
 
-    generator = np.random.default_rng(4400)
-    row, column = generator.permutation(np.argwhere(static.land > 0.5))[:count].T
-    latitude, longitude = (a[row, column] for a in static.domain.latitude_longitude())
-    value = temperature[row, column] + error * generator.standard_normal(count)
-    return Observations.build(
-        station=[f"SIM{k:05d}" for k in range(count)],
-        network="187",
-        latitude=latitude,
-        longitude=longitude,
-        elevation=static.terrain[row, column],
-        time=TIME,
-        variable=["t2m"] * count,
-        value=value,
-        source="simulated",
-    )
-
-
-def measured(coarser: int, reports: int) -> dict:
-    """``one_run`` in a fresh process."""
-    command = [sys.executable, __file__, "--run", str(coarser), str(reports)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+    generator = np.random.default_rng(0)
+    rows, columns = (generator.integers(0, size - PATCH, PATCHES) for size in case.domain.shape)
+    size = {name: [] for name in fields}
+    for row, column in zip(rows, columns, strict=True):
+        place = slice(row, row + PATCH), slice(column, column + PATCH)
+        points = case.grid_points(*place)
+        for name, field in fields.items():
+            exact = variable(name).from_analysis(answer.at(name, points)[0])
+            size[name].append(np.abs(field[place].ravel() - exact))
+    return {
+        name: tuple(
+            float(np.quantile(np.concatenate(size[name]), part) / np.ptp(fields[name])) for part in (1.0, 0.999)
+        )
+        for name in fields
+    }
 
 
-def show(run: dict) -> tuple[float, float, float]:
+def measured(which: str, checkout: str) -> dict:
+    """``one_run`` of "t2m" or "all" in a fresh process, with the packages of a checkout."""
+    command = [sys.executable, __file__, "--run", which]
+    environment = os.environ | {"PYTHONPATH": checkout}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def show(title: str, run: dict) -> tuple[float, float, float]:
     """Print a run; returns wall and processor seconds of the analysis and the peak memory in GiB."""
-    print(f"\n{run['points']:,} points, {run['reports']:,} reports")
+    print(f"\n{title}: {run['reports']:,} reports")
     print(f"{'stage':<12}{'wall s':>8}{'CPU s':>8}{'peak GiB':>10}")
     for name, (wall, cpu, peak) in run["stages"].items():
         print(f"{name:<12}{wall:>8.1f}{cpu:>8.1f}{peak:>10.2f}")
     wall, cpu = (sum(run["stages"][name][k] for name in ANALYSIS) for k in (0, 1))
     peak = max(stage[2] for stage in run["stages"].values())
     print(f"{'analysis':<12}{wall:>8.1f}{cpu:>8.1f}{peak:>10.2f}   CPU / {CORES}: {cpu / CORES:.1f} s")
+    for name, (largest, quantile) in run["differences"].items():
+        print(f"  {name:<12} from exact, of the range: at most {largest:.1e}, 99.9 % {quantile:.1e}")
     return wall, cpu, peak
 
 
 def main() -> None:
-    """Print the table; its last line is the growth per grid point."""
+    """Print the tables; the last lines are the shares of the targets, and the ratios to another commit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", type=int, nargs=2, metavar=("COARSER", "REPORTS"), help="one run, as JSON")
+    parser.add_argument("--run", choices=TARGETS, help="one run, as JSON")
+    parser.add_argument("--before", metavar="CHECKOUT", help="folder of another commit, which runs in turn")
     options = parser.parse_args()
     if options.run:
-        print(json.dumps(one_run(*options.run)))
+        print(json.dumps(one_run(("t2m",) if options.run == "t2m" else ())))
         return
-    full, more, quarter = measured(1, 0), measured(1, REPORTS), measured(2, 0)
-    show(full)
-    wall, cpu, peak = show(more)
-    show(quarter)
-    print(f"\ntarget with {more['reports']:,} reports: {SECONDS:.0f} s, {GIBIBYTES:.0f} GiB")
-    shares = wall / SECONDS, cpu / CORES / SECONDS, peak / GIBIBYTES
-    print(f"shares of it: wall {shares[0]:.2f}, CPU / {CORES} {shares[1]:.2f}, memory {shares[2]:.2f}")
-    per_point = [sum(run["stages"][n][1] for n in ("grid", "error")) / run["points"] for run in (full, quarter)]
-    print(f"CPU time a point, all over a quarter of the points (1: linear): {per_point[0] / per_point[1]:.2f}")
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    lines = []
+    for which, seconds in TARGETS.items():
+        if options.before:
+            wall_before, cpu_before, _ = show(f"{which}, before", measured(which, options.before))
+        run = measured(which, here)
+        wall, cpu, peak = show(which, run)
+        worst = max(quantile for _, quantile in run["differences"].values())
+        lines.append(
+            f"{which}: shares of {seconds:.0f} s: wall {wall / seconds:.2f}, CPU / {CORES} {cpu / CORES / seconds:.2f};"
+            f" of {GIBIBYTES:.0f} GiB {peak / GIBIBYTES:.2f}; 99.9 % of {SHARE_OF_RANGE:g} of the range"
+            f" {worst / SHARE_OF_RANGE:.2f}"
+        )
+        if options.before:
+            lines.append(f"{which}: after / before: wall {wall / wall_before:.2f}, CPU {cpu / cpu_before:.2f}")
+    print("\n" + "\n".join(lines))
 
 
 if __name__ == "__main__":

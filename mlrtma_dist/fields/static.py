@@ -147,13 +147,17 @@ def _interpolate(field, domain: Domain, name: str, source: str, notes: list[str]
     return values, ~outside
 
 
-def grid_points(static: Static, rows: slice = slice(None), columns: slice = slice(None)) -> Points:
+def grid_points(static: Static, rows=slice(None), columns=slice(None)) -> Points:
     """The points of a box of the grid, row by row.
+
+    Args:
+        rows, columns: slices, or the numbers of rows and of columns, whose every crossing is a point.
 
     Returns:
         n = rows x columns points; float64 position, float32 fields.
     """
-    domain, box = static.domain, (rows, columns)
+    domain = static.domain
+    box = (rows, columns) if isinstance(rows, slice) else np.ix_(rows, columns)
     if domain.is_plane:
         position = plane_positions(domain, rows, columns).reshape(-1, 3)
         latitude = longitude = np.zeros(len(position))

@@ -63,11 +63,23 @@ class CoveredArea:
 
     def _on_sides(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The nearest points on the polygon's sides, shape (n, 2), and the distances to them, shape (n,)."""
+        if not len(places):
+            return places, np.zeros(0)
         start = self.vertices
         along = np.roll(start, -1, axis=0) - start
-        share = np.einsum("nkd,kd->nk", places[:, None] - start, along) / (along**2).sum(axis=1)
-        candidates = start + np.clip(share, 0.0, 1.0)[..., None] * along
+        # Of a compact block only the sides that are as near as its radius allows can hold a nearest point.
+        middle = places.mean(axis=0)
+        radius = np.linalg.norm(places - middle, axis=1).max()
+        (from_middle,) = np.linalg.norm(middle - _projected(middle[None], start, along), axis=2)
+        near = from_middle <= (from_middle.min() + 2.0 * radius) * (1.0 + 1e-9)
+        candidates = _projected(places, start[near], along[near])
         distances = np.linalg.norm(places[:, None] - candidates, axis=2)
         chosen = distances.argmin(axis=1)
         rows = np.arange(len(places))
         return candidates[rows, chosen], distances[rows, chosen]
+
+
+def _projected(places: np.ndarray, start: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """The point nearest to each place on each side from ``start`` on ``along`` (k, 2), shape (n, k, 2)."""
+    share = np.einsum("nkd,kd->nk", places[:, None] - start, along) / (along**2).sum(axis=1)
+    return start + np.clip(share, 0.0, 1.0)[..., None] * along

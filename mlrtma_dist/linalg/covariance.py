@@ -10,9 +10,8 @@ coast, or one in a valley and the other on a ridge. On the sphere distances are 
 plane they are straight lines. A missing scale (null) means no dependence. Positive definite
 because each kernel is so in six dimensions (``kernels.py``).
 
-Nothing here forms the matrix over grid points: ``apply`` works on blocks of targets, leaves out
-what a compact support makes zero and evaluates smooth components at Chebyshev nodes of the
-block, where they vary too little for a difference to show (``chebyshev.py``).
+Nothing here forms the matrix over grid points: ``apply`` works on blocks of targets and leaves out what a compact
+support makes zero; ``sources`` gives the same for fields of a grid, with the smooth components on a mesh.
 """
 
 from dataclasses import dataclass, replace
@@ -21,10 +20,11 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from mlrtma_dist.grid.points import Points
-from mlrtma_dist.linalg import chebyshev
 from mlrtma_dist.linalg.kernels import KERNELS, NODE_SPACING, SUPPORT
+from mlrtma_dist.linalg.mesh import Area, Mesh, lay_mesh
+from mlrtma_dist.linalg.sources import Sources
 
-BLOCK_ELEMENTS = 250_000  # of float32: 1 MB stays in the cache of a core through all passes of a kernel
+BLOCK_ELEMENTS = 64_000  # of float32: 256 kB stay in the cache of a core through all passes; 1 MB takes twice as long
 
 
 @dataclass(frozen=True)
@@ -60,19 +60,42 @@ class Component:
         return self.length * SUPPORT[self.kernel]
 
     def coordinates(self, points: Points) -> np.ndarray:
-        """Scaled coordinates, shape (n, 3 to 6), float64: single precision would err by half a metre."""
+        """Scaled coordinates, shape (..., 3 to 6), float64: single precision would err by half a metre."""
         columns = [points.position / self.length]
         for values, scale in ((points.elevation, self.height), (points.land, self.land), (points.relief, self.relief)):
             if scale is not None:
-                columns.append((np.asarray(values, dtype=np.float64) / scale)[:, None])
-        return np.concatenate(columns, axis=1)
+                columns.append((np.asarray(values, dtype=np.float64) / scale)[..., None])
+        return np.concatenate(columns, axis=-1)
 
-    def nodes(self, block: Points) -> chebyshev.Nodes | None:
-        """Chebyshev nodes of a block, dense enough for this component; None: evaluate it at the points."""
+    def product(self, p: Points, q: Points, w: np.ndarray) -> np.ndarray:
+        """B_s(p, q) @ w for a compact block ``p``, shape (n,) or (n, k), float64; see ``Covariance.apply``."""
+        near = self.reached(p, q)
+        if not near.any():
+            return np.zeros((len(p), *w.shape[1:]))
+        q, scaled = q[near], (w[near] * self.variance).astype(np.float32)
+        # Coordinates are taken from the middle of the block: near it, where they matter, distances round little.
+        a, b = self.coordinates(p), self.coordinates(q)
+        origin = a.mean(axis=0)
+        left, right = _extended((a - origin).astype(np.float32)), _extended_transposed((b - origin).astype(np.float32))
+        rows = max(1, BLOCK_ELEMENTS // len(q))
+        parts = [_kernel(self.kernel, left[i : i + rows], right) @ scaled for i in range(0, len(p), rows)]
+        return np.concatenate(parts).astype(np.float64)
+
+    def of_distance(self, r: np.ndarray) -> np.ndarray:
+        """The covariance at scaled distances r, any shape, float32."""
+        return KERNELS[self.kernel](r.astype(np.float32)) * np.float32(self.variance)
+
+    def mesh(self, area: Area) -> Mesh | None:
+        """A mesh through an area, dense enough for this component; None: evaluate it at the points."""
         spacing = NODE_SPACING[self.kernel]
         if spacing is None or self.land is not None or self.relief is not None:  # both change from point to point
             return None
-        return chebyshev.nodes(block, (spacing * self.length, spacing * (self.height or np.inf)))
+        return lay_mesh(area, spacing * self.length, spacing * (self.height or np.inf))
+
+    def reached(self, p: Points, q: Points) -> np.ndarray:
+        """Mask of ``q`` that are within reach of a block ``p``, shape (len(q),)."""
+        centre, radius = p.extent
+        return np.sqrt(((q.position - centre) ** 2).sum(axis=1)) <= self.reach + radius
 
 
 @dataclass(frozen=True)
@@ -108,8 +131,19 @@ class Covariance:
         for component in self.components:
             a, b = component.coordinates(p), component.coordinates(q)
             for i in range(0, len(p), rows):
-                r = cdist(a[i : i + rows], b).astype(np.float32)  # exact where points meet, unlike |a|^2 + |b|^2 - 2ab
-                result[i : i + rows] += KERNELS[component.kernel](r) * np.float32(component.variance)
+                r = cdist(a[i : i + rows], b)  # exact where points meet, unlike |a|^2 + |b|^2 - 2ab
+                result[i : i + rows] += component.of_distance(r)
+        return result
+
+    def matrices(self, p: Points, q: Points) -> np.ndarray:
+        """``matrix`` of c pairs of groups of points, whose attributes are of shape (c, n) and (c, m); (c, n, m)."""
+        result = np.zeros((*p.elevation.shape, q.elevation.shape[1]), dtype=np.float32)
+        for component in self.components:
+            a, b = component.coordinates(p), component.coordinates(q)
+            origin = a.mean(axis=1, keepdims=True)
+            a, b = a - origin, b - origin
+            squared = (a * a).sum(axis=2)[:, :, None] + (b * b).sum(axis=2)[:, None, :] - 2.0 * (a @ b.mT)
+            result += component.of_distance(np.sqrt(np.maximum(squared, 0.0)))
         return result
 
     def apply(self, p: Points, q: Points, w: np.ndarray) -> np.ndarray:
@@ -123,48 +157,31 @@ class Covariance:
         Returns:
             Shape (n,) or (n, k), float64; unit of B times that of w.
         """
-        result = np.zeros((len(p), *w.shape[1:]))
-        if not len(p) or not len(q):
-            return result
-        centre = p.position.mean(axis=0)
-        radius = np.sqrt(((p.position - centre) ** 2).sum(axis=1).max())
-        distance = np.sqrt(((q.position - centre) ** 2).sum(axis=1))
-        for component in self.components:
-            near = distance <= component.reach + radius
-            if not near.any():
-                continue
-            nodes = component.nodes(p)
-            if nodes is not None:
-                result += nodes.interpolate(_apply_block(component, nodes.points, q[near], w[near]))
-            else:
-                result += _apply_block(component, p, q[near], w[near])
-        return result
+        return self.sources(q, w).at(p)
 
-
-def _apply_block(component: Component, p: Points, q: Points, w: np.ndarray) -> np.ndarray:
-    """The component times w; one product in single precision gives all squared distances.
-
-    Coordinates are taken from the middle of the block: near it, where they matter, distances round little.
-    """
-    a, b = component.coordinates(p), component.coordinates(q)
-    origin = a.mean(axis=0)
-    left, right = _extended((a - origin).astype(np.float32)), _extended_transposed((b - origin).astype(np.float32))
-    scaled = (w * component.variance).astype(np.float32)
-    rows = max(1, BLOCK_ELEMENTS // len(q))
-    parts = [_kernel(component, left[i : i + rows], right) @ scaled for i in range(0, len(p), rows)]
-    return np.concatenate(parts).astype(np.float64)
+    def sources(self, q: Points, w: np.ndarray) -> Sources:
+        """The field B(., q) @ w, to be evaluated at many points; arguments as of ``apply``."""
+        return Sources.of(self.components, q, w)
 
 
 def _extended(a: np.ndarray) -> np.ndarray:
     """(a, |a|^2, 1), so that its product with (-2b, 1, |b|^2)' is |a - b|^2."""
-    return np.column_stack([a, (a * a).sum(axis=1), np.ones(len(a), np.float32)])
+    return np.column_stack([a, _squares(a), np.ones(len(a), np.float32)])
 
 
 def _extended_transposed(b: np.ndarray) -> np.ndarray:
-    return np.column_stack([-2 * b, np.ones(len(b), np.float32), (b * b).sum(axis=1)]).T
+    return np.column_stack([-2 * b, np.ones(len(b), np.float32), _squares(b)]).T
 
 
-def _kernel(component: Component, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def _squares(a: np.ndarray) -> np.ndarray:
+    """|a|^2 of the rows of ``a``, shape (n,): column by column, since sums over short rows are slow."""
+    result = a[:, 0] * a[:, 0]
+    for column in a.T[1:]:
+        result += column * column
+    return result
+
+
+def _kernel(name: str, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     squared = left @ right
-    np.maximum(squared, 0, out=squared)  # rounding
-    return KERNELS[component.kernel](np.sqrt(squared, out=squared))
+    np.clip(squared, 0.0, np.inf, out=squared)  # below zero by rounding; three times as fast as np.maximum
+    return KERNELS[name](np.sqrt(squared, out=squared))

@@ -10,13 +10,15 @@ use it. Nothing is formed over grid points: with w at stations,
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.linalg.localisation import Localisation
+from mlrtma_dist.linalg.mesh import Area
+from mlrtma_dist.linalg.sources import Sources
 
 BLOCK_ELEMENTS = 1_000_000  # of a matrix of localisation held at a time, 8 MB
 
@@ -71,18 +73,20 @@ class HybridCovariance:
             sample *= self.localisation.matrix(p, q)
         return sample + self.static_weight * self._static.matrix(p, q) if self.static_weight else sample
 
+    def matrices(self, p: Points, q: Points) -> np.ndarray:
+        """``matrix`` of c pairs of groups of points; see ``covariance.Covariance.matrices``."""
+        return np.stack([self.matrix(p[group], q[group]) for group in range(len(p))])
+
     def apply(self, p: Points, q: Points, w: np.ndarray) -> np.ndarray:
         """B(p, q) @ w without the matrix, shape (len(p),); see ``covariance.Covariance.apply``."""
-        result = np.zeros(len(p))
-        if not len(p) or not len(q):
-            return result
-        if self.static_weight:
-            result += self.static_weight * self._static.apply(p, q, w)
-        if self.ensemble_weight:
-            result += self.ensemble_weight * self._apply_sample(p, q, w)
-        return result
+        return self.sources(q, w).at(p)
 
-    def _apply_sample(self, p: Points, q: Points, w: np.ndarray) -> np.ndarray:
+    def sources(self, q: Points, w: np.ndarray) -> "HybridSources":
+        """The field B(., q) @ w, to be evaluated at many points; see ``covariance.Covariance.sources``."""
+        return HybridSources(self, self._static.sources(q, w) if self.static_weight else None, q, w)
+
+    def apply_sample(self, p: Points, q: Points, w: np.ndarray) -> np.ndarray:
+        """(P_e o L)(p, q) @ w, shape (len(p),)."""
         at_p = self.perturbations(p)
         if self.localisation is None:
             return at_p.T @ (self.perturbations(q) @ w) / (len(at_p) - 1)
@@ -96,3 +100,34 @@ class HybridCovariance:
             part = slice(i, i + rows)
             result[part] = np.einsum("km,mk->m", at_p[:, part], self.localisation.matrix(p[part], q) @ loaded)
         return result / (len(at_p) - 1)
+
+
+@dataclass(frozen=True)
+class HybridSources:
+    """The field of a hybrid covariance; see ``sources.Sources``.
+
+    Attributes:
+        covariance: of the field.
+        static: the field of B_c; None: it has no weight.
+        points: where the m sources are; weight: of each, shape (m,).
+    """
+
+    covariance: HybridCovariance
+    static: Sources | None
+    points: Points
+    weight: np.ndarray
+
+    def at(self, p: Points) -> np.ndarray:
+        """The field at a compact block of n points, shape (n,)."""
+        result = np.zeros(len(p))
+        if not len(p) or not len(self.points):
+            return result
+        if self.static is not None:
+            result += self.covariance.static_weight * self.static.at(p)
+        if self.covariance.ensemble_weight:
+            result += self.covariance.ensemble_weight * self.covariance.apply_sample(p, self.points, self.weight)
+        return result
+
+    def within(self, area: Area) -> "HybridSources":
+        """The same field with its modelled part made ready for the points of an area."""
+        return replace(self, static=self.static.within(area)) if self.static is not None else self

@@ -139,10 +139,10 @@ class Case:
             return np.full(len(self.used), np.nan), np.zeros(len(self.used))
         return departures(self.first_guess, self.observations, self.points, self.value)
 
-    def grid_points(self, rows: slice | None = None, columns: slice | None = None) -> Points:
-        """The points of the box, or of the slices of the domain that are given, row by row."""
+    def grid_points(self, rows=None, columns=None) -> Points:
+        """The points of the box, or of the rows and columns of the domain that are given; see `static.grid_points`."""
         box_rows, box_columns = self.box.slices
-        return grid_points(self.static, rows or box_rows, columns or box_columns)
+        return grid_points(self.static, box_rows if rows is None else rows, box_columns if columns is None else columns)
 
     def background_of(self, variable: str) -> np.ndarray:
         """The first guess of a variable on the box, shape (y, x), SI; evaluated where the source holds no fields."""

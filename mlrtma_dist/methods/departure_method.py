@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from mlrtma_dist.grid.points import Points
+from mlrtma_dist.linalg.mesh import Area
 
 
 class Fit(Protocol):
@@ -28,6 +29,19 @@ class Fit(Protocol):
     def error(self, points: Points) -> np.ndarray:
         """Standard deviation of the analysis error at the points, analysis space, shape (m,), NaN if unknown."""
         ...
+
+
+def within(fit: Fit, area: Area) -> Fit:
+    """A fit made ready for many points of an area of the grid: its increments there are the same, only sooner.
+
+    A fit may have a method ``within(area)`` that returns such a fit; one that has none serves as it is.
+
+    Args:
+        fit: that is to be evaluated.
+        area: of the grid.
+    """
+    own = getattr(fit, "within", None)
+    return own(area) if own is not None else fit
 
 
 class DepartureMethod(Protocol):

@@ -17,14 +17,15 @@ interval that holds 68 % is its standard deviation.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.special import expit, logit
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Component
-from mlrtma_dist.methods.departure_method import DepartureMethod, Fit
+from mlrtma_dist.linalg.mesh import Area
+from mlrtma_dist.methods.departure_method import DepartureMethod, Fit, within
 
 REACH = 4.0  # a limit further than this from the first guess, analysis space, is as far as this
 PRIOR_DEVIATION = 1.5  # of a and of b
@@ -104,6 +105,10 @@ class IndicatorFit:
         upward = np.maximum.accumulate(probability, axis=1)
         downward = np.minimum.accumulate(probability[:, ::-1], axis=1)[:, ::-1]
         return 0.5 * (upward + downward)
+
+    def within(self, area: Area) -> "IndicatorFit":
+        """The fit made ready for an area; see ``departure_method.within``."""
+        return replace(self, fits=tuple(within(fit, area) for fit in self.fits), last=[])
 
     def increment(self, points: Points) -> np.ndarray:
         """Median minus first guess, analysis space, shape (m,)."""

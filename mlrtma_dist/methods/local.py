@@ -14,6 +14,7 @@ from mlrtma_dist.linalg.robust import reweight
 from mlrtma_dist.linalg.solve import DiagonalUpdate
 
 SETTLED = 1e-4  # relative change of a Huber weight at which the iteration ends
+ELEMENTS = 1_000_000  # of the matrices that are solved at once, 8 MB
 MOST_ITERATIONS = 200  # each costs little; contradicting stations side by side need many
 
 
@@ -85,3 +86,31 @@ def posterior_variance(b: Covariance, targets: Points, stations: Points, r_squar
     factor = factored(b.matrix(stations, stations), r_squared)
     explained = np.einsum("mn,nm->m", bh, cho_solve(factor, bh.T))
     return np.maximum(b.variance_at(targets) - explained, 0.0)
+
+
+def posterior_variances(
+    b: Covariance, targets: Points, members: list[np.ndarray], stations: Points, near: np.ndarray, r_squared: np.ndarray
+) -> np.ndarray:
+    """``posterior_variance`` of groups of targets, each with stations of its own, all groups at once.
+
+    Args:
+        targets: n of them; members: rows of each of c groups.
+        stations: m of them; near: rows of the k stations of each group, shape (c, k).
+        r_squared: observation error variances, weights of quality control included, shape (m,).
+
+    Returns:
+        Shape (n,).
+    """
+    variance, count = b.variance_at(targets), near.shape[1]
+    explained = np.zeros(len(targets))
+    order = np.argsort([len(group) for group in members], kind="stable")
+    most = len(members[order[-1]])
+    for part in np.array_split(order, -(-len(order) * (count + most) * count // ELEMENTS)):
+        size = len(members[part[-1]])
+        rows = np.stack([np.resize(members[number], size) for number in part])  # shorter groups are repeated
+        observed = stations[near[part]]
+        a = b.matrices(observed, observed).astype(np.float64)
+        a[:, np.arange(count), np.arange(count)] += r_squared[near[part]]
+        bh = b.matrices(targets[rows], observed).astype(np.float64)
+        explained[rows] = np.einsum("cnk,ckn->cn", bh, np.linalg.solve(a, bh.mT))
+    return np.maximum(variance - explained, 0.0)

@@ -11,7 +11,7 @@ else.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -19,8 +19,9 @@ from threadpoolctl import threadpool_limits
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Component, Covariance
+from mlrtma_dist.linalg.mesh import Area
 from mlrtma_dist.methods import local
-from mlrtma_dist.methods.departure_method import DepartureMethod, Fit
+from mlrtma_dist.methods.departure_method import DepartureMethod, Fit, within
 
 FEWEST = 30  # reports; of fewer the deviations are chance
 GROUP = 200  # stations by which each of them is predicted
@@ -92,6 +93,11 @@ class SpreadFit:
         if self.local is not None:
             value = np.maximum(value + self.local.increment(points), 0.0)
         return value - guess
+
+    def within(self, area: Area) -> "SpreadFit":
+        """The fit made ready for an area; see ``departure_method.within``."""
+        local = within(self.local, area) if self.local is not None else None
+        return replace(self, smooth=within(self.smooth, area), local=local)
 
     def error(self, points: Points) -> np.ndarray:
         """Standard deviation of the error, shape (m,)."""

@@ -16,7 +16,7 @@ corrections of low rank to it; beyond MOST_FACTORED observations all are solved 
 gradients, preconditioned by factors of diagonal blocks.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cho_solve
@@ -24,8 +24,10 @@ from scipy.spatial import cKDTree
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
+from mlrtma_dist.linalg.mesh import Area
 from mlrtma_dist.linalg.robust import reweight
 from mlrtma_dist.linalg.solve import conjugate_gradient
+from mlrtma_dist.linalg.sources import Sources
 from mlrtma_dist.methods import local
 from mlrtma_dist.methods.departure_kind import DepartureKind
 
@@ -51,13 +53,17 @@ class ThreeDVar:
     def fit(self, points: Points, departure: np.ndarray, error: np.ndarray) -> "ThreeDVarFit":
         """Solve for the weights w; see ``methods.departure_method.DepartureMethod.fit``."""
         if not len(points):
-            return ThreeDVarFit(self.covariance, points, departure, error**2, np.ones(0), None)
+            return self._fitted(points, departure, error**2, np.ones(0))
         hbh = self.covariance.matrix(points, points)
         if len(points) <= MOST_FACTORED:
             w, v = local.solve_robustly(hbh, departure, error, self.huber)
         else:
             w, v = self._iterate(hbh, points, departure, error)
-        return ThreeDVarFit(self.covariance, points, w, error**2 / v, v, cKDTree(points.position))
+        return self._fitted(points, w, error**2 / v, v)
+
+    def _fitted(self, points, w, r_squared, weight) -> "ThreeDVarFit":
+        tree = cKDTree(points.position) if len(points) else None
+        return ThreeDVarFit(self.covariance, points, self.covariance.sources(points, w), r_squared, weight, tree)
 
     def _iterate(self, hbh, points, departure, error):
         """w and v as of ``local.solve_robustly``, by conjugate gradients."""
@@ -88,28 +94,38 @@ def _preconditioner(hbh: np.ndarray, r_squared: np.ndarray, points: Points):
 
 @dataclass(frozen=True)
 class ThreeDVarFit:
-    """3D-Var with its weights; see ``methods.departure_method.Fit``."""
+    """3D-Var with its weights; see ``methods.departure_method.Fit``.
+
+    Attributes:
+        covariance: of the background error; stations: of the n observations.
+        sources: the increment as a field.
+        r_squared: observation error variances over the weights of quality control, shape (n,).
+        weight: of each observation, shape (n,); tree: of the stations' positions.
+    """
 
     covariance: Covariance
     stations: Points
-    w: np.ndarray
+    sources: Sources
     r_squared: np.ndarray
     weight: np.ndarray
     tree: cKDTree | None
 
     def increment(self, points: Points) -> np.ndarray:
         """dx = BH'w at the points, shape (m,), or (m, k) as the departures were."""
-        return self.covariance.apply(points, self.stations, self.w)
+        return self.sources.at(points)
+
+    def within(self, area: Area) -> "ThreeDVarFit":
+        """The fit made ready for an area; see ``departure_method.within``."""
+        return replace(self, sources=self.sources.within(area))
 
     def error(self, points: Points) -> np.ndarray:
         """Standard deviation of the analysis error from the nearest observations, shape (m,)."""
-        result = np.sqrt(self.covariance.variance_at(points))
-        if self.tree is not None:
-            for block in local.cells(points.position, ERROR_CELL):
-                near = local.nearest(self.tree, points.position[block], ERROR_NEIGHBOURS)
-                observed = self.stations[near], self.r_squared[near]
-                result[block] = np.sqrt(local.posterior_variance(self.covariance, points[block], *observed))
-        return result
+        if self.tree is None or not len(points):
+            return np.sqrt(self.covariance.variance_at(points))
+        cells = local.cells(points.position, ERROR_CELL)
+        middle = np.stack([points.position[cell].mean(axis=0) for cell in cells])
+        _, near = self.tree.query(middle, k=range(1, min(ERROR_NEIGHBOURS, self.tree.n) + 1))
+        return np.sqrt(local.posterior_variances(self.covariance, points, cells, self.stations, near, self.r_squared))
 
 
 THREEDVAR = DepartureKind(

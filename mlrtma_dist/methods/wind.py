@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlrtma_dist.grid.points import Points
-from mlrtma_dist.methods.departure_method import DepartureMethod, Fit
+from mlrtma_dist.linalg.mesh import Area
+from mlrtma_dist.methods.departure_method import DepartureMethod, Fit, within
 from mlrtma_dist.observations.reports import winds
 from mlrtma_dist.observations.table import Observations
 
@@ -72,6 +73,10 @@ class WindFit:
     def increment(self, points: Points) -> np.ndarray:
         """Eastward and northward increment at the points, m/s, shape (m, 2)."""
         return on_earth(points, self.vector.increment(points))
+
+    def within(self, area: Area) -> "WindFit":
+        """The fit made ready for an area; see ``departure_method.within``."""
+        return WindFit(within(self.vector, area))
 
     def error(self, points: Points) -> np.ndarray:
         """Standard deviation of the error of either component, m/s, shape (m,)."""

@@ -1,6 +1,10 @@
-"""Which rows of a table belong together: one station, one report, the two components of one wind."""
+"""Which rows of a table belong together: one station, one report, the two components of one wind.
 
-from dataclasses import replace
+No flag changes that, so a table and its flagged copies are grouped once (``kept``).
+"""
+
+import functools
+from collections.abc import Callable
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -20,12 +24,30 @@ def group(*columns: np.ndarray) -> np.ndarray:
     return number
 
 
+def kept(function: Callable) -> Callable:
+    """Keep the results of a function of a table, which reads no flags, for this table and its flagged copies."""
+
+    @functools.wraps(function)
+    def once(observations: Observations, *arguments):
+        key = function.__name__, *arguments
+        if key not in observations.groups:
+            result = function(observations, *arguments)
+            for array in result.values() if isinstance(result, dict) else [result]:
+                array.setflags(write=False)  # all share it
+            observations.groups[key] = result
+        return observations.groups[key]
+
+    return once
+
+
+@kept
 def report_numbers(observations: Observations) -> np.ndarray:
     """Number the reports: rows of one station, network, place, time and source share a number, shape (n,)."""
     columns = ("station", "network", "latitude", "longitude", "time", "source")
     return group(*(getattr(observations, name) for name in columns))
 
 
+@kept
 def station_numbers(observations: Observations, distance: float) -> np.ndarray:
     """Number the stations: rows of one name that lie within ``distance`` m of each other, shape (n,).
 
@@ -45,6 +67,7 @@ def station_numbers(observations: Observations, distance: float) -> np.ndarray:
     return connected_components(links, directed=False)[1][place]
 
 
+@kept
 def wind_partner(observations: Observations) -> np.ndarray:
     """The row of the other component of each wind, shape (n,), -1 where there is none.
 
@@ -67,13 +90,9 @@ def wind_partner(observations: Observations) -> np.ndarray:
     return partner
 
 
-def winds(observations: Observations, partner: np.ndarray | None = None) -> np.ndarray:
-    """The rows of the u10 and v10 of every wind that has both, shape (m, 2).
-
-    Args:
-        partner: of ``wind_partner``; None: it is computed.
-    """
-    partner = wind_partner(observations) if partner is None else partner
+def winds(observations: Observations) -> np.ndarray:
+    """The rows of the u10 and v10 of every wind that has both, shape (m, 2)."""
+    partner = wind_partner(observations)
     eastward = np.flatnonzero((observations.variable == "u10") & (partner >= 0))
     return np.stack([eastward, partner[eastward]], axis=1)
 
@@ -82,9 +101,10 @@ def share_wind(observations: Observations) -> Observations:
     """Give both components of each wind the flags of either."""
     partner = wind_partner(observations)
     flags = np.where(partner >= 0, observations.flags | observations.flags[partner], observations.flags)
-    return replace(observations, flags=flags)
+    return observations.with_flags(flags)
 
 
+@kept
 def measurements(observations: Observations) -> dict[str, np.ndarray]:
     """The rows of each measurement by kind: shape (m, 1) for a variable, (m, 2) for "wind" (u10, v10).
 
@@ -93,7 +113,7 @@ def measurements(observations: Observations) -> dict[str, np.ndarray]:
     partner = wind_partner(observations)
     alone = {str(name): (observations.variable == name) & (partner < 0) for name in np.unique(observations.variable)}
     kinds = {name: np.flatnonzero(rows)[:, None] for name, rows in alone.items() if rows.any()}
-    wind = winds(observations, partner)
+    wind = winds(observations)
     if len(wind):
         kinds["wind"] = wind
     return kinds

@@ -58,7 +58,7 @@ def share_speed(observations: Observations) -> Observations:
     np.bitwise_or.at(flags, report[wind[:, 0]], observations.flags[wind[:, 0]] | observations.flags[wind[:, 1]])
     shared = observations.flags.copy()
     shared[speeds] |= flags[report[speeds]]
-    return replace(observations, flags=shared)
+    return observations.with_flags(shared)
 
 
 def _without_gust(observations: Observations, wind: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ read can be counted by what became of it.
 
 from dataclasses import dataclass, fields, replace
 from enum import IntFlag
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,18 @@ class Observations:
 
     def flagged(self, mask: np.ndarray, flag: Flag) -> "Observations":
         """A copy with ``flag`` set where ``mask`` (n,) is true."""
-        return replace(self, flags=np.where(mask, self.flags | np.uint32(flag), self.flags).astype(np.uint32))
+        return self.with_flags(np.where(mask, self.flags | np.uint32(flag), self.flags))
+
+    def with_flags(self, flags: np.ndarray) -> "Observations":
+        """A copy with other flags, shape (n,), that keeps which rows belong together (``reports.kept``)."""
+        copy = replace(self, flags=flags.astype(np.uint32))
+        object.__setattr__(copy, "groups", self.groups)
+        return copy
+
+    @cached_property
+    def groups(self) -> dict:
+        """What ``reports`` has computed of the columns but the flags: a function's name and arguments -> its result."""
+        return {}
 
     @staticmethod
     def build(**columns) -> "Observations":

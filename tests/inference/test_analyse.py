@@ -9,9 +9,11 @@ import pytest
 
 from mlrtma_dist.fields.gridded import load_gridded
 from mlrtma_dist.fields.static import grid_points
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.inference.analyse import analyse, at_reports, diagnose
-from mlrtma_dist.methods.classical import ERROR_BLOCK
+from mlrtma_dist.linalg.sources import MeshField
+from mlrtma_dist.methods.classical_fields import ERROR_BLOCK, _area
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.observations.table import Observations
 
@@ -133,7 +135,7 @@ def test_many_threads_give_the_values_of_one(toy, monkeypatch):
     settings = toy.settings("t2m", "psfc")
     case = toy.case(settings)
     answer = toy.answer(case, "first_guess", settings)
-    monkeypatch.setattr("mlrtma_dist.methods.classical.BLOCK", 12)
+    monkeypatch.setattr("mlrtma_dist.methods.classical_fields.BLOCK", 12)
     values = []
     for cores in (1, 8):
         monkeypatch.setattr(os, "sched_getaffinity", lambda process, cores=cores: set(range(cores)))
@@ -167,6 +169,19 @@ def test_a_thread_between_two_evaluations_of_another_does_not_change_its_places(
     assert asked and np.abs(alone - elsewhere).max() > 0.5
 
 
+def test_every_field_is_the_exact_evaluation_to_a_thousandth_of_its_range_through_a_mesh(toy):
+    settings = toy.settings("t2m", "u10", "v10", "psfc", "sky_cover", "wind_speed")
+    answer = toy.answer(toy.case(settings), "threedvar", settings)
+    area = _area(answer.case, Box.whole(toy.static.domain.shape))
+    assert isinstance(answer.fits["t2m"].within(area).sources.parts[0], MeshField)
+    fields = answer.fields()
+    for name, field in fields.values.items():
+        for row, column in ((0, 0), (48, 96), (96, 144), (60, 70)):
+            box = slice(row, row + 16), slice(column, column + 16)
+            exact = VARIABLES[name].from_analysis(answer.at(name, grid_points(toy.static, *box))[0])
+            assert np.abs(field[box].ravel() - exact).max() < 1e-3 * np.ptp(field), (name, box)
+
+
 def test_blocks_meet_without_a_seam(toy):
     settings = toy.settings("t2m")
     case = toy.case(settings)
@@ -184,7 +199,7 @@ def test_the_error_field_is_the_fits_own_and_falls_near_stations(toy, monkeypatc
     case = toy.case(settings)
     answer = toy.answer(case, "threedvar", settings)
     coarse = analyse(case, answer, "threedvar").error["t2m"]
-    monkeypatch.setattr("mlrtma_dist.methods.classical.ERROR_SPACING", 5e3)  # every grid point
+    monkeypatch.setattr("mlrtma_dist.methods.classical_fields.ERROR_SPACING", 5e3)  # every grid point
     full = analyse(case, answer, "threedvar").error["t2m"]
     box = slice(ERROR_BLOCK, 2 * ERROR_BLOCK), slice(2 * ERROR_BLOCK, 3 * ERROR_BLOCK)  # one of the method's own blocks
     own = answer.fits["t2m"].error(grid_points(toy.static, *box)).reshape(ERROR_BLOCK, ERROR_BLOCK)
@@ -215,7 +230,7 @@ class Uncertain:
 
 
 def test_the_spread_of_the_first_guess_is_part_of_the_error_at_stations_and_on_the_grid(toy, monkeypatch):
-    monkeypatch.setattr("mlrtma_dist.methods.classical.ERROR_SPACING", 5e3)  # every grid point
+    monkeypatch.setattr("mlrtma_dist.methods.classical_fields.ERROR_SPACING", 5e3)  # every grid point
     settings = toy.settings("t2m")
     certain = toy.case(settings)
     uncertain = replace(certain, first_guess=Uncertain(certain.first_guess))

@@ -62,7 +62,7 @@ def test_on_a_small_grid_it_is_the_formula_of_the_textbook(stations, departures,
 def test_the_gradient_of_its_function_vanishes_at_the_solution(stations, departures, covariance):
     """J = 1/2 dx'B^-1 dx + sum rho((d - H dx) / r); with dx = BH'w its gradient is w - rho'((d - HBH'w) / r) / r."""
     d, r = departures
-    w = ThreeDVar(covariance, 1.5).fit(stations, d, r).w
+    w = ThreeDVar(covariance, 1.5).fit(stations, d, r).sources.parts[0].weight
     residual = (d - covariance.matrix(stations, stations).astype(np.float64) @ w) / r
     gradient = w - np.clip(residual, -1.5, 1.5) / r
     assert (np.abs(residual) > 1.5).any()  # Huber's part takes part

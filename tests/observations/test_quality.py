@@ -237,3 +237,16 @@ def test_a_station_far_above_its_terrain_is_flagged_less_readily_in_mountains_an
     assert carries(checked, Flag.ELEVATION) == [True, False, False, False]
     with pytest.raises(ValueError, match=r"terrain: expected one value per report, shape \(4,\)"):
         check_elevation(observations, terrain=np.zeros(3), terrain_range=np.zeros(4))
+
+
+def test_flagged_copies_of_a_table_are_grouped_once_and_other_tables_anew():
+    observations = make(station=["A", "A", "B"], variable=["u10", "v10", "u10"], value=[1.0, 2.0, 3.0])
+    flagged = observations.flagged(np.array([False, True, False]), Flag.RANGE)
+    for function, arguments in ((wind_partner, ()), (measurements, ()), (station_numbers, (50e3,))):
+        assert function(flagged, *arguments) is function(observations, *arguments)
+    assert station_numbers(observations, 1e3) is not station_numbers(observations, 50e3)
+    other = observations[np.array([True, False, True])]
+    assert wind_partner(other).tolist() == [-1, -1] != wind_partner(observations).tolist()
+    assert wind_partner(replace(observations, time=np.arange(3).astype("datetime64[s]"))).tolist() == [-1] * 3
+    with pytest.raises(ValueError, match="read-only"):
+        wind_partner(observations)[0] = 2

@@ -11,6 +11,7 @@ from mlrtma_dist.grid.box import Box
 from mlrtma_dist.inference.analyse import analyse
 from mlrtma_dist.inference.state_file import write_state
 from mlrtma_dist.methods.settings import assumptions
+from mlrtma_dist.observations.reports import group
 from mlrtma_dist.observations.table import Flag, Observations
 from mlrtma_dist.observations.withhold import withhold
 from mlrtma_dist.samples.judgement import Judge
@@ -193,3 +194,17 @@ def test_a_region_without_terrain_judges_no_height_and_biases_no_dew_point(toy):
         error = answer.at(name, case.points[rows])[0] - case.value[rows]
         assert abs(error.mean()) < 0.3, (name, error.mean())
         assert abs(error[high[rows]].mean()) < 0.5, (name, error[high[rows]].mean())
+
+
+def test_the_reports_of_an_hour_are_grouped_once_for_all_checks(toy, monkeypatch):
+    """Once as read and once as analysed, with speeds; each check by itself came to 18 groupings."""
+    counts = []
+
+    def counted(*columns):
+        counts.append(len(columns[0]))
+        return group(*columns)
+
+    monkeypatch.setattr("mlrtma_dist.observations.reports.group", counted)
+    fresh = replace(toy.world.observations)  # of which nothing is kept yet
+    assert toy.case(toy.settings("t2m", "u10", "v10", "gust", "wind_speed"), fresh).used.any()
+    assert 0 < len(counts) <= 6, counts
