@@ -141,6 +141,12 @@ def _untrained_unet(settings: Mapping[str, object], where: str) -> "LearnedMetho
     return build_unet(settings, where)
 
 
+def _untrained_vit(settings: Mapping[str, object], where: str) -> "LearnedMethod":
+    from mlrtma_dist.methods.vit import build_vit
+
+    return build_vit(settings, where)
+
+
 METHODS: dict[str, Entry] = {
     "first_guess": Entry(
         "the first guess, to which no report is added",
@@ -196,6 +202,13 @@ METHODS: dict[str, Entry] = {
         (Need.CHECKPOINT,),
         lambda means: means.trained,
         untrained=_untrained_unet,
+    ),
+    "vit": Entry(
+        "a trained vision transformer on the reports alone",
+        "vision transformer",
+        (Need.CHECKPOINT,),
+        lambda means: means.trained,
+        untrained=_untrained_vit,
     ),
 }
 

@@ -1,0 +1,255 @@
+"""A vision transformer from station reports to the analysis, without a background (docs/vision_transformer.md).
+
+Zhao et al. 2024 and Allen et al. 2025 forecast from raw observations by encoding, processing and decoding; here the
+same is an analysis. The loss is the CRPS of every variable at stations whose reports the network is not given.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mlrtma_dist import config
+from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.grid.points import Points
+from mlrtma_dist.methods.case import Case, Contents
+from mlrtma_dist.methods.draws import MOST_TARGETS, divide, heights
+from mlrtma_dist.methods.learned import ContentsError
+from mlrtma_dist.methods.predictands import PREDICTANDS, Channels
+from mlrtma_dist.methods.report_distributions import Distributions, Heads
+from mlrtma_dist.methods.report_encoding import FEATURES, FEW, Reports, fields_count, read_reports, tensor, token_fields
+from mlrtma_dist.methods.report_sample import ReportSample
+from mlrtma_dist.methods.report_targets import Targets
+from mlrtma_dist.methods.statistics import Statistics
+from mlrtma_dist.methods.vit_answer import TransformerAnswer
+from mlrtma_dist.nn.neighbourhood import Alone, Neighbourhood
+from mlrtma_dist.nn.report_points import PointSet, Stations
+from mlrtma_dist.nn.report_transformer import ReportTransformer, ReportTransformerConfig
+
+STATIONS = 2500  # of a national hour
+
+
+@dataclass(frozen=True)
+class TransformerSettings:
+    """What the method is made of.
+
+    Attributes:
+        variables: that are analysed; reports of them are the input.
+        token_spacing: of the tokens, m: the power of two of grid points that is nearest to it.
+        neighbours: stations to which a point attends.
+        rise: deviation of the heights by which points are moved off their stations in training, m.
+        width, heads, rounds, depth, window, latent, hidden, recompute: of `ReportTransformerConfig`.
+        seed: of the first weights.
+    """
+
+    variables: tuple[str, ...] = tuple(PREDICTANDS)
+    token_spacing: float = 160e3
+    neighbours: int = 32
+    rise: float = 100.0
+    width: int = 64
+    heads: int = 4
+    rounds: int = 2
+    depth: int = 4
+    window: int = 5
+    latent: int = 48
+    hidden: int = 128
+    recompute: bool = False
+    seed: int = 0
+
+    def __post_init__(self):
+        unknown = [name for name in self.variables if name not in PREDICTANDS]
+        if unknown or not self.variables:
+            raise ValueError(
+                f"variables: expected some of {', '.join(PREDICTANDS)}, got {', '.join(unknown) or 'none'}"
+            )
+        for name in ("token_spacing", "neighbours", "width", "heads", "window", "latent", "hidden"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}: expected more than 0, got {getattr(self, name)}")
+        if self.rounds < 0 or self.depth < 0 or self.rise < 0:
+            raise ValueError(f"expected rounds, depth and rise >= 0, got {self.rounds}, {self.depth} and {self.rise:g}")
+
+    def patch(self, domain: Domain) -> int:
+        """Grid points on a side of a token."""
+        return 2 ** max(0, round(np.log2(self.token_spacing / domain.spacing_metres)))
+
+
+class TransformerMethod:
+    """The method (`methods.learned.LearnedMethod`).
+
+    Attributes:
+        network: gives a state of tokens and stations, and from it the analysis at any points.
+        statistics: of the cases that were trained on, for provenance; the network's units are fixed (`predictands`).
+        patch: grid points on a side of a token, of the domain of the cases.
+    """
+
+    draws = whole_reports = True
+    fields_read = 0
+    signed = 0
+
+    def __init__(self, settings: TransformerSettings, statistics: Statistics | None = None):
+        self.settings, self.statistics = settings, statistics
+        self.reported = Channels(settings.variables)
+        self.heads = Heads(self.reported, settings.heads)
+        features = FEATURES + len(settings.variables) + 1
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)  # every rank the same first weights, whatever was drawn before
+            self.network = ReportTransformer(
+                ReportTransformerConfig(
+                    fields=fields_count(self.reported),
+                    features=features,
+                    channels=self.reported.count,
+                    outputs=self.heads.outputs,
+                    width=settings.width,
+                    heads=settings.heads,
+                    rounds=settings.rounds,
+                    depth=settings.depth,
+                    window=settings.window,
+                    latent=settings.latent,
+                    hidden=settings.hidden,
+                    recompute=settings.recompute,
+                )
+            )
+
+    def settle(self, domain: Domain) -> None:
+        """Cut a domain into tokens."""
+        self.patch = self.settings.patch(domain)
+
+    @property
+    def alignment(self) -> int:
+        """Tiles begin on multiples of it: a window of tokens."""
+        return self.patch * self.settings.window
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Of the tokens' fields, and variables."""
+        return self.network.config.fields, len(self.settings.variables)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The analysed variables."""
+        return self.settings.variables
+
+    def check(self, contents: Contents) -> None:
+        """Raise ContentsError unless the cases lie on the earth and every variable is observed."""
+        self.check_source(contents)
+
+    def check_source(self, contents: Contents) -> None:
+        """Raise ContentsError unless the cases lie on the earth and every variable is observed."""
+        missing = [name for name in self.variables if name not in contents.observed]
+        if missing:
+            raise ContentsError(
+                f"method vit analyses {', '.join(self.variables)}; the cases of {contents.domain.name} have no reports"
+                f" of {', '.join(missing)}, but of {', '.join(contents.observed)}. Set settings.variables to suit."
+            )
+        if contents.domain.is_plane:
+            raise ContentsError(f"method vit needs stations on the earth; {contents.domain.name} is a plane")
+
+    def encode(self, case: Case, draw: int = 0) -> ReportSample:
+        """A case as a batch of one: what is given, and the targets that the case's box owns; see `methods.draws`."""
+        input_reports, target_reports = divide(case, draw)
+        reports = read_reports(case, input_reports, self.reported)
+        fields, tokens = token_fields(reports, case, self.patch)
+        targets = Targets.of(case, target_reports, self.reported)
+        above = heights(case, draw, len(targets.points), self.settings.rise)[targets.own]
+        stations = targets.points[targets.own]
+        asked = replace(stations, elevation=stations.elevation - above, relief=stations.relief - above)
+        target, mask = targets.against(reports, asked, above)
+        if not len(asked):  # every tile takes part in the network, also one without a target
+            asked, above = self._nowhere(case), np.zeros(1)
+            target, mask = np.zeros((2, len(self.variables), 1))
+        time = np.array([case.time], dtype="datetime64[s]")
+        points, cell = self._points(reports, case.domain, asked)
+        parts = (tensor(part[..., None]) for part in (target, mask))
+        return ReportSample(fields, *parts, time, tokens, reports.stations(), points, cell, tensor(above / 1000.0))
+
+    def _nowhere(self, case: Case) -> Points:
+        """One point of the case's box."""
+        return case.grid_points(slice(case.box.y0, case.box.y0 + 1), slice(case.box.x0, case.box.x0 + 1))
+
+    def _points(self, reports: Reports, domain: Domain, points: Points):
+        """Points as tensors, and their coordinates on the grid of the tokens."""
+        place = np.stack(domain.index(points.latitude, points.longitude), axis=1)
+        point_set = reports.point_set(points, reports.near(points.position, self.settings.neighbours))
+        features = torch.cat([point_set.features, torch.zeros_like(point_set.features[..., :1])], -1)
+        return replace(point_set, features=features), tensor((place + 0.5) / self.patch - 0.5)
+
+    def without_data(self, shape: tuple[int, int], batch: int, dtype: torch.dtype) -> ReportSample:
+        """A sample of as many stations and targets as a national hour has; see `methods.learned.LearnedMethod`."""
+        config, neighbours = self.network.config, self.settings.neighbours
+        rows, columns = (-(-size // self.patch) for size in shape)
+
+        def blank(*size: int) -> Tensor:
+            return torch.empty(batch, *size, device="meta")
+
+        def points(count: int, near: int) -> PointSet:
+            return PointSet(blank(count, 3), blank(count, config.features), blank(count, 3), blank(count, near).long())
+
+        values = blank(STATIONS, config.channels)
+        return ReportSample(
+            blank(config.fields, rows, columns).to(dtype),
+            *(blank(len(self.variables), MOST_TARGETS, 1) for _ in range(2)),
+            np.full(batch, np.datetime64("NaT", "s")),
+            points(rows * columns, FEW),
+            Stations(points(STATIONS, FEW), values, values),
+            points(MOST_TARGETS, neighbours),
+            blank(MOST_TARGETS, 2),
+            blank(MOST_TARGETS),
+        )
+
+    def weight(self, sample: ReportSample) -> float:
+        """Known target values of a sample on this tile; of one without data all."""
+        if sample.mask.is_meta:
+            return float(sample.mask.numel())
+        return float(sample.mask.double().sum())
+
+    def loss(self, sample: ReportSample, neighbourhood: Neighbourhood) -> tuple[Tensor, float]:
+        """Sum over this tile's targets of their CRPS in units of each variable's scale, a scalar, and its `weight`."""
+        decoded = self.network(
+            sample.inputs,
+            sample.tokens,
+            sample.stations,
+            sample.points,
+            sample.cell,
+            neighbourhood.coarsen(self.patch),
+        )
+        scores = self.heads.crps(self.heads.read(decoded, sample.stations), sample.target[..., 0], sample.rise)
+        mask = sample.mask[..., 0]
+        return (torch.where(mask > 0, scores, 0.0) * mask).sum(), self.weight(sample)
+
+    def distributions(self, encoded, reports: Reports, domain: Domain, points: Points, stations) -> Distributions:
+        """The distributions at any points, from what the network has encoded."""
+        point_set, cell = self._points(reports, domain, points)
+        device = encoded.tokens.device
+        decoded = self.network.decoder(encoded, point_set.each(lambda part: part.to(device)), cell.to(device), stations)
+        return self.heads.read(decoded, stations)
+
+    @torch.no_grad()
+    def analyse(self, case: Case, neighbourhood: Neighbourhood | None = None) -> TransformerAnswer:
+        """The analysis of a case of any source; see `methods.method.Method.analyse`."""
+        here = neighbourhood or Alone(case.domain.shape)
+        device = next(self.network.parameters()).device
+        reports = read_reports(case, case.used, self.reported)
+        inputs, tokens = token_fields(reports, case, self.patch)
+        stations = reports.stations().each(lambda part: part.to(device))
+        encoded = self.network.encoder(
+            inputs.to(device), tokens.each(lambda part: part.to(device)), stations, here.coarsen(self.patch)
+        )
+        return TransformerAnswer(case, self, reports, stations, encoded)
+
+
+def build_vit(settings: Mapping[str, object], where: str) -> TransformerMethod:
+    """A vision transformer with its first weights.
+
+    Args:
+        settings: by key; where: for messages.
+
+    Raises:
+        ConfigError: settings that do not suit the method.
+    """
+    chosen = config.build(TransformerSettings, dict(settings), f"{where}: settings")
+    try:
+        return TransformerMethod(chosen)
+    except ValueError as error:  # each setting is possible, the network that they describe is not
+        raise config.ConfigError(f"{where}: settings: {error}") from error
