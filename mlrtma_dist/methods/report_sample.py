@@ -33,7 +33,8 @@ class ReportSample(Sample):
 
     @classmethod
     def join(cls, samples: Sequence["ReportSample"]) -> "ReportSample":
-        """Samples side by side; those with fewer stations or points are filled up with some that have no weight."""
+        """Samples side by side; those with fewer stations or points are filled up: by stations that
+        report nothing, and by points without weight."""
         if len(samples) == 1:
             return samples[0]
         stations = max(each.stations.values.shape[1] for each in samples)
@@ -58,7 +59,11 @@ def _filled(sample: ReportSample, stations: int, points: int) -> ReportSample:
     beyond = points - sample.rise.shape[1]
     return replace(
         sample,
-        stations=sample.stations.each(lambda rows: _longer(rows, more)),
+        stations=Stations(
+            sample.stations.points.each(lambda rows: _longer(rows, more)),
+            F.pad(sample.stations.values, (0, 0, 0, more)),
+            F.pad(sample.stations.present, (0, 0, 0, more)),
+        ),
         points=sample.points.each(lambda rows: _longer(rows, beyond)),
         cell=_longer(sample.cell, beyond),
         rise=F.pad(sample.rise, (0, beyond)),

@@ -91,6 +91,8 @@ def test_draw_0_is_the_case_as_it_is_and_others_divide_its_used_stations():
     case = hour()
     inputs, target = divide(case, 0)
     assert np.array_equal(inputs, case.used) and np.array_equal(target, case.withheld)
+    alone = replace(case, withheld=np.zeros(len(case.used), bool))
+    assert 0.15 < divide(alone, 0)[1].sum() / case.used.sum() < 0.25, "a case that withholds none"
     shares = []
     for draw in range(1, 200):
         inputs, target = divide(case, draw)

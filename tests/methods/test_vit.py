@@ -136,7 +136,10 @@ def test_without_any_report_the_answer_is_finite_and_its_error_is_large():
 
 def test_a_case_without_a_target_on_the_tile_has_no_weight_and_trains_nothing():
     method = method_of()
-    sample = method.encode(hour(withheld=0), 0)
+    case = hour()
+    sample = method.encode(
+        replace(case, observations=replace(case.observations, flags=case.withheld * np.uint32(1))), 0
+    )
     loss, weight, of_weights = gradients(method, sample, Alone(SHAPE))
     assert loss == weight == 0.0 and all(float(each.abs().max()) == 0.0 for each in of_weights.values())
 
@@ -148,6 +151,8 @@ def test_samples_of_unequal_numbers_of_stations_side_by_side_have_the_sum_of_the
     loss, weight = method.loss(ReportSample.join(samples), Alone(SHAPE))
     np.testing.assert_allclose(float(loss.detach()), sum(float(each.detach()) for each, _ in parts), rtol=1e-5)
     assert weight == sum(each for _, each in parts)
+    hour_alone = method.heads._of_hour(samples[1].stations)
+    torch.testing.assert_close(method.heads._of_hour(ReportSample.join(samples).stations)[1:], hour_alone)
 
 
 def test_a_point_that_is_moved_off_its_station_has_the_same_target_where_only_the_first_guess_slopes():
