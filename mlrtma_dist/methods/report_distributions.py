@@ -46,17 +46,23 @@ class Heads:
     """How the network's outputs are read.
 
     Attributes:
-        channels: of the reports; heads: of the attention.
+        channels: of the reports; heads: of the attention; rounds: of attention among stations.
     """
 
     channels: Channels
     heads: int
+    rounds: int
 
     @property
     def outputs(self) -> int:
         """Numbers that the network gives at a point."""
-        smooth = len(self.channels.smooth) * (OF_SMOOTH + self.heads)
+        smooth = len(self.channels.smooth) * self._of_smooth
         return smooth + sum(self._count(name) for name in self.channels.classes)
+
+    @property
+    def _of_smooth(self) -> int:
+        """Outputs of a smooth variable: three, and weights of the heads for departures and what each round leaves."""
+        return OF_SMOOTH + self.heads * (1 + self.rounds)
 
     @cached_property
     def steps(self) -> dict[str, Tensor]:
@@ -72,24 +78,24 @@ class Heads:
 
     def read(self, decoded: Decoded, stations: Stations) -> Distributions:
         """The distributions at the points of ``decoded``."""
-        smooth, heads = len(self.channels.smooth), self.heads
+        smooth, heads, count = len(self.channels.smooth), self.heads, self.channels.count
         outputs = decoded.outputs.float()
         means, density = decoded.means.float(), decoded.density.float()
-        own = outputs[..., : smooth * (OF_SMOOTH + heads)].unflatten(-1, (smooth, OF_SMOOTH + heads))
-        weight = own[..., OF_SMOOTH:] + 1.0 / heads
-        mean = own[..., 0] + (weight * means[..., :smooth].mT).sum(-1)
+        own = outputs[..., : smooth * self._of_smooth].unflatten(-1, (smooth, self._of_smooth))
+        near_means = torch.cat([means[..., :smooth], *means[..., count:].split(smooth, -1)], 2)
+        mean = own[..., 0] + ((own[..., OF_SMOOTH:] + 1.0 / heads) * near_means.mT).sum(-1)
         spread = SPREAD * own[..., 1].clamp(*LOG_SPREADS).exp()
-        below, start, hour = {}, smooth * (OF_SMOOTH + heads), self._of_hour(stations)
+        below, start, hour = {}, smooth * self._of_smooth, self._of_hour(stations)
         for name in self.channels.classes:
-            count, part = len(PREDICTANDS[name].limits), self.channels.slices[name]
+            limits, part = len(PREDICTANDS[name].limits), self.channels.slices[name]
             own_class = outputs[..., start : start + self._count(name)]
-            share = torch.softmax(own_class[..., count + 1 :], -1)
+            share = torch.softmax(own_class[..., limits + 1 :], -1)
             near = (share[..., :heads, None] * (density * means)[..., part]).sum(2)
             total = (share[..., :heads, None] * density[..., part]).sum(2)
             beside = HOUR * share[..., heads, None]
             frequency = (near + beside * hour[:, None, part]) / (total + beside)
             logit = torch.logit(frequency.clamp(SURE, 1.0 - SURE))
-            below[name] = torch.sigmoid(logit * (1.0 + own_class[..., count, None]) + own_class[..., :count])
+            below[name] = torch.sigmoid(logit * (1.0 + own_class[..., limits, None]) + own_class[..., :limits])
             start += self._count(name)
         return Distributions(mean, spread, own[..., 2], below)
 

@@ -91,7 +91,7 @@ class TransformerMethod:
     def __init__(self, settings: TransformerSettings, statistics: Statistics | None = None):
         self.settings, self.statistics = settings, statistics
         self.reported = Channels(settings.variables)
-        self.heads = Heads(self.reported, settings.heads)
+        self.heads = Heads(self.reported, settings.heads, settings.rounds)
         features = FEATURES + len(settings.variables) + 1
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)  # every rank the same first weights, whatever was drawn before
@@ -100,6 +100,7 @@ class TransformerMethod:
                     fields=fields_count(self.reported),
                     features=features,
                     channels=self.reported.count,
+                    smooth=len(self.reported.smooth),
                     outputs=self.heads.outputs,
                     width=settings.width,
                     heads=settings.heads,
@@ -222,7 +223,7 @@ class TransformerMethod:
         """The distributions at any points, from what the network has encoded."""
         point_set, cell = self._points(reports, domain, points)
         device = encoded.tokens.device
-        decoded = self.network.decoder(encoded, point_set.each(lambda part: part.to(device)), cell.to(device), stations)
+        decoded = self.network.decoder(encoded, point_set.each(lambda part: part.to(device)), cell.to(device))
         return self.heads.read(decoded, stations)
 
     @torch.no_grad()

@@ -4,6 +4,7 @@ At a point the network is asked for the point's own height. On the grid it is as
 analysis is carried from there to the heights between by its vertical gradient.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import torch
 from mlrtma_dist import names
 from mlrtma_dist.fields.consistency import make_consistent
 from mlrtma_dist.fields.static import grid_points
-from mlrtma_dist.grid.interpolate import bilinear
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.events import at_limits
@@ -102,17 +103,7 @@ class TransformerAnswer:
             for (low, high), size in zip(((box.y0, box.y1), (box.x0, box.x1)), static.domain.shape, strict=True)
         )
         points = _chosen(static, rows, columns)
-        shape = len(rows), len(columns)
-        at = self._values(points)
-        row, column = np.meshgrid(
-            np.interp(np.arange(box.y0, box.y1), rows, np.arange(shape[0])),
-            np.interp(np.arange(box.x0, box.x1), columns, np.arange(shape[1])),
-            indexing="ij",
-        )
-
-        def spread(field: np.ndarray) -> np.ndarray:
-            return bilinear(field.reshape(shape).astype(np.float32), row, column)
-
+        at, spread = self._values(points), between(box, rows, columns)
         rise = (static.terrain[box.slices] - spread(points.elevation)) / 1000.0
         result = Fields({})
         for name in self.variables:
@@ -169,6 +160,31 @@ class TransformerAnswer:
                 result.value[name], result.error[name] = summary(name, below)
                 result.gradient[name] = np.zeros(len(points))
         return result
+
+
+def between(box: Box, rows: np.ndarray, columns: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Bilinear interpolation from the points of some rows and columns of the grid to all of a box.
+
+    Returns:
+        From values at the points, row by row, to the field on the box, float32, shape (y, x).
+    """
+    ends = (box.y0, box.y1, rows), (box.x0, box.x1, columns)
+    (south, up), (west, right) = (_between(np.arange(low, high), asked) for low, high, asked in ends)
+    up = up[:, None]
+
+    def spread(values: np.ndarray) -> np.ndarray:
+        coarse = values.reshape(len(rows), len(columns)).astype(np.float32)
+        lines = coarse[south] * (1 - up) + coarse[np.minimum(south + 1, len(rows) - 1)] * up
+        return lines[:, west] * (1 - right) + lines[:, np.minimum(west + 1, len(columns) - 1)] * right
+
+    return spread
+
+
+def _between(lines: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each line the last one before it that was asked, and how far it lies towards the next."""
+    place = np.interp(lines, asked, np.arange(len(asked)))
+    first = np.floor(place).astype(np.int64)
+    return first, (place - first).astype(np.float32)
 
 
 def ascending(below: np.ndarray) -> np.ndarray:

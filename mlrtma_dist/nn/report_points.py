@@ -5,6 +5,7 @@ needs no neighbour. Shapes: b batch, m points, s stations, k neighbours of a poi
 values, h heads.
 """
 
+import math
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 
 PAIR_FEATURES = 8
 NEAR, FAR = 10e3, 100e3  # m, units of distance between a point and a station
+LENGTHS, DEPTH = (25e3, 400e3), 0.5  # m, from the first head to the last, and km, before any training
+AT_ONCE = 2.0  # logit of a station at the point itself, before any training
 EDGE = 1e-3  # share of a weight: where all stations with a value are unlikely, a weighted mean tends to zero
 
 
@@ -58,10 +61,12 @@ class Stations:
         return Stations(self.points.each(change), change(self.values), change(self.present))
 
 
-def pair_features(points: PointSet, stations: PointSet) -> Tensor:
-    """Where the nearest stations lie as seen from each point, shape (b, m, k, PAIR_FEATURES).
+def pair_features(points: PointSet, stations: PointSet) -> tuple[Tensor, Tensor]:
+    """Where the nearest stations lie as seen from each point.
 
-    Offsets to the east and north, distance on two scales, and differences of elevation, relief and land.
+    Returns:
+        Offsets to the east and north, distance on two scales, and differences of elevation, relief and land, shape
+        (b, m, k, PAIR_FEATURES); distance in units of 100 km, and difference of elevation in km, shape (b, m, k, 2).
     """
     at, there = points.place[:, :, None, :], gather(stations.place, points.near)
     offset = there - at
@@ -72,9 +77,9 @@ def pair_features(points: PointSet, stations: PointSet) -> Tensor:
     distance = offset.norm(dim=-1)
     horizontal = [torch.asinh(east / FAR), torch.asinh(north / FAR), torch.asinh(distance / FAR)]
     rise = gather(stations.ground, points.near) - points.ground[:, :, None, :]
-    return torch.stack(
-        [*horizontal, torch.log1p(distance / NEAR) - 1.0, torch.asinh(3.0 * rise[..., 0]).abs(), *rise.unbind(-1)], -1
-    )
+    height = rise[..., 0].abs()
+    shape = [*horizontal, torch.log1p(distance / NEAR) - 1.0, torch.asinh(3.0 * height), *rise.unbind(-1)]
+    return torch.stack(shape, -1), torch.stack([distance / FAR, height], -1)
 
 
 def gather(rows: Tensor, near: Tensor) -> Tensor:
@@ -87,8 +92,9 @@ def gather(rows: Tensor, near: Tensor) -> Tensor:
 class NearestAttention(nn.Module):
     """Attention of points to the stations nearest to them (Vaswani et al. 2017), with exact offsets.
 
-    The logits are q . k / sqrt(d) + a network of the pair's features. A pair beyond all stations, with the logit 0,
-    takes the rest of the weight, so that a point without a station near it learns that.
+    The logits are q . k / sqrt(d) + a network of the pair's features - distance / length - height / depth, with a
+    length and a depth of each head, which begin as kernels of several widths. A pair beyond all stations, with the
+    logit 0, takes the rest of the weight, so that a point without a station near it learns that.
     """
 
     def __init__(self, width: int, heads: int, pair_width: int = 32):
@@ -96,6 +102,9 @@ class NearestAttention(nn.Module):
         self.heads = heads
         self.pair = nn.Sequential(nn.Linear(PAIR_FEATURES, pair_width), nn.SiLU())
         self.pair_logits = nn.Linear(pair_width, heads)
+        nn.init.constant_(self.pair_logits.bias, AT_ONCE)
+        lengths = torch.logspace(*(math.log10(each / FAR) for each in LENGTHS), heads)
+        self.rates = nn.Parameter(torch.stack([-lengths.log(), torch.full((heads,), -math.log(DEPTH))]))
         self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
         self.out = nn.Linear(width + heads * pair_width, width)
 
@@ -107,10 +116,12 @@ class NearestAttention(nn.Module):
             near stations, shape (b, m, k, h).
         """
         near = points.near
-        pair = self.pair(pair_features(points, stations.points).to(queries.dtype))
+        shape, distance = (part.to(queries.dtype) for part in pair_features(points, stations.points))
+        pair = self.pair(shape)
         query = self.query(queries).unflatten(-1, (self.heads, -1))
         key = gather(self.key(states), near).unflatten(-1, (self.heads, -1))
         logits = torch.einsum("bmhd,bmkhd->bmkh", query, key) * query.shape[-1] ** -0.5 + self.pair_logits(pair)
+        logits = logits - distance @ self.rates.exp()
         logits = logits.masked_fill((near < 0)[..., None], -torch.inf)
         rest = torch.zeros_like(logits[:, :, :1])
         weights = torch.softmax(torch.cat([rest, logits], 2), 2)[:, :, 1:]

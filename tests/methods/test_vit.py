@@ -204,10 +204,10 @@ def test_a_small_training_improves_on_hours_that_it_never_saw():
         return float(loss) / weight
 
     before = score()
-    update = torch.optim.AdamW(method.network.parameters(), lr=1e-2)
+    update = torch.optim.AdamW(method.network.parameters(), lr=2e-3)
     for step in range(60):
         loss, weight = method.loss(method.encode(hour(seed=step % 10), 1 + step), here)
         update.zero_grad()
         (loss / weight).backward()
         update.step()
-    assert score() < 0.9 * before
+    assert score() < 0.95 * before

@@ -58,10 +58,11 @@ def test_offsets_are_those_to_the_east_and_north_on_the_sphere():
     at = points_of(np.array([45.0]), np.array([-100.0]), torch.tensor([[[0, 1]]]))
     east = step / np.cos(np.deg2rad(45.0))
     there = points_of(np.array([45.0, 45.0 + step]), np.array([-100.0 + east, -100.0]), torch.zeros(1, 2, 2).long())
-    pair = pair_features(at, there)[0, 0].numpy()
+    pair, distance = (part[0, 0].numpy() for part in pair_features(at, there))
     offsets = np.sinh(pair[:, :3]) * FAR
     np.testing.assert_allclose(offsets, [[20e3, 0, 20e3], [0, 20e3, 20e3]], atol=50.0)  # 31 m: parallels are curved
     np.testing.assert_allclose(pair[:, 5:], there.ground[0] - at.ground[0], rtol=1e-12)
+    np.testing.assert_allclose(distance[:, 0], 20e3 / FAR, rtol=1e-3)
 
 
 @torch.no_grad()
