@@ -9,12 +9,13 @@ import torch
 from report_cases import TINY, VARIABLES, hour, toy
 
 from mlrtma_dist.fields.climatology import deviation
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.methods.case import Contents
 from mlrtma_dist.methods.events import below
 from mlrtma_dist.methods.learned import ContentsError
 from mlrtma_dist.methods.report_sample import ReportSample
 from mlrtma_dist.methods.vit import build_vit
-from mlrtma_dist.methods.vit_answer import SPACING, ascending, summary
+from mlrtma_dist.methods.vit_answer import SPACING, ascending, between, summary
 from mlrtma_dist.nn.layers import randomise
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.parallel.memory import run_tiles
@@ -162,6 +163,13 @@ def test_a_point_that_is_moved_off_its_station_has_the_same_target_where_only_th
     assert float(moved.rise.abs().max()) > 2.0 * float(here.rise.abs().max()) > 0.0 == float(still.rise.abs().max())
     # the regression is linear in height: carried back, the departure is that at the station's own height
     torch.testing.assert_close(moved.target[:, 0], still.target[:, 0], atol=2e-3, rtol=1e-3)
+
+
+def test_a_plane_is_interpolated_exactly_from_some_of_its_points():
+    rows, columns = np.array([4, 8, 12, 13]), np.array([0, 4, 8])
+    field = np.add.outer(np.arange(14) * 2.0, np.arange(9) * 0.5)
+    filled = between(Box(6, 14, 1, 9), rows, columns)(field[np.ix_(rows, columns)].ravel())
+    np.testing.assert_allclose(filled, field[6:14, 1:9], rtol=1e-6)
 
 
 def test_probabilities_are_put_in_order_and_summed_up():
