@@ -21,9 +21,7 @@ def divide(case: Case, draw: int) -> tuple[np.ndarray, np.ndarray]:
     """Masks (n,) of the reports that are given and of those that are targets; the same on every rank."""
     if draw == 0 and case.withheld.any():
         return case.used, case.withheld & case.observations.usable
-    seconds = int(case.time.astype("datetime64[s]").astype(np.int64))
-    # Seeds are not negative; times before 1970 are.
-    random = np.random.default_rng((abs(seconds), int(seconds < 0), draw))
+    random = random_of(case, draw, 0)
     station = case.station_number
     stations = np.unique(station[case.used])
     if draw == 0:
@@ -45,6 +43,11 @@ def heights(case: Case, draw: int, count: int, deviation: float) -> np.ndarray:
     """
     if draw == 0:
         return np.zeros(count)
-    seconds = int(case.time.astype("datetime64[s]").astype(np.int64))
-    random = np.random.default_rng((abs(seconds), int(seconds < 0), draw, 1))
+    random = random_of(case, draw, 1)
     return random.normal(0.0, deviation, count) * (random.random(count) < 0.5)
+
+
+def random_of(case: Case, draw: int, use: int) -> np.random.Generator:
+    """Random numbers of a draw, others for every use."""
+    seconds = int(case.time.astype("datetime64[s]").astype(np.int64))
+    return np.random.default_rng((abs(seconds), int(seconds < 0), draw, use))  # seeds are not negative

@@ -147,6 +147,12 @@ def _untrained_vit(settings: Mapping[str, object], where: str) -> "LearnedMethod
     return build_vit(settings, where)
 
 
+def _untrained_vit_hybrid(settings: Mapping[str, object], where: str) -> "LearnedMethod":
+    from mlrtma_dist.methods.vit import build_vit
+
+    return build_vit(settings, where, classical=True)
+
+
 METHODS: dict[str, Entry] = {
     "first_guess": Entry(
         "the first guess, to which no report is added",
@@ -209,6 +215,13 @@ METHODS: dict[str, Entry] = {
         (Need.CHECKPOINT,),
         lambda means: means.trained,
         untrained=_untrained_vit,
+    ),
+    "vit_hybrid": Entry(
+        "the vision transformer with the analysis of 3D-Var as one more source",
+        "transformer on 3D-Var",
+        (Need.FIRST_GUESS, Need.CHECKPOINT),
+        lambda means: means.trained,
+        untrained=_untrained_vit_hybrid,
     ),
 }
 

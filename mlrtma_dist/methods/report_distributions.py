@@ -19,6 +19,7 @@ from mlrtma_dist.nn.report_points import Stations
 from mlrtma_dist.nn.report_transformer import Decoded
 
 OF_SMOOTH = 3  # addition, logarithm of the spread, vertical gradient, before the weights of the heads
+TRUST = 1.0  # logit of the weight of another analysis, before any training
 SPREAD = 0.5  # of an untrained network, in scales
 LOG_SPREADS = (-4.0, 2.0)  # between which it lies about that
 SURE = 1e-3  # frequencies lie so far from 0 and 1 before their logits are changed
@@ -47,17 +48,25 @@ class Heads:
 
     Attributes:
         channels: of the reports; heads: of the attention; rounds: of attention among stations.
+        beside: variables whose analysis by another method is given at the points; the smooth ones among them have a
+            weight of it.
     """
 
     channels: Channels
     heads: int
     rounds: int
+    beside: tuple[str, ...] = ()
 
     @property
     def outputs(self) -> int:
         """Numbers that the network gives at a point."""
         smooth = len(self.channels.smooth) * self._of_smooth
-        return smooth + sum(self._count(name) for name in self.channels.classes)
+        return smooth + sum(self._count(name) for name in self.channels.classes) + len(self._trusted)
+
+    @property
+    def _trusted(self) -> tuple[str, ...]:
+        """Smooth variables whose analysis by another method is given."""
+        return tuple(name for name in self.channels.smooth if name in self.beside)
 
     @property
     def _of_smooth(self) -> int:
@@ -76,8 +85,8 @@ class Heads:
         """Outputs of a variable with limits: changes of the logits, slope, weights of the heads and of the hour."""
         return len(PREDICTANDS[name].limits) + 1 + self.heads + 1
 
-    def read(self, decoded: Decoded, stations: Stations) -> Distributions:
-        """The distributions at the points of ``decoded``."""
+    def read(self, decoded: Decoded, stations: Stations, features: Tensor) -> Distributions:
+        """The distributions at the points of ``decoded``, whose features (b, m, f) end with what stands beside them."""
         smooth, heads, count = len(self.channels.smooth), self.heads, self.channels.count
         outputs = decoded.outputs.float()
         means, density = decoded.means.float(), decoded.density.float()
@@ -97,7 +106,23 @@ class Heads:
             logit = torch.logit(frequency.clamp(SURE, 1.0 - SURE))
             below[name] = torch.sigmoid(logit * (1.0 + own_class[..., limits, None]) + own_class[..., :limits])
             start += self._count(name)
-        return Distributions(mean, spread, own[..., 2], below)
+        return Distributions(self._beside(mean, outputs[..., start:], features), spread, own[..., 2], below)
+
+    def _beside(self, mean: Tensor, trust: Tensor, features: Tensor) -> Tensor:
+        """The means of the smooth variables, drawn towards another method's where that is given.
+
+        Args:
+            trust: logits of its weights, shape (b, m, trusted).
+        """
+        if not self._trusted:
+            return mean
+        count, columns = len(self.beside), list(mean.unbind(-1))
+        other, present = features[..., -3 * count : -2 * count].float(), features[..., -count:].float()
+        for number, name in enumerate(self._trusted):
+            at, of = self.channels.smooth.index(name), self.beside.index(name)
+            weight = torch.sigmoid(trust[..., number] + TRUST) * present[..., of]
+            columns[at] = columns[at] + weight * (other[..., of] - columns[at])
+        return torch.stack(columns, -1)
 
     def _of_hour(self, stations: Stations) -> Tensor:
         """Frequency of values below each limit among all stations, shape (b, channels)."""

@@ -49,6 +49,7 @@ class Reports:
         age: hours after the analysis time, shape (s,).
         plain: departures in units of the scale, NaN where not reported, shape (s, variables).
         values, present: as of `nn.report_points.Stations`, shape (s, channels).
+        row: number of the case's row of every variable, -1 where not reported, shape (s, variables).
         tree: of the stations' positions; None: there is no station.
     """
 
@@ -62,6 +63,7 @@ class Reports:
     plain: np.ndarray
     values: np.ndarray
     present: np.ndarray
+    row: np.ndarray
     tree: cKDTree | None
 
     def near(self, position: np.ndarray, neighbours: int, skip: int = 0) -> np.ndarray:
@@ -96,15 +98,21 @@ class Reports:
             tensor(points.position), tensor(self.features(points)), tensor(ground), torch.from_numpy(near)[None]
         )
 
-    def stations(self) -> Stations:
-        """The stations as tensors, a batch of one; where there is none, one that reports nothing."""
+    def stations(self, beside: np.ndarray | None = None) -> Stations:
+        """The stations as tensors, a batch of one; where there is none, one that reports nothing.
+
+        Args:
+            beside: further features of the stations, shape (s, columns).
+        """
         points, values, present, age = self.points, self.values, self.present, self.age
         if not len(points):
             points = grid_points(self.static, slice(0, 1), slice(0, 1))
             values = present = np.zeros((1, self.channels.count))
             age = np.zeros(1)
+            beside = None if beside is None else np.zeros((1, beside.shape[1]))
         there = self.point_set(points, self.near(points.position, FEW, skip=1))
-        there = replace(there, features=torch.cat([there.features, tensor(age[:, None])], -1))
+        further = [age[:, None], *([] if beside is None else [beside])]
+        there = replace(there, features=torch.cat([there.features, *map(tensor, further)], -1))
         return Stations(there, tensor(values), tensor(present))
 
     def first_guess(self, name: str, points: Points) -> tuple[np.ndarray, np.ndarray]:
@@ -130,19 +138,19 @@ def read_reports(case: Case, chosen: np.ndarray, channels: Channels) -> Reports:
     number = np.full(len(table), -1)
     first, number[rows] = np.unique(case.report_number[rows], return_index=True, return_inverse=True)[1:]
     first = np.flatnonzero(rows)[first]
-    plain = np.full((len(first), len(variables)), np.nan)
+    plain, row = np.full((len(first), len(variables)), np.nan), np.full((len(first), len(variables)), -1)
     values, present = np.zeros((2, len(first), channels.count))
     for column, name in enumerate(variables):
         at, (points, value, _) = number[of[name]], fitted[name]
         departure = (value - guess.mean(name, points)) / channels.scale[column]
-        plain[at, column] = departure
+        plain[at, column], row[at, column] = departure, np.flatnonzero(of[name])
         values[at, channels.slices[name]] = channels.of(name, departure, value)
         present[at, channels.slices[name]] = 1.0
     points = case.points[first]
     age = (table.time[first] - case.time).astype("timedelta64[s]").astype(np.float64) / 3600.0
     tree = cKDTree(points.position) if len(points) else None
     return Reports(
-        channels, case.static, case.time, guess, points, case.grid_place[first], age, plain, values, present, tree
+        channels, case.static, case.time, guess, points, case.grid_place[first], age, plain, values, present, row, tree
     )
 
 

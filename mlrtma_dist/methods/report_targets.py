@@ -18,12 +18,14 @@ class Targets:
     Attributes:
         channels: of the reports.
         points: where they are, t of them; own: mask of those that the box owns, shape (t,).
+        row: number of the case's row of every variable, -1 where nothing is reported, shape (t, variables).
         value: what they report, analysis space, NaN where nothing, shape (t, variables).
     """
 
     channels: Channels
     points: Points
     own: np.ndarray
+    row: np.ndarray
     value: np.ndarray
 
     @classmethod
@@ -33,12 +35,13 @@ class Targets:
         inside = ((place >= -0.5) & (place < np.array(case.domain.shape) - 0.5)).all(1)
         rows = np.flatnonzero(chosen & inside & np.isin(table.variable, channels.variables) & np.isfinite(case.value))
         first, number = np.unique(case.report_number[rows], return_index=True, return_inverse=True)[1:]
-        value = np.full((len(first), len(channels.variables)), np.nan)
+        row = np.full((len(first), len(channels.variables)), -1)
         for column, name in enumerate(channels.variables):
             of = table.variable[rows] == name
-            value[number[of], column] = case.value[rows[of]]
+            row[number[of], column] = rows[of]
+        value = at_rows(case.value, row)
         own = case.box.owns(cell_of(place[rows[first]], case.domain.shape, case.domain.periodic))
-        return cls(channels, case.points[rows[first]], own, value)
+        return cls(channels, case.points[rows[first]], own, row, value)
 
     def against(self, reports: Reports, asked: Points, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Targets and their mask at the own points, shape (variables, points) each; see `ReportSample`.
@@ -58,3 +61,10 @@ class Targets:
             else:
                 target[column, reported] = np.searchsorted(limits(name), value[reported, column], side="right")
         return target, mask
+
+
+def at_rows(column: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Values (n,) of a case's reports by station and variable, NaN where ``row`` is -1, shape of ``row``."""
+    if not len(column):
+        return np.full(row.shape, np.nan)
+    return np.where(row >= 0, column[row], np.nan)

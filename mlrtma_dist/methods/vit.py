@@ -5,7 +5,7 @@ same is an analysis. The loss is the CRPS of every variable at stations whose re
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,64 +15,22 @@ from mlrtma_dist import config
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.methods.case import Case, Contents
-from mlrtma_dist.methods.draws import MOST_TARGETS, divide, heights
+from mlrtma_dist.methods.classical_source import ClassicalSource, degraded
+from mlrtma_dist.methods.draws import MOST_TARGETS, divide, heights, random_of
 from mlrtma_dist.methods.learned import ContentsError
-from mlrtma_dist.methods.predictands import PREDICTANDS, Channels
+from mlrtma_dist.methods.predictands import Channels
 from mlrtma_dist.methods.report_distributions import Distributions, Heads
 from mlrtma_dist.methods.report_encoding import FEATURES, FEW, Reports, fields_count, read_reports, tensor, token_fields
 from mlrtma_dist.methods.report_sample import ReportSample
-from mlrtma_dist.methods.report_targets import Targets
+from mlrtma_dist.methods.report_targets import Targets, at_rows
 from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.methods.vit_answer import TransformerAnswer
+from mlrtma_dist.methods.vit_settings import TransformerSettings
 from mlrtma_dist.nn.neighbourhood import Alone, Neighbourhood
 from mlrtma_dist.nn.report_points import PointSet, Stations
 from mlrtma_dist.nn.report_transformer import ReportTransformer, ReportTransformerConfig
 
 STATIONS = 2500  # of a national hour
-
-
-@dataclass(frozen=True)
-class TransformerSettings:
-    """What the method is made of.
-
-    Attributes:
-        variables: that are analysed; reports of them are the input.
-        token_spacing: of the tokens, m: the power of two of grid points that is nearest to it.
-        neighbours: stations to which a point attends.
-        rise: deviation of the heights by which points are moved off their stations in training, m.
-        width, heads, rounds, depth, window, latent, hidden, recompute: of `ReportTransformerConfig`.
-        seed: of the first weights.
-    """
-
-    variables: tuple[str, ...] = tuple(PREDICTANDS)
-    token_spacing: float = 160e3
-    neighbours: int = 32
-    rise: float = 100.0
-    width: int = 64
-    heads: int = 4
-    rounds: int = 2
-    depth: int = 4
-    window: int = 5
-    latent: int = 48
-    hidden: int = 128
-    recompute: bool = False
-    seed: int = 0
-
-    def __post_init__(self):
-        unknown = [name for name in self.variables if name not in PREDICTANDS]
-        if unknown or not self.variables:
-            raise ValueError(
-                f"variables: expected some of {', '.join(PREDICTANDS)}, got {', '.join(unknown) or 'none'}"
-            )
-        for name in ("token_spacing", "neighbours", "width", "heads", "window", "latent", "hidden"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}: expected more than 0, got {getattr(self, name)}")
-        if self.rounds < 0 or self.depth < 0 or self.rise < 0:
-            raise ValueError(f"expected rounds, depth and rise >= 0, got {self.rounds}, {self.depth} and {self.rise:g}")
-
-    def patch(self, domain: Domain) -> int:
-        """Grid points on a side of a token."""
-        return 2 ** max(0, round(np.log2(self.token_spacing / domain.spacing_metres)))
 
 
 class TransformerMethod:
@@ -91,8 +49,11 @@ class TransformerMethod:
     def __init__(self, settings: TransformerSettings, statistics: Statistics | None = None):
         self.settings, self.statistics = settings, statistics
         self.reported = Channels(settings.variables)
-        self.heads = Heads(self.reported, settings.heads, settings.rounds)
-        features = FEATURES + len(settings.variables) + 1
+        scale = tuple(self.reported.scale.tolist())
+        self.source = ClassicalSource(settings.variables, scale) if settings.classical else None
+        beside = tuple(self.source.settings.variables) if self.source else ()
+        self.heads = Heads(self.reported, settings.heads, settings.rounds, beside)
+        features = FEATURES + len(settings.variables) + 1 + (self.source.count if self.source else 0)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)  # every rank the same first weights, whatever was drawn before
             self.network = ReportTransformer(
@@ -161,19 +122,55 @@ class TransformerMethod:
             asked, above = self._nowhere(case), np.zeros(1)
             target, mask = np.zeros((2, len(self.variables), 1))
         time = np.array([case.time], dtype="datetime64[s]")
-        points, cell = self._points(reports, case.domain, asked)
+        beside = self._beside(case, draw, reports, targets)
+        points, cell = self._points(reports, case.domain, asked, beside[0])
         parts = (tensor(part[..., None]) for part in (target, mask))
-        return ReportSample(fields, *parts, time, tokens, reports.stations(), points, cell, tensor(above / 1000.0))
+        return ReportSample(
+            fields, *parts, time, tokens, reports.stations(beside[1]), points, cell, tensor(above / 1000.0)
+        )
+
+    def _beside(self, case: Case, draw: int, reports: Reports, targets: Targets):
+        """What the source gives at the own targets and at the stations, in a draw degraded; None without a source."""
+        if self.source is None:
+            return None, None
+        values = self.source.by_others(case)
+        of_reports = self._columns(values, reports, reports.points, reports.row)
+        if draw == 0 and case.withheld.any():
+            values = self.source.at_withheld(case)
+        of_targets = self._columns(values, reports, targets.points, targets.row)
+        if draw:
+            random = random_of(case, draw, 2)
+            both = degraded(np.concatenate([of_targets, of_reports]), random)
+            of_targets, of_reports = np.split(both, [len(of_targets)])
+        of_targets = of_targets[targets.own]
+        return (of_targets if len(of_targets) else np.zeros((1, self.source.count))), of_reports
+
+    def _columns(self, values, reports: Reports, points: Points, row: np.ndarray) -> np.ndarray:
+        """Columns of the source at stations, from its value and error at every report."""
+        columns = [self.variables.index(name) for name in self.source.settings.variables]
+        guess = np.stack([reports.guess.mean(name, points) for name in self.source.settings.variables], axis=1)
+        value, error = (at_rows(part, row[:, columns]) for part in values)
+        return self.source.columns(value, error, guess)
+
+    def beside_points(self, case: Case, reports: Reports, points: Points) -> np.ndarray | None:
+        """Columns of the source at any points of an analysis; None without a source."""
+        if self.source is None:
+            return None
+        at = [self.source.answer(case).at(name, points) for name in self.source.settings.variables]
+        guess = np.stack([reports.guess.mean(name, points) for name in self.source.settings.variables], axis=1)
+        value, error = (np.stack(part, axis=1) for part in zip(*at, strict=True))
+        return self.source.columns(value, error, guess)
 
     def _nowhere(self, case: Case) -> Points:
         """One point of the case's box."""
         return case.grid_points(slice(case.box.y0, case.box.y0 + 1), slice(case.box.x0, case.box.x0 + 1))
 
-    def _points(self, reports: Reports, domain: Domain, points: Points):
-        """Points as tensors, and their coordinates on the grid of the tokens."""
+    def _points(self, reports: Reports, domain: Domain, points: Points, beside: np.ndarray | None):
+        """Points as tensors, with what stands beside them, and their coordinates on the grid of the tokens."""
         place = np.stack(domain.index(points.latitude, points.longitude), axis=1)
         point_set = reports.point_set(points, reports.near(points.position, self.settings.neighbours))
-        features = torch.cat([point_set.features, torch.zeros_like(point_set.features[..., :1])], -1)
+        further = [np.zeros((len(points), 1)), *([] if beside is None else [beside])]  # age, of stations alone
+        features = torch.cat([point_set.features, *map(tensor, further)], -1)
         return replace(point_set, features=features), tensor((place + 0.5) / self.patch - 0.5)
 
     def without_data(self, shape: tuple[int, int], batch: int, dtype: torch.dtype) -> ReportSample:
@@ -215,16 +212,19 @@ class TransformerMethod:
             sample.cell,
             neighbourhood.coarsen(self.patch),
         )
-        scores = self.heads.crps(self.heads.read(decoded, sample.stations), sample.target[..., 0], sample.rise)
+        scores = self.heads.crps(
+            self.heads.read(decoded, sample.stations, sample.points.features), sample.target[..., 0], sample.rise
+        )
         mask = sample.mask[..., 0]
         return (torch.where(mask > 0, scores, 0.0) * mask).sum(), self.weight(sample)
 
-    def distributions(self, encoded, reports: Reports, domain: Domain, points: Points, stations) -> Distributions:
+    def distributions(self, encoded, reports: Reports, case: Case, points: Points, stations) -> Distributions:
         """The distributions at any points, from what the network has encoded."""
-        point_set, cell = self._points(reports, domain, points)
+        beside = self.beside_points(case, reports, points)
+        point_set, cell = self._points(reports, case.domain, points, beside)
         device = encoded.tokens.device
         decoded = self.network.decoder(encoded, point_set.each(lambda part: part.to(device)), cell.to(device))
-        return self.heads.read(decoded, stations)
+        return self.heads.read(decoded, stations, point_set.features.to(device))
 
     @torch.no_grad()
     def analyse(self, case: Case, neighbourhood: Neighbourhood | None = None) -> TransformerAnswer:
@@ -233,23 +233,26 @@ class TransformerMethod:
         device = next(self.network.parameters()).device
         reports = read_reports(case, case.used, self.reported)
         inputs, tokens = token_fields(reports, case, self.patch)
-        stations = reports.stations().each(lambda part: part.to(device))
+        beside = None
+        if self.source is not None:
+            beside = self._columns(self.source.by_others(case), reports, reports.points, reports.row)
+        stations = reports.stations(beside).each(lambda part: part.to(device))
         encoded = self.network.encoder(
             inputs.to(device), tokens.each(lambda part: part.to(device)), stations, here.coarsen(self.patch)
         )
         return TransformerAnswer(case, self, reports, stations, encoded)
 
 
-def build_vit(settings: Mapping[str, object], where: str) -> TransformerMethod:
+def build_vit(settings: Mapping[str, object], where: str, **own: object) -> TransformerMethod:
     """A vision transformer with its first weights.
 
     Args:
-        settings: by key; where: for messages.
+        settings: by key; where: for messages; own: settings that the method's name implies.
 
     Raises:
         ConfigError: settings that do not suit the method.
     """
-    chosen = config.build(TransformerSettings, dict(settings), f"{where}: settings")
+    chosen = config.build(TransformerSettings, {**settings, **own}, f"{where}: settings")
     try:
         return TransformerMethod(chosen)
     except ValueError as error:  # each setting is possible, the network that they describe is not

@@ -140,8 +140,8 @@ class TransformerAnswer:
 
     def _part(self, points: Points) -> Values:
         """The analysis at some points."""
-        domain, channels = self.case.domain, self.method.reported
-        at = self.method.distributions(self.encoded, self.reports, domain, points, self.stations)
+        channels = self.method.reported
+        at = self.method.distributions(self.encoded, self.reports, self.case, points, self.stations)
         mean, spread, gradient = (
             part[0].cpu().numpy().astype(np.float64) for part in (at.mean, at.spread, at.gradient)
         )
