@@ -29,7 +29,7 @@ ABSENT, NOISE = 0.3, 0.1  # in training: share of the draws without it; deviatio
 
 @dataclass(frozen=True)
 class ClassicalSource:
-    """3D-Var with the shipped settings, of the variables whose analysis is no distribution.
+    """3D-Var with the shipped settings, of temperature, dew point, wind, pressure and sky cover.
 
     Attributes:
         variables: that a network analyses; scale: of each, analysis space.
@@ -40,9 +40,10 @@ class ClassicalSource:
 
     @cached_property
     def settings(self):
-        """What 3D-Var assumes of each variable."""
+        """What 3D-Var assumes of each variable; not of those whose analysis is more than an interpolation."""
         settings = load_settings("classical")
-        return settings.only([name for name in self.variables if settings.variables[name].indicators is None])
+        plain = [name for name, own in settings.variables.items() if own.indicators is None and own.local is None]
+        return settings.only([name for name in self.variables if name in plain])
 
     @property
     def count(self) -> int:
