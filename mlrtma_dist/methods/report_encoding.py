@@ -2,7 +2,7 @@
 
 Reports are departures from a regression that is fitted to the given reports alone (`fields.regression`): there is no
 background. Stations are given with their true places and heights; places enter as offsets between points, and as
-fields (`features`) that any domain has.
+fields (`features`) that any domain has, with relief and land by the same broad means on every grid.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from torch import Tensor
 from mlrtma_dist import names
 from mlrtma_dist.clock import day_of_year
 from mlrtma_dist.fields.regression import Regression, fit_regression
-from mlrtma_dist.fields.static import Static, grid_points
+from mlrtma_dist.fields.static import Static, grid_points, with_broad_ground
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.points import Points, cartesian
 from mlrtma_dist.methods.case import Case
@@ -132,8 +132,9 @@ def read_reports(case: Case, chosen: np.ndarray, channels: Channels) -> Reports:
     rows = chosen & np.isin(table.variable, variables) & np.isfinite(case.grid_place).all(1) & np.isfinite(case.value)
     middle = (slice(size // 2, size // 2 + 1) for size in case.domain.shape)
     of = {name: rows & (table.variable == name) for name in variables}
+    places = with_broad_ground(case.static, case.points)
     error = {name: np.full(of[name].sum(), names.VARIABLES[name].error) for name in variables}
-    fitted = {name: (case.points[of[name]], case.value[of[name]], error[name]) for name in variables}
+    fitted = {name: (places[of[name]], case.value[of[name]], error[name]) for name in variables}
     guess = fit_regression(grid_points(case.static, *middle), case.time, fitted)
     number = np.full(len(table), -1)
     first, number[rows] = np.unique(case.report_number[rows], return_index=True, return_inverse=True)[1:]
@@ -146,7 +147,7 @@ def read_reports(case: Case, chosen: np.ndarray, channels: Channels) -> Reports:
         plain[at, column], row[at, column] = departure, np.flatnonzero(of[name])
         values[at, channels.slices[name]] = channels.of(name, departure, value)
         present[at, channels.slices[name]] = 1.0
-    points = case.points[first]
+    points = places[first]
     age = (table.time[first] - case.time).astype("timedelta64[s]").astype(np.float64) / 3600.0
     tree = cKDTree(points.position) if len(points) else None
     return Reports(
@@ -169,7 +170,7 @@ def tokens_of(case: Case, patch: int) -> tuple[Points, np.ndarray]:
     """The tokens of a box as points with the means of their squares, and the deviation of the terrain in each, km."""
     box, static = case.box, case.static
     rows, columns = (np.arange(low, high, patch) for low, high in ((box.y0, box.y1), (box.x0, box.x1)))
-    fields = [static.terrain, static.terrain_smooth, static.land_smooth, static.terrain.astype(np.float64) ** 2]
+    fields = [static.terrain, *static.broad, static.terrain.astype(np.float64) ** 2]
     terrain, smooth, land, squares = (_means(field[box.slices], patch) for field in fields)
     y, x = np.meshgrid(rows + 0.5 * (patch - 1), columns + 0.5 * (patch - 1), indexing="ij")
     latitude, longitude = (part.ravel() for part in case.domain.position(y, x))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlrtma_dist.fields.static import with_broad_ground
 from mlrtma_dist.grid.box import cell_of
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.methods.case import Case
@@ -41,7 +42,7 @@ class Targets:
             row[number[of], column] = rows[of]
         value = at_rows(case.value, row)
         own = case.box.owns(cell_of(place[rows[first]], case.domain.shape, case.domain.periodic))
-        return cls(channels, case.points[rows[first]], own, row, value)
+        return cls(channels, with_broad_ground(case.static, case.points[rows[first]]), own, row, value)
 
     def against(self, reports: Reports, asked: Points, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Targets and their mask at the own points, shape (variables, points) each; see `ReportSample`.

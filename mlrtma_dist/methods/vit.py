@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mlrtma_dist import config
+from mlrtma_dist.fields.static import with_broad_ground
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.methods.case import Case, Contents
@@ -157,13 +158,15 @@ class TransformerMethod:
         if self.source is None:
             return None
         at = [self.source.answer(case).at(name, points) for name in self.source.settings.variables]
+        points = with_broad_ground(case.static, points)
         guess = np.stack([reports.guess.mean(name, points) for name in self.source.settings.variables], axis=1)
         value, error = (np.stack(part, axis=1) for part in zip(*at, strict=True))
         return self.source.columns(value, error, guess)
 
     def _nowhere(self, case: Case) -> Points:
         """One point of the case's box."""
-        return case.grid_points(slice(case.box.y0, case.box.y0 + 1), slice(case.box.x0, case.box.x0 + 1))
+        box = case.box
+        return with_broad_ground(case.static, case.grid_points(slice(box.y0, box.y0 + 1), slice(box.x0, box.x0 + 1)))
 
     def _points(self, reports: Reports, domain: Domain, points: Points, beside: np.ndarray | None):
         """Points as tensors, with what stands beside them, and their coordinates on the grid of the tokens."""
@@ -221,6 +224,7 @@ class TransformerMethod:
     def distributions(self, encoded, reports: Reports, case: Case, points: Points, stations) -> Distributions:
         """The distributions at any points, from what the network has encoded."""
         beside = self.beside_points(case, reports, points)
+        points = with_broad_ground(case.static, points)
         point_set, cell = self._points(reports, case.domain, points, beside)
         device = encoded.tokens.device
         decoded = self.network.decoder(encoded, point_set.each(lambda part: part.to(device)), cell.to(device))

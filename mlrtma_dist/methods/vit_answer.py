@@ -14,7 +14,7 @@ import torch
 
 from mlrtma_dist import names
 from mlrtma_dist.fields.consistency import make_consistent
-from mlrtma_dist.fields.static import grid_points
+from mlrtma_dist.fields.static import grid_points, with_broad_ground
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.methods.case import Case
@@ -142,6 +142,7 @@ class TransformerAnswer:
         """The analysis at some points."""
         channels = self.method.reported
         at = self.method.distributions(self.encoded, self.reports, self.case, points, self.stations)
+        points = with_broad_ground(self.case.static, points)
         mean, spread, gradient = (
             part[0].cpu().numpy().astype(np.float64) for part in (at.mean, at.spread, at.gradient)
         )

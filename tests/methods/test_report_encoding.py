@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from report_cases import VARIABLES, hour
 
+from mlrtma_dist.fields.static import make_static, station_points, with_broad_ground
 from mlrtma_dist.grid.box import Box
+from mlrtma_dist.grid.domain import Size
 from mlrtma_dist.methods.draws import divide, heights
 from mlrtma_dist.methods.predictands import PREDICTANDS, Channels, Classes, limits, values
 from mlrtma_dist.methods.report_encoding import WIDTHS, read_reports, set_convolutions, token_fields, tokens_of
@@ -38,7 +40,7 @@ def test_departures_are_from_a_regression_on_the_given_reports_alone():
     inputs = case.used
     reports = read_reports(case, inputs, CHANNELS)
     rows = np.flatnonzero(inputs & (case.observations.variable == "t2m"))
-    guess = reports.guess.mean("t2m", case.points[rows])
+    guess = reports.guess.mean("t2m", with_broad_ground(case.static, case.points)[rows])
     np.testing.assert_allclose(
         np.sort(reports.values[:, 0]), np.sort((case.value[rows] - guess) / PREDICTANDS["t2m"].scale), rtol=1e-9
     )
@@ -121,3 +123,17 @@ def test_heights_are_moved_for_half_of_the_points_and_never_in_draw_0():
     assert not heights(hour(), 0, 50, 100.0).any()
     moved = heights(hour(), 3, 4000, 100.0)
     assert 0.45 < (moved != 0).mean() < 0.55 and abs(moved[moved != 0].std() / 100.0 - 1.0) < 0.05
+
+
+def test_broad_ground_is_that_of_the_grid_of_20_km_there_and_much_the_same_on_a_finer_one():
+    case = hour()
+    fine = case.static
+    coarse_domain = replace(fine.domain, spacing=20000.0, size=Size(40, 30))
+    coarse = make_static(coarse_domain, fine.terrain[::4, ::4], fine.land[::4, ::4])
+    points = case.points[:60]
+    own = station_points(coarse, points.latitude, points.longitude, points.elevation)
+    broad = with_broad_ground(coarse, own)
+    np.testing.assert_allclose(broad.relief, own.relief, rtol=1e-6, atol=1e-3)
+    np.testing.assert_allclose(broad.land, own.land, rtol=1e-6, atol=1e-6)
+    difference = with_broad_ground(fine, points).relief - own.relief
+    assert difference.std() < 0.5 * (points.relief - own.relief).std()
