@@ -6,7 +6,7 @@ its variance 1 / (A^-1)_ii (Dubrule 1983), so that one hour tells at all its sta
 trusted.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
@@ -18,6 +18,7 @@ from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.classical import ClassicalAnswer, ClassicalMethod
 from mlrtma_dist.methods.hour_settings import HourSettings
 from mlrtma_dist.methods.local import leave_one_out
+from mlrtma_dist.methods.report_encoding import regression_on
 from mlrtma_dist.methods.settings import VariableSettings, load_settings
 from mlrtma_dist.methods.threedvar import THREEDVAR
 from mlrtma_dist.methods.wind import WIND, in_space, on_earth, wind_rows
@@ -54,14 +55,21 @@ class ClassicalSource:
         """The analysis of the case; that of a case that is still used elsewhere is kept."""
         if case not in self._answers:
             method = ClassicalMethod(THREEDVAR, self.settings, HourSettings(self.settings))
-            self._answers[case] = method.analyse(case)
+            self._answers[case] = method.analyse(self._on_regression(case))
         return self._answers[case]
+
+    def _on_regression(self, case: Case) -> Case:
+        """The case with a regression on its used reports as first guess: the network has no background either."""
+        variables = case.observations.variable
+        names = {*self.settings.variables, *np.unique(variables).tolist()}  # departures are of all reports
+        rows = {name: case.used & (variables == name) & np.isfinite(case.value) for name in sorted(names)}
+        return replace(case, first_guess=regression_on(case, rows, case.points), background={})
 
     def by_others(self, case: Case) -> tuple[np.ndarray, np.ndarray]:
         """What the others give at each used report, and its error, analysis space, shape (n,) each; NaN elsewhere."""
         if case not in self._by_others:
             value, error = np.full((2, len(case.used)), np.nan)
-            for rows, expected, deviation in self._left_out(case):
+            for rows, expected, deviation in self._left_out(self._on_regression(case)):
                 value[rows], error[rows] = expected, deviation
             self._by_others[case] = value, error
         return self._by_others[case]

@@ -219,7 +219,7 @@ METHODS: dict[str, Entry] = {
     "vit_hybrid": Entry(
         "the vision transformer with the analysis of 3D-Var as one more source",
         "transformer on 3D-Var",
-        (Need.FIRST_GUESS, Need.CHECKPOINT),
+        (Need.CHECKPOINT,),
         lambda means: means.trained,
         untrained=_untrained_vit_hybrid,
     ),

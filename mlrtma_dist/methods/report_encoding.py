@@ -130,19 +130,16 @@ def read_reports(case: Case, chosen: np.ndarray, channels: Channels) -> Reports:
     """
     table, variables = case.observations, channels.variables
     rows = chosen & np.isin(table.variable, variables) & np.isfinite(case.grid_place).all(1) & np.isfinite(case.value)
-    middle = (slice(size // 2, size // 2 + 1) for size in case.domain.shape)
     of = {name: rows & (table.variable == name) for name in variables}
     places = with_broad_ground(case.static, case.points)
-    error = {name: np.full(of[name].sum(), names.VARIABLES[name].error) for name in variables}
-    fitted = {name: (places[of[name]], case.value[of[name]], error[name]) for name in variables}
-    guess = fit_regression(grid_points(case.static, *middle), case.time, fitted)
+    guess = regression_on(case, of, places)
     number = np.full(len(table), -1)
     first, number[rows] = np.unique(case.report_number[rows], return_index=True, return_inverse=True)[1:]
     first = np.flatnonzero(rows)[first]
     plain, row = np.full((len(first), len(variables)), np.nan), np.full((len(first), len(variables)), -1)
     values, present = np.zeros((2, len(first), channels.count))
     for column, name in enumerate(variables):
-        at, (points, value, _) = number[of[name]], fitted[name]
+        at, points, value = number[of[name]], places[of[name]], case.value[of[name]]
         departure = (value - guess.mean(name, points)) / channels.scale[column]
         plain[at, column], row[at, column] = departure, np.flatnonzero(of[name])
         values[at, channels.slices[name]] = channels.of(name, departure, value)
@@ -153,6 +150,20 @@ def read_reports(case: Case, chosen: np.ndarray, channels: Channels) -> Reports:
     return Reports(
         channels, case.static, case.time, guess, points, case.grid_place[first], age, plain, values, present, row, tree
     )
+
+
+def regression_on(case: Case, rows: dict[str, np.ndarray], points: Points) -> Regression:
+    """The regression on reports of a case.
+
+    Args:
+        rows: variable -> mask of its reports, shape (n,); points: where the reports were made, n of them.
+    """
+    middle = (slice(size // 2, size // 2 + 1) for size in case.domain.shape)
+    reports = {}
+    for name, chosen in rows.items():
+        error = np.full(np.count_nonzero(chosen), names.VARIABLES[name].error)
+        reports[name] = points[chosen], case.value[chosen], error
+    return fit_regression(grid_points(case.static, *middle), case.time, reports)
 
 
 def token_fields(reports: Reports, case: Case, patch: int) -> tuple[Tensor, PointSet]:

@@ -23,9 +23,8 @@ SCALE = (3.2, 2.5, 2.5, 0.4)
 
 
 def case_of(**more):
-    """An hour with the regression on its used reports as first guess."""
-    case = hour(**more)
-    return replace(case, first_guess=read_reports(case, case.used, Channels(VARIABLES)).guess)
+    """An hour; its own first guess is not used."""
+    return hour(**more)
 
 
 def method_of():
@@ -51,21 +50,28 @@ def test_what_the_others_give_is_the_interpolation_without_the_report_and_its_va
         np.testing.assert_allclose(variance[left_out], 4.0 + 0.25 - expected @ across, rtol=1e-5)
 
 
-def test_a_report_changes_what_is_given_at_the_others_and_not_at_itself():
+def test_a_report_changes_what_is_given_at_the_others_and_not_at_itself(monkeypatch):
     case, source = case_of(), ClassicalSource(VARIABLES, SCALE)
     row = np.flatnonzero(case.used & (case.observations.variable == "t2m"))[5]
     value = case.observations.value.copy()
     value[row] += 1.0
     changed = replace(case, observations=replace(case.observations, value=value))
-    # the same covariance: its scale follows the hour's departures
-    source.settings  # noqa: B018
-    object.__setattr__(source, "settings", replace(source.settings, amplitude=False))
-    before, after = (ClassicalSource.by_others(source, each)[0] for each in (case, changed))
+    # the same covariance and first guess, both of which follow all reports of the hour
+    guess = read_reports(case, case.used, Channels(VARIABLES)).guess
+    monkeypatch.setattr(ClassicalSource, "_on_regression", lambda self, each: replace(each, first_guess=guess))
+    monkeypatch.setitem(vars(source), "settings", replace(source.settings, amplitude=False))
+    before, after = (source.by_others(each)[0] for each in (case, changed))
     assert abs(after[row] - before[row]) < 1e-6
     others = case.used & (case.observations.variable == "t2m")
     others[row] = False
     assert np.abs(after - before)[others].max() > 0.01 and np.isnan(before[case.withheld]).all()
     assert np.isfinite(before[case.used & (case.observations.variable != "visibility")]).all()
+
+
+def test_the_first_guess_of_the_case_is_not_used():
+    case, source = case_of(), ClassicalSource(VARIABLES, SCALE)
+    other = replace(case, first_guess=read_reports(case, case.withheld, Channels(VARIABLES)).guess)
+    np.testing.assert_array_equal(source.by_others(other), source.by_others(case))
 
 
 def test_withheld_reports_have_the_analysis_itself():
