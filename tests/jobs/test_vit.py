@@ -109,20 +109,15 @@ def test_what_it_needs_is_told_before_anything_is_started(folder, capsys):
     assert "exclude each other" in capsys.readouterr().err
 
 
-def test_the_one_on_top_of_3d_var_is_trained_and_verified_beside_it(folder, tmp_path):
+def test_the_one_on_top_of_3d_var_is_as_good_after_a_quarter_of_the_steps(folder, tmp_path):
     more = ("method=vit_hybrid", f"output={tmp_path}/training", "schedule.steps=6")
     mlrtma(folder, "train", str(folder / "training.yaml"), *(word for each in more for word in ("--set", each)))
-    here = ["verify", "--store", str(folder / "choose.h5"), "--set", "folds=2", "--output", str(tmp_path / "verify")]
-    learned = [
-        "--checkpoint",
-        str(tmp_path / "training" / "checkpoints" / "best"),
-        "--method",
-        "vit_hybrid",
-        "threedvar",
-    ]
-    assert command.main([*here, *learned]) == 0
-    with (tmp_path / "verify" / "scores.csv").open(newline="") as stream:
-        scores = {(row["method"], row["variable"]): float(row["rmse"]) for row in csv.DictReader(stream)}
-    for name in VARIABLES:  # hardly trained it is drawn to the analysis: near it, and not the same
-        assert 0.7 < scores["vit_hybrid", name] / scores["threedvar", name] < 1.3
-        assert scores["vit_hybrid", name] != scores["threedvar", name]
+    scores = {}
+    for name, training in (("vit_hybrid", tmp_path), ("vit", folder)):
+        here = ["verify", "--store", str(folder / "choose.h5"), "--set", "folds=2", "--output", str(tmp_path / name)]
+        checkpoint = str(training / "training" / "checkpoints" / "best")
+        assert command.main([*here, "--checkpoint", checkpoint, "--method", name]) == 0
+        with (tmp_path / name / "scores.csv").open(newline="") as stream:
+            scores |= {(row["method"], row["variable"]): float(row["rmse"]) for row in csv.DictReader(stream)}
+    for name in VARIABLES:  # it is drawn to the analysis, which it does not have to learn
+        assert 0.5 < scores["vit_hybrid", name] / scores["vit", name] < 1.1
