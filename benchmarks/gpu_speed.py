@@ -45,7 +45,7 @@ class Pass:
     def operations(self) -> int:
         """Counted on PyTorch's meta device."""
         blank = memory.without_data(self.method, self.low)
-        sample = memory.sample_without_data(self.shape, self.method.channels, self.batch, self.low)
+        sample = memory.sample_without_data(self.method, self.shape, self.batch, self.low)
         with FlopCounterMode(display=False) as counter:
             blank.loss(sample, self.here)[0].backward()
         return counter.get_total_flops()
@@ -53,7 +53,7 @@ class Pass:
     def predicted(self) -> float:
         """Activations that `mlrtma plan` reckons with, GiB."""
         settings = {"bf16": {"enabled": self.low}}
-        return memory.activations(self.method, self.shape, self.method.channels, self.batch, settings) / 2**30
+        return memory.activations(self.method, self.shape, self.batch, settings) / 2**30
 
 
 def utilisation(name: str, device: str, folder: Path) -> None:

@@ -111,7 +111,7 @@ def measure(size: int, device: str) -> dict | None:
             float("inf"),
             Interconnect(wire, wire, ranks),
         )
-        training = PlannedTraining(UNetMethod(UNetSettings()), (size, size), "benchmark", (3, 1), 1, 1, settings)
+        training = PlannedTraining(UNetMethod(UNetSettings()), (size, size), "benchmark", 1, 1, settings)
         predicted = Planner(training, machine).predict(world.mesh, 0, 1)
         method = UNetMethod(UNetSettings())
         tile = world.tile((size, size), align=method.network.alignment)

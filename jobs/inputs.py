@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.checkpoint_input import load, of_checkpoint
 from mlrtma_dist import clock
 from mlrtma_dist.io.field_codes import parse_codes
 from mlrtma_dist.methods.case import Cases
@@ -63,14 +64,18 @@ def prepare(run, names: tuple[str, ...], ranks) -> Prepared:
         settings = settings.only(common)
         cases = Judged.over(cases, assumptions(settings))
     offered = _offered(run, cases, earth, names)
-    names = tuple(dict.fromkeys(names)) or tuple(name for name, entry in METHODS.items() if set(entry.needs) <= offered)
-    check_methods(names, offered)
-    trained = _trained(run, names)
+    chosen = tuple(dict.fromkeys(names)) or tuple(
+        name for name, entry in METHODS.items() if set(entry.needs) <= offered
+    )
+    check_methods(chosen, offered)
+    trained = load(run, chosen)
+    names = of_checkpoint(run, chosen, trained, bool(names))
     training = _training(run, names)
     grid = _grid(run) if earth else None
     law = getattr(cases, "law", None)
     means = Means(settings if earth else None, grid, trained and trained.method, training, world=law)
     if trained is not None:
+        trained.method.settle(cases.contents.domain)
         trained.method.check_source(cases.contents)
         if cases.contents.truth:  # every field is scored
             trained.method.check(cases.contents)
@@ -109,15 +114,6 @@ def _offered(run, cases: Cases, earth: bool, names: tuple[str, ...]) -> set[Need
         Need.SHALLOW_PLANE: hasattr(law, "indirect"),
     }
     return {need for need, is_provided in provided.items() if is_provided}
-
-
-def _trained(run, names: tuple[str, ...]):
-    """The trained method, if one of the methods needs it."""
-    if not any(Need.CHECKPOINT in METHODS[name].needs for name in names):
-        return None
-    from mlrtma_dist.weights.trained import load_trained  # here: it needs torch, whose import takes seconds
-
-    return load_trained(run.checkpoint)
 
 
 def _training(run, names: tuple[str, ...]):

@@ -56,20 +56,17 @@ def training_of(run: Run, domain: str | None) -> PlannedTraining:
     """What is trained; the domain is asked of the name, the store's recipe or the store, whichever is there first."""
     method, schedule = build(run), run.schedule
     place = load_domain(domain) if domain is not None else domain_of(run)
-    channels = method.channels
-    # backgrounds and targets are stored; the other channels of the input are made of the reports
-    stored = channels[1] * (1 if method.settings.backgrounds == 0 else 2)
+    method.settle(place)
     return PlannedTraining(
         method,
         place.shape,
         place.name,
-        channels,
         schedule.batch,
         schedule.micro_batch or 1,
         run.engine,
         schedule.average_decay > 0,
         (place.periodic,) * 2,
-        stored,
+        method.fields_read,
     )
 
 

@@ -13,13 +13,12 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from hpc import slurm
 from jobs.command_line import parse
 from jobs.provenance import commit
 from jobs.samples import ensure
 from jobs.train_begin import begin, check_output, folder_of
+from jobs.train_samples import divide, statistics_of
 from jobs.train_size import describe
 from mlrtma_dist import clock, config
 from mlrtma_dist.io.atomic import write_text
@@ -29,10 +28,8 @@ from mlrtma_dist.parallel.meeting import check_device
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.samples.dataset import Dataset, check_equal
-from mlrtma_dist.samples.statistics import gather_statistics
 from mlrtma_dist.samples.store import Store
 from mlrtma_dist.training import engine_settings
-from mlrtma_dist.training.order import split_by_date
 from mlrtma_dist.training.schedule import Schedule
 from mlrtma_dist.training.stop_signal import AGAIN, StopSignal
 from mlrtma_dist.weights import checkpoint
@@ -52,7 +49,9 @@ class Run:
         schedule: steps, batches, learning rate, seed.
         engine: DeepSpeed's own configuration, less the batch keys.
         mesh: the ranks as (data, y, x); null: all on the data axis.
-        variants: how often a case of a periodic plane is shown, under another symmetry each time.
+        variants: how often a case is shown: of a periodic plane each time under another symmetry, by a method that
+            withholds reports in training each time with others withheld.
+        validation_samples: stores of cases to validate with, of the contents of the others; empty: see validation_from.
         validation_from: date, UTC; cases from it on are not trained on; null: all are.
         gap_hours: cases so many hours before that date are left out.
         device: "auto", "cpu" or "cuda".
@@ -67,6 +66,7 @@ class Run:
     engine: dict[str, object] = field(default_factory=dict)
     mesh: Mesh | None = None
     variants: int = 1
+    validation_samples: tuple[str, ...] = ()
     validation_from: str | None = None
     gap_hours: float = 0.0
     device: str = "auto"
@@ -82,6 +82,8 @@ class Run:
         check_device(self.device)
         engine_settings.check(self.engine)
         self.schedule.parts(self.mesh.data if self.mesh else 1)
+        if self.validation_samples and self.validation_from is not None:
+            raise ValueError("validation_samples and validation_from exclude each other: expected one of them")
         if self.validation_from is not None:
             clock.parse_time(self.validation_from)
 
@@ -113,7 +115,9 @@ def make(run: Run, resumes: bool = False):
         ranks = stack.enter_context(Ranks.start(run.mesh, device=run.device, always_group=True))
         if ranks.rank == 0:
             stack.enter_context(locked(run.output, slurm.runs))
-        return _train(run, method, tuple(map(Store, run.samples)), since, ranks, stop, resumes)
+        return _train(
+            run, method, tuple(map(Store, (*run.samples, *run.validation_samples))), since, ranks, stop, resumes
+        )
 
 
 def _train(run: Run, method, stores: tuple[Store, ...], since, ranks: Ranks, stop, resumes: bool):
@@ -122,17 +126,15 @@ def _train(run: Run, method, stores: tuple[Store, ...], since, ranks: Ranks, sto
     from mlrtma_dist.training.loop import Plan, TrainingLoop
 
     contents, everyone, folder = stores[0].contents, ranks.everyone(), folder_of(run)
+    method.settle(contents.domain)
     method.check(contents)
     check_equal(stores)
     saved = begin(run, resumes, everyone)  # before what takes minutes on many ranks
     tile = ranks.tile_of(contents.domain, method.alignment)
-    times = np.concatenate([store.time for store in stores])
-    trained_on, _ = split_by_date(times, since, run.gap_hours)
     data_rank, data_ranks = ranks.coordinates[0], ranks.mesh.data
-    statistics = gather_statistics(stores, trained_on, tile, everyone, data_rank=data_rank, data_ranks=data_ranks)
-    method.statistics = statistics
-    data = Dataset(stores, tile, method, run.variants, since, run.schedule.seed)
-    training, validation = split_by_date(data.time, since, run.gap_hours)
+    method.statistics = statistics = statistics_of(run, stores, tile, ranks, since)
+    data = Dataset(stores, tile, method, run.variants, len(run.validation_samples), since, run.schedule.seed)
+    training, validation = divide(data, since, run.gap_hours)
     origin = Origin(config.to_yaml(run), commit(), run.method, (statistics.start, statistics.end), asdict(statistics))
     plan = Plan(run.schedule, training, validation, data_ranks, data_rank, folder, origin)
     engine = Engine(method, ranks, ranks.neighbourhood(tile), run.engine, run.schedule.parts(data_ranks))

@@ -30,12 +30,10 @@ def describe(run, method) -> str:
         parts = run.schedule.parts(mesh.data)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    tiles = Tile.split(domain.shape, (mesh.y, mesh.x), align=method.network.alignment, name=domain.name)
+    tiles = Tile.split(domain.shape, (mesh.y, mesh.x), align=method.alignment, name=domain.name)
     boxes = [tiles.box_at((y, x)).shape for y in range(mesh.y) for x in range(mesh.x)]
     largest = max(boxes, key=lambda shape: shape[0] * shape[1])
-    need = memory.predict(
-        method, largest, method.channels, max(parts), mesh.size, run.engine, run.schedule.average_decay > 0
-    )
+    need = memory.predict(method, largest, max(parts), mesh.size, run.engine, run.schedule.average_decay > 0)
     lines = [
         f"ranks: {mesh} = {mesh.size}",
         f"tiles of {domain.name} {domain.shape}: {boxes}",
@@ -57,5 +55,7 @@ def expected_bytes(run, method) -> int:
     copies = 1 + (2 if "adam" in kind or "lamb" in kind else 1) + bool(schedule.average_decay)
     numbers = sum(weight.numel() for weight in method.network.parameters())
     every = schedule.checkpoint_every or schedule.steps
-    kept = min(-(-schedule.steps // every), schedule.keep + (run.validation_from is not None))
+    kept = min(
+        -(-schedule.steps // every), schedule.keep + (run.validation_from is not None or bool(run.validation_samples))
+    )
     return 4 * numbers * copies * kept + STEP_BYTES * schedule.steps

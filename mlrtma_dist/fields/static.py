@@ -2,7 +2,8 @@
 
 import logging
 import pathlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -23,6 +24,9 @@ LAND_RADIUS = 25e3
 # Cold air pools in valleys that are 5 to 20 km across (Whiteman 2000, Mountain Meteorology, chapter 11): relief
 # is the height above the mean terrain within 20 km.
 TERRAIN_RADIUS = 20e3
+# m, standard deviation of the weights of a mean that is the same on all grids, so that what is learnt on one can be
+# used on another. On 20 km it is what the radii above give; on 2.5 km they give 9 and 11 km.
+BROAD = 23.5e3
 SIMULATED = "simulated"
 SEED = 20220824  # of the simulated terrain: one toy for all
 MAKE = "mlrtma domain makes terrain and land from any elevation file"
@@ -57,6 +61,14 @@ class Static:
     land_smooth: np.ndarray
     has_terrain: np.ndarray
     note: str = ""
+
+    @cached_property
+    def broad(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean terrain, m, and land fraction with weights of the deviation ``BROAD``, shape (y, x) each, float32."""
+        width = np.sqrt(6.0 * (BROAD / self.domain.spacing_metres) ** 2 + 1.0)  # points of each of two box means
+        radius = 2 * round((width - 1.0) / 2.0)
+        terrain, land = (smooth(each, radius, periodic=self.domain.periodic) for each in (self.terrain, self.land))
+        return terrain, np.clip(land, 0.0, 1.0)
 
 
 def load_static(domain: Domain) -> Static:
@@ -204,3 +216,14 @@ def station_points(static: Static, latitude, longitude, elevation) -> Points:
         land,
         np.where(has_terrain, elevation - mean_terrain, 0.0),
     )
+
+
+def with_broad_ground(static: Static, points: Points) -> Points:
+    """The points with relief and land by broad means (`Static.broad`); outside the grid its edge holds."""
+    if static.domain.is_plane or not len(points):
+        return points
+    row, column = static.domain.index(points.latitude, points.longitude)
+    row, column = np.clip(row, 0, static.domain.size.y - 1), np.clip(column, 0, static.domain.size.x - 1)
+    has_terrain = static.has_terrain[np.rint(row).astype(np.int64), np.rint(column).astype(np.int64)]
+    terrain, land = (bilinear(field, row, column) for field in static.broad)
+    return replace(points, land=land, relief=np.where(has_terrain, points.elevation - terrain, 0.0))

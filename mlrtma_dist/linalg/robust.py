@@ -1,6 +1,7 @@
 """Robust scale and weights: one bad number must not decide."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from scipy.stats import chi2
@@ -13,7 +14,13 @@ def median_scale(values: np.ndarray, components: int = 1) -> float:
         values: numbers, or lengths of vectors, shape (n,), n >= 1.
         components: of the vectors; 1: of numbers.
     """
-    return float(np.median(np.abs(values)) / np.sqrt(chi2.ppf(0.5, components)))
+    return float(np.median(np.abs(values)) / _median_length(components))
+
+
+@lru_cache
+def _median_length(components: int) -> float:
+    """Median length of Gaussian vectors of deviation one."""
+    return float(np.sqrt(chi2.ppf(0.5, components)))
 
 
 def huber_weight(standardised: np.ndarray, limit: float | None) -> np.ndarray:

@@ -17,7 +17,9 @@ from mlrtma_dist.fields.static import Static, grid_points, station_points
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.points import Points, plane_points
+from mlrtma_dist.observations.reports import report_numbers
 from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.observations.twins import twin_numbers
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,16 @@ class Case:
             rows = self.observations.variable == name
             value[rows] = names.to_analysis(str(name), self.observations.value[rows])
         return value
+
+    @cached_property
+    def station_number(self) -> np.ndarray:
+        """Number of the station of each report, one for all its names (`observations.twins`), shape (n,)."""
+        return twin_numbers(self.observations)
+
+    @cached_property
+    def report_number(self) -> np.ndarray:
+        """Number of the report to which each row belongs (`observations.reports`), shape (n,)."""
+        return report_numbers(self.observations)
 
     @cached_property
     def departure(self) -> np.ndarray:

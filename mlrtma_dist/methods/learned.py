@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mlrtma_dist import names
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.box import cell_of
+from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.interpolate import bilinear
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.grid.rim import Rim
@@ -24,10 +25,12 @@ class LearnedMethod(Protocol):
     """A method with a network, as training and the pipeline of samples ask it.
 
     Attributes:
-        network: all that is trained. Has ``alignment`` (tiles begin on multiples of it) and is called with
-            (inputs, neighbourhood).
+        network: all that is trained.
         statistics: of the cases that were trained on, the units of the network; None before they are gathered.
-        alignment: of the network.
+        alignment: tiles begin on multiples of it; known once `settle` was called.
+        draws: whether a case may be shown many times, each time with other reports withheld.
+        whole_reports: whether a tile takes the reports of the whole domain.
+        fields_read: fields of a stored case that are read, by which reading is counted.
         signed: input channels, from the first on, whose sign changes with that of the fields (not masks).
         channels: of inputs and of the target.
     """
@@ -37,6 +40,13 @@ class LearnedMethod(Protocol):
     alignment: int
     signed: int
     channels: tuple[int, int]
+    draws: bool
+    whole_reports: bool
+    fields_read: int
+
+    def settle(self, domain: Domain) -> None:
+        """Take what depends on the grid from the domain of the cases; called before all else."""
+        ...
 
     def check(self, contents: Contents) -> None:
         """Raise InputError unless cases of these contents suit the network and its statistics."""
@@ -46,8 +56,16 @@ class LearnedMethod(Protocol):
         """Raise InputError unless cases of these contents have every field and type that the network takes."""
         ...
 
-    def encode(self, case: Case) -> Sample:
-        """A case of any source as a batch of one; a case without truth has a target of zeros with mask 0."""
+    def encode(self, case: Case, draw: int = 0) -> Sample:
+        """A case of any source as a batch of one; a case without truth has a target of zeros with mask 0.
+
+        Args:
+            draw: number of the division of the reports, where the method ``draws``; 0: the case's own.
+        """
+        ...
+
+    def without_data(self, shape: tuple[int, int], batch: int, dtype: torch.dtype) -> Sample:
+        """A sample of a tile of that shape on PyTorch's meta device, by which work and memory are counted."""
         ...
 
     def weight(self, sample: Sample) -> float:

@@ -7,6 +7,7 @@ HBH' = B(stations, stations), BH' = B(targets, stations), R = diag(r^2), d = y_o
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial import cKDTree
+from threadpoolctl import threadpool_limits
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
@@ -44,6 +45,32 @@ def groups(position: np.ndarray, size: int) -> list[np.ndarray]:
         else:
             stack += [node.lesser, node.greater]
     return result
+
+
+def leave_one_out(
+    covariance: Covariance, points: Points, departure: np.ndarray, error: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the others of its group give at each of n stations.
+
+    With A = HBH' + R of a group the residual of a station that is left out is (A^-1 d)_i / (A^-1)_ii, and its variance
+    1 / (A^-1)_ii (Dubrule 1983).
+
+    Args:
+        departure: shape (n,), or (n, k): k fields of the same covariance; error: shape (n,).
+        size: stations of a group, at most.
+
+    Returns:
+        The increment, shape of ``departure``, and the variance of its difference from the report, shape (n,).
+    """
+    increment, variance = np.zeros(departure.shape), np.zeros(len(departure))
+    with threadpool_limits(1):
+        for group in groups(points.position, size) if len(points) else []:
+            matrix = covariance.matrix(points[group], points[group])
+            inverse = cho_solve(factored(matrix, error[group] ** 2), np.eye(len(group)))
+            variance[group] = 1.0 / np.diagonal(inverse)
+            residual = (inverse @ departure[group]).T * variance[group]
+            increment[group] = departure[group] - residual.T
+    return increment, variance
 
 
 def nearest(tree: cKDTree, position: np.ndarray, count: int) -> np.ndarray:

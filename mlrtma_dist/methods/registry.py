@@ -141,6 +141,18 @@ def _untrained_unet(settings: Mapping[str, object], where: str) -> "LearnedMetho
     return build_unet(settings, where)
 
 
+def _untrained_vit(settings: Mapping[str, object], where: str) -> "LearnedMethod":
+    from mlrtma_dist.methods.vit import build_vit
+
+    return build_vit(settings, where)
+
+
+def _untrained_vit_hybrid(settings: Mapping[str, object], where: str) -> "LearnedMethod":
+    from mlrtma_dist.methods.vit import build_vit
+
+    return build_vit(settings, where, classical=True)
+
+
 METHODS: dict[str, Entry] = {
     "first_guess": Entry(
         "the first guess, to which no report is added",
@@ -196,6 +208,20 @@ METHODS: dict[str, Entry] = {
         (Need.CHECKPOINT,),
         lambda means: means.trained,
         untrained=_untrained_unet,
+    ),
+    "vit": Entry(
+        "a trained vision transformer on the reports alone",
+        "vision transformer",
+        (Need.CHECKPOINT,),
+        lambda means: means.trained,
+        untrained=_untrained_vit,
+    ),
+    "vit_hybrid": Entry(
+        "the vision transformer with the analysis of 3D-Var as one more source",
+        "transformer on 3D-Var",
+        (Need.CHECKPOINT,),
+        lambda means: means.trained,
+        untrained=_untrained_vit_hybrid,
     ),
 }
 

@@ -14,8 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
-from threadpoolctl import threadpool_limits
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Component, Covariance
@@ -151,15 +149,5 @@ def stretch_to(value: np.ndarray, predicted: np.ndarray) -> Stretch:
 
 
 def without_itself(covariance: Covariance, points: Points, departure: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """The increment at each of n stations by the others of its group, shape (n,).
-
-    With A = HBH' + R of a group the residual of a station that is left out is (A^-1 d)_i / (A^-1)_ii (Dubrule 1983).
-    """
-    increment = np.zeros(len(departure))
-    with threadpool_limits(1):
-        for group in local.groups(points.position, GROUP):
-            matrix = covariance.matrix(points[group], points[group]).astype(np.float64)
-            matrix[np.diag_indices(len(group))] += error[group] ** 2
-            inverse = cho_solve(cho_factor(matrix, lower=True), np.eye(len(group)))
-            increment[group] = departure[group] - inverse @ departure[group] / np.diagonal(inverse)
-    return increment
+    """The increment at each of n stations by the others of its group, shape (n,); see `local.leave_one_out`."""
+    return local.leave_one_out(covariance, points, departure, error, GROUP)[0]

@@ -19,10 +19,11 @@ import torch
 from torch import Tensor
 
 from mlrtma_dist import config
+from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.methods.case import Case, Contents
 from mlrtma_dist.methods.encode import encode
 from mlrtma_dist.methods.learned import ContentsError, GridAnswer, own_reports
-from mlrtma_dist.methods.sample import Sample
+from mlrtma_dist.methods.sample import Sample, without_data
 from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.nn.folded import FoldedUNet, FoldedUNetConfig
 from mlrtma_dist.nn.neighbourhood import Alone, Neighbourhood
@@ -90,6 +91,8 @@ class UNetMethod:
         signed: channels of the input that are no masks.
     """
 
+    draws = whole_reports = False
+
     def __init__(self, settings: UNetSettings, statistics: Statistics | None = None):
         deviation, scales = settings.background_deviation, settings.scales_in
         self.settings, self.statistics = settings, statistics
@@ -110,6 +113,9 @@ class UNetMethod:
                 )
             )
 
+    def settle(self, domain: Domain) -> None:
+        """The network is the same on every domain."""
+
     @property
     def alignment(self) -> int:
         """Tiles begin on multiples of it."""
@@ -119,6 +125,11 @@ class UNetMethod:
     def channels(self) -> tuple[int, int]:
         """Of inputs and of the target."""
         return self.network.config.channels_in, self.network.config.channels_out
+
+    @property
+    def fields_read(self) -> int:
+        """Fields of a stored case: backgrounds and targets; the other channels are made of the reports."""
+        return self.settings.backgrounds + self.settings.variables
 
     def check(self, contents: Contents) -> None:
         """Raise ContentsError unless cases of these contents suit the network and its statistics."""
@@ -159,7 +170,7 @@ class UNetMethod:
         """Names of the analysed fields, from the statistics."""
         return tuple(name.partition("_")[2] for name in self.statistics.fields[-self.settings.variables :])
 
-    def encode(self, case: Case) -> Sample:
+    def encode(self, case: Case, draw: int = 0) -> Sample:
         """A case as a batch of one: backgrounds, departures (or values) and masks; the truth as target."""
         backgrounds, targets = self.settings.backgrounds, self.settings.variables
         inputs, target = (torch.empty(1, count, *case.box.shape) for count in self.channels)
@@ -197,6 +208,10 @@ class UNetMethod:
     def _observed_units(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation of the observations of every type, shape (type,) each."""
         return np.array(self.statistics.observed_mean), np.array(self.statistics.observed_deviation)
+
+    def without_data(self, shape: tuple[int, int], batch: int, dtype: torch.dtype) -> Sample:
+        """See `methods.learned.LearnedMethod.without_data`."""
+        return without_data(shape, self.channels, batch, dtype)
 
     def weight(self, sample: Sample) -> float:
         """Known target points of a sample on this tile, all channels."""

@@ -87,15 +87,15 @@ def missing(box: Box, window: int, shift: int) -> tuple[tuple[int, int], tuple[i
 class GlobalMixing(nn.Module):
     """Every point attends to the whole domain through averages over squares of ``factor`` x ``factor`` points.
 
-    Keys and values are gathered from all tiles; queries are the tile's own. Queries and keys carry the place of their
-    square (Vaswani et al. 2017, section 3.5, in y and in x).
+    Keys and values are gathered from all tiles; queries are the tile's own. Where asked, queries and keys carry the
+    place of their square in the domain (Vaswani et al. 2017, section 3.5, in y and in x).
     """
 
-    def __init__(self, width: int, heads: int, factor: int):
+    def __init__(self, width: int, heads: int, factor: int, placed: bool = True):
         super().__init__()
         if width % heads or width % 4:
             raise NeighbourhoodError(f"{width} channels must be a multiple of 4 and of the {heads} heads.")
-        self.heads, self.factor = heads, factor
+        self.heads, self.factor, self.placed = heads, factor, placed
         self.norm = ChannelNorm(width)
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width, bias=False)  # softmax does not see one
@@ -106,7 +106,8 @@ class GlobalMixing(nn.Module):
         """The coarse mixture, repeated on the points, shape of ``field`` (batch, channel, y, x)."""
         squares, coarse = pool(field, neighbourhood, self.factor)
         normal = self.norm(squares)
-        placed = (normal + place_waves(coarse, normal)).flatten(2).transpose(1, 2)
+        placed = normal + place_waves(coarse, normal) if self.placed else normal
+        placed = placed.flatten(2).transpose(1, 2)
         both = torch.cat([self.key(placed), self.value(normal.flatten(2).transpose(1, 2))], -1)
         both = both.transpose(1, 2).unflatten(-1, squares.shape[-2:])
         k, v = coarse.whole(both).flatten(2).transpose(1, 2).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)

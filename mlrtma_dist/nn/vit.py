@@ -29,6 +29,7 @@ class VisionTransformerConfig:
         decoder_width: channels of the decoder, a multiple of 4.
         edge: beyond a domain that does not wrap, "zeros" or "replicate".
         recompute: forget activations in the forward pass, compute them again in the backward pass.
+        placed: whether the global mixing knows the places of its squares in the domain.
     """
 
     channels_in: int = 3
@@ -41,6 +42,7 @@ class VisionTransformerConfig:
     decoder_width: int = 32
     edge: str = "replicate"
     recompute: bool = False
+    placed: bool = True
 
 
 class Block(nn.Module):
@@ -50,7 +52,7 @@ class Block(nn.Module):
         super().__init__()
         self.norm_windows = ChannelNorm(config.width)
         self.windows = WindowAttention(config.width, config.heads, config.window, shift)
-        self.mixing = GlobalMixing(config.width, config.heads, config.window) if shift else None
+        self.mixing = GlobalMixing(config.width, config.heads, config.window, config.placed) if shift else None
         self.norm_pointwise = ChannelNorm(config.width)
         self.pointwise = PointwiseNetwork(config.width, ratio=2)
 

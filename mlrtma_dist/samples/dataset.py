@@ -13,12 +13,15 @@ import numpy as np
 from mlrtma_dist.config import ConfigError
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.learned import LearnedMethod
 from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.samples.pipeline import read_ahead
 from mlrtma_dist.samples.store import Store
 from mlrtma_dist.samples.symmetry import Symmetry
+
+KEPT = 128  # cases that are kept for further draws; 5 MB each of 2,500 stations
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,9 @@ class Dataset:
         stores: where they are, of equal contents.
         tile: the points that this rank owns.
         method: encodes a case; it knows the statistics of the cases to train on.
-        variants: how often a case is shown, each time under another symmetry of the periodic plane; 1: as it is.
+        variants: how often a case is shown, each time under another symmetry of the periodic plane or, by a method that
+            ``draws``, with other reports withheld; 1: as it is.
+        held_out: number of the last stores whose cases are shown as they are, once: those to validate with.
         plain_from: cases from this time on are shown as they are, once: those to validate with. None: none.
         seed: of the symmetries.
     """
@@ -38,6 +43,7 @@ class Dataset:
     tile: Tile
     method: LearnedMethod
     variants: int = 1
+    held_out: int = 0
     plain_from: np.datetime64 | None = None
     seed: int = 0
 
@@ -47,7 +53,7 @@ class Dataset:
             raise ConfigError(
                 f"expected a tile of {layout.domain} {layout.shape}, got one of {self.tile.domain} points."
             )
-        check_variants(self.variants, self.stores[0].domain)
+        check_variants(self.variants, self.stores[0].domain, self.method.draws)
         self.method.check(self.stores[0].contents)
 
     @cached_property
@@ -60,7 +66,8 @@ class Dataset:
             ]
         )
         time = np.concatenate([store.time for store in self.stores])
-        varied = stored if self.plain_from is None else stored[time < self.plain_from]
+        trained_on = stored[:, 0] < len(self.stores) - self.held_out
+        varied = stored[trained_on if self.plain_from is None else trained_on & (time < self.plain_from)]
         keys = [np.pad(stored, ((0, 0), (0, 1)))]
         keys += [np.pad(varied, ((0, 0), (0, 1)), constant_values=variant) for variant in range(1, self.variants)]
         return np.concatenate(keys)
@@ -70,16 +77,24 @@ class Dataset:
         """UTC of every case shown, datetime64[s], shape (n,); those of variants repeat."""
         return np.array([self.stores[store].time[case] for store, case, _ in self._keys], dtype="datetime64[s]")
 
+    @property
+    def validates(self) -> np.ndarray:
+        """Mask of the cases shown that are of stores to validate with, shape (n,)."""
+        return self._keys[:, 0] >= len(self.stores) - self.held_out
+
     def stream(self, batches: Iterable[Sequence[int]]) -> Generator[Sample, None, None]:
         """Read batches of cases, by their indices in ``time``, in this order, some ahead of the network."""
         return read_ahead(self.batch, batches)
 
     def batch(self, indices: Sequence[int]) -> Sample:
         """The cases of these indices side by side."""
-        return Sample.join([self._show(*(int(part) for part in self._keys[index])) for index in indices])
+        samples = [self._show(*(int(part) for part in self._keys[index])) for index in indices]
+        return type(samples[0]).join(samples)
 
     def _show(self, store: int, case: int, variant: int) -> Sample:
-        """A case under a symmetry: encoded where it is stored, then moved."""
+        """A case under a symmetry, encoded where it is stored, then moved; or under a draw of its reports."""
+        if self.method.whole_reports:
+            return self.method.encode(self._whole(store, case), variant)
         layout = self.stores[store].layout
         symmetry = Symmetry.draw(layout.shape[0], self.seed, case, variant, turns=layout.targets == 1)
         rows, columns = symmetry.source(self.tile.box)
@@ -87,11 +102,24 @@ class Dataset:
         sample = self.method.encode(self.stores[store].case_of_tile(case, box))
         return sample if variant == 0 else symmetry.sample(sample, self.method.signed)
 
+    def _whole(self, store: int, case: int) -> Case:
+        """A case with the reports of the whole domain; it is kept, as other draws of it follow."""
+        kept = self._kept
+        if (store, case) not in kept:
+            while len(kept) >= KEPT:
+                kept.pop(next(iter(kept)), None)
+            kept[store, case] = self.stores[store].case(case, self.tile.box)
+        return kept[store, case]
 
-def check_variants(variants: int, domain: Domain) -> None:
-    """Raise ConfigError unless cases of a domain can be shown so often, each time under another symmetry."""
+    @cached_property
+    def _kept(self) -> dict[tuple[int, int], Case]:
+        return {}
+
+
+def check_variants(variants: int, domain: Domain, draws: bool) -> None:
+    """Raise ConfigError unless cases of a domain can be shown so often, each time under another symmetry or draw."""
     square = domain.periodic and domain.shape[0] == domain.shape[1]
-    if variants > 1 and not square:
+    if variants > 1 and not square and not draws:
         raise ConfigError(
             f"variants: expected 1 on {domain.name}, got {variants}: only cases on a square periodic plane"
             " may be shifted or, if of one variable, mirrored and turned"

@@ -49,7 +49,6 @@ class PlannedTraining:
     Attributes:
         method: a `methods.learned.LearnedMethod`.
         domain: points in y and x; name: of it; periodic: whether y, x wrap.
-        channels: of inputs and target.
         batch: samples a step; micro_batch: samples at once on a rank.
         settings: the ``engine:`` section; its ZeRO stage is replaced.
         averaged: whether a moving average of the weights is kept.
@@ -59,7 +58,6 @@ class PlannedTraining:
     method: LearnedMethod
     domain: tuple[int, int]
     name: str
-    channels: tuple[int, int]
     batch: int
     micro_batch: int
     settings: dict
@@ -174,13 +172,13 @@ class Planner:
         key, training = (table, samples), self.training
         if key not in self._passes:
             tile = largest_tile(training, table)
-            self._passes[key] = tile, work.of_pass(training.method, tile, training.channels, samples, training.settings)
+            self._passes[key] = tile, work.of_pass(training.method, tile, samples, training.settings)
         return self._passes[key]
 
     def _need(self, shape, samples: int, ranks: int, settings: dict) -> memory.Memory:
         training, key = self.training, (shape, samples)
         if key not in self._memory:
-            self._memory[key] = memory.activations(training.method, shape, training.channels, samples, settings)
+            self._memory[key] = memory.activations(training.method, shape, samples, settings)
         weights = memory.weights(training.method, ranks, settings, training.averaged)
         return memory.Memory(weights, self._memory[key])
 
@@ -196,9 +194,7 @@ def largest_tile(training: PlannedTraining, table: tuple[int, int]) -> Tile:
     Raises:
         TileError: more tiles than the domain can be cut into.
     """
-    tile = Tile.split(
-        training.domain, table, (0, 0), training.method.network.alignment, training.periodic, training.name
-    )
+    tile = Tile.split(training.domain, table, (0, 0), training.method.alignment, training.periodic, training.name)
     places = [replace(tile, position=(y, x)) for y in range(table[0]) for x in range(table[1])]
     steps = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1)]
     return max(

@@ -3,7 +3,6 @@
 import copy
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from mlrtma_dist.methods.sample import Sample
@@ -30,7 +29,6 @@ class Memory:
 def predict(
     method,
     tile_shape: tuple[int, int],
-    channels: tuple[int, int],
     micro_batch: int,
     ranks: int,
     settings: dict,
@@ -41,13 +39,10 @@ def predict(
     Args:
         method: a `methods.learned.LearnedMethod`; it is not changed.
         tile_shape: points of the largest tile, rounded up to the network's alignment here.
-        channels: of inputs and target.
         micro_batch: samples at once; ranks: that share what ZeRO divides.
         settings: the ``engine:`` section; averaged: whether a moving average is kept.
     """
-    return Memory(
-        weights(method, ranks, settings, averaged), activations(method, tile_shape, channels, micro_batch, settings)
-    )
+    return Memory(weights(method, ranks, settings, averaged), activations(method, tile_shape, micro_batch, settings))
 
 
 def weights(method, ranks: int, settings: dict, averaged: bool) -> int:
@@ -60,16 +55,14 @@ def weights(method, ranks: int, settings: dict, averaged: bool) -> int:
     return sum(part // ranks if stage >= divided else part for part, divided in parts)
 
 
-def activations(
-    method, tile_shape: tuple[int, int], channels: tuple[int, int], micro_batch: int, settings: dict
-) -> int:
+def activations(method, tile_shape: tuple[int, int], micro_batch: int, settings: dict) -> int:
     """Bytes that the backward pass keeps of a forward pass; arguments as in `predict`."""
-    align = method.network.alignment
+    align = method.alignment
     shape = tuple(-(-size // align) * align for size in tile_shape)
-    return _kept(method, shape, channels, micro_batch, 2 if engine_settings.is_bf16(settings) else 4)
+    return _kept(method, shape, micro_batch, 2 if engine_settings.is_bf16(settings) else 4)
 
 
-def _kept(method, shape, channels, micro_batch: int, low: int) -> int:
+def _kept(method, shape, micro_batch: int, low: int) -> int:
     """Bytes that the backward pass keeps of a forward pass, every storage once, weights left out."""
     blank = without_data(method, low == 2)
     weights = {weight.untyped_storage()._cdata for weight in blank.network.parameters()}
@@ -81,7 +74,7 @@ def _kept(method, shape, channels, micro_batch: int, low: int) -> int:
             storages[storage._cdata] = (storage.nbytes(), tensor)  # the tensor, so that no other gets its place
         return tensor
 
-    sample = sample_without_data(shape, channels, micro_batch, low == 2)
+    sample = sample_without_data(method, shape, micro_batch, low == 2)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         blank.loss(sample, Alone(shape))
     return sum(size for size, _ in storages.values())
@@ -94,11 +87,9 @@ def without_data(method, bf16: bool):
     return blank
 
 
-def sample_without_data(shape: tuple[int, int], channels: tuple[int, int], micro_batch: int, bf16: bool) -> Sample:
-    """A sample of that many points, and channels of inputs and target, on the meta device."""
-    inputs, target = (torch.empty(micro_batch, count, *shape, device="meta") for count in channels)
-    inputs = inputs.to(torch.bfloat16 if bf16 else torch.float32)
-    return Sample(inputs, target, None, np.full(micro_batch, np.datetime64("NaT", "s")))
+def sample_without_data(method, shape: tuple[int, int], micro_batch: int, bf16: bool) -> Sample:
+    """A sample of a tile of that shape on the meta device."""
+    return method.without_data(shape, micro_batch, torch.bfloat16 if bf16 else torch.float32)
 
 
 def _mib(size: int) -> str:

@@ -43,13 +43,13 @@ class Pass:
     traffic: tuple[Round | Collective, ...]
 
 
-def of_pass(method, tile: Tile, channels: tuple[int, int], micro_batch: int, settings: dict) -> Pass:
+def of_pass(method, tile: Tile, micro_batch: int, settings: dict) -> Pass:
     """Count a pass.
 
     Args:
         method: a `methods.learned.LearnedMethod`; it is not changed.
         tile: whose work and letters are counted.
-        channels: of inputs and target; micro_batch: samples at once.
+        micro_batch: samples at once.
         settings: the ``engine:`` section.
 
     Raises:
@@ -57,7 +57,7 @@ def of_pass(method, tile: Tile, channels: tuple[int, int], micro_batch: int, set
     """
     bf16 = engine_settings.is_bf16(settings)
     blank = memory.without_data(method, bf16)
-    sample = memory.sample_without_data(tile.shape, channels, micro_batch, bf16)
+    sample = memory.sample_without_data(method, tile.shape, micro_batch, bf16)
     transport = Counting.among(tile.table[0] * tile.table[1], tile.rank)
     alone = transport.size == 1
     with Operators() as counter:

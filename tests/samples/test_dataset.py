@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from invented import Invented, plane
+from invented import Invented, Reports, plane
 
 from mlrtma_dist.config import ConfigError, build
 from mlrtma_dist.grid.box import Box
@@ -105,6 +105,39 @@ def test_cases_to_validate_with_are_shown_once_as_they_are(store):
     assert counts.tolist() == [4, 4, 4, 4, 1, 1]
     last = int(np.flatnonzero(data.time == times[-1])[0])
     np.testing.assert_array_equal(data.batch([last]).target, dataset(store).batch([5]).target)
+
+
+def test_cases_of_stores_to_validate_with_are_the_last_and_shown_once_as_they_are(store):
+    samples = dataset(store, store, variants=3, held_out=1)
+    assert len(samples.time) == CASES + CASES + 2 * CASES, (
+        "all as they are, then the first store's under two symmetries"
+    )
+    assert np.flatnonzero(samples.validates).tolist() == list(range(CASES, 2 * CASES))
+    assert set(samples.time[~samples.validates]) == set(store.time)
+
+
+def test_a_method_that_draws_is_given_the_whole_case_and_the_number_of_the_draw(tmp_path):
+    domain = plane((32, 40))
+    contents = Contents(domain, ("field",), ("1",), ("field",), False, True)
+    reports = Reports(np.array([[3.0, 4.0], [30.0, 38.0]]), np.ones(2), np.ones(2), np.zeros(2, int))
+    cases = Invented(contents, lambda number, box: np.zeros((1, *box.shape)), lambda number: reports, count=2)
+    drawn = []
+
+    class Drawing(UNetMethod):
+        draws = whole_reports = True
+
+        def encode(self, case, draw=0):
+            drawn.append((str(case.time), draw, len(case.observations), case.box.shape))
+            return super().encode(case)
+
+    units = Statistics(("truth_field",), (0.0,), (1.0,), 2, "", "", ("field",), (0.0,), (1.0,))
+    method = Drawing(UNetSettings(widths=(8, 8), groups=2, background_deviation=None), units)
+    samples = Dataset(
+        (built(tmp_path / "cases.h5", cases),), Tile.split((32, 40), (2, 1), (0, 0), 2), method, variants=3
+    )
+    samples.batch([0, 3])
+    assert [draw for _, draw, _, _ in drawn] == [0, 1] and len(samples.time) == 6
+    assert all(count == 2 and shape == (16, 40) for _, _, count, shape in drawn), "reports of both tiles"
 
 
 def test_variants_are_refused_where_the_plane_is_not_the_same_in_all_directions(store, tmp_path):

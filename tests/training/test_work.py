@@ -24,7 +24,7 @@ NOTHING = Link(1e-30, 1e30)
 def planner_of(memory=1e12, link=NOTHING, domain=(64, 96), batch=4, call=1e-30, micro_batch=1):
     method = UNetMethod(UNetSettings(widths=(8, 8), groups=2))
     machine = ModelledMachine(Processor(1e9, 1e30, call), memory, Interconnect(link, link, 4))
-    return Planner(PlannedTraining(method, domain, "test", (3, 1), batch, micro_batch, {}), machine)
+    return Planner(PlannedTraining(method, domain, "test", batch, micro_batch, {}), machine)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_operations_of_all_tiles_are_those_of_the_whole_where_nothing_is_compute
 
     def count(table, at):
         tile = Tile.split((64, 96), table, at, 4)
-        return sum(times * done for (done, _), times in work.of_pass(method, tile, (3, 1), 1, {}).operators.items())
+        return sum(times * done for (done, _), times in work.of_pass(method, tile, 1, {}).operators.items())
 
     tiles = sum(count((2, 2), (y, x)) for y in (0, 1) for x in (0, 1))
     assert tiles == count((1, 1), (0, 0)) > 0
@@ -103,7 +103,7 @@ def test_a_latency_is_paid_for_every_message_of_a_step():
     planner = planner_of(link=Link(latency, 1e30))
     layout = planner.predict(Mesh(y=1, x=2), 0, 4)
     tile = largest_tile(planner.training, (1, 2))
-    sent = work.of_pass(planner.training.method, tile, (3, 1), 1, {}).traffic
+    sent = work.of_pass(planner.training.method, tile, 1, {}).traffic
     trips = sum(2 if getattr(item, "kind", "") == "sum" else 1 for item in sent)
     assert layout.tiles == pytest.approx(4 * trips * latency)  # four samples, one after the other
 

@@ -1,0 +1,95 @@
+"""Two methods at the same withheld reports: rmse, CRPS and Brier scores of one over the other's, with intervals.
+
+    python benchmarks/compare_methods.py --method vit --reference threedvar output/vit/choose/matches.csv ...
+
+Reads the matches of one or several verifications. The CRPS is that of a Gaussian of the method's own spread and the
+report's error; the reference's is scaled for each variable so that it is neither too wide nor too narrow on these very
+reports, which favours the reference. Brier scores are of the events of `names.EVENTS`, in their order. Whole stations
+are drawn for the intervals. The pooled ratio is last.
+"""
+
+import argparse
+
+import numpy as np
+
+from mlrtma_dist import names
+from mlrtma_dist.verification.crps import crps_gaussian
+from mlrtma_dist.verification.match import BELOW, Matches, read_matches
+
+POOLED = ("t2m", "d2m", "u10", "v10")
+DRAWS = 1000
+
+
+def common(tables: list[Matches], method: str, reference: str) -> tuple[Matches, Matches]:
+    """The rows that both methods predict, in one order."""
+    whole = Matches.concatenate(tables)
+    one, two = (whole.select(method=name) for name in (method, reference))
+    one, two = (each.select(each.scored) for each in (one, two))
+    keys = [np.array([*zip(each.time.astype(str), each.station, each.variable, strict=True)]) for each in (one, two)]
+    places = {tuple(key): row for row, key in enumerate(keys[0])}
+    pairs = np.array([(places[tuple(key)], row) for row, key in enumerate(keys[1]) if tuple(key) in places])
+    return one.select(pairs[:, 0]), two.select(pairs[:, 1])
+
+
+def ratio_interval(numbers: np.ndarray, one: np.ndarray, two: np.ndarray) -> tuple[float, float]:
+    """The middle 95 % of the ratio of two rmse where stations are drawn anew; numbers of the stations, (n,)."""
+    sums = [np.bincount(numbers, each**2) for each in (one, two)]
+    random = np.random.default_rng(0)
+    drawn = (random.integers(0, len(sums[0]), len(sums[0])) for _ in range(DRAWS))
+    ratios = [np.sqrt(sums[0][rows].sum() / sums[1][rows].sum()) for rows in drawn]
+    low, high = np.quantile(ratios, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def compare(one: Matches, two: Matches) -> dict[str, tuple[float, ...]]:
+    """Variable -> number, rmse of both, ratio and its interval, ratio of the CRPS, spread over error of the first."""
+    scores = {}
+    for name in one.variables:
+        own, other = one.select(variable=name), two.select(variable=name)
+        rmse = [float(np.sqrt(np.mean(each.error**2))) for each in (own, other)]
+        spread = [np.hypot(each.spread, each.observation_error) for each in (own, other)]
+        skill = [float(np.sqrt(np.mean(s**2)) / r) for s, r in zip(spread, rmse, strict=True)]
+        crps = [
+            crps_gaussian(each.prediction, s, each.observation).mean()
+            for each, s in ((own, spread[0]), (other, spread[1] / skill[1]))
+        ]
+        stations = np.unique(own.station, return_inverse=True)[1]
+        low, high = ratio_interval(stations, own.error, other.error)
+        scores[name] = (len(own), *rmse, rmse[0] / rmse[1], low, high, float(crps[0] / crps[1]), skill[0])
+    return scores
+
+
+def brier_ratios(one: Matches, two: Matches) -> list[float]:
+    """Ratio of the Brier scores of every event of a variable (`names.EVENTS`)."""
+    name = one.variables[0]
+    limits = names.to_analysis(name, np.array(names.EVENTS.get(name, ())))
+    ratios = []
+    for column, limit in zip(BELOW, limits, strict=False):
+        is_below = one.observation < limit
+        scores = [np.mean((getattr(each, column) - is_below) ** 2) for each in (one, two)]
+        ratios.append(float(scores[0] / scores[1]) if scores[1] else np.nan)
+    return ratios
+
+
+def main() -> None:
+    """Print a table and the pooled ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="+", help="matches.csv of verifications")
+    parser.add_argument("--method", default="vit")
+    parser.add_argument("--reference", default="threedvar")
+    options = parser.parse_args()
+    one, two = common([read_matches(file) for file in options.files], options.method, options.reference)
+    scores = compare(one, two)
+    heads = "variable", "reports", f"rmse of {options.method}", f"of {options.reference}", "ratio", "CRPS ratio"
+    print("|", " | ".join([*heads, "spread / error", "Brier ratios"]), "|")
+    print("|---" * (len(heads) + 2) + "|")
+    for name, (count, own, other, ratio, low, high, crps, skill) in scores.items():
+        brier = ", ".join(f"{each:.2f}" for each in brier_ratios(one.select(variable=name), two.select(variable=name)))
+        numbers = [f"{own:.4g}", f"{other:.4g}", f"{ratio:.3f} ({low:.3f}-{high:.3f})", f"{crps:.3f}", f"{skill:.2f}"]
+        print("|", " | ".join([name, str(count), *numbers, brier]), "|")
+    pooled = [np.exp(np.mean([np.log(scores[name][column]) for name in POOLED])) for column in (3, 6)]
+    print(f"{', '.join(POOLED)} together: rmse ratio {pooled[0]:.3f}, CRPS ratio {pooled[1]:.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""The classical analysis as a source of a network: what it gives at points, and at every station by the others.
+
+At a station that is used the analysis has seen the report. What the others give there, and how uncertain that is,
+follows from one factorisation: with A = HBH' + R the residual of a report that is left out is (A^-1 d)_i / (A^-1)_ii,
+its variance 1 / (A^-1)_ii (Dubrule 1983), so that one hour tells at all its stations how far the analysis is to be
+trusted.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from mlrtma_dist.grid.points import Points
+from mlrtma_dist.linalg.covariance import Covariance
+from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.classical import ClassicalAnswer, ClassicalMethod
+from mlrtma_dist.methods.hour_settings import HourSettings
+from mlrtma_dist.methods.local import leave_one_out
+from mlrtma_dist.methods.report_encoding import regression_on
+from mlrtma_dist.methods.settings import VariableSettings, load_settings
+from mlrtma_dist.methods.threedvar import THREEDVAR
+from mlrtma_dist.methods.wind import WIND, in_space, on_earth, wind_rows
+
+GROUP = 800  # stations by which each of them is predicted: all that matter but at the edges of a group
+COLUMNS = 3  # departure, error, presence
+ABSENT, NOISE = 0.3, 0.1  # in training: share of the draws without it; deviation of the noise, in scales
+
+
+@dataclass(frozen=True)
+class ClassicalSource:
+    """3D-Var with the shipped settings, of temperature, dew point, wind, pressure and sky cover.
+
+    Attributes:
+        variables: that a network analyses; scale: of each, analysis space.
+    """
+
+    variables: tuple[str, ...]
+    scale: tuple[float, ...]
+
+    @cached_property
+    def settings(self):
+        """What 3D-Var assumes of each variable; not of those whose analysis is more than an interpolation."""
+        settings = load_settings("classical")
+        plain = [name for name, own in settings.variables.items() if own.indicators is None and own.local is None]
+        return settings.only([name for name in self.variables if name in plain])
+
+    @property
+    def count(self) -> int:
+        """Columns of a point or a station."""
+        return COLUMNS * len(self.settings.variables)
+
+    def answer(self, case: Case) -> ClassicalAnswer:
+        """The analysis of the case; that of a case that is still used elsewhere is kept."""
+        if case not in self._answers:
+            method = ClassicalMethod(THREEDVAR, self.settings, HourSettings(self.settings))
+            self._answers[case] = method.analyse(self._on_regression(case))
+        return self._answers[case]
+
+    def _on_regression(self, case: Case) -> Case:
+        """The case with a regression on its used reports as first guess: the network has no background either."""
+        variables = case.observations.variable
+        names = {*self.settings.variables, *np.unique(variables).tolist()}  # departures are of all reports
+        rows = {name: case.used & (variables == name) & np.isfinite(case.value) for name in sorted(names)}
+        return replace(case, first_guess=regression_on(case, rows, case.points), background={})
+
+    def by_others(self, case: Case) -> tuple[np.ndarray, np.ndarray]:
+        """What the others give at each used report, and its error, analysis space, shape (n,) each; NaN elsewhere."""
+        if case not in self._by_others:
+            value, error = np.full((2, len(case.used)), np.nan)
+            for rows, expected, deviation in self._left_out(self._on_regression(case)):
+                value[rows], error[rows] = expected, deviation
+            self._by_others[case] = value, error
+        return self._by_others[case]
+
+    def at_withheld(self, case: Case) -> tuple[np.ndarray, np.ndarray]:
+        """The analysis at each withheld report, and its error, analysis space, shape (n,) each; NaN elsewhere."""
+        value, error = np.full((2, len(case.used)), np.nan)
+        for name in self.settings.variables:
+            rows = case.withheld & (case.observations.variable == name)
+            if rows.any():
+                value[rows], error[rows] = self.answer(case).at(name, case.points[rows])
+        return value, error
+
+    def _left_out(self, case: Case):
+        """Rows of used reports, what the others give there, and its deviation; winds as vectors."""
+        assumed = HourSettings(self.settings).of(case, tuple(self.settings.variables))
+        winds = wind_rows(case.observations, case.used)
+        for name, own in assumed.items():
+            if name in WIND:
+                continue
+            rows = np.flatnonzero(case.used & (case.observations.variable == name))
+            increment, deviation = self._predicted(own, case.points[rows], case.departure[rows])
+            yield rows, case.value[rows] - case.departure[rows] + increment, deviation
+        if len(winds) and set(WIND) <= set(self.settings.variables):
+            points = case.points[winds[:, 0]]
+            vectors = in_space(points, case.departure[winds])
+            increment, deviation = self._predicted(assumed[WIND[0]], points, vectors)
+            for rows, along in zip(winds.T, on_earth(points, increment).T, strict=True):
+                yield rows, case.value[rows] - case.departure[rows] + along, deviation
+
+    @staticmethod
+    def _predicted(own: VariableSettings, points: Points, departure: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        error = np.full(len(points), own.observation_error)
+        increment, variance = leave_one_out(Covariance(own.covariance), points, departure, error, GROUP)
+        return increment, np.sqrt(np.maximum(variance - own.observation_error**2, 0.0))
+
+    def columns(self, value: np.ndarray, error: np.ndarray, guess: np.ndarray) -> np.ndarray:
+        """What a network is given of m places, shape (m, count): departures, errors, presence of the variables.
+
+        Args:
+            value, error: of the analysis, NaN where there is none; guess: first guess of the network, shape (m, v).
+        """
+        scale = np.array([self.scale[self.variables.index(name)] for name in self.settings.variables])
+        present = np.isfinite(value) & np.isfinite(error)
+        parts = (value - guess) / scale, error / scale
+        return np.concatenate([*(np.where(present, part, 0.0) for part in parts), present], axis=1)
+
+    @cached_property
+    def _answers(self) -> WeakKeyDictionary:
+        return WeakKeyDictionary()
+
+    @cached_property
+    def _by_others(self) -> WeakKeyDictionary:
+        return WeakKeyDictionary()
+
+
+def degraded(columns: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Columns (m, count) as they are given in training: absent in some draws, else with noise.
+
+    A network that is always given the analysis learns to repeat it.
+    """
+    if random.random() < ABSENT:
+        return np.zeros_like(columns)
+    each = columns.shape[1] // COLUMNS
+    noise = random.normal(0.0, NOISE, (len(columns), each)) * columns[:, 2 * each :]
+    return np.concatenate([columns[:, :each] + noise, columns[:, each:]], axis=1)

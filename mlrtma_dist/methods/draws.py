@@ -1,0 +1,53 @@
+"""Draws: which reports of a case a learned method is given, and by which others its loss is measured.
+
+Draw 0 is the case as it is: its used reports are given, its withheld ones are the targets; where it withholds none, a
+fifth of its stations are. Any other draw divides the used reports anew, station by station, all names of a station on
+one side. The share that is given varies over orders of magnitude, so that the network learns what few reports are
+worth; most draws are near the density of an analysis.
+"""
+
+import numpy as np
+
+from mlrtma_dist.methods.case import Case
+
+NEAR_ANALYSIS = 0.7  # share of the draws that withhold between the shares of WITHHELD, evenly
+WITHHELD = (0.1, 0.5)
+GIVEN = (0.002, 0.9)  # share given in the other draws, evenly in its logarithm
+PLAIN = 0.2  # share of the stations that draw 0 withholds where the case withholds none
+MOST_TARGETS = 800  # stations whose reports are targets: more cost time and tell little more of one hour
+
+
+def divide(case: Case, draw: int) -> tuple[np.ndarray, np.ndarray]:
+    """Masks (n,) of the reports that are given and of those that are targets; the same on every rank."""
+    if draw == 0 and case.withheld.any():
+        return case.used, case.withheld & case.observations.usable
+    random = random_of(case, draw, 0)
+    station = case.station_number
+    stations = np.unique(station[case.used])
+    if draw == 0:
+        share = 1.0 - PLAIN
+    elif random.random() < NEAR_ANALYSIS:
+        share = 1.0 - random.uniform(*WITHHELD)
+    else:
+        share = np.exp(random.uniform(*np.log(GIVEN)))
+    order = random.permutation(stations)
+    count = min(round(share * len(stations)), len(stations) - 1) if len(stations) else 0
+    inputs, targets = order[:count], order[count : count + MOST_TARGETS]
+    return case.used & np.isin(station, inputs), case.used & np.isin(station, targets)
+
+
+def heights(case: Case, draw: int, count: int, deviation: float) -> np.ndarray:
+    """How far above its station each of ``count`` points is asked, m: 0 for half of them, and in draw 0 for all.
+
+    What is asked beside a station's height must be carried there by the vertical gradient, which is so learnt.
+    """
+    if draw == 0:
+        return np.zeros(count)
+    random = random_of(case, draw, 1)
+    return random.normal(0.0, deviation, count) * (random.random(count) < 0.5)
+
+
+def random_of(case: Case, draw: int, use: int) -> np.random.Generator:
+    """Random numbers of a draw, others for every use."""
+    seconds = int(case.time.astype("datetime64[s]").astype(np.int64))
+    return np.random.default_rng((abs(seconds), int(seconds < 0), draw, use))  # seeds are not negative

@@ -1,0 +1,54 @@
+"""The settings of the vision transformer on reports."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.methods.predictands import PREDICTANDS
+
+
+@dataclass(frozen=True)
+class TransformerSettings:
+    """What the method is made of.
+
+    Attributes:
+        variables: that are analysed; reports of them are the input.
+        token_spacing: of the tokens, m: the power of two of grid points that is nearest to it.
+        neighbours: stations to which a point attends.
+        rise: deviation of the heights by which points are moved off their stations in training, m.
+        classical: whether the analysis of 3D-Var is one more source (`methods.classical_source`).
+        width, heads, rounds, depth, window, latent, hidden, recompute: of `ReportTransformerConfig`.
+        seed: of the first weights.
+    """
+
+    variables: tuple[str, ...] = tuple(PREDICTANDS)
+    token_spacing: float = 160e3
+    neighbours: int = 32
+    rise: float = 100.0
+    classical: bool = False
+    width: int = 64
+    heads: int = 4
+    rounds: int = 2
+    depth: int = 4
+    window: int = 5
+    latent: int = 48
+    hidden: int = 128
+    recompute: bool = False
+    seed: int = 0
+
+    def __post_init__(self):
+        unknown = [name for name in self.variables if name not in PREDICTANDS]
+        if unknown or not self.variables:
+            raise ValueError(
+                f"variables: expected some of {', '.join(PREDICTANDS)}, got {', '.join(unknown) or 'none'}"
+            )
+        for name in ("token_spacing", "neighbours", "width", "heads", "window", "latent", "hidden"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}: expected more than 0, got {getattr(self, name)}")
+        if self.rounds < 0 or self.depth < 0 or self.rise < 0:
+            raise ValueError(f"expected rounds, depth and rise >= 0, got {self.rounds}, {self.depth} and {self.rise:g}")
+
+    def patch(self, domain: Domain) -> int:
+        """Grid points on a side of a token."""
+        return 2 ** max(0, round(np.log2(self.token_spacing / domain.spacing_metres)))

@@ -1,0 +1,123 @@
+"""The vision transformer end to end: trained by withheld reports, resumed, at work on a product, and verified."""
+
+import csv
+
+import netCDF4
+import numpy as np
+import pytest
+from launch import mlrtma
+
+from jobs import command
+from mlrtma_dist.grid.box import Box
+from mlrtma_dist.methods.settings import assumptions, load_settings
+from mlrtma_dist.samples.judgement import Judged
+from mlrtma_dist.samples.store import Store
+from mlrtma_dist.weights.trained import load_trained
+
+pytestmark = pytest.mark.slow
+
+VARIABLES = ("t2m", "u10", "v10")
+DOMAIN = """\
+name: tiny
+title: tiny, 40 x 32 points of 10 km
+projection: "+proj=lcc +lat_1=40 +lat_2=40 +lat_0=40 +lon_0=255 +R=6371200"
+corner: {latitude: 38.0, longitude: 252.0}
+spacing: 10000.0
+size: {x: 40, y: 32}
+terrain: simulated
+land: simulated
+"""
+SAMPLES = """\
+cases:
+  domain: {folder}/tiny.yaml
+  count: {count}
+  first: {first}
+  simulated_weather:
+    {{variables: [t2m, u10, v10], start: "2022-07-01T00:00", every: 7, stations: {{random: 120}}, seed: 1}}
+output: {folder}/{name}.h5
+edge: 8
+"""
+TRAINING = """\
+samples: [{folder}/train.h5]
+validation_samples: [{folder}/choose.h5]
+output: {folder}/training
+method: vit
+settings: {{variables: [t2m, u10, v10], token_spacing: 40.0e3, neighbours: 8, width: 16, hidden: 32, window: 2}}
+variants: 4
+schedule: {{steps: 24, batch: 2, learning_rate: 3.0e-3, warm_up: 3, validate_every: 6, checkpoint_every: 6, seed: 0}}
+engine: {{optimizer: {{type: AdamW, params: {{}}}}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with stores to train on and to validate with; 12 steps on two tiles, then 12 on one."""
+    folder = tmp_path_factory.mktemp("vit")
+    (folder / "tiny.yaml").write_text(DOMAIN)
+    for name, first, count in (("train", 0, 6), ("choose", 30, 2)):
+        (folder / f"{name}.yaml").write_text(SAMPLES.format(folder=folder, name=name, first=first, count=count))
+        assert command.main(["samples", str(folder / f"{name}.yaml")]) == 0
+    (folder / "training.yaml").write_text(TRAINING.format(folder=folder))
+    tiles = ("--set", "mesh={y: 2}", "--set", "schedule.steps=12")
+    mlrtma(folder, "train", str(folder / "training.yaml"), *tiles, ranks=2)
+    assert not command.main(["train", str(folder / "training.yaml"), "--resume"])
+    return folder
+
+
+def test_the_validation_falls_and_is_of_the_cases_of_its_own_store(folder):
+    with (folder / "training" / "metrics.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    scores = [float(row["validation"]) for row in rows if row["validation"]]
+    assert [int(row["step"]) for row in rows] == list(range(24)) and len(scores) == 4
+    assert np.isfinite(scores).all() and scores[-1] < 0.97 * scores[0]
+
+
+def test_the_product_is_the_answer_of_the_trained_network_with_errors(folder, tmp_path):
+    checkpoint = str(folder / "training" / "checkpoints" / "best")
+    learned = ["--method", "vit", "--checkpoint", checkpoint, "--set", "maps=false", "--output", str(tmp_path)]
+    assert command.main(["analyse", "--store", str(folder / "choose.h5"), *learned]) == 0
+    (product,) = tmp_path.rglob("*.nc")
+    store = Store(folder / "choose.h5")
+    method = load_trained(checkpoint).method
+    method.settle(store.domain)
+    cases = Judged.over(store, assumptions(load_settings("classical", VARIABLES)))
+    expected = method.analyse(cases.case(0, Box.whole(store.layout.shape))).fields()
+    with netCDF4.Dataset(product) as file:
+        for name in VARIABLES:
+            np.testing.assert_allclose(file[name][0], expected.values[name], atol=0.01)  # rounded to 1/128 or finer
+            assert (file[f"{name}_error"][0] > 0).all()
+
+
+def test_it_is_verified_beside_a_classical_method_and_its_name_must_suit_the_checkpoint(folder, tmp_path, capsys):
+    checkpoint = ["--checkpoint", str(folder / "training" / "checkpoints" / "best")]
+    here = ["verify", "--store", str(folder / "choose.h5"), "--set", "folds=2", "--output", str(tmp_path)]
+    assert command.main([*here, *checkpoint, "--method", "vit", "threedvar"]) == 0
+    with (tmp_path / "scores.csv").open(newline="") as stream:
+        scores = {(row["method"], row["variable"]): float(row["rmse"]) for row in csv.DictReader(stream)}
+    for name in VARIABLES:
+        assert 0.0 < scores["vit", name] < 3.0 * scores["threedvar", name]
+    assert command.main([*here, *checkpoint, "--method", "unet"]) == 3
+    assert "is of vit" in capsys.readouterr().err
+
+
+def test_what_it_needs_is_told_before_anything_is_started(folder, capsys):
+    arguments = ["train", str(folder / "training.yaml"), "--set", f"output={folder}/other", "--dry-run"]
+    assert command.main(arguments) == 0
+    assert "memory on a rank" in capsys.readouterr().out
+    both = [*arguments, "--set", "validation_from=2022-07-02"]
+    assert command.main(both) == 2
+    assert "exclude each other" in capsys.readouterr().err
+
+
+def test_the_one_on_top_of_3d_var_is_as_good_after_a_quarter_of_the_steps(folder, tmp_path):
+    more = ("method=vit_hybrid", f"output={tmp_path}/training", "schedule.steps=6")
+    mlrtma(folder, "train", str(folder / "training.yaml"), *(word for each in more for word in ("--set", each)))
+    scores = {}
+    for name, training in (("vit_hybrid", tmp_path), ("vit", folder)):
+        here = ["verify", "--store", str(folder / "choose.h5"), "--set", "folds=2", "--output", str(tmp_path / name)]
+        checkpoint = str(training / "training" / "checkpoints" / "best")
+        assert command.main([*here, "--checkpoint", checkpoint, "--method", name]) == 0
+        with (tmp_path / name / "scores.csv").open(newline="") as stream:
+            scores |= {(row["method"], row["variable"]): float(row["rmse"]) for row in csv.DictReader(stream)}
+    for name in VARIABLES:  # it is drawn to the analysis, which it does not have to learn
+        assert 0.5 < scores["vit_hybrid", name] / scores["vit", name] < 1.1
