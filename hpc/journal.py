@@ -116,9 +116,10 @@ def commit(root: Path) -> str:
     """
     run = functools.partial(subprocess.run, capture_output=True, text=True, timeout=10, check=True)
     try:
-        git = ["git", "-C", str(root)]
+        git = ["git", "--no-optional-locks", "-C", str(root)]  # a job that is killed leaves no lock behind
         run([*git, "ls-files", "--error-unmatch", "hpc/journal.py"])
-        description = run([*git, "describe", "--always", "--dirty=+changes", "--abbrev=12"])
+        name = run([*git, "describe", "--always", "--abbrev=12"]).stdout.strip()
+        changes = run([*git, "status", "--porcelain", "--untracked-files=no"]).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return description.stdout.strip()
+    return name + ("+changes" if changes else "")

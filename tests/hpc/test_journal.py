@@ -103,4 +103,10 @@ def test_a_commit_is_that_of_the_checkout_that_holds_the_file_and_of_no_other(tm
     git("commit", "--quiet", "--message", "held")
     assert journal.commit(tmp_path) == git("rev-parse", "--short=12", "HEAD")
     (tmp_path / "hpc" / "journal.py").write_text("held = 2\n")
+    before = (tmp_path / ".git" / "index").stat()
     assert journal.commit(tmp_path) == git("rev-parse", "--short=12", "HEAD") + "+changes"
+    (tmp_path / "hpc" / "journal.py").write_text("held = 1\n")
+    (tmp_path / "hpc" / "journal.py").touch()
+    assert journal.commit(tmp_path) == git("rev-parse", "--short=12", "HEAD")
+    after = (tmp_path / ".git" / "index").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns), "asking must not write the index"
