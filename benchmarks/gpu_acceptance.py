@@ -1,6 +1,6 @@
 """Does everything work on this machine's GPU, and how fast? One command of at most eight minutes, the table last.
 
-    python benchmarks/gpu_acceptance.py                            # all parts, every learned method
+    python benchmarks/gpu_acceptance.py                            # all parts, each method trained on simulated cases
     python benchmarks/gpu_acceptance.py --packages packages.tar.xz  # installed packages brought in one file
     python benchmarks/gpu_acceptance.py --device cpu               # small, without a GPU: does the script itself work?
     python benchmarks/gpu_acceptance.py --train configs/training/unet_exercise1.yaml --minutes 5    # goes on to train
@@ -212,7 +212,7 @@ def main() -> int:
     """Run all parts; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="cpu: small")
-    parser.add_argument("--method", nargs="+", default=[], help="learned methods of the registry; all by default")
+    parser.add_argument("--method", nargs="+", default=[], help="by default all learned ones with simulated cases")
     parser.add_argument("--parts", nargs="+", choices=[part.name for part in PARTS], help="these only")
     parser.add_argument("--output", type=Path, default=Path("output/gpu_acceptance"))
     parser.add_argument("--packages", type=Path, help=".tar.xz of a folder made by pip install --target")

@@ -30,10 +30,10 @@ def main() -> int:
         if options.part == "machine":
             gpu_machine.machine(options.device)
             return 0
-        from mlrtma_dist.methods.registry import LEARNED
+        from gpu_case import on_simulated_cases
 
         file, function = PLACES[options.part]
-        for name in options.method or LEARNED:
+        for name in options.method or on_simulated_cases():
             getattr(importlib.import_module(file), function)(name, options.device, options.output)
     except (ValueError, OSError, RuntimeError) as error:  # of the user, a file, a kernel or a library: in one line
         print(f"{type(error).__name__}: {' '.join(str(error).split())[:500]}", file=sys.stderr)

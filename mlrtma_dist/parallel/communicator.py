@@ -77,7 +77,7 @@ def places(communicator) -> tuple[int, int, list[str]]:
 
 @contextlib.contextmanager
 def abort_on_failure(communicator, rank: int, size: int, store):
-    """End all ranks when this one, or a thread of it, raises, with the trace of all but errors of users and of files.
+    """End all ranks when this one, or a thread of it, raises; the trace is the first one's, of no user's or file's error.
 
     SystemExit passes: it is agreed by all ranks.
     """
@@ -89,11 +89,12 @@ def abort_on_failure(communicator, rank: int, size: int, store):
         first = first_to_fail(store(), rank)
         order = "" if first is None else " first" if first == rank else f" after rank {first}"
         title = f"rank {rank} of {size} failed{order}"
-        trace = [] if is_users(error) else [f"{title}:\n", *traceback.format_exception(error)]
+        follows = first not in (rank, None)
+        trace = [] if is_users(error) or follows else [f"{title}:\n", *traceback.format_exception(error)]
         sys.stdout.flush()
         sys.stderr.write("".join([*trace, f"{title}: {type(error).__name__}: {error}\n"]))
         sys.stderr.flush()
-        if first not in (rank, None):
+        if follows:
             time.sleep(1.0)  # the first one's words come before the end
         communicator.Abort(exit_code(error))
 
