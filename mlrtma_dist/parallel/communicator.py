@@ -77,7 +77,9 @@ def places(communicator) -> tuple[int, int, list[str]]:
 
 @contextlib.contextmanager
 def abort_on_failure(communicator, rank: int, size: int, store):
-    """End all ranks when this one, or a thread of it, raises; the trace is the first one's, of no user's or file's error.
+    """End all ranks when this one, or a thread of it, raises.
+
+    The first to fail writes its trace, but for errors of users and of files; the others write one line.
 
     SystemExit passes: it is agreed by all ranks.
     """
