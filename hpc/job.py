@@ -100,8 +100,9 @@ def _close(book: Path, job: str, ending: Ending, status: slurm.Status) -> int:
         record.write(job)
         journal.append(book, job=job, event="done", exit_code=DONE)
         return DONE
-    asked = "SIGTERM: cancelled, preempted or out of time" if ending.terminated else ""
-    reason = "; ".join(filter(None, [asked, by_slurm, ending.fallen or ending.cut_off])) or f"exit code {ending.code}"
+    by_signal = "SIGTERM: cancelled, preempted or out of time" if ending.terminated else ""
+    reasons = filter(None, [by_signal, by_slurm, ending.fallen or ending.cut_off])
+    reason = "; ".join(reasons) or f"exit code {ending.code}"
     journal.append(book, job=job, event="failed", exit_code=ending.code, reason=reason)
     return ending.code or 1
 

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# Variables that `make_consistent` changes, and by which others.
+LIMITED_BY = {"d2m": ("t2m",), "gust": ("wind_speed", "u10", "v10")}
+
 
 def make_consistent(values: dict[str, np.ndarray]) -> None:
     """Remove what cannot be, in place: a dew point above the temperature, a gust below the wind.

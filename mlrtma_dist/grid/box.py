@@ -45,6 +45,11 @@ class Box:
         return (rows >= self.y0) & (rows < self.y1) & (columns >= self.x0) & (columns < self.x1)
 
 
+def inside(place: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Mask (n,) of the places (n, 2), grid coordinates (y, x), that lie on a cell of a domain that does not wrap."""
+    return np.all((place >= -0.5) & (place < np.array(shape) - 0.5), axis=1)
+
+
 def cell_of(place: np.ndarray, shape: tuple[int, int], periodic: bool | tuple[bool, bool]) -> np.ndarray:
     """The grid point whose cell [i - 1/2, i + 1/2) holds each place, integers of shape (n, 2).
 

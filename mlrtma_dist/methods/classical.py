@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.fields.consistency import make_consistent
+from mlrtma_dist.fields.consistency import LIMITED_BY, make_consistent
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.case import Case
@@ -25,9 +25,6 @@ from mlrtma_dist.methods.method import ALONE, Fields, Share
 from mlrtma_dist.methods.settings import Classical, VariableSettings, for_vectors
 from mlrtma_dist.methods.variable_fit import fit_variable, has_distribution
 from mlrtma_dist.methods.wind import WIND, WindComponent, fit_wind, wind_rows
-
-# Variables that `make_consistent` changes, and by which others.
-LIMITED_BY = {"d2m": ("t2m",), "gust": ("wind_speed", *WIND)}
 
 
 def no_progress(name: str, share: float) -> None:

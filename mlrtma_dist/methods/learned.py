@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mlrtma_dist import names
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.grid.box import cell_of
+from mlrtma_dist.grid.box import cell_of, inside
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.interpolate import bilinear
 from mlrtma_dist.grid.points import Points
@@ -89,8 +89,26 @@ class LearnedMethod(Protocol):
         ...
 
 
+class WithoutWeights:
+    """The parts of an `methods.method.Answer` of a method that weighs no report and assumes no error of one."""
+
+    case: Case
+    variables: tuple[str, ...]
+
+    @property
+    def weight(self) -> np.ndarray:
+        """One for each used report of an analysed variable, NaN for the others, shape (n,)."""
+        rows = self.case.used & np.isin(self.case.observations.variable, self.variables)
+        return np.where(rows, 1.0, np.nan)
+
+    @property
+    def observation_error(self) -> np.ndarray:
+        """Not assumed by the method: NaN, shape (n,)."""
+        return np.full(len(self.case.used), np.nan)
+
+
 @dataclass(frozen=True)
-class GridAnswer:
+class GridAnswer(WithoutWeights):
     """An analysis that is known on the case's box (`methods.method.Answer`).
 
     Attributes:
@@ -119,17 +137,6 @@ class GridAnswer:
         """The analysed variables."""
         return tuple(self.values)
 
-    @property
-    def weight(self) -> np.ndarray:
-        """One for each used report of an analysed variable, NaN for the others, shape (n,)."""
-        rows = self.case.used & np.isin(self.case.observations.variable, self.variables)
-        return np.where(rows, 1.0, np.nan)
-
-    @property
-    def observation_error(self) -> np.ndarray:
-        """Not assumed by the method: NaN, shape (n,)."""
-        return np.full(len(self.case.used), np.nan)
-
     def fields(self, share: Share = ALONE, progress=lambda name, part: None) -> Fields:
         """The analysis and the first guess on the box; the method knows no error."""
         first_guess = {}
@@ -149,7 +156,7 @@ class GridAnswer:
             place = np.stack([points.position[:, 1], points.position[:, 0]], 1) / domain.spacing
         else:
             place = np.stack(domain.index(points.latitude, points.longitude), 1)
-        own = ((place >= -0.5) & (place < np.array(domain.shape) - 0.5)).all(axis=1) | domain.periodic
+        own = inside(place, domain.shape) | domain.periodic
         cell = cell_of(place[own], domain.shape, domain.periodic)
         place[own] += cell - np.floor(place[own] + 0.5)  # to the side of a domain that wraps on which its cell lies
         own[own] = box.owns(cell)
@@ -181,7 +188,7 @@ def own_reports(case: Case, types: tuple[str, ...]) -> tuple[np.ndarray, np.ndar
         kind[case.observations.variable == name] = number
     usable = case.used & (kind >= 0) & np.isfinite(place).all(axis=1)
     if not periodic:
-        usable &= ((place >= -0.5) & (place < np.array(shape) - 0.5)).all(axis=1)
+        usable &= inside(place, shape)
     rows = np.flatnonzero(usable)
     cell = cell_of(place[rows], shape, periodic)
     if periodic:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlrtma_dist.fields.static import with_broad_ground
-from mlrtma_dist.grid.box import cell_of
+from mlrtma_dist.grid.box import cell_of, inside
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.predictands import Channels, limits
@@ -33,8 +33,8 @@ class Targets:
     def of(cls, case: Case, chosen: np.ndarray, channels: Channels) -> "Targets":
         """The targets among the reports of the mask ``chosen`` (n,), which lie on the domain."""
         table, place = case.observations, case.grid_place
-        inside = ((place >= -0.5) & (place < np.array(case.domain.shape) - 0.5)).all(1)
-        rows = np.flatnonzero(chosen & inside & np.isin(table.variable, channels.variables) & np.isfinite(case.value))
+        reported = np.isin(table.variable, channels.variables) & np.isfinite(case.value)
+        rows = np.flatnonzero(chosen & inside(place, case.domain.shape) & reported)
         first, number = np.unique(case.report_number[rows], return_index=True, return_inverse=True)[1:]
         row = np.full((len(first), len(channels.variables)), -1)
         for column, name in enumerate(channels.variables):

@@ -117,14 +117,14 @@ class TransformerMethod:
         targets = Targets.of(case, target_reports, self.reported)
         above = heights(case, draw, len(targets.points), self.settings.rise)[targets.own]
         stations = targets.points[targets.own]
-        asked = replace(stations, elevation=stations.elevation - above, relief=stations.relief - above)
-        target, mask = targets.against(reports, asked, above)
-        if not len(asked):  # every tile takes part in the network, also one without a target
-            asked, above = self._nowhere(case), np.zeros(1)
+        places = replace(stations, elevation=stations.elevation - above, relief=stations.relief - above)
+        target, mask = targets.against(reports, places, above)
+        if not len(places):  # every tile takes part in the network, also one without a target
+            places, above = self._nowhere(case), np.zeros(1)
             target, mask = np.zeros((2, len(self.variables), 1))
         time = np.array([case.time], dtype="datetime64[s]")
         beside = self._beside(case, draw, reports, targets)
-        points, cell = self._points(reports, case.domain, asked, beside[0])
+        points, cell = self._points(reports, case.domain, places, beside[0])
         parts = (tensor(part[..., None]) for part in (target, mask))
         return ReportSample(
             fields, *parts, time, tokens, reports.stations(beside[1]), points, cell, tensor(above / 1000.0)
@@ -149,19 +149,20 @@ class TransformerMethod:
     def _columns(self, values, reports: Reports, points: Points, row: np.ndarray) -> np.ndarray:
         """Columns of the source at stations, from its value and error at every report."""
         columns = [self.variables.index(name) for name in self.source.settings.variables]
-        guess = np.stack([reports.guess.mean(name, points) for name in self.source.settings.variables], axis=1)
         value, error = (at_rows(part, row[:, columns]) for part in values)
-        return self.source.columns(value, error, guess)
+        return self.source.columns(value, error, self._guess(reports, points))
 
-    def beside_points(self, case: Case, reports: Reports, points: Points) -> np.ndarray | None:
-        """Columns of the source at any points of an analysis; None without a source."""
+    def _beside_points(self, case: Case, reports: Reports, points: Points, broad: Points) -> np.ndarray | None:
+        """Columns of the source at any points of an analysis, ``broad`` with broad ground; None without a source."""
         if self.source is None:
             return None
         at = [self.source.answer(case).at(name, points) for name in self.source.settings.variables]
-        points = with_broad_ground(case.static, points)
-        guess = np.stack([reports.guess.mean(name, points) for name in self.source.settings.variables], axis=1)
         value, error = (np.stack(part, axis=1) for part in zip(*at, strict=True))
-        return self.source.columns(value, error, guess)
+        return self.source.columns(value, error, self._guess(reports, broad))
+
+    def _guess(self, reports: Reports, points: Points) -> np.ndarray:
+        """First guess of the source's variables at m points, shape (m, v)."""
+        return np.stack([reports.guess.mean(name, points) for name in self.source.settings.variables], axis=1)
 
     def _nowhere(self, case: Case) -> Points:
         """One point of the case's box."""
@@ -223,9 +224,9 @@ class TransformerMethod:
 
     def distributions(self, encoded, reports: Reports, case: Case, points: Points, stations) -> Distributions:
         """The distributions at any points, from what the network has encoded."""
-        beside = self.beside_points(case, reports, points)
-        points = with_broad_ground(case.static, points)
-        point_set, cell = self._points(reports, case.domain, points, beside)
+        broad = with_broad_ground(case.static, points)
+        beside = self._beside_points(case, reports, points, broad)
+        point_set, cell = self._points(reports, case.domain, broad, beside)
         device = encoded.tokens.device
         decoded = self.network.decoder(encoded, point_set.each(lambda part: part.to(device)), cell.to(device))
         return self.heads.read(decoded, stations, point_set.features.to(device))

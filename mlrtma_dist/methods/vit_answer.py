@@ -13,13 +13,14 @@ import numpy as np
 import torch
 
 from mlrtma_dist import names
-from mlrtma_dist.fields.consistency import make_consistent
+from mlrtma_dist.fields.consistency import LIMITED_BY, make_consistent
 from mlrtma_dist.fields.static import grid_points, with_broad_ground
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.events import at_limits
 from mlrtma_dist.methods.indicators import ONE_DEVIATION, quantile
+from mlrtma_dist.methods.learned import WithoutWeights
 from mlrtma_dist.methods.method import ALONE, Fields, Share
 from mlrtma_dist.methods.predictands import PREDICTANDS, limits, values
 from mlrtma_dist.methods.report_encoding import Reports
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 SPACING = 20e3  # m between the points of the grid at which the network is asked, at most
 AT_ONCE = 8192  # points that are decoded at once: 200 MB
-LIMITED_BY = {"d2m": "t2m", "gust": "wind_speed"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Values:
 
 
 @dataclass(frozen=True, eq=False)
-class TransformerAnswer:
+class TransformerAnswer(WithoutWeights):
     """What the network makes of a case (`methods.method.Answer`).
 
     Attributes:
@@ -70,17 +70,6 @@ class TransformerAnswer:
     def variables(self) -> tuple[str, ...]:
         """The analysed variables."""
         return self.method.variables
-
-    @property
-    def weight(self) -> np.ndarray:
-        """One for each used report of an analysed variable, NaN for the others, shape (n,)."""
-        rows = self.case.used & np.isin(self.case.observations.variable, self.variables)
-        return np.where(rows, 1.0, np.nan)
-
-    @property
-    def observation_error(self) -> np.ndarray:
-        """Not assumed by the method: NaN, shape (n,)."""
-        return np.full(len(self.case.used), np.nan)
 
     def at(self, variable: str, points: Points) -> tuple[np.ndarray, np.ndarray]:
         """Analysis and standard deviation of its error at points, analysis space, shape (m,) each.

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 
 from mlrtma_dist import config
-from mlrtma_dist.grid.box import cell_of
+from mlrtma_dist.grid.box import cell_of, inside
 from mlrtma_dist.grid.domain import Domain, Size, load_domain
 from mlrtma_dist.io.hdf5 import Array, StoreError
 from mlrtma_dist.methods.case import Case, Contents
@@ -228,7 +228,7 @@ class Table:
         rows = (variable >= 0) & np.isfinite(place).all(axis=1) & np.isfinite(reports.value)
         shape, periodic = case.domain.shape, case.domain.periodic
         if not periodic:
-            rows &= ((place >= -0.5) & (place < np.array(shape) - 0.5)).all(axis=1)
+            rows &= inside(place, shape)
         rows[rows] = case.box.owns(cell_of(place[rows], shape, periodic))
         kept = reports[rows]
         unused = np.where(kept.usable & ~case.used[rows], UNUSED, np.uint32(0))
