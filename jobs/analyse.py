@@ -47,7 +47,7 @@ class Run:
         method: one of the methods (``methods.registry.METHODS``).
         settings: file of ``configs/methods``, or of the user's own, with what the classical methods assume.
         variables: to analyse; empty: all of the settings that the cases have.
-        checkpoint: folder of a trained network, for learned methods.
+        checkpoint: folder of a trained network; null: the weights that come with the learned methods, where they do.
         grid: gridded files that method ``grid`` takes as its answer; empty: those of the background.
         training: cases that methods estimate covariances from.
         maps: whether maps are drawn, of report files.

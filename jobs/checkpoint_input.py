@@ -1,28 +1,44 @@
-"""The trained method of a run, and which of its methods it is."""
+"""The trained methods of a run: that of its checkpoint, and those whose weights come with the software."""
 
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.methods.registry import METHODS, Need
+from mlrtma_dist.methods.registry import LEARNED
+from mlrtma_dist.weights.release import released
 
 
-def load(run, names: tuple[str, ...]):
-    """The trained method, if one of the methods needs it."""
-    if not any(Need.CHECKPOINT in METHODS[name].needs for name in names):
-        return None
-    from mlrtma_dist.weights.trained import load_trained  # here: it needs torch, whose import takes seconds
-
-    return load_trained(run.checkpoint)
+def has_weights(run, name: str) -> bool:
+    """Whether a learned method has weights in a run."""
+    return bool(run.checkpoint or released(name))
 
 
-def of_checkpoint(run, names: tuple[str, ...], trained, are_named: bool) -> tuple[str, ...]:
-    """The methods without learned ones of other checkpoints.
+def load(run, names: tuple[str, ...], are_named: bool) -> dict:
+    """The learned methods among ``names`` with their weights (`weights.trained.TrainedMethod`), by name.
+
+    Args:
+        are_named: whether the user named them; of those that were not, only the checkpoint's own takes part.
 
     Raises:
-        InputError: such a method was named.
+        InputError: the checkpoint is of a method that is not among them, or a named method has no weights.
     """
-    others = [name for name in names if METHODS[name].untrained and (trained is None or trained.name != name)]
-    if others and are_named:
-        raise InputError(
-            f"checkpoint: expected one of method {others[0]}, got {run.checkpoint}, which is of {trained.name}."
-            f" Use --method {trained.name}, or another checkpoint."
-        )
-    return tuple(name for name in names if name not in others)
+    learned = [name for name in names if name in LEARNED]
+    if not learned:
+        return {}
+    from mlrtma_dist.weights.trained import load_trained  # here: it needs torch, whose import takes seconds
+
+    trained = {}
+    if run.checkpoint:
+        own = load_trained(run.checkpoint)
+        if own.name not in learned:
+            raise InputError(
+                f"checkpoint: expected one of method {' or '.join(learned)}, got {run.checkpoint}, which is of"
+                f" {own.name}. Use --method {own.name}, or another checkpoint."
+            )
+        trained[own.name] = own
+    for name in (each for each in learned if are_named and each not in trained):
+        folder = released(name)
+        if folder is None:
+            raise InputError(
+                f"checkpoint: expected one of method {name}, whose weights do not come with the software, got"
+                f" {run.checkpoint}, which is of {next(iter(trained))}"
+            )
+        trained[name] = load_trained(folder)
+    return trained

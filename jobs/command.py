@@ -25,6 +25,7 @@ VERBS = {
     "estimate": "estimate background error covariances from observation files",
     "samples": "make the cases that a method learns from, one HDF5 store",
     "train": "train a network on a store of cases, on any number of ranks",
+    "release": "make of a checkpoint weights that are given to others, with their scores",
     "plan": "predict step time, memory and the fastest layout of ranks of a training on a machine",
     "submit": "queue a job on a machine: mlrtma submit <verb> <config> --machine NAME",
     "check": "versions of Python, torch, MPI, HDF5, GPU, and which MPI library is loaded",

@@ -3,11 +3,14 @@
 import numpy as np
 
 from mlrtma_dist.grid.box import Box
-from mlrtma_dist.methods.registry import Means, build
+from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.methods.method import Method
+from mlrtma_dist.methods.registry import LEARNED, Means, build
 from mlrtma_dist.methods.settings import assumptions, load_settings
 from mlrtma_dist.names import to_analysis
 from mlrtma_dist.samples.sources import CasesSection, open_cases
 from mlrtma_dist.simulation.simulated_hour import SimulatedHour
+from mlrtma_dist.weights.release import released
 
 
 def error_ratios(
@@ -18,11 +21,29 @@ def error_ratios(
     hours = open_cases(cases, assumptions(settings))
     case = hours.case(0, Box.whole(hours.contents.domain.shape))
     ratios = {}
-    for name, method in build(methods, Means(settings)).items():
+    for name, method in build(methods, Means(settings, trained=_trained(methods, hours.contents.domain))).items():
         fields = method.analyse(case).fields().values
-        errors = [_rms_error(world, each, fields) / _rms_error(world, each, world.background.values) for each in fields]
+        errors = [
+            _rms_error(world, each, fields) / _rms_error(world, each, world.background.values)
+            for each in settings.variables
+        ]
         ratios[name] = float(np.exp(np.mean(np.log(errors))))
     return ratios
+
+
+def _trained(methods: list[str], domain: Domain) -> dict[str, Method]:
+    """The learned ones among the methods, with the weights that come with them."""
+    learned = [name for name in methods if name in LEARNED]
+    if not learned:
+        return {}
+    from mlrtma_dist.weights.trained import load_trained  # here: it needs torch, whose import takes seconds
+
+    trained: dict[str, Method] = {}
+    for name in learned:
+        method = load_trained(released(name)).method
+        method.settle(domain)
+        trained[name] = method
+    return trained
 
 
 def _rms_error(world: SimulatedHour, name: str, fields: dict[str, np.ndarray]) -> float:

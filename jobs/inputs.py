@@ -4,15 +4,16 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.checkpoint_input import load, of_checkpoint
+from jobs.checkpoint_input import has_weights, load
 from mlrtma_dist import clock
 from mlrtma_dist.io.field_codes import parse_codes
 from mlrtma_dist.methods.case import Cases
 from mlrtma_dist.methods.grid import GridFiles
 from mlrtma_dist.methods.method import Method
-from mlrtma_dist.methods.registry import METHODS, Means, Need, build, check_methods, check_name
+from mlrtma_dist.methods.registry import LEARNED, METHODS, Means, Need, build, check_methods, check_name
 from mlrtma_dist.methods.settings import Classical, assumptions, load_settings
 from mlrtma_dist.samples.judgement import Judged
+from mlrtma_dist.samples.limited import Limited
 from mlrtma_dist.samples.sources import open_cases
 
 log = logging.getLogger(__name__)
@@ -20,12 +21,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run made ready: the cases, the methods on them, and what the classical methods assume."""
+    """A run made ready: the cases, the methods on them, what the classical methods assume, and the trained ones."""
 
     cases: Cases
     methods: dict[str, Method]
     settings: Classical
-    trained: object | None
+    trained: dict
 
 
 def check_run(run, methods: tuple[str, ...]) -> None:
@@ -42,7 +43,7 @@ def check_run(run, methods: tuple[str, ...]) -> None:
             raise ValueError(f"method {name} needs {Need.MEMBERS.value}")
         if Need.GRID in needs and not _grid(run):
             raise ValueError(f"grid: method {name} needs {Need.GRID.value}, got none")
-        if Need.CHECKPOINT in needs and not run.checkpoint:
+        if Need.CHECKPOINT in needs and not has_weights(run, name):
             raise ValueError(f"checkpoint: method {name} needs {Need.CHECKPOINT.value}, got none")
     if run.grid and methods and not any(Need.GRID in METHODS[name].needs for name in methods):
         log.warning("grid: without effect, as %s takes no gridded files for an answer", ", ".join(methods))
@@ -57,29 +58,35 @@ def prepare(run, names: tuple[str, ...], ranks) -> Prepared:
         ConfigError, InputError: a source or a method that cannot be used; says what is missing.
     """
     settings = load_settings(run.settings, run.variables)
+    limited = run.variables and (run.checkpoint or any(name in LEARNED for name in names))
+    if limited:  # a network reads the reports of all variables, whichever are analysed
+        settings = load_settings(run.settings)
     cases = open_cases(run.cases, assumptions(settings))
     earth = not cases.contents.domain.is_plane
     if earth:
         common = tuple(name for name in cases.contents.variables if name in settings.variables)
         settings = settings.only(common)
         cases = Judged.over(cases, assumptions(settings))
+        if limited:
+            settings, cases = settings.only(run.variables), Limited.to(run.variables, cases)
     offered = _offered(run, cases, earth, names)
     chosen = tuple(dict.fromkeys(names)) or tuple(
         name for name, entry in METHODS.items() if set(entry.needs) <= offered
     )
     check_methods(chosen, offered)
-    trained = load(run, chosen)
-    names = of_checkpoint(run, chosen, trained, bool(names))
+    trained = load(run, chosen, bool(names))
+    names = tuple(name for name in chosen if name not in LEARNED or name in trained)
     training = _training(run, names)
     grid = _grid(run) if earth else None
     law = getattr(cases, "law", None)
-    means = Means(settings if earth else None, grid, trained and trained.method, training, world=law)
-    if trained is not None:
-        trained.method.settle(cases.contents.domain)
-        trained.method.check_source(cases.contents)
+    learned = {name: each.method for name, each in trained.items()}
+    means = Means(settings if earth else None, grid, learned, training, world=law)
+    for method in learned.values():
+        method.settle(cases.contents.domain)
+        method.check_source(cases.contents)
         if cases.contents.truth:  # every field is scored
-            trained.method.check(cases.contents)
-        trained.method.network.to(ranks.device)
+            method.check(cases.contents)
+        method.network.to(ranks.device)
     return Prepared(cases, build(names, means), settings, trained)
 
 
@@ -108,7 +115,7 @@ def _offered(run, cases: Cases, earth: bool, names: tuple[str, ...]) -> set[Need
         Need.FIRST_GUESS: cases.contents.background or earth,
         Need.MEMBERS: bool(reports and reports.ensemble),
         Need.GRID: earth and bool(run.grid or (names and _grid(run))),
-        Need.CHECKPOINT: bool(run.checkpoint),
+        Need.CHECKPOINT: bool(run.checkpoint) or any(name in LEARNED for name in names),  # they passed `check_run`
         Need.TRAINING: run.training is not None,
         Need.GAUSSIAN_PLANE: hasattr(law, "covariances"),
         Need.SHALLOW_PLANE: hasattr(law, "indirect"),

@@ -37,7 +37,10 @@ CASES: Options = {
 }
 ANALYSIS: Options = {
     **CASES,
-    "--checkpoint": ("checkpoint", "folder of a trained network, for learned methods"),
+    "--checkpoint": (
+        "checkpoint",
+        "folder of a trained network; none: the method's own weights, where they come with it",
+    ),
     "--grid": ("grid...", "gridded files that method grid takes as its answer; none: those of --background"),
     "--require-observations": (
         "require.observations",
@@ -79,6 +82,10 @@ OPTIONS: dict[str, Options] = {
         "--samples": ("samples...", "the stores, HDF5 files"),
         "--output": ("output", "folder to write to"),
         "--resume": ("", "go on from the newest whole checkpoint"),
+    },
+    "release": {
+        "--checkpoint": ("checkpoint", "folder of the trained network"),
+        "--output": ("output", "folder to write"),
     },
     "plan": {
         "--machine": ("machine", f"{MACHINE}, with a section hardware:"),

@@ -1,6 +1,7 @@
 """What every output holds of its making: configuration, software, time, input."""
 
 import datetime
+from collections.abc import Mapping
 from pathlib import Path
 
 import mlrtma_dist
@@ -18,8 +19,8 @@ def origin(resolved: str) -> dict[str, str]:
     }
 
 
-def provenance(resolved: str, section: CasesSection, trained=None) -> dict[str, str | int]:
-    """What a product holds of its making: configuration, software, input."""
+def provenance(resolved: str, section: CasesSection, trained: Mapping) -> dict[str, str | int]:
+    """What a product holds of its making: configuration, software, input, and the trained methods by name."""
     attributes: dict[str, str | int] = dict(origin(resolved))
     if section.reports is not None:
         files = section.reports
@@ -27,11 +28,11 @@ def provenance(resolved: str, section: CasesSection, trained=None) -> dict[str, 
         attributes["background_files"] = " ".join(Path(f).name for f in files.background + files.ensemble)
     if section.store is not None:
         attributes["store"] = Path(section.store.file).name
-    if trained is not None:
-        manifest = trained.manifest
-        folder = str(trained.folder.resolve())  # of which a part may not be UTF-8, as attributes must be
-        attributes["checkpoint"] = folder.encode("utf-8", "backslashreplace").decode("utf-8")
-        attributes["checkpoint_step"], attributes["checkpoint_commit"] = manifest.state.step, manifest.run.commit
+    for name, each in trained.items():
+        key = "checkpoint" if len(trained) == 1 else f"checkpoint_{name}"
+        folder = str(each.folder.resolve())  # of which a part may not be UTF-8, as attributes must be
+        attributes[key] = folder.encode("utf-8", "backslashreplace").decode("utf-8")
+        attributes[f"{key}_step"], attributes[f"{key}_commit"] = each.manifest.state.step, each.manifest.run.commit
     return attributes
 
 

@@ -23,6 +23,7 @@ FILES: dict[str, tuple[tuple[str, str, str], ...]] = {
     "domain": ((RUN, "jobs.domain", "Run"), DOMAIN),
     "demo": ((RUN, "jobs.demo", "Run"), DOMAIN),
     "train": ((RUN, "jobs.train", "Run"), NETWORK),
+    "release": ((RUN, "jobs.release", "Run"),),
     "plan": ((RUN, "jobs.train", "Run"), NETWORK, MACHINE),
     "submit": (MACHINE, CAMPAIGN),
     "check": (MACHINE,),

@@ -46,7 +46,7 @@ class Run:
             with them at stations.
         settings: file of ``configs/methods``, or of the user's own, with what the classical methods assume.
         variables: to verify; empty: all of the settings that the cases have.
-        checkpoint: folder of a trained network, for learned methods.
+        checkpoint: folder of a trained network; null: the weights that come with the learned methods, where they do.
         grid: gridded files that method ``grid`` takes as its answer; empty: those of the background.
         training: cases that methods estimate covariances from.
         folds: number of parts into which the stations are divided by a hash of their names.

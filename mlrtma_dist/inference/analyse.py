@@ -44,19 +44,23 @@ def analyse(
 
 
 def diagnose(case: Case, answer: Answer, method: str, share: Share = ALONE) -> Analysis:
-    """The analysis at the reports only: departures, assumed errors and weights, no fields."""
+    """The analysis at the reports only: departures, assumed errors and weights, no fields.
+
+    Reports of variables that are not analysed, which a network may have read, are left out.
+    """
     analysed, _ = at_reports(case, answer, case.used, share)
+    rows = np.isin(case.observations.variable, case.variables or np.unique(case.observations.variable))
     return Analysis(
         case.static,
         case.time,
         {},
         {},
         {},
-        case.observations,
-        case.departure,
-        case.value - analysed,
-        answer.observation_error,
-        answer.weight,
+        case.observations[rows],
+        case.departure[rows],
+        (case.value - analysed)[rows],
+        answer.observation_error[rows],
+        answer.weight[rows],
         method,
         case.first_guess.name if case.first_guess is not None else "none",
         case.notes,

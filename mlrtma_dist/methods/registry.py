@@ -6,7 +6,7 @@ them only when they are built, so that a classical analysis needs no torch.
 
 import enum
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -48,14 +48,14 @@ class Means:
     Attributes:
         settings: what the classical methods assume of each variable.
         grid: gridded files that are an analysis themselves.
-        trained: a trained method, from its checkpoint (`weights.trained`).
+        trained: the trained methods by name, from their checkpoints (`weights.trained`).
         training: cases that covariances are estimated from (`methods.estimated.TrainingCases`).
         world: the simulated world that the cases come from; its statistics are known.
     """
 
     settings: Classical | None = None
     grid: GridFiles | None = None
-    trained: Method | None = None
+    trained: Mapping[str, Method] = field(default_factory=dict)
     training: object | None = None
     world: object | None = None
 
@@ -206,21 +206,21 @@ METHODS: dict[str, Entry] = {
         "a trained convolutional U-net",
         "U-net",
         (Need.CHECKPOINT,),
-        lambda means: means.trained,
+        lambda means: means.trained["unet"],
         untrained=_untrained_unet,
     ),
     "vit": Entry(
         "a trained vision transformer on the reports alone",
         "vision transformer",
         (Need.CHECKPOINT,),
-        lambda means: means.trained,
+        lambda means: means.trained["vit"],
         untrained=_untrained_vit,
     ),
     "vit_hybrid": Entry(
         "the vision transformer with the analysis of 3D-Var as one more source",
         "transformer on 3D-Var",
         (Need.CHECKPOINT,),
-        lambda means: means.trained,
+        lambda means: means.trained["vit_hybrid"],
         untrained=_untrained_vit_hybrid,
     ),
 }

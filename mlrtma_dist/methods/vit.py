@@ -104,7 +104,7 @@ class TransformerMethod:
         if missing:
             raise ContentsError(
                 f"method vit analyses {', '.join(self.variables)}; the cases of {contents.domain.name} have no reports"
-                f" of {', '.join(missing)}, but of {', '.join(contents.observed)}. Set settings.variables to suit."
+                f" of {', '.join(missing)}, but of {', '.join(contents.observed)}. A training takes settings.variables."
             )
         if contents.domain.is_plane:
             raise ContentsError(f"method vit needs stations on the earth; {contents.domain.name} is a plane")

@@ -69,7 +69,8 @@ class TransformerAnswer(WithoutWeights):
     @property
     def variables(self) -> tuple[str, ...]:
         """The analysed variables."""
-        return self.method.variables
+        asked = self.case.variables or self.method.variables
+        return tuple(name for name in self.method.variables if name in asked)
 
     def at(self, variable: str, points: Points) -> tuple[np.ndarray, np.ndarray]:
         """Analysis and standard deviation of its error at points, analysis space, shape (m,) each.

@@ -114,6 +114,8 @@ def match(
 
 def _rows(case: Case, everything: bool) -> np.ndarray:
     rows = case.withheld & np.isfinite(case.departure)
+    if case.variables:
+        rows = rows & np.isin(case.observations.variable, case.variables)
     if not everything:
         rows = rows & verifiable(case.observations, case.departure)
         rows &= case.domain.contains(case.points.latitude, case.points.longitude)

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from mlrtma_dist.io.atomic import device_errors, write_text
@@ -178,7 +179,10 @@ class Checkpoint:
             path = self.folder / file
             if _checksum(path) != self.manifest.files[file]["sha256"]:
                 raise CheckpointError(f"{path}: its content was changed (checksum). Use another checkpoint.")
-            self._open[file] = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+            if path.suffix == ".safetensors":  # of a release
+                self._open[file] = load_file(path)
+            else:
+                self._open[file] = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
         return self._open[file]
 
     def check_network(self, shapes: dict) -> None:

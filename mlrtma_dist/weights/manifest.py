@@ -55,6 +55,23 @@ class State:
 
 
 @dataclass(frozen=True)
+class Release:
+    """What is said of weights that are given to others (`weights.release`).
+
+    Attributes:
+        data: name and licence of what they were trained on, one entry each.
+        command: that trained them.
+        hours: number of hours that they were trained on.
+        scores: time -> variable -> {"reports", "rmse", "crps"} at withheld stations, analysis space.
+    """
+
+    data: tuple[str, ...]
+    command: str
+    hours: int
+    scores: dict
+
+
+@dataclass(frozen=True)
 class Manifest:
     """All about a checkpoint.
 
@@ -62,12 +79,14 @@ class Manifest:
         run, state: see there.
         shapes: of every weight, by name.
         files: name -> {"bytes", "sha256", "content": [[part, weight, start, count], ...]}.
+        release: as of `Release`, by name; None: the checkpoint of a training.
     """
 
     run: Run
     state: State
     shapes: dict
     files: dict
+    release: dict | None = None
 
     def text(self) -> str:
         """As JSON."""
@@ -96,6 +115,6 @@ class Manifest:
             run = {**data["run"], "data_period": tuple(data["run"]["data_period"])}
             state = {**data["state"], "moments": tuple(data["state"]["moments"])}
             shapes = {name: tuple(shape) for name, shape in data["shapes"].items()}
-            return cls(Run(**run), State(**state), shapes, data["files"])
+            return cls(Run(**run), State(**state), shapes, data["files"], data.get("release"))
         except (KeyError, TypeError, AttributeError) as error:
             raise CheckpointError(f"{path}: damaged: {error!r}. Use another checkpoint.") from error

@@ -1,0 +1,62 @@
+"""Released weights: those that come with the software, and how a checkpoint becomes such a release.
+
+A release is a checkpoint (`weights.checkpoint`) without what only training needs: the averaged weights alone, in one
+file of the safetensors format, and a Manifest that says besides what they were trained on and how they score.
+
+    weights/released/<method>/manifest.json, weights.safetensors
+"""
+
+import hashlib
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from mlrtma_dist.errors import InputError
+from mlrtma_dist.io.atomic import device_errors, write_text
+from mlrtma_dist.weights.manifest import FILE, Manifest, Release
+
+FOLDER = Path(__file__).parent / "released"
+WEIGHTS = "weights.safetensors"
+
+
+def released(method: str) -> Path | None:
+    """The folder of a method's released weights; None: it comes without."""
+    folder = FOLDER / method
+    return folder if (folder / FILE).is_file() else None
+
+
+def write_release(checkpoint: Path, folder: Path, about: Release) -> Manifest:
+    """Write the averaged weights of a checkpoint as a release.
+
+    Args:
+        checkpoint: its folder; folder: to write; there must be none yet.
+        about: what the Manifest says besides.
+
+    Raises:
+        CheckpointError: no checkpoint, or a damaged one. InputError: the folder exists. OSError: it cannot be written.
+    """
+    from safetensors.torch import save_file  # here: it imports torch, and `released` is asked for where there is none
+
+    from mlrtma_dist.weights.checkpoint import Checkpoint
+
+    saved = Checkpoint(checkpoint).verify()
+    if folder.exists():
+        raise InputError(
+            f"output: expected a folder that does not exist yet, got {folder}. Remove it, or name another."
+        )
+    part = "average" if "average" in saved.parts else "weight"
+    tensors = {f"weight/{name}/0": saved.read(part, name) for name in saved.manifest.shapes}
+    partial = folder.parent / f".{folder.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    with device_errors(folder / WEIGHTS, partial / WEIGHTS):
+        save_file(tensors, partial / WEIGHTS)
+    content = [["weight", name, 0, tensors[f"weight/{name}/0"].numel()] for name in saved.manifest.shapes]
+    with open(partial / WEIGHTS, "rb") as stream:
+        checksum = hashlib.file_digest(stream, "sha256").hexdigest()
+    file = {"bytes": (partial / WEIGHTS).stat().st_size, "sha256": checksum, "content": content}
+    state = replace(saved.manifest.state, counters={}, moments=(), average_updates=None)
+    manifest = Manifest(saved.manifest.run, state, saved.manifest.shapes, {WEIGHTS: file}, asdict(about))
+    write_text(partial / FILE, manifest.text())
+    partial.rename(folder)
+    return manifest

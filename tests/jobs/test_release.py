@@ -1,0 +1,59 @@
+"""The verb release: scores of a verification and the weights of its checkpoint, in one folder."""
+
+import numpy as np
+import pytest
+import torch
+
+from jobs import release
+from mlrtma_dist.errors import InputError
+from mlrtma_dist.verification.match import Matches, write_matches
+from mlrtma_dist.weights import checkpoint
+from mlrtma_dist.weights.checkpoint import Checkpoint
+from mlrtma_dist.weights.manifest import Run, State
+
+TIMES = np.array(["2026-02-02T00:00", "2026-02-02T00:00", "2026-02-03T00:00"], dtype="datetime64[s]")
+
+
+def matches() -> Matches:
+    return Matches.build(
+        method=np.array(["vit", "vit", "vit"]),
+        variable=np.array(["t2m", "t2m", "d2m"]),
+        time=TIMES,
+        station=np.array(["A", "B", "A"]),
+        observation=np.array([280.0, 281.0, 275.0]),
+        prediction=np.array([283.0, 277.0, 275.0]),
+        spread=np.array([3.0, 3.0, 0.0]),
+        observation_error=np.array([4.0, 4.0, 2.0]),
+    )
+
+
+def test_scores_are_those_of_every_time_and_variable():
+    scores = release.scores_of(matches(), "vit", "matches.csv")
+    assert list(scores) == ["2026-02-02T00:00:00", "2026-02-03T00:00:00"]
+    temperature = scores["2026-02-02T00:00:00"]["t2m"]
+    assert temperature["reports"] == 2
+    assert temperature["rmse"] == pytest.approx(np.sqrt((3.0**2 + 4.0**2) / 2), rel=1e-5)
+    # A Gaussian of deviation s that hits: s (2 phi(0) - 1 / sqrt(pi)) = 0.2337 s (Gneiting et al. 2005).
+    assert scores["2026-02-03T00:00:00"]["d2m"]["crps"] == pytest.approx(2.0 * 0.233695, rel=1e-5)
+
+
+def test_matches_of_another_method_are_refused():
+    with pytest.raises(InputError, match="matches: matches.csv has none of method vit_hybrid"):
+        release.scores_of(matches(), "vit_hybrid", "matches.csv")
+
+
+def test_a_checkpoint_becomes_a_release(tmp_path, capsys):
+    run = Run("settings: {}\n", "abc123", "vit", ("2026-01-01", "2026-02-01"), {"cases": 65})
+    state = State(7, 11, "AdamW", {}, ())
+    saved = checkpoint.save(tmp_path, run, state, {"bias": (3,)}, [("weight", "bias", 0, torch.ones(3))])
+    write_matches(tmp_path / "matches.csv", matches())
+    config = tmp_path / "release.yaml"
+    config.write_text(
+        f"checkpoint: {saved}\noutput: {tmp_path / 'released'}\nmatches: {tmp_path / 'matches.csv'}\n"
+        "data: ['reports of one station: public domain']\ncommand: mlrtma train vit.yaml\n"
+    )
+    release.main([str(config)])
+    about = Checkpoint(tmp_path / "released").verify().manifest.release
+    assert (about["hours"], about["command"]) == (65, "mlrtma train vit.yaml")
+    assert set(about["scores"]) == {"2026-02-02T00:00:00", "2026-02-03T00:00:00"}
+    assert "vit after 7 steps on 65 hours" in capsys.readouterr().out
