@@ -17,7 +17,7 @@ from hpc import slurm
 from jobs.command_line import parse
 from jobs.provenance import commit
 from jobs.samples import ensure
-from jobs.train_begin import begin, check_output, folder_of
+from jobs.train_begin import begin, check_output, folder_of, inherit
 from jobs.train_samples import divide, statistics_of
 from jobs.train_size import describe
 from mlrtma_dist import clock, config
@@ -49,6 +49,7 @@ class Run:
         schedule: steps, batches, learning rate, seed.
         engine: DeepSpeed's own configuration, less the batch keys.
         mesh: the ranks as (data, y, x); null: all on the data axis.
+        begin_from: folder of a checkpoint whose weights the first step begins with, for fine-tuning; null: new ones.
         variants: how often a case is shown: of a periodic plane each time under another symmetry, by a method that
             withholds reports in training each time with others withheld.
         validation_samples: stores of cases to validate with, of the contents of the others; empty: see validation_from.
@@ -65,6 +66,7 @@ class Run:
     schedule: Schedule = Schedule()
     engine: dict[str, object] = field(default_factory=dict)
     mesh: Mesh | None = None
+    begin_from: str | None = None
     variants: int = 1
     validation_samples: tuple[str, ...] = ()
     validation_from: str | None = None
@@ -130,12 +132,15 @@ def _train(run: Run, method, stores: tuple[Store, ...], since, ranks: Ranks, sto
     method.check(contents)
     check_equal(stores)
     saved = begin(run, resumes, everyone)  # before what takes minutes on many ranks
+    ancestors = inherit(run, method)
     tile = ranks.tile_of(contents.domain, method.alignment)
     data_rank, data_ranks = ranks.coordinates[0], ranks.mesh.data
     method.statistics = statistics = statistics_of(run, stores, tile, ranks, since)
     data = Dataset(stores, tile, method, run.variants, len(run.validation_samples), since, run.schedule.seed)
     training, validation = divide(data, since, run.gap_hours)
-    origin = Origin(config.to_yaml(run), commit(), run.method, (statistics.start, statistics.end), asdict(statistics))
+    origin = Origin(
+        config.to_yaml(run), commit(), run.method, (statistics.start, statistics.end), asdict(statistics), ancestors
+    )
     plan = Plan(run.schedule, training, validation, data_ranks, data_rank, folder, origin)
     engine = Engine(method, ranks, ranks.neighbourhood(tile), run.engine, run.schedule.parts(data_ranks))
     work = TrainingLoop(engine, data, plan)

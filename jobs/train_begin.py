@@ -43,6 +43,21 @@ def begin(run, resumes: bool, everyone: Transport) -> checkpoint.Checkpoint | No
     return saved
 
 
+def inherit(run, method) -> tuple[dict, ...]:
+    """Give a method the weights that a `jobs.train.Run` begins from; returns where they come from, the eldest first.
+
+    Raises:
+        CheckpointError: no checkpoint, or of another network.
+    """
+    if run.begin_from is None:
+        return ()
+    parent = checkpoint.Checkpoint(Path(run.begin_from)).verify()
+    parent.load_into(method.network)
+    origin = parent.manifest.run
+    step = {"config": origin.config, "commit": origin.commit, "data_period": list(origin.data_period)}
+    return (*origin.ancestors, {**step, "steps": parent.manifest.state.step})
+
+
 def _require_no_progress(run) -> None:
     path = Path(run.output) / metrics.FILE
     rows = metrics.read(path) if path.exists() else []

@@ -16,6 +16,7 @@ NEAR, FAR = 10e3, 100e3  # m, units of distance between a point and a station
 LENGTHS, DEPTH = (25e3, 400e3), 0.5  # m, from the first head to the last, and km, before any training
 AT_ONCE = 2.0  # logit of a station at the point itself, before any training
 EDGE = 1e-3  # share of a weight: where all stations with a value are unlikely, a weighted mean tends to zero
+STEEPNESS, LEAST = 4, 1e-6  # of the fall of weights towards the farthest of the near stations, and where it ends
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,9 @@ class NearestAttention(nn.Module):
 
     The logits are q . k / sqrt(d) + a network of the pair's features - distance / length - height / depth, with a
     length and a depth of each head, which begin as kernels of several widths. A pair beyond all stations, with the
-    logit 0, takes the rest of the weight, so that a point without a station near it learns that.
+    logit 0, takes the rest of the weight, so that a point without a station near it learns that. Before the softmax's
+    sum every pair is multiplied by `fading`: where a point moves and another station becomes one of the nearest,
+    nothing jumps.
     """
 
     def __init__(self, width: int, heads: int, pair_width: int = 32):
@@ -121,7 +124,7 @@ class NearestAttention(nn.Module):
         query = self.query(queries).unflatten(-1, (self.heads, -1))
         key = gather(self.key(states), near).unflatten(-1, (self.heads, -1))
         logits = torch.einsum("bmhd,bmkhd->bmkh", query, key) * query.shape[-1] ** -0.5 + self.pair_logits(pair)
-        logits = logits - distance @ self.rates.exp()
+        logits = logits - distance @ self.rates.exp() + fading(distance[..., 0], near).log()[..., None]
         logits = logits.masked_fill((near < 0)[..., None], -torch.inf)
         rest = torch.zeros_like(logits[:, :, :1])
         weights = torch.softmax(torch.cat([rest, logits], 2), 2)[:, :, 1:]
@@ -129,6 +132,20 @@ class NearestAttention(nn.Module):
         mixed = torch.einsum("bmkh,bmkhd->bmhd", weights, value).flatten(2)
         seen = torch.einsum("bmkh,bmkp->bmhp", weights, pair).flatten(2)
         return self.out(torch.cat([mixed, seen], -1)), weights
+
+
+def fading(distance: Tensor, near: Tensor) -> Tensor:
+    """1 - (r / r_k)^4 of near stations at distances r of which r_k is the largest, 1 where they are all there are.
+
+    Args:
+        distance: any unit, shape (b, m, k); near: numbers of the stations, -1 where there are fewer than k.
+
+    Returns:
+        Shape (b, m, k), in [`LEAST`, 1].
+    """
+    farthest = distance.amax(-1, keepdim=True).clamp(min=1e-6)
+    fade = (1.0 - (distance / farthest) ** STEEPNESS).clamp(min=LEAST)
+    return torch.where((near < 0).any(-1, keepdim=True), 1.0, fade)
 
 
 def means(weights: Tensor, near: Tensor, stations: Stations) -> tuple[Tensor, Tensor]:

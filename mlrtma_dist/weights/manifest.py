@@ -24,6 +24,7 @@ class Run:
         method: its name.
         data_period: first and last time that was trained on, UTC.
         statistics: of the normalisation, by name.
+        ancestors: the trainings that this one began from, the eldest first: configuration, commit, data period, steps.
     """
 
     config: str
@@ -31,6 +32,7 @@ class Run:
     method: str
     data_period: tuple[str, str]
     statistics: dict = field(default_factory=dict)
+    ancestors: tuple[dict, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class Manifest:
             )
         try:
             run = {**data["run"], "data_period": tuple(data["run"]["data_period"])}
+            run["ancestors"] = tuple(run.get("ancestors", ()))
             state = {**data["state"], "moments": tuple(data["state"]["moments"])}
             shapes = {name: tuple(shape) for name, shape in data["shapes"].items()}
             return cls(Run(**run), State(**state), shapes, data["files"], data.get("release"))

@@ -7,7 +7,17 @@ import torch
 from mlrtma_dist.grid.points import cartesian
 from mlrtma_dist.nn.crps import class_crps, gaussian_crps
 from mlrtma_dist.nn.layers import randomise
-from mlrtma_dist.nn.report_points import FAR, NearestAttention, PointSet, Stations, gather, means, pair_features
+from mlrtma_dist.nn.report_points import (
+    FAR,
+    LEAST,
+    NearestAttention,
+    PointSet,
+    Stations,
+    fading,
+    gather,
+    means,
+    pair_features,
+)
 from mlrtma_dist.verification.crps import crps_ensemble
 from mlrtma_dist.verification.crps import crps_gaussian as crps_of_verification
 
@@ -111,3 +121,33 @@ def test_the_loss_of_classes_is_the_score_of_members_with_their_values(index):
     ours = class_crps(torch.from_numpy(below), torch.tensor(index), torch.from_numpy(np.diff(values)))
     members = np.repeat(values, counts)[:, None]
     np.testing.assert_allclose(float(ours), crps_ensemble(members, values[index : index + 1])[0], rtol=1e-12)
+
+
+@torch.no_grad()
+def test_nothing_jumps_where_another_station_becomes_one_of_the_nearest():
+    layer, random = attention(), np.random.default_rng(4)
+    latitude, longitude = random.uniform(38, 42, 30), random.uniform(-102, -98, 30)
+    there = cartesian(latitude, longitude)
+    along = np.linspace(-101.0, -99.0, 4001)  # 43 m from one point to the next
+    here = cartesian(np.full(len(along), 40.0), along)
+    near = np.argsort(((here[:, None] - there) ** 2).sum(-1), 1)[:, :6]
+    assert (np.diff(np.sort(near, 1), axis=0) != 0).any(1).sum() > 5  # the nearest six change so often on the way
+    zeros = torch.zeros(1, len(along), 3, dtype=torch.float64)
+    points = PointSet(tensor(here), zeros, zeros, torch.from_numpy(near)[None])
+    none = torch.full((1, 30, 6), -1)
+    stations = PointSet(tensor(there), torch.zeros(1, 30, 2).double(), torch.zeros(1, 30, 3).double(), none)
+    values = tensor(random.normal(size=(30, 2)))
+    queries, states = torch.zeros(1, len(along), 8).double(), tensor(random.normal(size=(30, 8)))
+    mixed, weights = layer(queries, points, states, Stations(stations, values, torch.ones_like(values)))
+    mean, _ = means(weights, points.near, Stations(stations, values, torch.ones_like(values)))
+    for field in (mixed, mean):
+        step = field.diff(dim=1).abs().amax()
+        assert step < 0.01 * (field.amax() - field.amin())
+
+
+def test_where_there_are_fewer_stations_than_neighbours_all_of_them_count():
+    distance = torch.tensor([[[1.0, 2.0, 9.0], [1.0, 2.0, 4.0]]])
+    near = torch.tensor([[[3, 5, -1], [3, 5, 1]]])
+    faded = fading(distance, near)
+    assert faded[0, 0].tolist() == [1.0, 1.0, 1.0]
+    assert faded[0, 1].tolist() == pytest.approx([1 - 0.25**4, 1 - 0.5**4, LEAST])
