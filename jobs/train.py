@@ -49,7 +49,7 @@ class Run:
         schedule: steps, batches, learning rate, seed.
         engine: DeepSpeed's own configuration, less the batch keys.
         mesh: the ranks as (data, y, x); null: all on the data axis.
-        begin_from: folder of a checkpoint whose weights the first step begins with, for fine-tuning; null: new ones.
+        begin_from: folder of a checkpoint, whose weights the first step begins with; null: new ones.
         variants: how often a case is shown: of a periodic plane each time under another symmetry, by a method that
             withholds reports in training each time with others withheld.
         validation_samples: stores of cases to validate with, of the contents of the others; empty: see validation_from.

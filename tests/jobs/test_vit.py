@@ -121,3 +121,37 @@ def test_the_one_on_top_of_3d_var_is_as_good_after_a_quarter_of_the_steps(folder
             scores |= {(row["method"], row["variable"]): float(row["rmse"]) for row in csv.DictReader(stream)}
     for name in VARIABLES:  # it is drawn to the analysis, which it does not have to learn
         assert 0.5 < scores["vit_hybrid", name] / scores["vit", name] < 1.1
+
+
+def test_of_some_variables_the_analysis_is_that_of_all_and_the_others_reports_are_read(folder, tmp_path):
+    checkpoint = str(folder / "training" / "checkpoints" / "best")
+    fields = {}
+    for name, more in (("all", []), ("one", ["--set", "variables=[t2m]"])):
+        learned = ["--method", "vit", "--checkpoint", checkpoint, "--set", "maps=false", *more]
+        output = tmp_path / name
+        assert command.main(["analyse", "--store", str(folder / "choose.h5"), *learned, "--output", str(output)]) == 0
+        (product,) = output.rglob("*.nc")
+        with netCDF4.Dataset(product) as file:
+            fields[name] = file["t2m"][:].data
+            assert ("u10" in file.variables) == (name == "all")
+    np.testing.assert_array_equal(fields["one"], fields["all"])
+
+
+def test_a_training_that_begins_from_another_names_its_ancestors(folder, tmp_path):
+    parent = folder / "training" / "checkpoints" / "best"
+    more = (f"output={tmp_path}/fine", f"begin_from={parent}", "schedule.steps=1", "schedule.learning_rate=1.0e-9")
+    arguments = ["train", str(folder / "training.yaml"), *(word for each in more for word in ("--set", each))]
+    mlrtma(folder, *arguments)
+    child, before = (load_trained(path) for path in (tmp_path / "fine" / "checkpoints" / "best", parent))
+    for name, weight in child.method.network.named_parameters():
+        other = dict(before.method.network.named_parameters())[name]
+        np.testing.assert_allclose(weight.detach().numpy(), other.detach().numpy(), atol=1e-6)
+    (ancestor,) = child.manifest.run.ancestors
+    assert ancestor["steps"] == before.manifest.state.step and "neighbours: 8" in ancestor["config"]
+
+
+def test_weights_of_another_network_are_no_beginning(folder, tmp_path):
+    more = ("method=vit_hybrid", f"output={tmp_path}/fine", f"begin_from={folder}/training/checkpoints/best")
+    arguments = ["train", str(folder / "training.yaml"), *(word for each in more for word in ("--set", each))]
+    with pytest.raises(AssertionError, match="the network expects"):
+        mlrtma(folder, *arguments)

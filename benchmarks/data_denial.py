@@ -1,0 +1,101 @@
+"""Claim: with fewer stations learned analyses lose no faster than 3D-Var, and know it; with none both are climatology.
+
+    python benchmarks/data_denial.py [--methods vit vit_hybrid threedvar] [--checkpoint FOLDER]
+
+On the national hours that choose, a tenth of the stations (by the hash of their names) is withheld. Of the others a
+share is removed, by another hash, and what is left is analysed. A table for each variable: rmse at the withheld
+stations, and beside it the standard deviation that the method expects of it. Last the ratio of the first method's rmse
+to the last one's, pooled over variables, for each share.
+"""
+
+import argparse
+
+import numpy as np
+
+from jobs import verify
+from jobs.inputs import prepare, start_ranks
+from mlrtma_dist.config import data_root
+from mlrtma_dist.inference.parts import Analyst, part_of
+from mlrtma_dist.methods.settings import assumptions
+from mlrtma_dist.observations.withhold import folds
+from mlrtma_dist.samples.sources import CasesSection
+from mlrtma_dist.samples.station_hours import Reports
+from mlrtma_dist.verification.match import Matches
+from mlrtma_dist.verification.withheld import match_fold
+
+HOURS = {
+    "2014-09-26T21:00": "metar_20140926T2100Z.csv.gz",
+    "2024-08-08T01:00": "metar_20240808T0100Z.csv.gz",
+    "2024-08-08T01:53": "metar_20240808T0153Z.csv.gz",
+    "2025-01-27T22:00": "metar_20250127T2200Z.csv.gz",
+}
+SHARES = (0, 25, 50, 75, 95, 100)  # percent of the stations that are removed
+JUDGED, PARTS = 10, 100  # a tenth of the stations is withheld; the others are divided into hundredths
+VARIABLES = ("t2m", "d2m", "u10", "v10", "psfc", "wind_speed", "sky_cover")
+
+
+def matches_of(run: verify.Run, names: tuple[str, ...]) -> dict[int, Matches]:
+    """Share removed in percent -> matches at the withheld stations of all hours."""
+    tables: dict[int, list[Matches]] = {share: [] for share in SHARES}
+    with start_ranks(run, names) as ranks:
+        prepared = prepare(run, names, ranks)
+        analyst = Analyst(prepared.cases, prepared.methods, part_of(ranks, prepared.cases, prepared.methods))
+        assumed = assumptions(prepared.settings)
+        for number in range(len(prepared.cases.time)):
+            reports = prepared.cases.reports(number)
+            judged = folds(reports, count=JUDGED, seed=0, block_km=None) == 0
+            hundredth = folds(reports, count=PARTS, seed=1, block_km=None)
+            stations = np.unique(reports.station[judged])
+            for share in SHARES:
+                withheld = judged | (hundredth < share)
+                whole = match_fold(analyst, number, withheld, 0, assumed)
+                tables[share].append(whole.select(np.isin(whole.station, stations) & whole.scored))
+    return {share: Matches.concatenate(parts) for share, parts in tables.items()}
+
+
+def table(of_shares: dict[int, Matches], names: tuple[str, ...], variable: str) -> list[str]:
+    """Lines of Markdown: rmse (expected) of every method for every share."""
+    lines = [f"| {variable}: removed | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for share, whole in of_shares.items():
+        cells = [_cell(whole.select(method=name, variable=variable)) for name in names]
+        lines.append(f"| {share} % | {' | '.join(cells)} |")
+    return lines
+
+
+def _cell(own: Matches) -> str:
+    expected = np.sqrt(np.mean(own.spread**2 + own.observation_error**2))
+    return f"{_rmse(own):.3g} ({expected:.3g})"
+
+
+def _rmse(own: Matches) -> float:
+    return float(np.sqrt(np.mean(own.error**2)))
+
+
+def main() -> None:
+    """Print the tables; the last line is the ratio for every share."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--methods", nargs="+", default=["vit", "vit_hybrid", "threedvar"])
+    parser.add_argument("--checkpoint", help="of the learned method; none: the weights that come with it")
+    options = parser.parse_args()
+    names = tuple(options.methods)
+    root = data_root()
+    if root is None:
+        raise SystemExit("data_denial needs MLRTMA_REAL_DATA, the folder of the real hours")
+    files = tuple(str(root / "metar_world" / file) for file in HOURS.values())
+    reports = Reports(files, time=tuple(HOURS), mapping="metar_world_csv", window_minutes=60)
+    run = verify.Run(
+        CasesSection("conus", reports), "", method=names, variables=VARIABLES, checkpoint=options.checkpoint
+    )
+    of_shares = matches_of(run, names)
+    for variable in VARIABLES:
+        print("\n".join(["", *table(of_shares, names, variable)]))
+    ratios = []
+    for whole in of_shares.values():
+        first, last = (whole.select(method=name) for name in (names[0], names[-1]))
+        logs = [np.log(_rmse(first.select(variable=v)) / _rmse(last.select(variable=v))) for v in VARIABLES]
+        ratios.append(f"{np.exp(np.mean(logs)):.3f}")
+    print(f"\nrmse of {names[0]} over {names[-1]}, removed {', '.join(map(str, SHARES))} %: {', '.join(ratios)}")
+
+
+if __name__ == "__main__":
+    main()
