@@ -18,7 +18,7 @@ from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.registry import Means, build
 from mlrtma_dist.methods.settings import Assumption, load_settings
 from mlrtma_dist.names import VARIABLES
-from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.observations.table import Flag, Observations
 from mlrtma_dist.observations.withhold import withhold
 from mlrtma_dist.samples.archive import Archive, Inventory, inventory
 from mlrtma_dist.samples.judgement import Judge
@@ -107,8 +107,11 @@ class ArchiveCases:
         return replace(case, truth=truth)
 
     def case_of_tile(self, number: int, box: Box) -> Case:
-        """A case with its first guess as fields on the box: what a store keeps."""
+        """A case with its first guess as fields on the box, and the reports of its window: what a store keeps."""
         case = self.case(number, box)
+        near = (case.observations.flags & Flag.TIME) == 0  # the others served the checks of a station's own series
+        rows = {name: getattr(case, name)[near] for name in ("observations", "used", "withheld")}
+        case = replace(case, **rows)
         return replace(case, background={name: case.background_of(name) for name in self.contents.variables})
 
     def _judged(self, number: int, withheld: np.ndarray) -> Case:

@@ -67,6 +67,21 @@ def test_a_store_keeps_which_reports_are_used_and_withheld(hours, tmp_path):
         assert sorted(zip(table.station[rows], table.flags[rows], strict=True)) == expected
 
 
+@pytest.mark.slow
+def test_of_a_file_that_holds_a_day_a_store_keeps_the_reports_of_each_window(real_data):
+    run = config.load(samples.Run, config.find("samples", "reports_metar_20260822"))
+    archive = replace(run.cases.archive, end=run.cases.archive.start)
+    cases = open_cases(replace(run.cases, archive=archive), assumptions(load_settings("classical", ("t2m",))))
+    box = Box.whole(cases.contents.domain.shape)
+    whole, stored = cases.case(0, box), cases.case_of_tile(0, box)
+    window = np.timedelta64(int(60 * archive.window_minutes), "s")
+    assert len(stored.observations) < 0.25 * len(whole.observations)
+    assert (np.abs(stored.observations.time - stored.time) <= window).all()
+    for mask in ("used", "withheld"):
+        assert getattr(stored, mask).sum() == getattr(whole, mask).sum()
+    np.testing.assert_array_equal(stored.value[stored.used], whole.value[whole.used])
+
+
 def test_a_crop_is_the_cut_of_the_whole_case(hours):
     crops = Crops(hours, Boxes(y=60, x=80, count=3, seed=5))
     assert len(crops.time) == 6 and crops.contents.domain.shape == (60, 80)
