@@ -9,26 +9,19 @@ to the last one's, pooled over variables, for each share.
 """
 
 import argparse
+from dataclasses import replace
 
 import numpy as np
 
 from jobs import verify
 from jobs.inputs import prepare, start_ranks
-from mlrtma_dist.config import data_root
+from mlrtma_dist import config
 from mlrtma_dist.inference.parts import Analyst, part_of
 from mlrtma_dist.methods.settings import assumptions
 from mlrtma_dist.observations.withhold import folds
-from mlrtma_dist.samples.sources import CasesSection
-from mlrtma_dist.samples.station_hours import Reports
 from mlrtma_dist.verification.match import Matches
 from mlrtma_dist.verification.withheld import match_fold
 
-HOURS = {
-    "2014-09-26T21:00": "metar_20140926T2100Z.csv.gz",
-    "2024-08-08T01:00": "metar_20240808T0100Z.csv.gz",
-    "2024-08-08T01:53": "metar_20240808T0153Z.csv.gz",
-    "2025-01-27T22:00": "metar_20250127T2200Z.csv.gz",
-}
 SHARES = (0, 25, 50, 75, 95, 100)  # percent of the stations that are removed
 JUDGED, PARTS = 10, 100  # a tenth of the stations is withheld; the others are divided into hundredths
 VARIABLES = ("t2m", "d2m", "u10", "v10", "psfc", "wind_speed", "sky_cover")
@@ -78,14 +71,8 @@ def main() -> None:
     parser.add_argument("--checkpoint", help="of the learned method; none: the weights that come with it")
     options = parser.parse_args()
     names = tuple(options.methods)
-    root = data_root()
-    if root is None:
-        raise SystemExit("data_denial needs MLRTMA_REAL_DATA, the folder of the real hours")
-    files = tuple(str(root / "metar_world" / file) for file in HOURS.values())
-    reports = Reports(files, time=tuple(HOURS), mapping="metar_world_csv", window_minutes=60)
-    run = verify.Run(
-        CasesSection("conus", reports), "", method=names, variables=VARIABLES, checkpoint=options.checkpoint
-    )
+    choosing = config.load(verify.Run, config.find("verification", "choose"))
+    run = replace(choosing, method=names, variables=VARIABLES, checkpoint=options.checkpoint)
     of_shares = matches_of(run, names)
     for variable in VARIABLES:
         print("\n".join(["", *table(of_shares, names, variable)]))
