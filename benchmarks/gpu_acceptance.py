@@ -27,7 +27,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS_FILE = Path(__file__).with_name("gpu_parts.py")
-LIBRARIES = ("torch", "numpy", "scipy", "yaml", "pyproj", "eccodes", "netCDF4", "h5py", "threadpoolctl")
+LIBRARIES = ("torch", "numpy", "scipy", "yaml", "pyproj", "eccodes", "netCDF4", "h5py", "threadpoolctl", "safetensors")
 WHEELS = {"yaml": "PyYAML"}  # where the wheel's name is not the module's
 OLDEST = (3, 11)
 GRACE = 10.0  # s that a part may take to end when it is told to

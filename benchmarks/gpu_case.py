@@ -46,8 +46,10 @@ class Shipped:
         raise InputError(f"method {name}: no configuration of configs/training trains it on simulated cases")
 
     def method(self):
-        """The method with its first weights, the same each time."""
-        return untrained(self.name, self.settings, "gpu_acceptance")
+        """The method with its first weights, the same each time, on the domain of the cases."""
+        method = untrained(self.name, self.settings, "gpu_acceptance")
+        method.settle(self.cases.load_domain())
+        return method
 
     def store(self, folder: Path, world: Ranks) -> Store:
         """Its cases, made where they are missing. Collective."""

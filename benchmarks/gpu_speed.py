@@ -4,13 +4,11 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import torch
 from gpu_case import BATCH, CASES, Shipped, dataset
 from gpu_machine import clock, matrix_rate, peak_memory, row
 from torch.utils.flop_counter import FlopCounterMode
 
-from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.parallel.meeting import device_of
 from mlrtma_dist.parallel.ranks import Ranks
@@ -31,9 +29,8 @@ class Pass:
         self.batch, self.shape, self.here = batch, (side, side), Alone((side, side))
         self.method.network.to(place, torch.bfloat16 if self.low else torch.float32)
         torch.manual_seed(0)
-        inputs, target = (torch.randn(batch, count, side, side, device=place) for count in self.method.channels)
-        inputs = inputs.to(next(self.method.network.parameters()).dtype)
-        self.sample = Sample(inputs, target, None, np.zeros(batch, "datetime64[s]"))
+        blank = memory.sample_without_data(self.method, self.shape, batch, self.low)
+        self.sample = blank.each(lambda part: _noise(part, place))
 
     def __call__(self) -> float:
         """One pass; its loss."""
@@ -54,6 +51,13 @@ class Pass:
         """Activations that `mlrtma plan` reckons with, GiB."""
         settings = {"bf16": {"enabled": self.low}}
         return memory.activations(self.method, self.shape, self.batch, settings) / 2**30
+
+
+def _noise(blank: torch.Tensor, place: torch.device) -> torch.Tensor:
+    """Positive noise in the place of a tensor without data; numbers of stations are 0 to 15."""
+    if not blank.is_floating_point():
+        return torch.randint(0, 16, blank.shape, dtype=blank.dtype, device=place)
+    return torch.randn(blank.shape, device=place).abs().to(blank.dtype)
 
 
 def utilisation(name: str, device: str, folder: Path) -> None:

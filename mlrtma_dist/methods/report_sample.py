@@ -42,7 +42,8 @@ class ReportSample(Sample):
         filled = [_filled(each, stations, points) for each in samples]
         return _join(filled)
 
-    def _each(self, change) -> "ReportSample":
+    def each(self, change) -> "ReportSample":
+        """The same batch with every tensor changed."""
         parts = {}
         for field in fields(self):
             part = getattr(self, field.name)

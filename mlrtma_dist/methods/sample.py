@@ -38,17 +38,18 @@ class Sample:
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "Sample":
         """The same batch on a device; itself if it is there."""
-        return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        return self.each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pinned(self) -> "Sample":
         """The same batch in pinned memory, from which copies to a GPU do not wait."""
-        return self._each(Tensor.pin_memory)
+        return self.each(Tensor.pin_memory)
 
     def record(self, stream) -> None:
         """Tell the allocator that a CUDA stream uses the tensors."""
-        self._each(lambda tensor: tensor.record_stream(stream) or tensor)
+        self.each(lambda tensor: tensor.record_stream(stream) or tensor)
 
-    def _each(self, change) -> "Sample":
+    def each(self, change) -> "Sample":
+        """The same batch with every tensor changed."""
         tensors = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(self, **{name: change(each) for name, each in tensors.items() if isinstance(each, Tensor)})
 
