@@ -9,40 +9,50 @@ to the last one's, pooled over variables, for each share.
 """
 
 import argparse
-from dataclasses import replace
 
 import numpy as np
 
-from jobs import verify
-from jobs.inputs import prepare, start_ranks
 from mlrtma_dist import config
-from mlrtma_dist.inference.parts import Analyst, part_of
-from mlrtma_dist.methods.settings import assumptions
+from mlrtma_dist.grid.box import Box
+from mlrtma_dist.inference.parts import Analyst, Part
+from mlrtma_dist.methods.method import Method
+from mlrtma_dist.methods.registry import LEARNED, Means, build
+from mlrtma_dist.methods.settings import assumptions, load_settings
 from mlrtma_dist.observations.withhold import folds
+from mlrtma_dist.samples.limited import Limited
+from mlrtma_dist.samples.sources import CasesSection, open_cases
 from mlrtma_dist.verification.match import Matches
 from mlrtma_dist.verification.withheld import match_fold
+from mlrtma_dist.weights.release import released
+from mlrtma_dist.weights.trained import load_trained
 
 SHARES = (0, 25, 50, 75, 95, 100)  # percent of the stations that are removed
-JUDGED, PARTS = 10, 100  # a tenth of the stations is withheld; the others are divided into hundredths
+VERIFYING, PARTS = 10, 100  # a tenth of the stations is withheld; the others are divided into hundredths
 VARIABLES = ("t2m", "d2m", "u10", "v10", "psfc", "wind_speed", "sky_cover")
 
 
-def matches_of(run: verify.Run, names: tuple[str, ...]) -> dict[int, Matches]:
+def matches_of(names: tuple[str, ...], checkpoint: str | None) -> dict[int, Matches]:
     """Share removed in percent -> matches at the withheld stations of all hours."""
+    settings = load_settings("classical")
+    path = config.find("verification", "choose")
+    section = config.build(CasesSection, config.load_yaml(path)["cases"], str(path))
+    cases = open_cases(section, assumptions(settings))
+    trained: dict[str, Method] = {}
+    for name in (each for each in names if each in LEARNED):
+        method = load_trained(checkpoint or released(name)).method
+        method.settle(cases.contents.domain)
+        trained[name] = method
+    methods = build(names, Means(settings.only(VARIABLES), trained=trained))
+    analyst = Analyst(Limited.to(VARIABLES, cases), methods, Part(Box.whole(cases.contents.domain.shape)))
     tables: dict[int, list[Matches]] = {share: [] for share in SHARES}
-    with start_ranks(run, names) as ranks:
-        prepared = prepare(run, names, ranks)
-        analyst = Analyst(prepared.cases, prepared.methods, part_of(ranks, prepared.cases, prepared.methods))
-        assumed = assumptions(prepared.settings)
-        for number in range(len(prepared.cases.time)):
-            reports = prepared.cases.reports(number)
-            judged = folds(reports, count=JUDGED, seed=0, block_km=None) == 0
-            hundredth = folds(reports, count=PARTS, seed=1, block_km=None)
-            stations = np.unique(reports.station[judged])
-            for share in SHARES:
-                withheld = judged | (hundredth < share)
-                whole = match_fold(analyst, number, withheld, 0, assumed)
-                tables[share].append(whole.select(np.isin(whole.station, stations) & whole.scored))
+    for number in range(len(cases.time)):
+        reports = cases.reports(number)
+        verifying = folds(reports, count=VERIFYING, seed=0) == 0
+        hundredth = folds(reports, count=PARTS, seed=1)
+        stations = np.unique(reports.station[verifying])
+        for share in SHARES:
+            whole = match_fold(analyst, number, verifying | (hundredth < share), 0, assumptions(settings))
+            tables[share].append(whole.select(np.isin(whole.station, stations) & whole.scored))
     return {share: Matches.concatenate(parts) for share, parts in tables.items()}
 
 
@@ -71,9 +81,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", help="of the learned method; none: the weights that come with it")
     options = parser.parse_args()
     names = tuple(options.methods)
-    choosing = config.load(verify.Run, config.find("verification", "choose"))
-    run = replace(choosing, method=names, variables=VARIABLES, checkpoint=options.checkpoint)
-    of_shares = matches_of(run, names)
+    of_shares = matches_of(names, options.checkpoint)
     for variable in VARIABLES:
         print("\n".join(["", *table(of_shares, names, variable)]))
     ratios = []

@@ -91,8 +91,8 @@ def main() -> None:
     table = sampled(root, static, truth, time, options.error)
     judge = Judge(assumptions(load_settings("classical", ("t2m",))), np.timedelta64(3600, "s"))
     case = judge.case(static, time, table, None, Box.whole(static.domain.shape))
-    known = np.isfinite(truth)
-    land = known & (static.land > 0.5)
+    has_value = np.isfinite(truth)
+    land = has_value & (static.land > 0.5)
     far = land & (distance_to_station(static, table) > FAR)
     spacing = static.domain.spacing_metres
     true = spectrum([truth[MIDDLE]], spacing)
@@ -104,7 +104,7 @@ def main() -> None:
     on_land = {}
     for name, analysed in analyses(options.methods, case):
         error = analysed - truth
-        rms = [float(np.sqrt(np.mean(error[where] ** 2))) for where in (known, land, far)]
+        rms = [float(np.sqrt(np.mean(error[where] ** 2))) for where in (has_value, land, far)]
         own, wrong = (spectrum([part[MIDDLE]], spacing) for part in (analysed, error))
         shares = [
             f"{in_band(*own, band)[1] / in_band(*true, band)[1]:.2f}, "

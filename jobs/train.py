@@ -10,14 +10,13 @@ configuration. SIGUSR1 and SIGTERM end it after the step with a checkpoint and e
 
 import sys
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpc import slurm
 from jobs.command_line import parse
-from jobs.provenance import commit
 from jobs.samples import ensure
-from jobs.train_begin import begin, check_output, folder_of, inherit
+from jobs.train_begin import begin, check_output, folder_of, inherit, origin_of
 from jobs.train_samples import divide, statistics_of
 from jobs.train_size import describe
 from mlrtma_dist import clock, config
@@ -33,7 +32,6 @@ from mlrtma_dist.training import engine_settings
 from mlrtma_dist.training.schedule import Schedule
 from mlrtma_dist.training.stop_signal import AGAIN, StopSignal
 from mlrtma_dist.weights import checkpoint
-from mlrtma_dist.weights.manifest import Run as Origin
 
 
 @dataclass(frozen=True)
@@ -117,9 +115,8 @@ def make(run: Run, resumes: bool = False):
         ranks = stack.enter_context(Ranks.start(run.mesh, device=run.device, always_group=True))
         if ranks.rank == 0:
             stack.enter_context(locked(run.output, slurm.runs))
-        return _train(
-            run, method, tuple(map(Store, (*run.samples, *run.validation_samples))), since, ranks, stop, resumes
-        )
+        stores = tuple(map(Store, (*run.samples, *run.validation_samples)))
+        return _train(run, method, stores, since, ranks, stop, resumes)
 
 
 def _train(run: Run, method, stores: tuple[Store, ...], since, ranks: Ranks, stop, resumes: bool):
@@ -132,15 +129,13 @@ def _train(run: Run, method, stores: tuple[Store, ...], since, ranks: Ranks, sto
     method.check(contents)
     check_equal(stores)
     saved = begin(run, resumes, everyone)  # before what takes minutes on many ranks
-    ancestors = inherit(run, method)
+    ancestors = inherit(run, method, saved)
     tile = ranks.tile_of(contents.domain, method.alignment)
     data_rank, data_ranks = ranks.coordinates[0], ranks.mesh.data
     method.statistics = statistics = statistics_of(run, stores, tile, ranks, since)
     data = Dataset(stores, tile, method, run.variants, len(run.validation_samples), since, run.schedule.seed)
     training, validation = divide(data, since, run.gap_hours)
-    origin = Origin(
-        config.to_yaml(run), commit(), run.method, (statistics.start, statistics.end), asdict(statistics), ancestors
-    )
+    origin = origin_of(run, statistics, ancestors)
     plan = Plan(run.schedule, training, validation, data_ranks, data_rank, folder, origin)
     engine = Engine(method, ranks, ranks.neighbourhood(tile), run.engine, run.schedule.parts(data_ranks))
     work = TrainingLoop(engine, data, plan)

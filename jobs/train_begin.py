@@ -2,13 +2,17 @@
 
 import logging
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
+from jobs.provenance import commit
 from mlrtma_dist import config
+from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.parallel.transport import Transport
 from mlrtma_dist.training import metrics
 from mlrtma_dist.weights import checkpoint
 from mlrtma_dist.weights.manifest import CheckpointError
+from mlrtma_dist.weights.manifest import Run as Origin
 
 log = logging.getLogger(__name__)
 NO_INFLUENCE = ("output", "mesh", "device")  # a run gives the same losses there
@@ -43,19 +47,27 @@ def begin(run, resumes: bool, everyone: Transport) -> checkpoint.Checkpoint | No
     return saved
 
 
-def inherit(run, method) -> tuple[dict, ...]:
+def inherit(run, method, saved: checkpoint.Checkpoint | None) -> tuple[dict, ...]:
     """Give a method the weights that a `jobs.train.Run` begins from; returns where they come from, the eldest first.
+
+    Of a run that goes on from a checkpoint of its own, ``saved``, that says where.
 
     Raises:
         CheckpointError: no checkpoint, or of another network.
     """
-    if run.begin_from is None:
-        return ()
+    if saved is not None or run.begin_from is None:
+        return saved.manifest.run.ancestors if saved else ()
     parent = checkpoint.Checkpoint(Path(run.begin_from)).verify()
     parent.load_into(method.network)
     origin = parent.manifest.run
     step = {"config": origin.config, "commit": origin.commit, "data_period": list(origin.data_period)}
     return (*origin.ancestors, {**step, "steps": parent.manifest.state.step})
+
+
+def origin_of(run, statistics: Statistics, ancestors: tuple[dict, ...]) -> Origin:
+    """What the Manifest says of the weights of a `jobs.train.Run`."""
+    period = statistics.start, statistics.end
+    return Origin(config.to_yaml(run), commit(), run.method, period, asdict(statistics), ancestors)
 
 
 def _require_no_progress(run) -> None:
