@@ -5,7 +5,7 @@
 Reads the matches of one or several verifications. The CRPS is that of a Gaussian of the method's own spread and the
 report's error; the reference's is scaled for each variable so that it is neither too wide nor too narrow on these very
 reports, which favours the reference. Brier scores are of the events of `names.EVENTS`, in their order. Whole stations
-are drawn for the intervals. The pooled ratio is last.
+are drawn for the intervals. The pooled ratios are last, with an interval for which whole dates are drawn.
 """
 
 import argparse
@@ -59,6 +59,25 @@ def compare(one: Matches, two: Matches) -> dict[str, tuple[float, ...]]:
     return scores
 
 
+def pooled_over_dates(one: Matches, two: Matches) -> tuple[float, float, float]:
+    """Ratio of the rmse of the pooled variables, geometric mean, and the middle 95 % of it where dates are drawn anew."""
+    dates = np.unique(one.time)
+    squares = np.zeros((2, len(dates), len(POOLED)))  # sums by method, date and variable
+    for number, table in enumerate((one, two)):
+        for column, name in enumerate(POOLED):
+            own = table.select(variable=name)
+            squares[number, :, column] = np.bincount(np.searchsorted(dates, own.time), own.error**2, len(dates))
+
+    def ratio(rows) -> float:
+        sums = squares[:, rows].sum(1)
+        return float(np.exp(0.5 * np.log(sums[0] / sums[1]).mean()))
+
+    random = np.random.default_rng(0)
+    ratios = [ratio(random.integers(0, len(dates), len(dates))) for _ in range(DRAWS)]
+    low, high = np.quantile(ratios, (0.025, 0.975))
+    return ratio(slice(None)), float(low), float(high)
+
+
 def brier_ratios(one: Matches, two: Matches) -> list[float]:
     """Ratio of the Brier scores of every event of a variable (`names.EVENTS`)."""
     name = one.variables[0]
@@ -87,8 +106,13 @@ def main() -> None:
         brier = ", ".join(f"{each:.2f}" for each in brier_ratios(one.select(variable=name), two.select(variable=name)))
         numbers = [f"{own:.4g}", f"{other:.4g}", f"{ratio:.3f} ({low:.3f}-{high:.3f})", f"{crps:.3f}", f"{skill:.2f}"]
         print("|", " | ".join([name, str(count), *numbers, brier]), "|")
-    pooled = [np.exp(np.mean([np.log(scores[name][column]) for name in POOLED])) for column in (3, 6)]
-    print(f"{', '.join(POOLED)} together: rmse ratio {pooled[0]:.3f}, CRPS ratio {pooled[1]:.3f}")
+    crps = np.exp(np.mean([np.log(scores[name][6]) for name in POOLED]))
+    ratio, low, high = pooled_over_dates(one, two)
+    dates = len(np.unique(one.time))
+    print(
+        f"{', '.join(POOLED)} together: rmse ratio {ratio:.3f} (dates drawn anew, {dates}: {low:.3f} to {high:.3f}),"
+        f" CRPS ratio {crps:.3f}"
+    )
 
 
 if __name__ == "__main__":

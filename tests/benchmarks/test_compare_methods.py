@@ -52,3 +52,25 @@ def test_ratios_of_rmse_crps_and_brier_scores_are_those_of_the_errors(compare_me
     # below 10 m/s: no report; below 15 and 20 m/s: all, and both are sure
     brier = compare_methods.brier_ratios(one, two)
     assert brier[0] == pytest.approx(0.64) and np.isnan(brier[1:]).all()
+
+
+def test_the_pooled_interval_is_over_dates(compare_methods):
+    tables = {}
+    for method, factors in (("a", (0.5, 2.0)), ("b", (1.0, 1.0))):
+        parts = []
+        for name in compare_methods.POOLED:
+            for day, factor in enumerate(factors, 1):
+                parts.append(
+                    Matches.build(
+                        method=method,
+                        variable=name,
+                        time=np.datetime64(f"2026-01-0{day}T00:00:00"),
+                        station=np.array(["A", "B"]),
+                        observation=np.zeros(2),
+                        prediction=np.full(2, factor),
+                    )
+                )
+        tables[method] = Matches.concatenate(parts)
+    ratio, low, high = compare_methods.pooled_over_dates(tables["a"], tables["b"])
+    assert ratio == pytest.approx(np.sqrt((0.25 + 4.0) / 2.0))
+    assert (low, high) == pytest.approx((0.5, 2.0))  # one date alone, twice
