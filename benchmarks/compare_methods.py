@@ -60,7 +60,7 @@ def compare(one: Matches, two: Matches) -> dict[str, tuple[float, ...]]:
 
 
 def pooled_over_dates(one: Matches, two: Matches) -> tuple[float, float, float]:
-    """Ratio of the rmse of the pooled variables, geometric mean, and the middle 95 % of it where dates are drawn anew."""
+    """Ratio of the rmse of the pooled variables, geometric mean, and its middle 95 % where dates are drawn anew."""
     dates = np.unique(one.time)
     squares = np.zeros((2, len(dates), len(POOLED)))  # sums by method, date and variable
     for number, table in enumerate((one, two)):
