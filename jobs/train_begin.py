@@ -58,8 +58,11 @@ def inherit(run, method, saved: checkpoint.Checkpoint | None) -> tuple[dict, ...
     if saved is not None or run.begin_from is None:
         return saved.manifest.run.ancestors if saved else ()
     parent = checkpoint.Checkpoint(Path(run.begin_from)).verify()
-    parent.load_into(method.network)
     origin = parent.manifest.run
+    if (origin.method, run.method) == ("vit", "vit_hybrid"):
+        method.network.load_state_dict(method.widened(parent.weights()))
+    else:
+        parent.load_into(method.network)
     step = {"config": origin.config, "commit": origin.commit, "data_period": list(origin.data_period)}
     return (*origin.ancestors, {**step, "steps": parent.manifest.state.step})
 

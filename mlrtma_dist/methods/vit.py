@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mlrtma_dist import config
@@ -20,7 +21,7 @@ from mlrtma_dist.methods.classical_source import ClassicalSource, degraded
 from mlrtma_dist.methods.draws import MOST_TARGETS, divide, heights, random_of
 from mlrtma_dist.methods.learned import ContentsError
 from mlrtma_dist.methods.predictands import Channels
-from mlrtma_dist.methods.report_distributions import Distributions, Heads
+from mlrtma_dist.methods.report_distributions import TRUST, Distributions, Heads
 from mlrtma_dist.methods.report_encoding import FEATURES, FEW, Reports, fields_count, read_reports, tensor, token_fields
 from mlrtma_dist.methods.report_sample import ReportSample
 from mlrtma_dist.methods.report_targets import Targets, at_rows
@@ -78,6 +79,24 @@ class TransformerMethod:
     def settle(self, domain: Domain) -> None:
         """Cut a domain into tokens."""
         self.patch = self.settings.patch(domain)
+
+    def widened(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of the same network without another analysis as weights of this one, to begin a training from.
+
+        What is given of the other analysis has no influence on states and queries at first; the mean of a smooth
+        variable is half way to it.
+        """
+        wide = dict(weights)
+        if self.source is None:
+            return wide
+        before = self.network.config.features - self.source.count
+        for name in ("encoder.station.0.weight", "decoder.query.0.weight"):
+            left, right = weights[name][:, :before], weights[name][:, before:]
+            wide[name] = torch.cat([left, left.new_zeros(len(left), self.source.count), right], 1)
+        more = self.heads.outputs - len(weights["decoder.head.bias"])
+        wide["decoder.head.weight"] = F.pad(weights["decoder.head.weight"], (0, 0, 0, more))
+        wide["decoder.head.bias"] = F.pad(weights["decoder.head.bias"], (0, more), value=-TRUST)
+        return wide
 
     @property
     def alignment(self) -> int:

@@ -195,16 +195,21 @@ class Checkpoint:
                     f" {_shape(ours, name)}. Use the configuration it was trained with (in its {FILE})."
                 )
 
+    def weights(self, averaged: bool = True) -> dict[str, Tensor]:
+        """All weights by name, or where there is one, and unless ``averaged`` is False, their average."""
+        part = "average" if averaged and "average" in self.parts else "weight"
+        return {name: self.read(part, name).view(tuple(shape)) for name, shape in self.manifest.shapes.items()}
+
     def load_into(self, network: torch.nn.Module, averaged: bool = True) -> None:
-        """Give a network the weights, or where there is one, and unless ``averaged`` is False, their average.
+        """Give a network the ``weights``.
 
         Raises:
             CheckpointError: it is of another network.
         """
         self.check_network({name: tuple(weight.shape) for name, weight in network.named_parameters()})
-        part = "average" if averaged and "average" in self.parts else "weight"
+        weights = self.weights(averaged)
         for name, weight in network.named_parameters():
-            weight.data.copy_(self.read(part, name).view(weight.shape))
+            weight.data.copy_(weights[name])
 
 
 def _shape(shapes: dict, name: str) -> str:

@@ -1,6 +1,8 @@
 """The vision transformer end to end: trained by withheld reports, resumed, at work on a product, and verified."""
 
+import contextlib
 import csv
+import shutil
 
 import netCDF4
 import numpy as np
@@ -150,8 +152,11 @@ def test_a_training_that_begins_from_another_names_its_ancestors(folder, tmp_pat
     assert ancestor["steps"] == before.manifest.state.step and "neighbours: 8" in ancestor["config"]
 
 
-def test_weights_of_another_network_are_no_beginning(folder, tmp_path):
-    more = ("method=vit_hybrid", f"output={tmp_path}/fine", f"begin_from={folder}/training/checkpoints/best")
-    arguments = ["train", str(folder / "training.yaml"), *(word for each in more for word in ("--set", each))]
-    with pytest.raises(AssertionError, match="the network expects"):
-        mlrtma(folder, *arguments)
+def test_the_one_on_top_of_3d_var_begins_from_the_one_without_it_and_no_other_network_does(folder, tmp_path):
+    parent = folder / "training" / "checkpoints" / "best"
+    more = (f"output={tmp_path}/fine", f"begin_from={parent}", "schedule.steps=1")
+    for network, fault in (("method=vit_hybrid", None), ("settings.width=32", "the network expects")):
+        words = (word for each in (*more, network) for word in ("--set", each))
+        with contextlib.nullcontext() if fault is None else pytest.raises(AssertionError, match=fault):
+            mlrtma(folder, "train", str(folder / "training.yaml"), *words)
+        shutil.rmtree(tmp_path / "fine", ignore_errors=True)

@@ -125,3 +125,18 @@ def test_the_mean_is_drawn_to_the_analysis_and_withheld_reports_have_no_influenc
         case, observations=replace(case.observations, value=case.observations.value + 5.0 * case.withheld)
     )
     np.testing.assert_array_equal(method.analyse(changed).at("t2m", points)[0], alone)
+
+
+@torch.no_grad()
+def test_begun_from_a_network_without_it_the_mean_is_half_way_to_the_analysis():
+    method, case = method_of(), case_of()
+    before = build_vit(TINY, "test")
+    randomise(before.network, 3)
+    before.settle(toy().domain)
+    method.network.load_state_dict(method.widened(dict(before.network.named_parameters())))
+    points: Points = case.points[case.withheld & (case.observations.variable == "t2m")]
+    (value, error), (alone, error_alone) = (each.analyse(case).at("t2m", points) for each in (method, before))
+    classical = method.source.answer(case).at("t2m", points)[0]
+    np.testing.assert_allclose(value, 0.5 * (alone + classical), atol=1e-3)
+    np.testing.assert_allclose(error, error_alone, rtol=1e-4)
+    assert np.abs(alone - classical).max() > 0.05
