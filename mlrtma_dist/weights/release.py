@@ -51,6 +51,7 @@ def write_release(checkpoint: Path, folder: Path, about: Release) -> Manifest:
     partial.mkdir(parents=True)
     with device_errors(folder / WEIGHTS, partial / WEIGHTS):
         save_file(tensors, partial / WEIGHTS)
+        (partial / WEIGHTS).chmod(0o644)  # the library makes it readable by its owner alone
     content = [["weight", name, 0, tensors[f"weight/{name}/0"].numel()] for name in saved.manifest.shapes]
     with open(partial / WEIGHTS, "rb") as stream:
         checksum = hashlib.file_digest(stream, "sha256").hexdigest()
