@@ -3,7 +3,8 @@
 Draw 0 is the case as it is: its used reports are given, its withheld ones are the targets; where it withholds none, a
 fifth of its stations are. Any other draw divides the used reports anew, station by station, all names of a station on
 one side. The share that is given varies over orders of magnitude, so that the network learns what few reports are
-worth; most draws are near the density of an analysis.
+worth; most draws are near the density of an analysis. In a quarter of them some variables are missing, at all stations
+or at half of them: networks of stations that measure less exist.
 """
 
 import numpy as np
@@ -14,6 +15,9 @@ NEAR_ANALYSIS = 0.7  # share of the draws that withhold between the shares of WI
 WITHHELD = (0.1, 0.5)
 GIVEN = (0.002, 0.9)  # share given in the other draws, evenly in its logarithm
 PLAIN = 0.2  # share of the stations that draw 0 withholds where the case withholds none
+INCOMPLETE = 0.25  # share of the draws in which variables are missing
+MISSING = 0.4  # probability of each group of variables to be missing then
+TOGETHER = dict.fromkeys(("u10", "v10", "wind_speed", "gust"), "wind")  # measured by one instrument
 MOST_TARGETS = 800  # stations whose reports are targets: more cost time and tell little more of one hour
 
 
@@ -33,7 +37,22 @@ def divide(case: Case, draw: int) -> tuple[np.ndarray, np.ndarray]:
     order = random.permutation(stations)
     count = min(round(share * len(stations)), len(stations) - 1) if len(stations) else 0
     inputs, targets = order[:count], order[count : count + MOST_TARGETS]
-    return case.used & np.isin(station, inputs), case.used & np.isin(station, targets)
+    given = case.used & np.isin(station, inputs) & ~_missing(case, draw)
+    return given, case.used & np.isin(station, targets)
+
+
+def _missing(case: Case, draw: int) -> np.ndarray:
+    """Mask (n,) of the reports of variables that are missing in a draw; at least one group of variables is not."""
+    random, names = random_of(case, draw, 3), np.unique(case.observations.variable[case.used])
+    groups = sorted({TOGETHER.get(str(name), str(name)) for name in names})
+    if draw == 0 or len(groups) < 2 or random.random() >= INCOMPLETE:
+        return np.zeros(len(case.used), bool)
+    gone = random.random(len(groups)) < MISSING
+    gone[random.integers(len(groups))] = False
+    left_out = [name for name in names if gone[groups.index(TOGETHER.get(str(name), str(name)))]]
+    everywhere = random.random() < 0.5
+    stations = random.random(case.station_number.max(initial=-1) + 1) < 0.5
+    return np.isin(case.observations.variable, left_out) & (everywhere | stations[case.station_number])
 
 
 def heights(case: Case, draw: int, count: int, deviation: float) -> np.ndarray:

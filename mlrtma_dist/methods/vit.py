@@ -169,7 +169,12 @@ class TransformerMethod:
         """Columns of the source at stations, from its value and error at every report."""
         columns = [self.variables.index(name) for name in self.source.settings.variables]
         value, error = (at_rows(part, row[:, columns]) for part in values)
-        return self.source.columns(value, error, self._guess(reports, points))
+        return self.source.columns(self._where_reported(value, reports), error, self._guess(reports, points))
+
+    def _where_reported(self, value: np.ndarray, reports: Reports) -> np.ndarray:
+        """The source's values (m, v), NaN of variables of which no report is given: they are a first guess alone."""
+        columns = [self.variables.index(name) for name in self.source.settings.variables]
+        return np.where((reports.row[:, columns] >= 0).any(axis=0), value, np.nan)
 
     def _beside_points(self, case: Case, reports: Reports, points: Points, broad: Points) -> np.ndarray | None:
         """Columns of the source at any points of an analysis, ``broad`` with broad ground; None without a source."""
@@ -177,7 +182,7 @@ class TransformerMethod:
             return None
         at = [self.source.answer(case).at(name, points) for name in self.source.settings.variables]
         value, error = (np.stack(part, axis=1) for part in zip(*at, strict=True))
-        return self.source.columns(value, error, self._guess(reports, broad))
+        return self.source.columns(self._where_reported(value, reports), error, self._guess(reports, broad))
 
     def _guess(self, reports: Reports, points: Points) -> np.ndarray:
         """First guess of the source's variables at m points, shape (m, v)."""
