@@ -137,3 +137,23 @@ def test_broad_ground_is_that_of_the_grid_of_20_km_there_and_much_the_same_on_a_
     np.testing.assert_allclose(broad.land, own.land, rtol=1e-6, atol=1e-6)
     difference = with_broad_ground(fine, points).relief - own.relief
     assert difference.std() < 0.5 * (points.relief - own.relief).std()
+
+
+def test_in_a_quarter_of_the_draws_variables_are_missing_at_all_or_half_of_the_stations_and_winds_together():
+    case = hour()
+    names = case.observations.variable
+    complete = halves = without = 0
+    for draw in range(1, 400):
+        inputs, target = divide(case, draw)
+        stations = np.unique(case.station_number[inputs])
+        if len(stations) < 20:
+            continue
+        share = {name: (inputs & (names == name)).sum() / len(stations) for name in np.unique(names[case.used])}
+        assert share["u10"] == share["v10"] and target.any()
+        assert all((target & (names == name)).any() for name in share), "targets are of all variables"
+        complete += min(share.values()) > 0.9
+        without += min(share.values()) == 0.0
+        halves += 0.2 < min(share.values()) < 0.8
+        assert max(share.values()) > 0.9
+    total = complete + without + halves
+    assert 0.7 < complete / total < 0.95 and without > 10 and halves > 10
