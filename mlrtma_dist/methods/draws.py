@@ -37,8 +37,8 @@ def divide(case: Case, draw: int) -> tuple[np.ndarray, np.ndarray]:
     order = random.permutation(stations)
     count = min(round(share * len(stations)), len(stations) - 1) if len(stations) else 0
     inputs, targets = order[:count], order[count : count + MOST_TARGETS]
-    given = case.used & np.isin(station, inputs) & ~_missing(case, draw)
-    return given, case.used & np.isin(station, targets)
+    input_reports = case.used & np.isin(station, inputs) & ~_missing(case, draw)
+    return input_reports, case.used & np.isin(station, targets)
 
 
 def _missing(case: Case, draw: int) -> np.ndarray:
