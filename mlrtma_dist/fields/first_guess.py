@@ -27,3 +27,12 @@ class FirstGuess(Protocol):
         """Standard deviation of its error that the analysis' background covariance does not
         carry (a regression's uncertain coefficients; 0 for a gridded background), shape (n,)."""
         ...
+
+
+def means(guess: FirstGuess, variables: tuple[str, ...], points: Points) -> dict[str, np.ndarray]:
+    """``mean`` of several variables at the same points.
+
+    A first guess may have a method ``means(variables, points)`` that gives them sooner than one by one.
+    """
+    own = getattr(guess, "means", None)
+    return own(variables, points) if own is not None else {name: guess.mean(name, points) for name in variables}

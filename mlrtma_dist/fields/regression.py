@@ -21,7 +21,8 @@ Pressure is regressed as its standard-atmosphere equivalent at sea level (the al
 because the fall of pressure with height is no polynomial.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -81,25 +82,37 @@ class Regression:
 
     def mean(self, variable: str, points: Points) -> np.ndarray:
         """The first guess in analysis space, shape (n,)."""
-        belief = climatology.mean(variable, points.latitude, points.elevation, self.time)
-        basis, weight = self._basis(variable, points)
-        anomaly = basis @ self.coefficients[variable].mean
-        return belief + anomaly * weight * _reduction(variable, points)
+        return self.means((variable,), points)[variable]
+
+    def means(self, variables: tuple[str, ...], points: Points) -> dict[str, np.ndarray]:
+        """``mean`` of several variables: in the hulls of their reports the regressors are the same."""
+        result = {}
+        for names, basis, weight in self._bases(variables, points):
+            anomalies = np.stack([self.coefficients[name].mean for name in names]) @ basis.T * weight
+            for name, anomaly in zip(names, anomalies, strict=True):
+                belief = climatology.mean(name, points.latitude, points.elevation, self.time)
+                result[name] = belief + anomaly * _reduction(name, points)
+        return result
 
     def spread(self, variable: str, points: Points) -> np.ndarray:
         """Standard deviation from the coefficients' uncertainty and from climatology's, analysis space, shape (n,)."""
-        basis, weight = self._basis(variable, points)
+        ((_, basis, weight),) = self._bases((variable,), points)
         variance = np.einsum("nk,nk->n", basis @ self.coefficients[variable].covariance, basis)
         beyond = (1.0 - weight**2) * climatology.deviation(variable, points.latitude) ** 2
         return np.sqrt(variance * weight**2 + beyond) * _reduction(variable, points)
 
-    def _basis(self, variable: str, points: Points) -> tuple[np.ndarray, np.ndarray]:
-        """The regressors (n, 15) and their weight (n,), 1 in the hull of the variable's reports."""
-        place, area = _places(points, self.origin, self.axes), self.coefficients[variable].area
-        if area is None:
-            return _regressors(points, place), np.ones(len(points))
-        nearest, distance = area.nearest(place)
-        return _regressors(points, nearest), np.exp(-distance * SCALE / FADING)
+    def _bases(self, variables: tuple[str, ...], points: Points) -> Iterator[tuple[list[str], np.ndarray, np.ndarray]]:
+        """Variables that share regressors at the points, these (n, 15) and their weight (n,), 1 in the hull."""
+        place = _places(points, self.origin, self.axes)
+        outside: dict[CoveredArea | None, list[str]] = {}
+        for name in variables:
+            area = self.coefficients[name].area
+            if area not in outside and (area is None or area.holds_rectangle_of(place)):
+                area = None
+            outside.setdefault(area, []).append(name)
+        for area, names in outside.items():
+            nearest, distance = (place, np.zeros(len(place))) if area is None else area.nearest(place)
+            yield names, _regressors(points, nearest), np.exp(-distance * SCALE / FADING)
 
 
 def basis_functions(points: Points, origin: np.ndarray, axes: np.ndarray) -> np.ndarray:
@@ -159,6 +172,11 @@ def fit_regression(
         )
         for name, (points, value, error) in reports.items()
     }
+    shared: dict[bytes, CoveredArea] = {}  # variables of the same reports have one hull, evaluated once
+    for name, each in coefficients.items():
+        if each.area is not None:
+            area = shared.setdefault(each.area.vertices.tobytes(), each.area)
+            coefficients[name] = replace(each, area=area)
     return Regression(time, origin, axes, coefficients)
 
 

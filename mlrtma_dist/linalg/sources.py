@@ -2,10 +2,13 @@
 
 Components that are smooth in place and height are evaluated at the nodes of a mesh (``mesh.py``), of which an area
 has some hundred times fewer than points. Rough ones, and those that know of land or relief, which change from point to
-point, are evaluated at every point from the sources in their reach.
+point, are evaluated at every point from the sources in their reach. What several fields have in common is evaluated
+once (``join``).
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -93,3 +96,64 @@ class Sources:
     def within(self, area: Area) -> "Sources":
         """The field made ready for the points of an area, in which ``at`` is sooner done."""
         return replace(self, parts=tuple(part.within(area) for part in self.parts))
+
+
+@dataclass(frozen=True)
+class JoinedSources:
+    """Several fields, whose common components are evaluated once.
+
+    Attributes:
+        parts: of each component that any field has, of variance one, with the columns of all fields that have it.
+        owners: of each part the numbers of these fields and their columns in the part.
+        columns: of each field, () or (k,), what follows the points in its shape.
+    """
+
+    parts: tuple[ComponentSources | MeshField, ...]
+    owners: tuple[tuple[tuple[int, slice], ...], ...]
+    columns: tuple[tuple[int, ...], ...]
+
+    def at(self, p: Points) -> list[np.ndarray]:
+        """The fields at a compact block of n points, shape (n,) or (n, k) each, float64."""
+        result = [np.zeros((len(p), *columns)) for columns in self.columns]
+        if len(p):
+            for part, owners in zip(self.parts, self.owners, strict=True):
+                values = part.at(p)
+                for number, place in owners:
+                    result[number] += values[:, place].reshape(result[number].shape)
+        return result
+
+    def within(self, area: Area) -> "JoinedSources":
+        """The fields made ready for the points of an area, in which ``at`` is sooner done."""
+        return replace(self, parts=tuple(part.within(area) for part in self.parts))
+
+
+def join(sources: Sequence[Sources]) -> JoinedSources:
+    """Join fields: components that differ in variance alone become one, whose sources are those of all its fields."""
+    members: dict[Component, list[tuple[int, ComponentSources]]] = {}
+    for number, each in enumerate(sources):
+        for part in each.parts:
+            assert isinstance(part, ComponentSources), "fields are joined before they are made ready for an area"
+            members.setdefault(replace(part.component, variance=1.0), []).append((number, part))
+    parts, owners = [], []
+    for component, group in members.items():
+        weights = [np.atleast_2d(part.weight.T).T * part.component.variance for _, part in group]
+        ends = accumulate(weight.shape[1] for weight in weights)
+        places = [slice(end - weight.shape[1], end) for end, weight in zip(ends, weights, strict=True)]
+        points, weight = _merged([part.points for _, part in group], weights)
+        parts.append(ComponentSources(component, points, weight))
+        owners.append(tuple((number, place) for (number, _), place in zip(group, places, strict=True)))
+    return JoinedSources(tuple(parts), tuple(owners), tuple(each.columns for each in sources))
+
+
+def _merged(points: list[Points], weights: list[np.ndarray]) -> tuple[Points, np.ndarray]:
+    """Each place of several sets of sources once, and the weights (m, k) of all sets, zero where one lacks a place."""
+    every = Points(*(np.concatenate([getattr(each, field.name) for each in points]) for field in fields(Points)))
+    rows = np.column_stack([every.position, every.elevation, every.land, every.relief])
+    _, first, number = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    merged = np.zeros((len(first), sum(weight.shape[1] for weight in weights)))
+    row = column = 0
+    for weight in weights:
+        height, width = weight.shape
+        np.add.at(merged[:, column : column + width], number.ravel()[row : row + height], weight)
+        row, column = row + height, column + width
+    return every[first], merged

@@ -1,7 +1,7 @@
 """The fields of a classical answer: all variables are evaluated over the grid in one walk, block by block.
 
-The domain is divided into blocks of 48 x 48 points, and into areas of 4 x 4 blocks. A fit is made ready for an area
-(`departure_method.within`) and evaluated on its blocks, whose points the variables share. Areas and blocks begin
+The domain is divided into blocks of 48 x 48 points, and into areas of 4 x 4 blocks. The fits are made ready for an area
+(`departure_method.within`) and evaluated together on its blocks (`evaluation`). Areas and blocks begin
 on multiples of their size in the domain, whoever evaluates them, so that boxes that begin on multiples of ``BLOCK``
 have the values of the whole domain to the last bit. No array larger than the fields of the box is made. Threads take
 areas and blocks in turn (numpy and BLAS work outside the interpreter's lock).
@@ -11,24 +11,19 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from mlrtma_dist.fields.consistency import make_consistent
-from mlrtma_dist.fields.first_guess import FirstGuess
 from mlrtma_dist.grid.box import Box
-from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.mesh import Area
 from mlrtma_dist.methods.case import Case
-from mlrtma_dist.methods.departure_method import Fit, within
-from mlrtma_dist.methods.events import at_limits
+from mlrtma_dist.methods.departure_method import Fit
+from mlrtma_dist.methods.evaluation import JoinedEvaluation, evaluations
 from mlrtma_dist.methods.indicators import IndicatorFit
 from mlrtma_dist.methods.method import Fields, Share
-from mlrtma_dist.methods.wind import WIND, WindComponent
-from mlrtma_dist.names import EVENTS, variable
+from mlrtma_dist.names import EVENTS
 
 BLOCK = 48  # grid points: 120 km at 2.5 km, smooth enough for few sources, large enough for BLAS
 AREA = 4 * BLOCK
@@ -38,39 +33,6 @@ ERROR_SPACING = 40e3  # m between the points at which the analysis error is comp
 FIELDS_PART = 0.8  # of the work; the rest is the error
 
 Progress = Callable[[str, float], None]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Variables that one fit gives together.
-
-    Attributes:
-        names: of the variables.
-        fit: of the variable, or of the wind whose components they are.
-    """
-
-    names: tuple[str, ...]
-    fit: Any
-
-    def within(self, area: Area) -> "Evaluation":
-        """The evaluation made ready for an area; see `departure_method.within`."""
-        return replace(self, fit=within(self.fit, area))
-
-    def write(self, guess: FirstGuess, points: Points, fields: Fields, place: tuple[slice, slice]) -> None:
-        """Write first guess, analysis and probabilities at the points of a ``place`` in the fields."""
-        first = [guess.mean(name, points).astype(np.float64) for name in self.names]
-        if isinstance(self.fit, IndicatorFit):
-            (name,), below = self.names, self.fit.below(points)
-            values = [self.fit.median(below)]
-            limits = variable(name).to_analysis(np.array(EVENTS[name]))
-            target = fields.probability[name][(slice(None), *place)]
-            target[...] = at_limits(self.fit.edges, below, limits).T.reshape(target.shape)
-        else:
-            increment = self.fit.increment(points).reshape(len(points), len(self.names))
-            values = [each + column for each, column in zip(first, increment.T, strict=True)]
-        for name, each, value in zip(self.names, first, values, strict=True):
-            for target, column in ((fields.first_guess[name][place], each), (fields.values[name][place], value)):
-                target[...] = variable(name).from_analysis(column).reshape(target.shape)
 
 
 def evaluate_fields(case: Case, fits: dict[str, Fit], share: Share, progress: Progress) -> Fields:
@@ -83,46 +45,40 @@ def evaluate_fields(case: Case, fits: dict[str, Fit], share: Share, progress: Pr
     """
     title = ", ".join(fits)
     fields = _empty(case, fits)
-    _walk(case, _evaluations(fits), fields, share, lambda part: progress(title, FIELDS_PART * part))
+    _walk(case, JoinedEvaluation.of(fits), fields, share, lambda part: progress(title, FIELDS_PART * part))
     fields.error.update(_errors(case, fits, share))
     progress(title, 1.0)
     make_consistent(fields.values)
     return fields
 
 
-def _evaluations(fits: dict[str, Fit]) -> list[Evaluation]:
-    """What gives all variables, each once."""
-    wind = fits.get(WIND[0])
-    if not isinstance(wind, WindComponent):
-        return [Evaluation((name,), fit) for name, fit in fits.items()]
-    others = [Evaluation((name,), fit) for name, fit in fits.items() if name not in WIND]
-    return [*others, Evaluation(WIND, wind.wind)]
-
-
 def _empty(case: Case, fits: dict[str, Fit]) -> Fields:
     """Fields of the box without values, in the order of the variables."""
-    values, first_guess = ({name: np.empty(case.box.shape, np.float32) for name in fits} for _ in range(2))
+    values, first_guess = ({name: _filled(case.box.shape) for name in fits} for _ in range(2))
     probability = {
-        name: np.empty((len(EVENTS[name]), *case.box.shape), np.float32)
+        name: _filled((len(EVENTS[name]), *case.box.shape))
         for name, fit in fits.items()
         if isinstance(fit, IndicatorFit)
     }
     return Fields(values, first_guess, {}, probability)
 
 
-def _walk(case: Case, evaluations: list[Evaluation], fields: Fields, share: Share, progress) -> None:
+def _filled(shape: tuple[int, ...]) -> np.ndarray:
+    """A field without values, float32: written as a whole it gets its memory five times as fast as block by block."""
+    return np.full(shape, np.nan, np.float32)
+
+
+def _walk(case: Case, evaluation: JoinedEvaluation, fields: Fields, share: Share, progress) -> None:
     """Evaluate on all blocks of the box, one row of areas after the other."""
     box, areas = case.box, {}
 
-    def prepare(part: Box) -> list[Evaluation]:
-        area = _area(case, part)
-        return [each.within(area) for each in evaluations]
+    def prepare(part: Box) -> JoinedEvaluation:
+        return evaluation.within(_area(case, part))
 
     def work(block: Box) -> None:
         points = case.grid_points(*block.slices)
         place = slice(block.y0 - box.y0, block.y1 - box.y0), slice(block.x0 - box.x0, block.x1 - box.x0)
-        for each in areas[block.x0 // AREA]:
-            each.write(case.first_guess, points, fields, place)
+        areas[block.x0 // AREA].write(case.first_guess, points, fields, place)
 
     with _threads(share) as pool:
         for row in range(box.y0 // AREA, -(-box.y1 // AREA)):
@@ -163,7 +119,7 @@ def _errors(case: Case, fits: dict[str, Fit], share: Share) -> dict[str, np.ndar
     def work(block: Box) -> None:
         place = tuple(slice(part.start // step, -(-part.stop // step)) for part in block.slices)
         points = case.grid_points(*(slice(part.start, part.stop, step) for part in block.slices))
-        for each in _evaluations(fits):
+        for each in evaluations(fits):
             error = each.fit.error(points)
             for name in each.names:
                 target = coarse[name][place]

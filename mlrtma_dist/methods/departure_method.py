@@ -16,6 +16,10 @@ from mlrtma_dist.linalg.mesh import Area
 class Fit(Protocol):
     """A method fitted to one variable's departures.
 
+    A fit that is made of others may have ``parts``, a tuple of them, and ``combined(points, first, increments)``, its
+    increment from the variable's first guess and the parts' increments at the points: parts of several fits are then
+    evaluated together (`evaluation`).
+
     Attributes:
         weight: weight of the variational quality control of each observation in (0, 1], shape (n,).
     """

@@ -17,15 +17,14 @@ interval that holds 68 % is its standard deviation.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import expit, logit
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Component
-from mlrtma_dist.linalg.mesh import Area
-from mlrtma_dist.methods.departure_method import DepartureMethod, Fit, within
+from mlrtma_dist.methods.departure_method import DepartureMethod, Fit
 
 REACH = 4.0  # a limit further than this from the first guess, analysis space, is as far as this
 PRIOR_DEVIATION = 1.5  # of a and of b
@@ -93,22 +92,24 @@ class IndicatorFit:
         for asked, probability in self.last[:1]:
             if asked.equals(points):
                 return probability
-        probability = self._below(points)
+        probability = self.distribution(self.guess(points), [fit.increment(points) for fit in self.fits])
         self.last[:] = [(points, probability)]
         return probability
 
-    def _below(self, points: Points) -> np.ndarray:
-        first = first_guess(self.edges[1:-1], self.guess(points), self.coefficients)
-        columns = [fit.increment(points).reshape(len(points), -1) for fit in self.fits]
+    @property
+    def parts(self) -> tuple[Fit, ...]:
+        """The fits of which the distribution is made."""
+        return self.fits
+
+    def distribution(self, guess: np.ndarray, increments: list[np.ndarray]) -> np.ndarray:
+        """``below`` from the first guess of the variable (m,) and the increments of the parts."""
+        first = first_guess(self.edges[1:-1], guess, self.coefficients)
+        columns = [increment.reshape(len(guess), -1) for increment in increments]
         probability = np.clip(first + np.concatenate(columns, axis=1), 0.0, 1.0)
         # Separate analyses may cross; the mean of both ways to order them (Deutsch and Journel 1998, chapter IV).
         upward = np.maximum.accumulate(probability, axis=1)
         downward = np.minimum.accumulate(probability[:, ::-1], axis=1)[:, ::-1]
         return 0.5 * (upward + downward)
-
-    def within(self, area: Area) -> "IndicatorFit":
-        """The fit made ready for an area; see ``departure_method.within``."""
-        return replace(self, fits=tuple(within(fit, area) for fit in self.fits), last=[])
 
     def increment(self, points: Points) -> np.ndarray:
         """Median minus first guess, analysis space, shape (m,)."""

@@ -11,15 +11,14 @@ else.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Component, Covariance
-from mlrtma_dist.linalg.mesh import Area
 from mlrtma_dist.methods import local
-from mlrtma_dist.methods.departure_method import DepartureMethod, Fit, within
+from mlrtma_dist.methods.departure_method import DepartureMethod, Fit
 
 FEWEST = 30  # reports; of fewer the deviations are chance
 GROUP = 200  # stations by which each of them is predicted
@@ -84,18 +83,21 @@ class SpreadFit:
         """Weight of each report, shape (n,)."""
         return self.smooth.weight
 
+    @property
+    def parts(self) -> tuple[Fit, ...]:
+        """The fits of which the increment is made."""
+        return (self.smooth,) if self.local is None else (self.smooth, self.local)
+
     def increment(self, points: Points) -> np.ndarray:
         """Analysis minus first guess, shape (m,)."""
-        guess = self.guess(points)
-        value = self.stretch(guess + self.smooth.increment(points))
-        if self.local is not None:
-            value = np.maximum(value + self.local.increment(points), 0.0)
-        return value - guess
+        return self.combined(points, self.guess(points), [part.increment(points) for part in self.parts])
 
-    def within(self, area: Area) -> "SpreadFit":
-        """The fit made ready for an area; see ``departure_method.within``."""
-        local = within(self.local, area) if self.local is not None else None
-        return replace(self, smooth=within(self.smooth, area), local=local)
+    def combined(self, points: Points, first: np.ndarray, increments: list[np.ndarray]) -> np.ndarray:
+        """The increment from the first guess and the increments of the parts at the points."""
+        value = self.stretch(first + increments[0])
+        for of_the_local_part in increments[1:]:
+            value = np.maximum(value + of_the_local_part, 0.0)
+        return value - first
 
     def error(self, points: Points) -> np.ndarray:
         """Standard deviation of the error, shape (m,)."""

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlrtma_dist.grid.points import Points
-from mlrtma_dist.linalg.mesh import Area
-from mlrtma_dist.methods.departure_method import DepartureMethod, Fit, within
+from mlrtma_dist.methods.departure_method import DepartureMethod, Fit
 from mlrtma_dist.observations.reports import winds
 from mlrtma_dist.observations.table import Observations
 
@@ -70,13 +69,18 @@ class WindFit:
         """Weight of each wind, shape (n,)."""
         return self.vector.weight
 
+    @property
+    def parts(self) -> tuple[Fit, ...]:
+        """The fits of which the increment is made."""
+        return (self.vector,)
+
     def increment(self, points: Points) -> np.ndarray:
         """Eastward and northward increment at the points, m/s, shape (m, 2)."""
-        return on_earth(points, self.vector.increment(points))
+        return self.combined(points, None, [self.vector.increment(points)])
 
-    def within(self, area: Area) -> "WindFit":
-        """The fit made ready for an area; see ``departure_method.within``."""
-        return WindFit(within(self.vector, area))
+    def combined(self, points: Points, first, increments: list[np.ndarray]) -> np.ndarray:
+        """The increment from those of the parts, whatever the first guess."""
+        return on_earth(points, increments[0])
 
     def error(self, points: Points) -> np.ndarray:
         """Standard deviation of the error of either component, m/s, shape (m,)."""

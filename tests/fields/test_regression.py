@@ -193,3 +193,19 @@ def test_the_step_from_the_hull_outwards_is_continuous():
     assert len(inside(regression, "t2m", across)) > 1000
     for values in (regression.mean("t2m", across), regression.spread("t2m", across)):
         assert np.abs(np.diff(values)).max() < 0.1  # K in 700 m
+
+
+def test_several_variables_at_once_are_each_by_itself_inside_and_outside_their_hulls():
+    east, west = (scattered(200, seed)[np.arange(side, 200, 2)] for seed, side in ((3, 0), (4, 1)))
+    reports = {name: (east, steep(east), np.full(100, 0.5)) for name in ("t2m", "d2m", "psfc")}
+    reports["wind_speed"] = west, 3.0 + steep(west) / 10.0, np.full(100, 0.5)
+    reports["ceiling"] = west[:0], np.empty(0), np.empty(0)
+    regression = fit_regression(CENTRE, TIME, reports)
+    areas = [each.area for each in regression.coefficients.values()]
+    assert areas[0] is areas[1] is areas[2] and areas[3] is not areas[0] and areas[4] is None
+    latitude, longitude = (each.ravel() for each in np.meshgrid(np.linspace(40, 60, 6), np.linspace(-130, -60, 6)))
+    far = make_points(latitude, longitude, np.full(36, 100.0))
+    for points in (east[:5], NEW, far):
+        together = regression.means(tuple(reports), points)
+        for name in reports:
+            np.testing.assert_allclose(together[name], regression.mean(name, points), rtol=1e-12, err_msg=name)

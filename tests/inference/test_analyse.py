@@ -14,6 +14,7 @@ from mlrtma_dist.grid.points import Points
 from mlrtma_dist.inference.analyse import analyse, at_reports, diagnose
 from mlrtma_dist.linalg.sources import MeshField
 from mlrtma_dist.methods.classical_fields import ERROR_BLOCK, _area
+from mlrtma_dist.methods.evaluation import JoinedEvaluation, evaluations
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.observations.table import Observations
 
@@ -180,6 +181,16 @@ def test_every_field_is_the_exact_evaluation_to_a_thousandth_of_its_range_throug
             box = slice(row, row + 16), slice(column, column + 16)
             exact = VARIABLES[name].from_analysis(answer.at(name, grid_points(toy.static, *box))[0])
             assert np.abs(field[box].ravel() - exact).max() < 1e-3 * np.ptp(field), (name, box)
+
+
+def test_components_that_differ_in_variance_alone_are_evaluated_once_for_all_variables(toy):
+    settings = toy.settings("u10", "v10", "gust", "wind_speed", "visibility", "ceiling")
+    fits = toy.answer(toy.case(settings, background=False), "threedvar", settings).fits
+    parts = [part for each in evaluations(fits) for part in each.parts]
+    joined = JoinedEvaluation.of(fits).joined
+    assert sum(len(part.sources.parts) for part in parts) == 14
+    assert len(joined.parts) == 5  # two of the wind, two of the limits, and the local one of them all
+    assert [part.weight.shape[1] for part in joined.parts] == [5, 5, 20, 18, 18]
 
 
 def test_blocks_meet_without_a_seam(toy):
