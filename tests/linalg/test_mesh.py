@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mlrtma_dist.grid.points import Points, cartesian
+from mlrtma_dist.linalg import mesh as mesh_module
 from mlrtma_dist.linalg.covariance import Component, Covariance
 from mlrtma_dist.linalg.mesh import Area, lay_mesh
 from mlrtma_dist.linalg.sources import MeshField
@@ -132,3 +133,22 @@ def test_a_row_of_points_is_an_area(generator):
     ready = Covariance((component,)).sources(q, w).within(row)
     assert isinstance(ready.parts[0], MeshField)
     assert ready.at(line) == pytest.approx(Covariance((component,)).apply(line, q, w), abs=2e-3 * 8.9 * 11.0)
+
+
+@pytest.mark.parametrize("component", COMPONENTS, ids=lambda c: c.kernel)
+def test_a_block_takes_a_shorter_series_that_is_no_less_exact(component, generator, monkeypatch):
+    whole, points = area(generator, (40.0, -105.0), top=1500.0)
+    q = stations(generator, points)
+    field = Covariance((component,)).sources(q, generator.standard_normal(len(q))).within(whole)
+    offset = np.abs(points.position - points.position[0]).max(axis=1)
+    block = points[np.argsort(offset)[:30]]
+    sizes = []
+
+    def recorded(values, matrices, transformed=mesh_module._transformed):
+        sizes.append(np.prod([len(matrix) for matrix in matrices]))
+        return transformed(values, matrices)
+
+    monkeypatch.setattr(mesh_module, "_transformed", recorded)
+    of_block, of_area = field.at(block), field.at(points)[np.argsort(offset)[:30]]
+    assert sizes[0] < 0.7 * sizes[1] and sizes[1] == np.prod(field.parts[0].series.mesh.counts)
+    assert np.abs(of_block - of_area).max() < 1e-3 * component.variance * np.sqrt(len(q))
