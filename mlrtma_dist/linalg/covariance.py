@@ -77,13 +77,13 @@ class Component:
         a, b = self.coordinates(p), self.coordinates(q)
         origin = a.mean(axis=0)
         left, right = _extended((a - origin).astype(np.float32)), _extended_transposed((b - origin).astype(np.float32))
-        rows = max(1, BLOCK_ELEMENTS // len(q))
-        parts = [_kernel(self.kernel, left[i : i + rows], right) @ scaled for i in range(0, len(p), rows)]
+        rows, kernel = max(1, BLOCK_ELEMENTS // len(q)), KERNELS[self.kernel]
+        parts = [kernel(left[i : i + rows] @ right) @ scaled for i in range(0, len(p), rows)]
         return np.concatenate(parts).astype(np.float64)
 
-    def of_distance(self, r: np.ndarray) -> np.ndarray:
-        """The covariance at scaled distances r, any shape, float32."""
-        return KERNELS[self.kernel](r.astype(np.float32)) * np.float32(self.variance)
+    def of_squared_distance(self, squared: np.ndarray) -> np.ndarray:
+        """The covariance at squares of scaled distances, any shape, float32."""
+        return KERNELS[self.kernel](squared.astype(np.float32)) * np.float32(self.variance)
 
     def mesh(self, area: Area) -> Mesh | None:
         """A mesh through an area, dense enough for this component; None: evaluate it at the points."""
@@ -131,8 +131,10 @@ class Covariance:
         for component in self.components:
             a, b = component.coordinates(p), component.coordinates(q)
             for i in range(0, len(p), rows):
-                r = cdist(a[i : i + rows], b)  # exact where points meet, unlike |a|^2 + |b|^2 - 2ab
-                result[i : i + rows] += component.of_distance(r)
+                squared = cdist(
+                    a[i : i + rows], b, "sqeuclidean"
+                )  # exact where points meet, unlike |a|^2 + |b|^2 - 2ab
+                result[i : i + rows] += component.of_squared_distance(squared)
         return result
 
     def matrices(self, p: Points, q: Points) -> np.ndarray:
@@ -141,9 +143,7 @@ class Covariance:
         for component in self.components:
             a, b = component.coordinates(p), component.coordinates(q)
             origin = a.mean(axis=1, keepdims=True)
-            a, b = a - origin, b - origin
-            squared = (a * a).sum(axis=2)[:, :, None] + (b * b).sum(axis=2)[:, None, :] - 2.0 * (a @ b.mT)
-            result += component.of_distance(np.sqrt(np.maximum(squared, 0.0)))
+            result += component.of_squared_distance(_extended(a - origin) @ _extended_transposed(b - origin))
         return result
 
     def apply(self, p: Points, q: Points, w: np.ndarray) -> np.ndarray:
@@ -165,23 +165,17 @@ class Covariance:
 
 
 def _extended(a: np.ndarray) -> np.ndarray:
-    """(a, |a|^2, 1), so that its product with (-2b, 1, |b|^2)' is |a - b|^2."""
-    return np.column_stack([a, _squares(a), np.ones(len(a), np.float32)])
+    """(a, |a|^2, 1) of rows, so that its product with (-2b, 1, |b|^2)' is |a - b|^2; shape (..., n, d + 2)."""
+    return np.concatenate([a, _squares(a), np.ones_like(a[..., :1])], axis=-1)
 
 
 def _extended_transposed(b: np.ndarray) -> np.ndarray:
-    return np.column_stack([-2 * b, np.ones(len(b), np.float32), _squares(b)]).T
+    return np.concatenate([-2 * b, np.ones_like(b[..., :1]), _squares(b)], axis=-1).mT
 
 
 def _squares(a: np.ndarray) -> np.ndarray:
-    """|a|^2 of the rows of ``a``, shape (n,): column by column, since sums over short rows are slow."""
-    result = a[:, 0] * a[:, 0]
-    for column in a.T[1:]:
-        result += column * column
+    """|a|^2 of the rows of ``a``, shape (..., n, 1): column by column, since sums over short rows are slow."""
+    result = a[..., :1] * a[..., :1]
+    for number in range(1, a.shape[-1]):
+        result += a[..., number : number + 1] ** 2
     return result
-
-
-def _kernel(name: str, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    squared = left @ right
-    np.clip(squared, 0.0, np.inf, out=squared)  # below zero by rounding; three times as fast as np.maximum
-    return KERNELS[name](np.sqrt(squared, out=squared))

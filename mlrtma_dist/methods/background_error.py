@@ -102,8 +102,8 @@ def _cost(own: VariableSettings, data: list[_Group], logs: np.ndarray, measured:
         a = np.zeros_like(group.place[0])
         for component, place, terrain in zip(own.covariance, group.place, group.terrain, strict=True):
             length, height = (1.0, 1.0) if _is_far(component) else (factors[LENGTH], factors[TERRAIN])
-            r = np.sqrt(place / length**2 + terrain / height**2)
-            a += component.variance * factors[FAR if _is_far(component) else NEAR] * KERNELS[component.kernel](r)
+            squared = place / length**2 + terrain / height**2
+            a += component.variance * factors[FAR if _is_far(component) else NEAR] * KERNELS[component.kernel](squared)
         a[np.diag_indices(len(a))] += (own.observation_error * factors[ERROR]) ** 2
         factor = cho_factor(a, lower=True, overwrite_a=True, check_finite=False)
         cost += measured * float(np.log(np.diagonal(factor[0])).sum())
