@@ -15,7 +15,7 @@ from mlrtma_dist.linalg.robust import reweight
 from mlrtma_dist.linalg.solve import DiagonalUpdate
 
 SETTLED = 1e-4  # relative change of a Huber weight at which the iteration ends
-ELEMENTS = 1_000_000  # of the matrices that are solved at once, 8 MB
+ELEMENTS = 250_000  # of the matrices that are solved at once, 2 MB, what a core's cache holds
 MOST_ITERATIONS = 200  # each costs little; contradicting stations side by side need many
 
 
@@ -130,11 +130,11 @@ def posterior_variances(
     """
     variance, count = b.variance_at(targets), near.shape[1]
     explained = np.zeros(len(targets))
-    order = np.argsort([len(group) for group in members], kind="stable")
-    most = len(members[order[-1]])
-    for part in np.array_split(order, -(-len(order) * (count + most) * count // ELEMENTS)):
-        size = len(members[part[-1]])
-        rows = np.stack([np.resize(members[number], size) for number in part])  # shorter groups are repeated
+    every, sizes = np.concatenate(members), np.array([len(group) for group in members])
+    start, order = np.cumsum(sizes) - sizes, np.argsort(sizes, kind="stable")
+    for part in np.array_split(order, -(-len(order) * (count + sizes.max()) * count // ELEMENTS)):
+        size = np.arange(sizes[part[-1]])
+        rows = every[start[part, None] + size % sizes[part, None]]  # shorter groups are repeated
         observed = stations[near[part]]
         a = b.matrices(observed, observed).astype(np.float64)
         a[:, np.arange(count), np.arange(count)] += r_squared[near[part]]

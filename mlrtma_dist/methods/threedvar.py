@@ -123,7 +123,9 @@ class ThreeDVarFit:
         if self.tree is None or not len(points):
             return np.sqrt(self.covariance.variance_at(points))
         cells = local.cells(points.position, ERROR_CELL)
-        middle = np.stack([points.position[cell].mean(axis=0) for cell in cells])
+        sizes = np.array([len(cell) for cell in cells])
+        sums = np.add.reduceat(points.position[np.concatenate(cells)], np.cumsum(sizes) - sizes)
+        middle = sums / sizes[:, None]
         _, near = self.tree.query(middle, k=range(1, min(ERROR_NEIGHBOURS, self.tree.n) + 1))
         return np.sqrt(local.posterior_variances(self.covariance, points, cells, self.stations, near, self.r_squared))
 
