@@ -70,17 +70,18 @@ class CoveredArea:
         along = np.roll(start, -1, axis=0) - start
         # Of a compact block only the sides that are as near as its radius allows can hold a nearest point.
         middle = places.mean(axis=0)
-        radius = np.linalg.norm(places - middle, axis=1).max()
-        (from_middle,) = np.linalg.norm(middle - _projected(middle[None], start, along), axis=2)
+        radius = np.hypot(*(places - middle).T).max()
+        from_middle = np.hypot(*(middle[:, None] - _projected(middle[None], start, along)[..., 0]))
         near = from_middle <= (from_middle.min() + 2.0 * radius) * (1.0 + 1e-9)
-        candidates = _projected(places, start[near], along[near])
-        distances = np.linalg.norm(places[:, None] - candidates, axis=2)
-        chosen = distances.argmin(axis=1)
-        rows = np.arange(len(places))
-        return candidates[rows, chosen], distances[rows, chosen]
+        nearest = _projected(places, start[near], along[near])
+        offset = nearest - places.T[:, None]
+        chosen = (offset[0] * offset[0] + offset[1] * offset[1]).argmin(axis=0), np.arange(len(places))
+        return nearest[:, *chosen].T, np.hypot(*offset[:, *chosen])
 
 
 def _projected(places: np.ndarray, start: np.ndarray, along: np.ndarray) -> np.ndarray:
-    """The point nearest to each place on each side from ``start`` on ``along`` (k, 2), shape (n, k, 2)."""
-    share = np.einsum("nkd,kd->nk", places[:, None] - start, along) / (along**2).sum(axis=1)
-    return start + np.clip(share, 0.0, 1.0)[..., None] * along
+    """The point nearest to each place (n, 2) on each side from ``start`` on ``along`` (k, 2), shape (2, k, n)."""
+    offset = places.T[:, None] - start.T[:, :, None]
+    x, y = along.T[:, :, None]
+    share = (offset[0] * x + offset[1] * y) / (x * x + y * y)
+    return start.T[:, :, None] + np.clip(share, 0.0, 1.0) * along.T[:, :, None]

@@ -37,5 +37,5 @@ def at_limits(edges: np.ndarray, below_edges: np.ndarray, limits: np.ndarray) ->
     inner = edges[:-1]
     first = np.clip(np.searchsorted(inner, limits, side="right") - 1, 0, len(inner) - 2)
     share = np.clip((limits - inner[first]) / (inner[first + 1] - inner[first]), 0.0, 1.0)
-    cumulative = np.concatenate([np.zeros((len(below_edges), 1)), below_edges], axis=1)
-    return cumulative[:, first] * (1.0 - share) + cumulative[:, first + 1] * share
+    cumulative = np.concatenate([np.zeros((1, len(below_edges))), below_edges.T])
+    return (cumulative[first] * (1.0 - share)[:, None] + cumulative[first + 1] * share[:, None]).T

@@ -38,8 +38,11 @@ def in_space(points: Points, wind: np.ndarray) -> np.ndarray:
 
 def on_earth(points: Points, vector: np.ndarray) -> np.ndarray:
     """Eastward and northward components, shape (n, 2), of vectors in space (n, 3)."""
-    east, north = _directions(points)
-    return np.stack([(vector * east).sum(axis=1), (vector * north).sum(axis=1)], axis=1)
+    phi, lam = np.deg2rad(points.latitude), np.deg2rad(points.longitude)
+    x, y, z = vector.T
+    cosine, sine = np.cos(lam), np.sin(lam)
+    outward = cosine * x + sine * y  # from the earth's axis
+    return np.stack([cosine * y - sine * x, np.cos(phi) * z - np.sin(phi) * outward], axis=1)
 
 
 def fit_wind(method: DepartureMethod, points: Points, wind: np.ndarray, error: np.ndarray) -> "WindFit":
