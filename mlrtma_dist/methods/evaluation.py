@@ -107,7 +107,7 @@ class JoinedEvaluation:
 
     def within(self, area: Area) -> "JoinedEvaluation":
         """The evaluation made ready for an area; see `departure_method.within`."""
-        alone = (part and within(part, area) for part in self.alone)
+        alone = (None if part is None else within(part, area) for part in self.alone)
         return replace(self, joined=self.joined.within(area), alone=tuple(alone))
 
     def write(self, guess: FirstGuess, points: Points, fields: Fields, place: Place) -> None:
