@@ -7,7 +7,7 @@ import pytest
 
 from hpc.chain import load_campaign
 from hpc.machine import load_machine
-from jobs import analyse, estimate, samples, train, verify
+from jobs import analyse, estimate, release, samples, train, verify
 from mlrtma_dist import config
 from mlrtma_dist.config import ConfigError, apply_override, build, expand, find, load, load_yaml, to_yaml
 from mlrtma_dist.grid.domain import Domain
@@ -180,6 +180,8 @@ def test_every_shipped_file_is_what_its_folder_says(path: pathlib.Path, monkeypa
     elif kind in RUNS:
         run = load(RUNS[kind], path)
         assert run.output.startswith("output/"), "what is shipped writes where .gitignore looks away"
+    elif kind == "releases":
+        assert load(release.Run, path).output == f"mlrtma_dist/weights/released/{path.stem}"
     elif kind == "maps":
         assert load_map_settings(path.stem).scales
     elif kind == "machines":
