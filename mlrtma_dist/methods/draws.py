@@ -16,7 +16,7 @@ WITHHELD = (0.1, 0.5)
 GIVEN = (0.002, 0.9)  # share given in the other draws, evenly in its logarithm
 PLAIN = 0.2  # share of the stations that draw 0 withholds where the case withholds none
 INCOMPLETE = 0.25  # share of the draws in which variables are missing
-MISSING = 0.4  # probability of each group of variables to be missing then
+MISSING = (0.1, 0.95)  # between which lies the probability of each group of variables to be missing then
 TOGETHER = dict.fromkeys(("u10", "v10", "wind_speed", "gust"), "wind")  # measured by one instrument
 MOST_TARGETS = 800  # stations whose reports are targets: more cost time and tell little more of one hour
 
@@ -47,7 +47,7 @@ def _missing(case: Case, draw: int) -> np.ndarray:
     groups = sorted({TOGETHER.get(str(name), str(name)) for name in names})
     if draw == 0 or len(groups) < 2 or random.random() >= INCOMPLETE:
         return np.zeros(len(case.used), bool)
-    gone = random.random(len(groups)) < MISSING
+    gone = random.random(len(groups)) < random.uniform(*MISSING)
     gone[random.integers(len(groups))] = False
     left_out = [name for name in names if gone[groups.index(TOGETHER.get(str(name), str(name)))]]
     everywhere = random.random() < 0.5

@@ -66,6 +66,11 @@ class Reports:
     row: np.ndarray
     tree: cKDTree | None
 
+    @property
+    def reported(self) -> np.ndarray:
+        """Whether any station reports each variable, shape (variables,)."""
+        return (self.row >= 0).any(axis=0)
+
     def near(self, position: np.ndarray, neighbours: int, skip: int = 0) -> np.ndarray:
         """Numbers of the nearest stations of positions (m, 3), -1 where there are fewer, shape (m, neighbours)."""
         count = 0 if self.tree is None else min(neighbours, self.tree.n - skip)

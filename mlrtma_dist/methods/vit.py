@@ -138,6 +138,7 @@ class TransformerMethod:
         stations = targets.points[targets.own]
         places = replace(stations, elevation=stations.elevation - above, relief=stations.relief - above)
         target, mask = targets.against(reports, places, above)
+        mask *= reports.reported[:, None]  # what nobody reports is climatology, see `vit_answer`
         if not len(places):  # every tile takes part in the network, also one without a target
             places, above = self._nowhere(case), np.zeros(1)
             target, mask = np.zeros((2, len(self.variables), 1))
@@ -174,7 +175,7 @@ class TransformerMethod:
     def _where_reported(self, value: np.ndarray, reports: Reports) -> np.ndarray:
         """The source's values (m, v), NaN of variables of which no report is given: they are a first guess alone."""
         columns = [self.variables.index(name) for name in self.source.settings.variables]
-        return np.where((reports.row[:, columns] >= 0).any(axis=0), value, np.nan)
+        return np.where(reports.reported[columns], value, np.nan)
 
     def _beside_points(self, case: Case, reports: Reports, points: Points, broad: Points) -> np.ndarray | None:
         """Columns of the source at any points of an analysis, ``broad`` with broad ground; None without a source."""

@@ -18,7 +18,7 @@ from mlrtma_dist.fields.static import grid_points, with_broad_ground
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.methods.case import Case
-from mlrtma_dist.methods.events import at_limits
+from mlrtma_dist.methods.events import at_limits, gaussian_below
 from mlrtma_dist.methods.indicators import ONE_DEVIATION, quantile
 from mlrtma_dist.methods.learned import WithoutWeights
 from mlrtma_dist.methods.method import ALONE, Fields, Share
@@ -137,9 +137,12 @@ class TransformerAnswer(WithoutWeights):
             part[0].cpu().numpy().astype(np.float64) for part in (at.mean, at.spread, at.gradient)
         )
         result = Values({}, {}, {}, {})
+        reported = dict(zip(channels.variables, self.reports.reported, strict=True))
         for name in self.variables:
             scale = PREDICTANDS[name].scale
-            if name in channels.smooth:
+            if not reported[name]:
+                self._add_climatology(result, name, points)
+            elif name in channels.smooth:
                 column = channels.smooth.index(name)
                 guess, slope = self.reports.first_guess(name, points)
                 result.value[name] = guess + scale * mean[:, column]
@@ -151,6 +154,15 @@ class TransformerAnswer(WithoutWeights):
                 result.value[name], result.error[name] = summary(name, below)
                 result.gradient[name] = np.zeros(len(points))
         return result
+
+    def _add_climatology(self, result: Values, name: str, points: Points) -> None:
+        """The first guess of a variable that no station reports, which is climatology, with its error."""
+        guess, slope = self.reports.first_guess(name, points)
+        spread = self.reports.guess.spread(name, points)
+        result.value[name], result.error[name] = guess, np.hypot(spread, PREDICTANDS[name].error)
+        result.gradient[name] = slope
+        if name in self.method.reported.classes:
+            result.below[name] = gaussian_below(guess, result.error[name], limits(name))
 
 
 def between(box: Box, rows: np.ndarray, columns: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
