@@ -8,7 +8,7 @@ import pytest
 import torch
 from report_cases import TINY, VARIABLES, hour, toy
 
-from mlrtma_dist.fields.climatology import deviation
+from mlrtma_dist.fields import climatology
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.methods.case import Contents
 from mlrtma_dist.methods.events import below
@@ -125,14 +125,28 @@ def test_between_these_points_the_vertical_gradient_carries_the_analysis_to_the_
     assert row.gradient["t2m"][0] / 10.0 == pytest.approx(two[41, 41] - one[41, 41], abs=0.5)
 
 
-def test_without_any_report_the_answer_is_finite_and_its_error_is_large():
-    method, case = build_vit(TINY, "test"), hour()
-    method.settle(toy().domain)
+def test_without_any_report_the_answer_is_climatology_with_its_error():
+    method, case = method_of(), hour()
     empty = replace(case, used=np.zeros(len(case.used), bool))
-    value, error = method.analyse(empty).at("t2m", case.points[:5])
-    assert np.isfinite(value).all() and (error > 0).all()
-    assert np.all(np.abs(value - 273.0) < 4.0 * deviation("t2m", case.points.latitude[:5]))
-    assert np.isfinite(method.analyse(empty).fields().values["visibility"]).all()
+    points = case.points[:5]
+    value, error = method.analyse(empty).at("t2m", points)
+    np.testing.assert_allclose(value, climatology.mean("t2m", points.latitude, points.elevation, case.time), atol=1e-6)
+    assert np.all(error > 0.9 * climatology.deviation("t2m", points.latitude))
+    fields = method.analyse(empty).fields()
+    assert np.isfinite(fields.values["visibility"]).all() and (fields.error["u10"] > 2.5).all()
+
+
+def test_a_variable_that_no_station_reports_is_climatology_and_trains_nothing():
+    method, case = method_of(), hour()
+    names = case.observations.variable
+    without = replace(case, used=case.used & (names != "t2m"))
+    points = case.points[case.withheld & (names == "t2m")]
+    expected = climatology.mean("t2m", points.latitude, points.elevation, case.time)
+    answer = method.analyse(without)
+    np.testing.assert_allclose(answer.at("t2m", points)[0], expected, atol=1e-6)
+    assert np.abs(method.analyse(case).at("t2m", points)[0] - expected).max() > 0.5
+    sample = method.encode(without, 0)
+    assert sample.mask[:, VARIABLES.index("t2m")].sum() == 0 < sample.mask.sum()
 
 
 def test_a_case_without_a_target_on_the_tile_has_no_weight_and_trains_nothing():
