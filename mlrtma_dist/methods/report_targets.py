@@ -44,6 +44,14 @@ class Targets:
         own = case.box.owns(cell_of(place[rows[first]], case.domain.shape, case.domain.periodic))
         return cls(channels, with_broad_ground(case.static, case.points[rows[first]]), own, row, value)
 
+    def counted(self, reports: Reports) -> np.ndarray:
+        """Whether the targets of each variable count, shape (variables,): what nobody reports is climatology.
+
+        Where none would, all do: a draw must have a weight.
+        """
+        reported = reports.reported
+        return reported if (np.isfinite(self.value) & reported).any() else np.ones_like(reported)
+
     def against(self, reports: Reports, asked: Points, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Targets and their mask at the own points, shape (variables, points) each; see `ReportSample`.
 

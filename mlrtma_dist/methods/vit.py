@@ -138,7 +138,7 @@ class TransformerMethod:
         stations = targets.points[targets.own]
         places = replace(stations, elevation=stations.elevation - above, relief=stations.relief - above)
         target, mask = targets.against(reports, places, above)
-        mask *= reports.reported[:, None]  # what nobody reports is climatology, see `vit_answer`
+        mask *= targets.counted(reports)[:, None]
         if not len(places):  # every tile takes part in the network, also one without a target
             places, above = self._nowhere(case), np.zeros(1)
             target, mask = np.zeros((2, len(self.variables), 1))

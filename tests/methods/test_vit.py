@@ -233,3 +233,9 @@ def test_a_small_training_improves_on_hours_that_it_never_saw():
         (loss / weight).backward()
         update.step()
     assert score() < 0.95 * before
+
+
+def test_a_draw_whose_targets_nobody_reports_has_a_weight_all_the_same():
+    method, case = method_of(), hour()
+    without = replace(case, used=np.zeros(len(case.used), bool))
+    assert method.weight(method.encode(without, 0)) > 0
