@@ -32,7 +32,7 @@ VERBS = {
 }
 
 EXTRAS = {  # package -> extra
-    **dict.fromkeys(("torch", "deepspeed", "tensorboard"), "learn"),
+    **dict.fromkeys(("torch", "deepspeed", "tensorboard", "safetensors"), "learn"),
     "mpi4py": "mpi",
     "rasterio": "terrain",
 }
