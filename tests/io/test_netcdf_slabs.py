@@ -74,7 +74,8 @@ def test_a_field_of_one_chunk_is_written_in_turn_and_sent_to_nobody(tmp_path):
     path = write_netcdf(tmp_path / "field.nc", {"time": 5, "y": 6, "x": 8}, [field], {})
 
     def fill_part(communicator):
-        communicator.alltoall = lambda sent: [[] for _ in sent] if not any(sent) else pytest.fail("points were sent")
+        alltoall = communicator.alltoall  # in which the ranks meet: no one writes what another still reads
+        communicator.alltoall = lambda sent: alltoall(sent) if not any(sent) else pytest.fail("points were sent")
         columns = slice(0, 5) if communicator.rank == 0 else slice(5, 8)
         parts = [Part.of(field, (time, 0, columns.start), values[time : time + 1, :, columns]) for time in range(5)]
         fill(path, parts, communicator)
