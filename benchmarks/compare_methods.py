@@ -61,12 +61,14 @@ def compare(one: Matches, two: Matches) -> dict[str, tuple[float, ...]]:
 
 def pooled_over_dates(one: Matches, two: Matches) -> tuple[float, float, float]:
     """Ratio of the rmse of the pooled variables, geometric mean, and its middle 95 % where dates are drawn anew."""
-    dates = np.unique(one.time)
+    dates = np.unique(one.time.astype("datetime64[D]"))
     squares = np.zeros((2, len(dates), len(POOLED)))  # sums by method, date and variable
     for number, table in enumerate((one, two)):
         for column, name in enumerate(POOLED):
             own = table.select(variable=name)
-            squares[number, :, column] = np.bincount(np.searchsorted(dates, own.time), own.error**2, len(dates))
+            squares[number, :, column] = np.bincount(
+                np.searchsorted(dates, own.time.astype(dates.dtype)), own.error**2, len(dates)
+            )
 
     def ratio(rows) -> float:
         sums = squares[:, rows].sum(1)
@@ -108,7 +110,7 @@ def main() -> None:
         print("|", " | ".join([name, str(count), *numbers, brier]), "|")
     crps = np.exp(np.mean([np.log(scores[name][6]) for name in POOLED]))
     ratio, low, high = pooled_over_dates(one, two)
-    dates = len(np.unique(one.time))
+    dates = len(np.unique(one.time.astype("datetime64[D]")))
     print(
         f"{', '.join(POOLED)} together: rmse ratio {ratio:.3f} (dates drawn anew, {dates}: {low:.3f} to {high:.3f}),"
         f" CRPS ratio {crps:.3f}"

@@ -1,6 +1,6 @@
-"""Claim: with fewer stations learned analyses lose no faster than 3D-Var, and know it; with none both are climatology.
+"""Claim: with fewer stations learned analyses lose no faster than 3D-Var, and the errors they expect grow as well.
 
-    python benchmarks/data_denial.py [--methods vit vit_hybrid threedvar] [--checkpoint FOLDER]
+    python benchmarks/data_denial.py [--methods vit vit_hybrid threedvar]
 
 On the national hours that choose, a tenth of the stations (by the hash of their names) is withheld. Of the others a
 share is removed, by another hash, and what is left is analysed. A table for each variable: rmse at the withheld
@@ -15,33 +15,27 @@ import numpy as np
 from mlrtma_dist import config
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.inference.parts import Analyst, Part
-from mlrtma_dist.methods.method import Method
-from mlrtma_dist.methods.registry import LEARNED, Means, build
+from mlrtma_dist.methods.registry import Means, build
 from mlrtma_dist.methods.settings import assumptions, load_settings
 from mlrtma_dist.observations.withhold import folds
 from mlrtma_dist.samples.limited import Limited
 from mlrtma_dist.samples.sources import CasesSection, open_cases
 from mlrtma_dist.verification.match import Matches
 from mlrtma_dist.verification.withheld import match_fold
-from mlrtma_dist.weights.release import released
-from mlrtma_dist.weights.trained import load_trained
+from mlrtma_dist.weights.trained import load_released
 
 SHARES = (0, 25, 50, 75, 95, 100)  # percent of the stations that are removed
 VERIFYING, PARTS = 10, 100  # a tenth of the stations is withheld; the others are divided into hundredths
 VARIABLES = ("t2m", "d2m", "u10", "v10", "psfc", "wind_speed", "sky_cover")
 
 
-def matches_of(names: tuple[str, ...], checkpoint: str | None) -> dict[int, Matches]:
+def matches_of(names: tuple[str, ...]) -> dict[int, Matches]:
     """Share removed in percent -> matches at the withheld stations of all hours."""
     settings = load_settings("classical")
     path = config.find("verification", "choose")
     section = config.build(CasesSection, config.load_yaml(path)["cases"], str(path))
     cases = open_cases(section, assumptions(settings))
-    trained: dict[str, Method] = {}
-    for name in (each for each in names if each in LEARNED):
-        method = load_trained(checkpoint or released(name)).method
-        method.settle(cases.contents.domain)
-        trained[name] = method
+    trained = load_released(names, cases.contents.domain)
     methods = build(names, Means(settings.only(VARIABLES), trained=trained))
     analyst = Analyst(Limited.to(VARIABLES, cases), methods, Part(Box.whole(cases.contents.domain.shape)))
     tables: dict[int, list[Matches]] = {share: [] for share in SHARES}
@@ -78,10 +72,9 @@ def main() -> None:
     """Print the tables; the last line is the ratio for every share."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", default=["vit", "vit_hybrid", "threedvar"])
-    parser.add_argument("--checkpoint", help="of the learned method; none: the weights that come with it")
     options = parser.parse_args()
     names = tuple(options.methods)
-    of_shares = matches_of(names, options.checkpoint)
+    of_shares = matches_of(names)
     for variable in VARIABLES:
         print("\n".join(["", *table(of_shares, names, variable)]))
     ratios = []

@@ -1,4 +1,4 @@
-"""Claim: beside a field that is known at every point, learned analyses err no more than 3D-Var and smear no more.
+"""How far analyses of stations lie from a field that is known at every point, and how much of each scale they keep.
 
     python benchmarks/full_size_truth.py [--methods oi threedvar vit vit_hybrid] [--error 0.5]
 
@@ -23,13 +23,12 @@ from mlrtma_dist.grid.interpolate import bilinear
 from mlrtma_dist.grid.points import cartesian
 from mlrtma_dist.io.gridded import read_gridded
 from mlrtma_dist.methods.case import Case
-from mlrtma_dist.methods.registry import LEARNED, Means, build
+from mlrtma_dist.methods.registry import Means, build
 from mlrtma_dist.methods.settings import assumptions, load_settings
 from mlrtma_dist.observations.readers import read_observations
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.samples.judgement import Judge
-from mlrtma_dist.weights.release import released
-from mlrtma_dist.weights.trained import load_trained
+from mlrtma_dist.weights.trained import load_released
 
 STATIONS = "prepbufr/rap.20220824.t06z.adpsfc.prepbufr"
 TRUTH = "nbm/conus_t2m_valid_20250901_01z.grib2"
@@ -59,10 +58,7 @@ def sampled(root, static, truth: np.ndarray, time: np.datetime64, error: float) 
 def analyses(names: list[str], case: Case):
     """Name and field of every method, K."""
     settings = load_settings("classical", ("t2m",))
-    trained = {}
-    for name in (each for each in names if each in LEARNED):
-        trained[name] = load_trained(released(name)).method
-        trained[name].settle(case.domain)
+    trained = load_released(names, case.domain)
     for name, method in build(names, Means(settings, trained=trained)).items():
         yield name, method.analyse(case).fields().values["t2m"].astype(np.float64)
 

@@ -17,14 +17,12 @@ import numpy as np
 from accuracy_data import HOURS, OF_EVENTS, Hour, conus
 from accuracy_withheld import workers
 
-from mlrtma_dist.methods.method import Method
-from mlrtma_dist.methods.registry import LEARNED, Means, build
+from mlrtma_dist.methods.registry import Means, build
 from mlrtma_dist.methods.settings import assumptions, load_settings
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.observations.withhold import folds
 from mlrtma_dist.verification.match import Matches, write_matches
 from mlrtma_dist.verification.withheld import match_fold
-from mlrtma_dist.weights.release import released
 
 METHODS = ("gaussian_weights", "threedvar", "vit", "vit_hybrid")
 REFERENCE = "threedvar"
@@ -44,14 +42,10 @@ class Fold:
 
     def matches(self) -> Matches:
         """Every method at the stations withheld."""
-        from mlrtma_dist.weights.trained import load_trained  # here: torch is started in each process by itself
+        from mlrtma_dist.weights.trained import load_released  # here: torch is started in each process by itself
 
         settings = load_settings("classical")
-        trained: dict[str, Method] = {}
-        for name in (each for each in METHODS if each in LEARNED):
-            method = load_trained(released(name)).method
-            method.settle(conus().domain)
-            trained[name] = method
+        trained = load_released(METHODS, conus().domain)
         cases = self.hour.cases(self.table, settings)
         analyst = cases.analyst(build(METHODS, Means(settings, trained=trained)))
         return match_fold(analyst, 0, self.part == self.number, self.number, assumptions(settings))

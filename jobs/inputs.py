@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.cases_input import open_run
 from jobs.checkpoint_input import has_weights, load
 from mlrtma_dist import clock
 from mlrtma_dist.io.field_codes import parse_codes
@@ -11,9 +12,7 @@ from mlrtma_dist.methods.case import Cases
 from mlrtma_dist.methods.grid import GridFiles
 from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.registry import LEARNED, METHODS, Means, Need, build, check_methods, check_name
-from mlrtma_dist.methods.settings import Classical, assumptions, load_settings
-from mlrtma_dist.samples.judgement import Judged
-from mlrtma_dist.samples.limited import Limited
+from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.samples.sources import open_cases
 
 log = logging.getLogger(__name__)
@@ -57,18 +56,8 @@ def prepare(run, names: tuple[str, ...], ranks) -> Prepared:
     Raises:
         ConfigError, InputError: a source or a method that cannot be used; says what is missing.
     """
-    settings = load_settings(run.settings, run.variables)
-    limited = run.variables and (run.checkpoint or any(name in LEARNED for name in names))
-    if limited:  # a network reads the reports of all variables, whichever are analysed
-        settings = load_settings(run.settings)
-    cases = open_cases(run.cases, assumptions(settings))
-    earth = not cases.contents.domain.is_plane
-    if earth:
-        common = tuple(name for name in cases.contents.variables if name in settings.variables)
-        settings = settings.only(common)
-        cases = Judged.over(cases, assumptions(settings))
-        if limited:
-            settings, cases = settings.only(run.variables), Limited.to(run.variables, cases)
+    settings, cases, whole = open_run(run, names)
+    earth = not whole.domain.is_plane
     offered = _offered(run, cases, earth, names)
     chosen = tuple(dict.fromkeys(names)) or tuple(
         name for name, entry in METHODS.items() if set(entry.needs) <= offered
@@ -82,10 +71,10 @@ def prepare(run, names: tuple[str, ...], ranks) -> Prepared:
     learned = {name: each.method for name, each in trained.items()}
     means = Means(settings if earth else None, grid, learned, training, world=law)
     for method in learned.values():
-        method.settle(cases.contents.domain)
-        method.check_source(cases.contents)
-        if cases.contents.truth:  # every field is scored
-            method.check(cases.contents)
+        method.settle(whole.domain)
+        method.check_source(whole)
+        if whole.truth:  # every field is scored
+            method.check(whole)
         method.network.to(ranks.device)
     return Prepared(cases, build(names, means), settings, trained)
 

@@ -77,4 +77,5 @@ def _scores(own: Matches) -> dict[str, float]:
     deviation = np.hypot(own.spread, np.nan_to_num(own.observation_error))
     crps = crps_gaussian(own.prediction, deviation, own.observation).mean()
     rmse = np.sqrt(np.mean(own.error**2))
-    return {"reports": len(own), "rmse": float(f"{rmse:.6g}"), "crps": float(f"{crps:.6g}")}
+    scores = {"reports": len(own), "rmse": float(f"{rmse:.6g}"), "crps": float(f"{crps:.6g}")}
+    return {name: score for name, score in scores.items() if np.isfinite(score)}  # no CRPS where no spread is given

@@ -2,7 +2,6 @@
 
     mlrtma train configs/training/unet_exercise1.yaml
     mpiexec -n 4 mlrtma train configs/training/unet_exercise1.yaml --set mesh={data: 1, y: 2, x: 2}
-    mlrtma train configs/training/unet_exercise1.yaml --resume       # goes on from the newest whole checkpoint
 
 Writes output/metrics.csv, output/checkpoints/ (best -> the one with the lowest validation score) and the resolved
 configuration. SIGUSR1 and SIGTERM end it after the step with a checkpoint and exit code 75: run it again with --resume.
@@ -77,8 +76,7 @@ class Run:
         if not self.samples:
             raise ValueError("samples: expected at least one store, got none")
         if self.variants < 1 or self.gap_hours < 0.0:
-            got = f"{self.variants} and {self.gap_hours:g}"
-            raise ValueError(f"expected variants >= 1 and gap_hours >= 0, got {got}")
+            raise ValueError(f"expected variants >= 1 and gap_hours >= 0, got {self.variants} and {self.gap_hours:g}")
         check_device(self.device)
         engine_settings.check(self.engine)
         self.schedule.parts(self.mesh.data if self.mesh else 1)
@@ -94,7 +92,9 @@ def main(arguments: list[str]) -> int:
     run = parse(Run, "train", __doc__, [a for a in arguments if a not in ("--resume", "--dry-run")])
     if dry:
         check_output(run, resumes)
-        sys.stdout.write(config.to_yaml(run) + describe(run, build(run)))
+        method = build(run)
+        inherit(run, method, None)
+        sys.stdout.write(config.to_yaml(run) + describe(run, method))
         return 0
     return AGAIN if make(run, resumes).stopped else 0
 

@@ -59,10 +59,8 @@ def inherit(run, method, saved: checkpoint.Checkpoint | None) -> tuple[dict, ...
         return saved.manifest.run.ancestors if saved else ()
     parent = checkpoint.Checkpoint(Path(run.begin_from)).verify()
     origin = parent.manifest.run
-    if (origin.method, run.method) == ("vit", "vit_hybrid"):
-        method.network.load_state_dict(method.widened(parent.weights()))
-    else:
-        parent.load_into(method.network)
+    wider = (origin.method, run.method) == ("vit", "vit_hybrid")
+    parent.load_into(method.network, change=method.widened if wider else dict)
     step = {"config": origin.config, "commit": origin.commit, "data_period": list(origin.data_period)}
     return (*origin.ancestors, {**step, "steps": parent.manifest.state.step})
 

@@ -63,7 +63,7 @@ class ClassicalSource:
         variables = case.observations.variable
         names = {*self.settings.variables, *np.unique(variables).tolist()}  # departures are of all reports
         rows = {name: case.used & (variables == name) & np.isfinite(case.value) for name in sorted(names)}
-        return replace(case, first_guess=regression_on(case, rows, case.points), background={})
+        return replace(case, first_guess=regression_on(case, rows, case.points), background={}, variables=())
 
     def by_others(self, case: Case) -> tuple[np.ndarray, np.ndarray]:
         """What the others give at each used report, and its error, analysis space, shape (n,) each; NaN elsewhere."""

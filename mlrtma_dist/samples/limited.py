@@ -47,9 +47,11 @@ class Limited:
         return self.source.reports(number)
 
     def case(self, number: int, box: Box, withheld: np.ndarray | None = None) -> Case:
-        """A case; see `methods.case.Cases.case`."""
+        """A case, without the notes on variables that are not analysed; see `methods.case.Cases.case`."""
         case = self.source.case(number, box, withheld)
-        return replace(case, variables=self._of(case.variables))
+        others = [name for name in case.variables if name not in self.variables]
+        notes = tuple(note for note in case.notes if not any(f" {name}:" in note for name in others))
+        return replace(case, variables=self._of(case.variables), notes=notes)
 
     def _of(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in names if name in self.variables)

@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -26,6 +26,7 @@ from mlrtma_dist.weights.manifest import FILE, CheckpointError, Manifest, Run, S
 log = logging.getLogger(__name__)
 
 Shard = tuple[str, str, int, Tensor]
+Change = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 ALONE = Transport.alone()
 NAME = re.compile(r"step_(\d{8,})")
 
@@ -185,9 +186,12 @@ class Checkpoint:
                 self._open[file] = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
         return self._open[file]
 
-    def check_network(self, shapes: dict) -> None:
-        """Raise CheckpointError unless the weights are named and shaped as ``shapes``; names the first that is not."""
-        ours = self.manifest.shapes
+    def check_network(self, shapes: dict, ours: dict | None = None) -> None:
+        """Raise CheckpointError unless the weights are named and shaped as ``shapes``; names the first that is not.
+
+        ``ours``: shapes of what the weights were made into; None: they are the checkpoint's own.
+        """
+        ours = self.manifest.shapes if ours is None else ours
         for name in [*shapes, *ours]:
             if tuple(ours.get(name, ())) != tuple(shapes.get(name, ())) or (name in ours) != (name in shapes):
                 raise CheckpointError(
@@ -200,14 +204,17 @@ class Checkpoint:
         part = "average" if averaged and "average" in self.parts else "weight"
         return {name: self.read(part, name).view(tuple(shape)) for name, shape in self.manifest.shapes.items()}
 
-    def load_into(self, network: torch.nn.Module, averaged: bool = True) -> None:
-        """Give a network the ``weights``.
+    def load_into(self, network: torch.nn.Module, averaged: bool = True, change: Change = dict) -> None:
+        """Give a network the ``weights``, or what ``change`` makes of them.
 
         Raises:
             CheckpointError: it is of another network.
         """
-        self.check_network({name: tuple(weight.shape) for name, weight in network.named_parameters()})
-        weights = self.weights(averaged)
+        weights = change(self.weights(averaged))
+        shapes = (
+            {name: tuple(each.shape) for name, each in part} for part in (network.named_parameters(), weights.items())
+        )
+        self.check_network(*shapes)
         for name, weight in network.named_parameters():
             weight.data.copy_(weights[name])
 

@@ -1,15 +1,19 @@
 """A trained method: all of it comes from its checkpoint, without DeepSpeed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from mlrtma_dist import config
+from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.methods.learned import LearnedMethod
+from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.registry import LEARNED, untrained
 from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.weights.checkpoint import Checkpoint
 from mlrtma_dist.weights.manifest import CheckpointError, Manifest
+from mlrtma_dist.weights.release import released
 
 FORMER = {"regression": "unet"}  # names of methods in older checkpoints
 
@@ -47,6 +51,16 @@ def load_trained(folder) -> TrainedMethod:
     method.network.eval()
     method.statistics = _statistics(run.statistics, folder)
     return TrainedMethod(saved.folder, saved.manifest, name, method)
+
+
+def load_released(names: Iterable[str], domain: Domain) -> dict[str, Method]:
+    """The learned methods among ``names`` with the weights that come with them, for cases on a domain, by name."""
+    methods: dict[str, Method] = {}
+    for name in (each for each in names if each in LEARNED):
+        method = load_trained(released(name)).method
+        method.settle(domain)
+        methods[name] = method
+    return methods
 
 
 def _statistics(recorded: dict, folder) -> Statistics:

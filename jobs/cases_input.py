@@ -1,0 +1,38 @@
+"""The cases of a run, and what the classical methods assume of their variables."""
+
+from mlrtma_dist.config import ConfigError
+from mlrtma_dist.methods.case import Cases, Contents
+from mlrtma_dist.methods.registry import LEARNED
+from mlrtma_dist.methods.settings import Classical, assumptions, load_settings
+from mlrtma_dist.samples.judgement import Judged
+from mlrtma_dist.samples.limited import Limited
+from mlrtma_dist.samples.sources import open_cases
+
+
+def open_run(run, names: tuple[str, ...]) -> tuple[Classical, Cases, Contents]:
+    """Settings and cases of a run, limited to its variables, and the contents of the cases before that.
+
+    A network reads the reports of all variables, whichever are analysed.
+
+    Args:
+        names: of the methods; empty: all that suit.
+
+    Raises:
+        ConfigError: none of the run's variables is among those of the cases.
+    """
+    settings = load_settings(run.settings, run.variables)
+    limited = run.variables and (run.checkpoint or any(name in LEARNED for name in names))
+    if limited:
+        settings = load_settings(run.settings)
+    cases = open_cases(run.cases, assumptions(settings))
+    if cases.contents.domain.is_plane:
+        return settings, cases, cases.contents
+    present = tuple(name for name in cases.contents.variables if name in settings.variables)
+    if run.variables and not set(run.variables) & set(present):
+        got, has = ", ".join(run.variables), ", ".join(present)
+        raise ConfigError(f"variables: expected some of the cases' own, {has}; got {got}")
+    settings = settings.only(present)
+    cases = Judged.over(cases, assumptions(settings))
+    if limited:
+        return settings.only(run.variables), Limited.to(run.variables, cases), cases.contents
+    return settings, cases, cases.contents
