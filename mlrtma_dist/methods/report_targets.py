@@ -45,7 +45,7 @@ class Targets:
         return cls(channels, with_broad_ground(case.static, case.points[rows[first]]), own, row, value)
 
     def counted(self, reports: Reports) -> np.ndarray:
-        """Whether the targets of each variable count, shape (variables,): what nobody reports is climatology.
+        """Whether the targets of each variable count, shape (variables,): not those of one without reports.
 
         Where none would, all do: a draw must have a weight.
         """

@@ -58,7 +58,7 @@ class State:
 
 @dataclass(frozen=True)
 class Release:
-    """What is said of weights that are given to others (`weights.release`).
+    """Origin and scores of weights that are given to others (`weights.release`).
 
     Attributes:
         data: name and licence of what they were trained on, one entry each.
