@@ -30,6 +30,7 @@ PARTS_FILE = Path(__file__).with_name("gpu_parts.py")
 LIBRARIES = ("torch", "numpy", "scipy", "yaml", "pyproj", "eccodes", "netCDF4", "h5py", "threadpoolctl", "safetensors")
 WHEELS = {"yaml": "PyYAML"}  # where the wheel's name is not the module's
 OLDEST = (3, 11)
+METHODS = ("unet", "vit")  # that a configuration of this project trains on cases without files
 GRACE = 10.0  # s that a part may take to end when it is told to
 ENDING = 60.0  # s that a training may take for its last checkpoint
 PROBE = """
@@ -47,16 +48,17 @@ print(json.dumps(versions))
 
 @dataclass(frozen=True)
 class Part:
-    """A part: the packages that it needs, its processes, and the most seconds that it may take."""
+    """A part: the packages that it needs, its processes, the most seconds that it may take, and whether of a method."""
 
     name: str
     needs: tuple[str, ...] = LIBRARIES
     ranks: int = 1
     seconds: float = 90.0
+    of_method: bool = True
 
 
 PARTS = (
-    Part("machine", ("torch",), seconds=60.0),
+    Part("machine", ("torch",), seconds=60.0, of_method=False),
     Part("equality"),
     Part("train", (*LIBRARIES, "deepspeed"), seconds=150.0),
     Part("ranks", (*LIBRARIES, "deepspeed"), ranks=2),
@@ -128,18 +130,20 @@ def probe(variables: dict[str, str], results: Results) -> dict[str, bool]:
     return {name: is_there for name, (is_there, _) in versions.items()}
 
 
-def run_part(part: Part, options, variables: dict[str, str], results: Results, seconds: float) -> None:
-    """Run a part in processes of its own; its rows are added as they come, its other lines go to PART.log."""
+def run_part(
+    part: Part, options, variables: dict[str, str], results: Results, seconds: float, method: str = METHODS[0]
+) -> None:
+    """Run a part for a method in processes of its own; its rows are added as they come, other lines go to a log."""
     start = [sys.executable]
     if part.ranks > 1:
         start += ["-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]  # no name is looked up
         start += ["--nproc-per-node", str(part.ranks)]
     command = [*start, str(PARTS_FILE), part.name, "--device", options.device, "--output", str(options.output)]
-    log = options.output / f"{part.name}.log"
+    log = options.output / f"{part.name}_{method}.log"
     last = ""
     with log.open("w", encoding="utf-8") as log_file:
         process = subprocess.Popen(
-            [*command, "--method", *options.method],
+            [*command, "--method", method],
             env={**variables, "PYTHONUNBUFFERED": "1"},
             cwd=ROOT,
             stdout=subprocess.PIPE,
@@ -176,13 +180,16 @@ def run_parts(options, variables: dict[str, str], results: Results) -> None:
         if options.parts and part.name not in options.parts:
             continue
         absent = [name for name in part.needs if not there[name]]
-        left = end - time.monotonic()
-        if absent:
-            results.add(part.name, "not run", f"it needs {', '.join(absent)}", verdict="absent")
-        elif left < 10.0:
-            results.add(part.name, "not run", f"the {options.seconds:.0f} s are over", verdict="fails")
-        else:
-            run_part(part, options, variables, results, min(part.seconds, left))
+        methods = (options.method or METHODS)[: None if part.of_method else 1]
+        for method in methods:  # each in a process of its own: DeepSpeed keeps the groups of a former training
+            left = end - time.monotonic()
+            if absent:
+                results.add(part.name, "not run", f"it needs {', '.join(absent)}", verdict="absent")
+                break
+            if left < 10.0:
+                results.add(part.name, "not run", f"the {options.seconds:.0f} s are over", verdict="fails")
+                break
+            run_part(part, options, variables, results, min(part.seconds, left), method)
         results.write()
 
 

@@ -1,6 +1,5 @@
 """What the parts of `gpu_acceptance.py` share: a method as shipped, and its cases; no benchmark itself."""
 
-import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.methods.registry import LEARNED, untrained
+from mlrtma_dist.methods.registry import untrained
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.samples.build import build_store
@@ -57,15 +56,6 @@ class Shipped:
         if not world.from_first(path.exists):
             build_store(path, open_cases(self.cases), world)
         return Store(path)
-
-
-def on_simulated_cases() -> tuple[str, ...]:
-    """Learned methods that a configuration of this project trains on cases without files, in the registry's order."""
-    names = []
-    for name in LEARNED:
-        with contextlib.suppress(InputError):
-            names.append(Shipped.of(name).name)
-    return tuple(names)
 
 
 def dataset(shipped: Shipped, method, folder: Path, world: Ranks) -> tuple[Dataset, Tile]:

@@ -19,22 +19,19 @@ PLACES = {part: (file, function) for file, functions in FILES.items() for part, 
 
 
 def main() -> int:
-    """Run one part for every method; returns the exit code."""
+    """Run one part; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", choices=("machine", *PLACES))
     parser.add_argument("--device", default="auto")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--method", nargs="*", default=[])
+    parser.add_argument("--method", required=True)
     options = parser.parse_args()
     try:
         if options.part == "machine":
             gpu_machine.machine(options.device)
             return 0
-        from gpu_case import on_simulated_cases
-
         file, function = PLACES[options.part]
-        for name in options.method or on_simulated_cases():
-            getattr(importlib.import_module(file), function)(name, options.device, options.output)
+        getattr(importlib.import_module(file), function)(options.method, options.device, options.output)
     except (ValueError, OSError, RuntimeError) as error:  # of the user, a file, a kernel or a library: in one line
         print(f"{type(error).__name__}: {' '.join(str(error).split())[:500]}", file=sys.stderr)
         return 1

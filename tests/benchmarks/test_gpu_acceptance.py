@@ -61,7 +61,7 @@ def test_a_part_that_fails_is_told_by_its_last_line(acceptance, options, results
     stub(monkeypatch, acceptance, tmp_path, f"{ROW}print('noise')\nsys.exit('no kernel for this GPU')\n")
     acceptance.run_part(acceptance.Part("compile"), options, variables(), results, 20.0)
     assert results.rows[1][2].startswith("exit code 1: no kernel for this GPU (see ") and results.rows[1][4] == "fails"
-    assert (tmp_path / "compile.log").read_text() == "noise\nno kernel for this GPU\n"
+    assert (tmp_path / "compile_unet.log").read_text() == "noise\nno kernel for this GPU\n"
 
 
 def test_what_is_absent_is_named_with_its_wheel_and_the_other_parts_run(
@@ -110,12 +110,12 @@ def test_the_whole_command_runs_on_a_cpu_meets_every_claim_and_leaves_a_trained_
     assert {name: each.count("ok") for name, each in verdicts.items()} == {
         "packages": 0,
         "machine": 0,
-        "equality": 1,
-        "train": 6,
-        "ranks": 4,
-        "analyse": 1,
+        "equality": 2,  # of the U-net and the vision transformer
+        "train": 12,
+        "ranks": 8,
+        "analyse": 2,
         "utilisation": 0,
-        "compile": 1,
+        "compile": 2,
         "reading": 0,
         "training": 1,
     }
