@@ -47,7 +47,7 @@ class Evaluation:
         increments: list[np.ndarray],
         points: Points,
         fields: Fields,
-        place: tuple[slice, slice],
+        place: Place,
     ) -> None:
         """Write first guess, analysis and probabilities at n points in the fields.
 

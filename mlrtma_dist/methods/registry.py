@@ -7,7 +7,7 @@ them only when they are built, so that a classical analysis needs no torch.
 import enum
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from mlrtma_dist.errors import InputError
@@ -141,16 +141,10 @@ def _untrained_unet(settings: Mapping[str, object], where: str) -> "LearnedMetho
     return build_unet(settings, where)
 
 
-def _untrained_vit(settings: Mapping[str, object], where: str) -> "LearnedMethod":
+def _untrained_vit(settings: Mapping[str, object], where: str, **own: object) -> "LearnedMethod":
     from mlrtma_dist.methods.vit import build_vit
 
-    return build_vit(settings, where)
-
-
-def _untrained_vit_hybrid(settings: Mapping[str, object], where: str) -> "LearnedMethod":
-    from mlrtma_dist.methods.vit import build_vit
-
-    return build_vit(settings, where, classical=True)
+    return build_vit(settings, where, **own)
 
 
 METHODS: dict[str, Entry] = {
@@ -221,7 +215,7 @@ METHODS: dict[str, Entry] = {
         "transformer on 3D-Var",
         (Need.CHECKPOINT,),
         lambda means: means.trained["vit_hybrid"],
-        untrained=_untrained_vit_hybrid,
+        untrained=partial(_untrained_vit, classical=True),
     ),
 }
 

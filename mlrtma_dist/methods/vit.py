@@ -168,14 +168,17 @@ class TransformerMethod:
 
     def _columns(self, values, reports: Reports, points: Points, row: np.ndarray) -> np.ndarray:
         """Columns of the source at stations, from its value and error at every report."""
-        columns = [self.variables.index(name) for name in self.source.settings.variables]
-        value, error = (at_rows(part, row[:, columns]) for part in values)
+        value, error = (at_rows(part, row[:, self._source_columns]) for part in values)
         return self.source.columns(self._where_reported(value, reports), error, self._guess(reports, points))
 
     def _where_reported(self, value: np.ndarray, reports: Reports) -> np.ndarray:
         """The source's values (m, v), NaN of variables of which no report is given: they are a first guess alone."""
-        columns = [self.variables.index(name) for name in self.source.settings.variables]
-        return np.where(reports.reported[columns], value, np.nan)
+        return np.where(reports.reported[self._source_columns], value, np.nan)
+
+    @property
+    def _source_columns(self) -> list[int]:
+        """Numbers of the source's variables among the network's."""
+        return [self.variables.index(name) for name in self.source.settings.variables]
 
     def _beside_points(self, case: Case, reports: Reports, points: Points, broad: Points) -> np.ndarray | None:
         """Columns of the source at any points of an analysis, ``broad`` with broad ground; None without a source."""

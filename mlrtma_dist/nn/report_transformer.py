@@ -40,14 +40,14 @@ class ReportTransformerConfig:
     channels: int
     smooth: int
     outputs: int
-    width: int = 64
-    heads: int = 4
-    rounds: int = 2
-    depth: int = 4
-    window: int = 5
-    latent: int = 48
-    hidden: int = 128
-    recompute: bool = False
+    width: int
+    heads: int
+    rounds: int
+    depth: int
+    window: int
+    latent: int
+    hidden: int
+    recompute: bool
 
 
 @dataclass(frozen=True)

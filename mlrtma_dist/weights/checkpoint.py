@@ -63,7 +63,7 @@ def save(root: Path, run: Run, state: State, shapes: dict, shards: Iterable[Shar
         torch.save(content, stream)
         stream.flush()
         os.fsync(stream.fileno())
-    about = {"bytes": (partial / file).stat().st_size, "sha256": _checksum(partial / file), "content": index}
+    about = {"bytes": (partial / file).stat().st_size, "sha256": checksum(partial / file), "content": index}
     write_text(partial / f"{file}.json", json.dumps(about))
     _wait(ranks)
     if ranks.rank == 0:
@@ -96,7 +96,8 @@ def _split(key: str) -> tuple[str, str, int]:
     return part, name, int(start)
 
 
-def _checksum(path: Path) -> str:
+def checksum(path: Path) -> str:
+    """SHA-256 of a file."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -178,7 +179,7 @@ class Checkpoint:
     def _load(self, file: str) -> dict:
         if file not in self._open:
             path = self.folder / file
-            if _checksum(path) != self.manifest.files[file]["sha256"]:
+            if checksum(path) != self.manifest.files[file]["sha256"]:
                 raise CheckpointError(f"{path}: its content was changed (checksum). Use another checkpoint.")
             if path.suffix == ".safetensors":  # of a release
                 self._open[file] = load_file(path)

@@ -6,7 +6,6 @@ file of the safetensors format, and a Manifest that says besides what they were 
     weights/released/<method>/manifest.json, weights.safetensors
 """
 
-import hashlib
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -37,15 +36,14 @@ def write_release(checkpoint: Path, folder: Path, about: Release) -> Manifest:
     """
     from safetensors.torch import save_file  # here: it imports torch, and `released` is asked for where there is none
 
-    from mlrtma_dist.weights.checkpoint import Checkpoint
+    from mlrtma_dist.weights.checkpoint import Checkpoint, checksum
 
     saved = Checkpoint(checkpoint).verify()
     if folder.exists():
         raise InputError(
             f"output: expected a folder that does not exist yet, got {folder}. Remove it, or name another."
         )
-    part = "average" if "average" in saved.parts else "weight"
-    tensors = {f"weight/{name}/0": saved.read(part, name) for name in saved.manifest.shapes}
+    tensors = {f"weight/{name}/0": weight.flatten() for name, weight in saved.weights().items()}
     partial = folder.parent / f".{folder.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -53,9 +51,7 @@ def write_release(checkpoint: Path, folder: Path, about: Release) -> Manifest:
         save_file(tensors, partial / WEIGHTS)
         (partial / WEIGHTS).chmod(0o644)  # the library makes it readable by its owner alone
     content = [["weight", name, 0, tensors[f"weight/{name}/0"].numel()] for name in saved.manifest.shapes]
-    with open(partial / WEIGHTS, "rb") as stream:
-        checksum = hashlib.file_digest(stream, "sha256").hexdigest()
-    file = {"bytes": (partial / WEIGHTS).stat().st_size, "sha256": checksum, "content": content}
+    file = {"bytes": (partial / WEIGHTS).stat().st_size, "sha256": checksum(partial / WEIGHTS), "content": content}
     state = replace(saved.manifest.state, counters={}, moments=(), average_updates=None)
     manifest = Manifest(saved.manifest.run, state, saved.manifest.shapes, {WEIGHTS: file}, asdict(about))
     write_text(partial / FILE, manifest.text())

@@ -6,6 +6,7 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
+from tiny_domain import DOMAIN
 
 from jobs import command, verify
 from mlrtma_dist import config
@@ -26,16 +27,6 @@ WEATHER = str(config.configs_root() / "verification" / "weather.yaml")
 
 pytestmark = pytest.mark.slow
 
-DOMAIN = """\
-name: tiny
-title: tiny, 40 x 32 points of 10 km
-projection: "+proj=lcc +lat_1=40 +lat_2=40 +lat_0=40 +lon_0=255 +R=6371200"
-corner: {latitude: 38.0, longitude: 252.0}
-spacing: 10000.0
-size: {x: 40, y: 32}
-terrain: simulated
-land: simulated
-"""
 TRAINING = """\
 samples: [{folder}/store.h5]
 output: {folder}/training

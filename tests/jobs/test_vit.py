@@ -6,6 +6,7 @@ import netCDF4
 import numpy as np
 import pytest
 from launch import mlrtma
+from tiny_domain import DOMAIN
 
 from jobs import command
 from mlrtma_dist.grid.box import Box
@@ -17,16 +18,6 @@ from mlrtma_dist.weights.trained import load_trained
 pytestmark = pytest.mark.slow
 
 VARIABLES = ("t2m", "u10", "v10")
-DOMAIN = """\
-name: tiny
-title: tiny, 40 x 32 points of 10 km
-projection: "+proj=lcc +lat_1=40 +lat_2=40 +lat_0=40 +lon_0=255 +R=6371200"
-corner: {latitude: 38.0, longitude: 252.0}
-spacing: 10000.0
-size: {x: 40, y: 32}
-terrain: simulated
-land: simulated
-"""
 SAMPLES = """\
 cases:
   domain: {folder}/tiny.yaml
