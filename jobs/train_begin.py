@@ -53,16 +53,26 @@ def inherit(run, method, saved: checkpoint.Checkpoint | None) -> tuple[dict, ...
     Of a run that goes on from a checkpoint of its own, ``saved``, that says where.
 
     Raises:
-        CheckpointError: no checkpoint, or of another network.
+        ConfigError: no checkpoint there.
+        CheckpointError: a damaged one, or of another network.
     """
     if saved is not None or run.begin_from is None:
         return saved.manifest.run.ancestors if saved else ()
-    parent = checkpoint.Checkpoint(Path(run.begin_from)).verify()
+    parent = _parent(run.begin_from)
     origin = parent.manifest.run
     wider = (origin.method, run.method) == ("vit", "vit_hybrid")
     parent.load_into(method.network, change=method.widened if wider else dict)
     step = {"config": origin.config, "commit": origin.commit, "data_period": list(origin.data_period)}
     return (*origin.ancestors, {**step, "steps": parent.manifest.state.step})
+
+
+def _parent(folder: str) -> checkpoint.Checkpoint:
+    if not Path(folder).exists():
+        raise config.ConfigError(
+            f"begin_from: no checkpoint {folder}. Train it first with `mlrtma train` and the configuration whose output is"
+            " above that folder, or name released weights (docs/vision_transformer.md)."
+        )
+    return checkpoint.Checkpoint(Path(folder)).verify()
 
 
 def origin_of(run, statistics: Statistics, ancestors: tuple[dict, ...]) -> Origin:
