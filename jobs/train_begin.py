@@ -69,8 +69,8 @@ def inherit(run, method, saved: checkpoint.Checkpoint | None) -> tuple[dict, ...
 def _parent(folder: str) -> checkpoint.Checkpoint:
     if not Path(folder).exists():
         raise config.ConfigError(
-            f"begin_from: no checkpoint {folder}. Train it first with `mlrtma train` and the configuration whose output is"
-            " above that folder, or name released weights (docs/vision_transformer.md)."
+            f"begin_from: no checkpoint {folder}. Train it first with `mlrtma train` and the configuration whose output"
+            " is above that folder, or name released weights (docs/vision_transformer.md)."
         )
     return checkpoint.Checkpoint(Path(folder)).verify()
 

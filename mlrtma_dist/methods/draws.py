@@ -3,8 +3,8 @@
 Draw 0 is the case as it is: its used reports are given, its withheld ones are the targets; where it withholds none, a
 fifth of its stations are. Any other draw divides the used reports anew, station by station, all names of a station on
 one side. The share that is given varies over orders of magnitude, so that the network learns what few reports are
-worth; most draws are near the density of an analysis. In a quarter of them some variables are missing, at all stations
-or at half of them: networks of stations that measure less exist.
+worth; most draws are near the density of an analysis. In a third of them some variables are missing, at all stations
+or at half of them: networks of stations that measure less exist, many of them temperature and little else.
 """
 
 import numpy as np
@@ -15,7 +15,9 @@ NEAR_ANALYSIS = 0.7  # share of the draws that withhold between the shares of WI
 WITHHELD = (0.1, 0.5)
 GIVEN = (0.002, 0.9)  # share given in the other draws, evenly in its logarithm
 PLAIN = 0.2  # share of the stations that draw 0 withholds where the case withholds none
-INCOMPLETE = 0.25  # share of the draws in which variables are missing
+INCOMPLETE = 0.3  # share of the draws in which variables are missing
+FEW_KINDS = 0.4  # share of those in which temperature is there and each other group with the probability OTHER_KIND
+OTHER_KIND = 0.2
 MISSING = (0.1, 0.95)  # between which lies the probability of each group of variables to be missing then
 TOGETHER = dict.fromkeys(("u10", "v10", "wind_speed", "gust"), "wind")  # measured by one instrument
 MOST_TARGETS = 800  # stations whose reports are targets: more cost time and tell little more of one hour
@@ -47,8 +49,9 @@ def _missing(case: Case, draw: int) -> np.ndarray:
     groups = sorted({TOGETHER.get(str(name), str(name)) for name in names})
     if draw == 0 or len(groups) < 2 or random.random() >= INCOMPLETE:
         return np.zeros(len(case.used), bool)
-    gone = random.random(len(groups)) < random.uniform(*MISSING)
-    gone[random.integers(len(groups))] = False
+    few = "t2m" in groups and random.random() < FEW_KINDS
+    gone = random.random(len(groups)) < (1.0 - OTHER_KIND if few else random.uniform(*MISSING))
+    gone[groups.index("t2m") if few else random.integers(len(groups))] = False
     left_out = [name for name in names if gone[groups.index(TOGETHER.get(str(name), str(name)))]]
     everywhere = random.random() < 0.5
     stations = random.random(case.station_number.max(initial=-1) + 1) < 0.5

@@ -139,10 +139,10 @@ def test_broad_ground_is_that_of_the_grid_of_20_km_there_and_much_the_same_on_a_
     assert difference.std() < 0.5 * (points.relief - own.relief).std()
 
 
-def test_in_a_quarter_of_the_draws_variables_are_missing_at_all_or_half_of_the_stations_and_winds_together():
+def test_in_a_third_of_the_draws_variables_are_missing_at_all_or_half_of_the_stations_and_winds_together():
     case = hour()
     names = case.observations.variable
-    complete = halves = without = 0
+    complete = halves = without = alone = 0
     for draw in range(1, 400):
         inputs, target = divide(case, draw)
         stations = np.unique(case.station_number[inputs])
@@ -154,6 +154,7 @@ def test_in_a_quarter_of_the_draws_variables_are_missing_at_all_or_half_of_the_s
         complete += min(share.values()) > 0.9
         without += min(share.values()) == 0.0
         halves += 0.2 < min(share.values()) < 0.8
+        alone += share["t2m"] > 0.9 and sum(share.values()) == share["t2m"]
         assert max(share.values()) > 0.9
     total = complete + without + halves
-    assert 0.7 < complete / total < 0.95 and without > 10 and halves > 10
+    assert 0.6 < complete / total < 0.9 and without > 10 and halves > 10 and alone > 2
