@@ -2,10 +2,11 @@
 
     python benchmarks/compare_methods.py --method vit --reference threedvar output/vit/choose/matches.csv ...
 
-Reads the matches of one or several verifications. The CRPS is that of a Gaussian of the method's own spread and the
-report's error; the reference's is scaled for each variable so that it is neither too wide nor too narrow on these very
-reports, which favours the reference. Brier scores are of the events of `names.EVENTS`, in their order. Whole stations
-are drawn for the intervals. The pooled ratios are last, with an interval for which whole dates are drawn.
+Reads the matches of one or several verifications. The CRPS is that of the method's own distribution, of a variable with
+limits by its probabilities below them. The reference's is taken as Gaussian, too, with a spread that is scaled for each
+variable so that it is neither too wide nor too narrow on these very reports, and the better of both counts. Brier
+scores are of the events of `names.EVENTS`, in their order. Whole stations are drawn for the intervals. The pooled
+ratios are last, with an interval for which whole dates are drawn.
 """
 
 import argparse
@@ -13,7 +14,9 @@ import argparse
 import numpy as np
 
 from mlrtma_dist import names
-from mlrtma_dist.verification.crps import crps_gaussian
+from mlrtma_dist.methods.events import gaussian_below
+from mlrtma_dist.methods.predictands import has_limits, limits, values
+from mlrtma_dist.verification.crps import crps_at_limits, crps_gaussian, crps_of_matches
 from mlrtma_dist.verification.match import BELOW, Matches, read_matches
 
 POOLED = ("t2m", "d2m", "u10", "v10")
@@ -49,14 +52,22 @@ def compare(one: Matches, two: Matches) -> dict[str, tuple[float, ...]]:
         rmse = [float(np.sqrt(np.mean(each.error**2))) for each in (own, other)]
         spread = [np.hypot(each.spread, each.observation_error) for each in (own, other)]
         skill = [float(np.sqrt(np.mean(s**2)) / r) for s, r in zip(spread, rmse, strict=True)]
-        crps = [
-            crps_gaussian(each.prediction, s, each.observation).mean()
-            for each, s in ((own, spread[0]), (other, spread[1] / skill[1]))
-        ]
+        crps = crps_of_matches(own).mean(), best_crps(other, spread[1] / skill[1])
         stations = np.unique(own.station, return_inverse=True)[1]
         low, high = ratio_interval(stations, own.error, other.error)
-        scores[name] = (len(own), *rmse, rmse[0] / rmse[1], low, high, float(crps[0] / crps[1]), skill[0])
+        scores[name] = (len(own), *rmse, rmse[0] / rmse[1], low, high, float(crps[0]) / crps[1], skill[0])
     return scores
+
+
+def best_crps(own: Matches, deviation: np.ndarray) -> float:
+    """The mean CRPS of one variable's matches as they are, or as Gaussians of a deviation (n,), whichever is less."""
+    name = own.variables[0]
+    if has_limits(name):
+        at = limits(name)
+        gaussian = crps_at_limits(gaussian_below(own.prediction, deviation, at), at, values(name), own.observation)
+    else:
+        gaussian = crps_gaussian(own.prediction, deviation, own.observation)
+    return float(min(gaussian.mean(), crps_of_matches(own).mean()))
 
 
 def pooled_over_dates(one: Matches, two: Matches) -> tuple[float, float, float]:
@@ -83,9 +94,9 @@ def pooled_over_dates(one: Matches, two: Matches) -> tuple[float, float, float]:
 def brier_ratios(one: Matches, two: Matches) -> list[float]:
     """Ratio of the Brier scores of every event of a variable (`names.EVENTS`)."""
     name = one.variables[0]
-    limits = names.to_analysis(name, np.array(names.EVENTS.get(name, ())))
+    event_limits = names.to_analysis(name, np.array(names.EVENTS.get(name, ())))
     ratios = []
-    for column, limit in zip(BELOW, limits, strict=False):
+    for column, limit in zip(BELOW, event_limits, strict=False):
         is_below = one.observation < limit
         scores = [np.mean((getattr(each, column) - is_below) ** 2) for each in (one, two)]
         ratios.append(float(scores[0] / scores[1]) if scores[1] else np.nan)

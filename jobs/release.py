@@ -13,7 +13,7 @@ import numpy as np
 
 from jobs.command_line import parse
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.verification.crps import crps_gaussian
+from mlrtma_dist.verification.crps import crps_of_matches
 from mlrtma_dist.verification.match import Matches, read_matches
 from mlrtma_dist.weights.manifest import Manifest, Release
 from mlrtma_dist.weights.release import write_release
@@ -74,8 +74,7 @@ def scores_of(matches: Matches, method: str, source: str) -> dict[str, dict[str,
 
 def _scores(own: Matches) -> dict[str, float]:
     """Of one variable; six digits, as no more can be computed again elsewhere."""
-    deviation = np.hypot(own.spread, np.nan_to_num(own.observation_error))
-    crps = crps_gaussian(own.prediction, deviation, own.observation).mean()
+    crps = crps_of_matches(own).mean()
     rmse = np.sqrt(np.mean(own.error**2))
     scores = {"reports": len(own), "rmse": float(f"{rmse:.6g}"), "crps": float(f"{crps:.6g}")}
     return {name: score for name, score in scores.items() if np.isfinite(score)}  # no CRPS where no spread is given

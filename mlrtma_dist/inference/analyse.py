@@ -1,6 +1,6 @@
 """Analyse a case: evaluate an answer on the grid and at the reports, and put together what the product needs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,6 @@ from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.events import below
 from mlrtma_dist.methods.method import ALONE, Answer, Share
-from mlrtma_dist.names import EVENTS
 
 
 def analyse(
@@ -84,18 +83,23 @@ def at_reports(case: Case, answer: Answer, rows: np.ndarray, share: Share = ALON
     return result[:, 0], result[:, 1]
 
 
-def below_at_reports(case: Case, answer: Answer, rows: np.ndarray, share: Share = ALONE) -> np.ndarray:
-    """Probability of a report below each limit of its variable (`names.EVENTS`), arguments as of `at_reports`.
+def below_at_reports(
+    case: Case, answer: Answer, rows: np.ndarray, limits: Mapping[str, np.ndarray], share: Share = ALONE
+) -> np.ndarray:
+    """Probability of a report below limits of its variable, other arguments as of `at_reports`.
+
+    Args:
+        limits: variable -> limits in analysis space, shape (k,).
 
     Returns:
-        Shape (n, limits), NaN elsewhere and beyond the variable's own number of limits.
+        Shape (n, most limits), NaN elsewhere and beyond the variable's own number of limits.
     """
-    most = max(len(limits) for limits in EVENTS.values())
+    most = max(map(len, limits.values()), default=0)
 
     def evaluate(name: str, points: Points) -> np.ndarray:
         result = np.full((len(points), most), np.nan)
-        if name in EVENTS:
-            result[:, : len(EVENTS[name])] = below(answer, name, points)
+        if name in limits:
+            result[:, : len(limits[name])] = below(answer, name, points, limits[name])
         return result
 
     return _evaluate(case, answer, rows, share, most, evaluate)

@@ -3,18 +3,16 @@
 import numpy as np
 from scipy.special import ndtr
 
-from mlrtma_dist import names
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.methods.method import Answer
 
 
-def below(answer: Answer, variable: str, points: Points) -> np.ndarray:
-    """Probability that a report would lie below each of a variable's limits (`names.EVENTS`), shape (m, k).
+def below(answer: Answer, variable: str, points: Points, limits: np.ndarray) -> np.ndarray:
+    """Probability that a report would lie below limits (k,), analysis space, shape (m, k).
 
     An answer that has a method ``below`` is asked; of any other the error is taken as Gaussian, and an answer that does
     not know its error is certain.
     """
-    limits = names.to_analysis(variable, np.array(names.EVENTS[variable]))
     own = getattr(answer, "below", None)
     return own(variable, points, limits) if own else gaussian_below(*answer.at(variable, points), limits)
 

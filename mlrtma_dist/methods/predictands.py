@@ -149,6 +149,11 @@ class Channels:
         return (value[:, None] < limits(name)).astype(np.float64)
 
 
+def has_limits(name: str) -> bool:
+    """Whether a variable's distribution is one of classes; False for any name that is not in the table."""
+    return isinstance(PREDICTANDS.get(name), Classes)
+
+
 def limits(name: str) -> np.ndarray:
     """Limits of a variable in analysis space, shape (k,)."""
     return np.asarray(names.to_analysis(name, np.array(PREDICTANDS[name].limits)))

@@ -8,6 +8,16 @@ In the unit of the variable; of a single value it is the absolute error (Gneitin
 import numpy as np
 from scipy.special import ndtr
 
+from mlrtma_dist.verification.match import Matches
+
+
+def crps_of_matches(matches: Matches) -> np.ndarray:
+    """CRPS of every match, analysis space, shape (n,): that of the method's own distribution where the match has it,
+    else that of a Gaussian of the expected error and the report's; NaN where neither is known."""
+    deviation = np.hypot(matches.spread, np.nan_to_num(matches.observation_error))
+    gaussian = crps_gaussian(matches.prediction, deviation, matches.observation)
+    return np.where(np.isfinite(matches.crps), matches.crps, gaussian)
+
 
 def crps_gaussian(mean: np.ndarray, deviation: np.ndarray, observation: np.ndarray) -> np.ndarray:
     """CRPS of Gaussian forecasts, shape (n,) (Gneiting et al. 2005, eq. 5).
@@ -27,6 +37,22 @@ def crps_gaussian(mean: np.ndarray, deviation: np.ndarray, observation: np.ndarr
     density = np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
     spread = deviation * (z * (2.0 * ndtr(z) - 1.0) + 2.0 * density - 1.0 / np.sqrt(np.pi))
     return np.where(deviation > 0, spread, np.abs(error))
+
+
+def crps_at_limits(below: np.ndarray, limits: np.ndarray, values: np.ndarray, observation: np.ndarray) -> np.ndarray:
+    """CRPS of n distributions of which the probabilities below k limits are known, shape (n,).
+
+        sum over k of (v_k+1 - v_k) (F_k - 1[y < limit k])^2
+
+    is the integral for a distribution on the values v_0 to v_k, between which the limits lie, and an approximation of
+    it for any other: methods are compared by the same limits.
+
+    Args:
+        below: F, shape (n, k), NaN where not known.
+        limits: ascending, shape (k,); values: ascending, shape (k + 1,).
+        observation: y, shape (n,).
+    """
+    return ((below - (observation[:, None] < limits)) ** 2 * np.diff(values)).sum(axis=1)
 
 
 def crps_ensemble(members: np.ndarray, observation: np.ndarray, *, fair: bool = False) -> np.ndarray:

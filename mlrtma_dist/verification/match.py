@@ -23,7 +23,7 @@ TIME = "datetime64[s]"
 TEXTS = dict.fromkeys(("method", "variable", "domain", "station"), str)
 KINDS: dict[str, Any] = {**TEXTS, "time": TIME, "fold": np.int64}  # else float64
 BELOW = ("below_1", "below_2", "below_3", "below_4")
-UNKNOWN = ("latitude", "longitude", "elevation", "spread", "observation_error", *BELOW)  # may be NaN throughout
+UNKNOWN = ("latitude", "longitude", "elevation", "spread", "observation_error", "crps", *BELOW)  # may be NaN throughout
 DEFAULTS = dict.fromkeys(UNKNOWN, np.nan) | {"fold": 0, "domain": "", "time": np.datetime64("NaT", "s")}
 
 
@@ -48,6 +48,8 @@ class Matches:
         prediction: the analysis at the station, analysis space; NaN where the method gave none.
         spread: the standard deviation the method expects of its own error there, analysis space; NaN if none.
         observation_error: assumed standard deviation of the observation's error, analysis space; NaN if not known.
+        crps: continuous ranked probability score of the method's distribution of the report, of a variable with limits
+            (`methods.predictands`) by these limits, analysis space; NaN of other variables, which are Gaussian.
         below_1, below_2, below_3, below_4: predicted probability that the report lies below each limit of its variable
             (`names.EVENTS`); NaN where there are fewer limits or the method gave none.
     """
@@ -65,6 +67,7 @@ class Matches:
     prediction: np.ndarray
     spread: np.ndarray
     observation_error: np.ndarray
+    crps: np.ndarray
     below_1: np.ndarray
     below_2: np.ndarray
     below_3: np.ndarray

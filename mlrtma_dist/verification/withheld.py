@@ -4,14 +4,17 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from mlrtma_dist import names
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.inference.analyse import at_reports, below_at_reports
 from mlrtma_dist.inference.parts import Analyst
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.method import Answer
+from mlrtma_dist.methods.predictands import has_limits, limits, values
 from mlrtma_dist.methods.settings import Assumption
 from mlrtma_dist.observations.departures import verifiable
 from mlrtma_dist.observations.withhold import boxes
+from mlrtma_dist.verification.crps import crps_at_limits
 from mlrtma_dist.verification.match import BELOW, Matches
 
 Assumptions = Mapping[str, Assumption]
@@ -93,7 +96,9 @@ def match(
     """What a method's answer gives where the reports of ``rows``, a mask (n,), were made."""
     table = case.observations[rows]
     value, error = at_reports(case, answer, rows, analyst.part.share)
-    below = below_at_reports(case, answer, rows, analyst.part.share)[rows]
+    asked = {name: at for name in answer.variables if len(at := _limits(name))}
+    below = below_at_reports(case, answer, rows, asked, analyst.part.share)[rows]
+    events, crps = _scored(below, table.variable, case.value[rows])
     return Matches.build(
         method=name,
         variable=table.variable,
@@ -108,8 +113,31 @@ def match(
         prediction=value[rows],
         spread=error[rows],
         observation_error=np.array([assumptions[str(v)].observation_error for v in table.variable]),
-        **dict(zip(BELOW, below.T, strict=True)),
+        crps=crps,
+        **dict(zip(BELOW, events.T, strict=True)),
     )
+
+
+def _limits(variable: str) -> np.ndarray:
+    """The limits of a variable's events and of its classes, analysis space, shape (k,); of a smooth variable none."""
+    events = np.asarray(names.to_analysis(variable, np.array(names.EVENTS.get(variable, ()))))
+    return np.concatenate([events, limits(variable)]) if has_limits(variable) else events
+
+
+def _scored(below: np.ndarray, variable: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities below the limits of the events, shape (n, len(BELOW)), and the CRPS, shape (n,), NaN if none.
+
+    Args:
+        below: probabilities at `_limits` of each report's variable, shape (n, most); variable, value: of the reports.
+    """
+    events, crps = np.full((len(below), len(BELOW)), np.nan), np.full(len(below), np.nan)
+    for name in np.unique(variable):
+        rows, count = variable == name, len(names.EVENTS.get(str(name), ()))
+        events[rows, :count] = below[rows, :count]
+        if has_limits(str(name)):
+            at, centre = limits(str(name)), values(str(name))
+            crps[rows] = crps_at_limits(below[rows, count : count + len(at)], at, centre, value[rows])
+    return events, crps
 
 
 def _rows(case: Case, everything: bool) -> np.ndarray:

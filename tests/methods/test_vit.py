@@ -8,6 +8,7 @@ import pytest
 import torch
 from report_cases import TINY, VARIABLES, hour, toy
 
+from mlrtma_dist import names
 from mlrtma_dist.fields import climatology
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.methods.case import Contents
@@ -107,7 +108,7 @@ def test_fields_are_the_answer_at_the_points_where_the_network_is_asked():
         asked = (slice(None, None, step), slice(None, None, step))
         np.testing.assert_allclose(fields.values[name][asked].ravel(), value, rtol=1e-5, atol=1e-4)
         np.testing.assert_allclose(fields.error[name][asked].ravel(), error, rtol=1e-4)
-    probability = below(answer, "visibility", points)
+    probability = below(answer, "visibility", points, np.log(names.EVENTS["visibility"]))
     np.testing.assert_allclose(
         fields.probability["visibility"][(slice(None), *asked)].reshape(4, -1).T, probability, atol=1e-5
     )

@@ -5,7 +5,8 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from mlrtma_dist.verification.crps import crps_ensemble, crps_gaussian
+from mlrtma_dist.verification.crps import crps_at_limits, crps_ensemble, crps_gaussian, crps_of_matches
+from mlrtma_dist.verification.match import Matches
 
 
 @pytest.fixture
@@ -17,6 +18,23 @@ def integral(distribution, y: float, ends: tuple[float, float]) -> float:
     below, _ = quad(lambda x: distribution(x) ** 2, ends[0], y, limit=200)
     above, _ = quad(lambda x: (distribution(x) - 1) ** 2, y, ends[1], limit=200)
     return below + above
+
+
+def test_of_probabilities_below_limits_it_is_that_of_a_distribution_on_the_values_between(generator):
+    values, limits = np.array([0.0, 0.2, 0.5, 1.0]), np.array([0.1, 0.4, 0.8])
+    members = values[generator.integers(0, 4, (200, 6))]
+    below = (members[..., None] < limits).mean(axis=0)
+    observation = values[[0, 1, 2, 3, 2, 1]]
+    expected = crps_ensemble(members, observation)
+    np.testing.assert_allclose(crps_at_limits(below, limits, values, observation), expected, rtol=1e-12)
+
+
+def test_of_a_match_it_is_that_of_the_method_where_the_match_has_it():
+    columns = {"station": ["a", "b"], "observation": [1.0, 2.0], "prediction": [1.5, 2.5], "spread": [0.3, 0.3]}
+    matches = Matches.build(
+        method="m", variable="sky_cover", observation_error=[0.4, np.nan], crps=[np.nan, 0.7], **columns
+    )
+    np.testing.assert_allclose(crps_of_matches(matches), [crps_gaussian(1.5, 0.5, np.array([1.0]))[0], 0.7])
 
 
 @pytest.mark.parametrize("mean, deviation, y", [(0.0, 1.0, 0.0), (1.5, 0.4, 0.2), (-3.0, 5.0, 9.0)])

@@ -78,9 +78,9 @@ def test_a_wrong_column_is_an_error_that_names_it(changes, message):
     ("row", "message"),
     [
         ("oi,t2m,d,NaT,a,1,2,3,0,4,5,6", "row 2: 12 cells"),
-        ("oi,t2m,d,NaT,a,1,2,3,0,4,warm,6,1" + 4 * ",nan", "column 'prediction': expected numbers"),
-        ("oi,t2m,d,NaT,a,1,2,3,0.5,4,5,6,1" + 4 * ",nan", "column 'fold': expected whole numbers"),
-        ("oi,t2m,d,noon,a,1,2,3,0,4,5,6,1" + 4 * ",nan", "column 'time': expected times such as 2022"),
+        ("oi,t2m,d,NaT,a,1,2,3,0,4,warm,6,1" + 5 * ",nan", "column 'prediction': expected numbers"),
+        ("oi,t2m,d,NaT,a,1,2,3,0.5,4,5,6,1" + 5 * ",nan", "column 'fold': expected whole numbers"),
+        ("oi,t2m,d,noon,a,1,2,3,0,4,5,6,1" + 5 * ",nan", "column 'time': expected times such as 2022"),
     ],
 )
 def test_a_damaged_file_is_an_error_that_names_file_and_place(tmp_path, row, message):
