@@ -3,8 +3,8 @@
     python benchmarks/learning_curve.py [--steps 500] [--config configs/training/vit_reports.yaml]
 
 Trains the same network with the same number of steps on one part of its stores after another and prints the least
-score at the hours that choose: mean CRPS over variables, in units of each variable's scale. Trainings are in temporary folders and
-begin with random weights. Needs the stores (docs/vision_transformer.md) and half an hour of a core.
+score at the hours that choose: mean CRPS over variables, in units of each variable's scale. Trainings are in temporary
+folders and begin with random weights. Needs the stores (docs/vision_transformer.md) and half an hour of a core.
 
 The floor: two stations near each other and at one height differ by both reports' errors, and by the weather between
 them. Half the mean square of their differences, less what a regression explains, is the variance that no analysis of
@@ -69,8 +69,8 @@ def floors() -> dict[str, tuple[int, float, float, float]]:
             points, departure = case.points[rows], case.departure[rows]
             pairs = cKDTree(points.position).query_pairs(CLOSE, output_type="ndarray")
             level = np.abs(np.diff(points.elevation[pairs], axis=1)[:, 0]) < LEVEL
-            apart = case.station_number[rows][pairs]
-            pairs = pairs[level & (apart[:, 0] != apart[:, 1])]
+            station = case.station_number[rows][pairs]
+            pairs = pairs[level & (station[:, 0] != station[:, 1])]
             halves.setdefault(name, []).append(0.5 * np.diff(departure[pairs], axis=1)[:, 0] ** 2)
     random, result = np.random.default_rng(0), {}
     for name, parts in halves.items():

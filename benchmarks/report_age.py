@@ -86,7 +86,7 @@ def matches_of(names: tuple[str, ...]) -> tuple[dict[str, Matches], dict[str, in
 
 
 def table(of_ages: Mapping[str, Matches], stations: Mapping[str, int], names: tuple[str, ...]) -> list[str]:
-    """Lines of Markdown: stations given, then rmse (expected) of every variable and method, a line for each interval."""
+    """Lines of Markdown: stations given, then rmse (expected) of every variable and method; a line per interval."""
     heads = [f"{variable} of {name}" for variable in VARIABLES for name in names]
     lines = [f"| reports | stations | {' | '.join(heads)} |", "|---" * (len(heads) + 2) + "|"]
     for words, whole in of_ages.items():
