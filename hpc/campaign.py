@@ -4,36 +4,60 @@ from dataclasses import replace
 from pathlib import Path
 
 from hpc import record, slurm
-from hpc.chain import Step, to_submit
-from hpc.machine import Machine
+from hpc.chain import ChainError, Step, to_submit
+from hpc.machine import Machine, Resources
 from hpc.order import LOGS, Order, describe, rehearsed
 from hpc.slurm import SlurmError
 from hpc.submit import array, elements_of, submit
 from hpc.worklist import read, remaining
 
 
-def order_of(machine: Machine, step: Step, more: tuple[str, ...] = ()) -> Order:
-    """The order of a step; ``more``: further arguments, such as --resume, which do not make it another step."""
+def key_of(machine: Machine, step: Step) -> str:
+    """By which a step is recognised in the queue, in the journal and, when it is done, by its record."""
+    return record.key_of(step.verb, step.config, (*machine.resources(step.verb).set, *step.set))
+
+
+def order_of(machine: Machine, step: Step, more: tuple[str, ...] = (), profile: str = "") -> Order:
+    """The order of a step.
+
+    Args:
+        machine: where.
+        step: what.
+        more: further arguments, such as --resume, which do not make it another step.
+        profile: by which the machine was read: a shipped name or a path; without it the machine's name.
+    """
     resources, elements = machine.resources(step.verb), 0
-    changes = (*resources.set, *step.set)
-    arguments = (*(part for change in changes for part in ("--set", change)), *more)
+    own, all_changes = (_options(changes) for changes in (step.set, (*resources.set, *step.set)))
     if step.verb == "worklist":
         elements = elements_of(machine, len(remaining(read(Path(step.config)))), resources.workers)
-    key = record.key_of(step.verb, step.config, changes)
-    return Order(machine, step.verb, step.config, arguments, resources, elements=elements, key=key)
+    again = ("submit", step.verb, step.config, "--machine", profile or machine.name, *own, *_wishes(resources))
+    key = key_of(machine, step)
+    arguments = (*all_changes, *more)
+    return Order(machine, step.verb, step.config, arguments, resources, elements=elements, key=key, again=again)
+
+
+def _wishes(resources: Resources) -> tuple[str, ...]:
+    """Options of `mlrtma submit` that ask for the same resources, whatever a profile says."""
+    keys = ("nodes", "tasks_per_node", "time", "at_once", "workers", "task_time")
+    values = {key: getattr(resources, key) for key in keys if getattr(resources, key) is not None}
+    return tuple(part for key, value in values.items() for part in (f"--{key.replace('_', '-')}", str(value)))
+
+
+def _options(changes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(part for change in changes for part in ("--set", change))
 
 
 def submit_step(
-    machine: Machine, step: Step, more: tuple[str, ...], after: tuple[str, ...], dry_run: bool
+    machine: Machine, step: Step, more: tuple[str, ...], after: tuple[str, ...], dry_run: bool, profile: str = ""
 ) -> dict[str, Order]:
     """Print, check and submit one step after other jobs; returns its order by its job, nothing of a dry run."""
-    order = replace(rehearsed(order_of(machine, step, more)), after=after)
+    order = replace(rehearsed(order_of(machine, step, more, profile)), after=after)
     print(describe(order), flush=True)
     return {} if dry_run else _submit_all({step: order}, {})
 
 
 def submit_campaign(
-    machine: Machine, steps: tuple[Step, ...], more: tuple[str, ...], dry_run: bool
+    machine: Machine, steps: tuple[Step, ...], more: tuple[str, ...], dry_run: bool, profile: str = ""
 ) -> dict[str, Order]:
     """Print and check the steps that are neither done nor queued, then submit them; a wrong one before the first.
 
@@ -41,11 +65,12 @@ def submit_campaign(
         steps: in the order of `hpc.chain.ordered`.
         more: further arguments of steps that train.
         dry_run: submit nothing, and do not ask the queue.
+        profile: see `order_of`.
 
     Returns:
         The orders that wait or run by their jobs, those of an earlier submission included; nothing of a dry run.
     """
-    orders = {step.name: order_of(machine, step, more if step.verb == "train" else ()) for step in steps}
+    orders = {step.name: order_of(machine, step, more if step.verb == "train" else (), profile) for step in steps}
     live = slurm.own_jobs() if machine.scheduler == "slurm" and not dry_run else {}
     missing, done, jobs = to_submit(
         steps, lambda step: _is_done(orders[step.name]), lambda step: live.get(orders[step.name].comment)
@@ -63,6 +88,25 @@ def submit_campaign(
     return {**{job: orders[name] for name, job in jobs.items()}, **submitted}
 
 
+def alone(machine: Machine, steps: tuple[Step, ...], name: str) -> tuple[Step, ...]:
+    """One step of a campaign, for a workflow engine that waits for those before it; later ones are no longer done.
+
+    Raises:
+        ChainError: no such step.
+    """
+    named = {step.name: step for step in steps}
+    if name not in named:
+        raise ChainError(f"no step {name!r}; the steps are {', '.join(named)}")
+    own = replace(named[name], after=())
+    if not _is_done(order_of(machine, own)):
+        later = {name}
+        for step in steps:  # each after those that it comes after
+            if later & set(step.after):
+                later.add(step.name)
+                record.clear(key_of(machine, step))
+    return (own,)
+
+
 def _is_done(order: Order) -> bool:
     return not order.elements if order.verb == "worklist" else record.is_done(order.key)
 
@@ -75,6 +119,9 @@ def _submit_all(orders: dict[Step, Order], earlier: dict[str, str]) -> dict[str,
     """
     jobs = dict(earlier)
     submitted: dict[str, Order] = {}
+    # All before the first: whoever submits the rest after this process was killed must not take an old record for it.
+    for order in orders.values():
+        record.clear(order.key)
     for step, order in orders.items():
         order = replace(order, after=(*order.after, *(jobs[name] for name in step.after if name in jobs)))
         if step.verb == "worklist":

@@ -20,7 +20,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpc import journal, record, slurm
+from hpc import journal, progress, record, slurm
 from hpc.machine import ROOT
 
 DONE, AGAIN = 0, 75
@@ -76,7 +76,7 @@ def run(command: list[str], *, verb: str, config: str) -> int:
         restarts=restarts(),
         nodes=os.environ.get("SLURM_JOB_NODELIST") or os.uname().nodename,
     )
-    ending = _supervise(command)
+    ending = _supervise(command, {progress.VARIABLE: str(progress.path_of(job).absolute())})
     return _close(book, job, ending, _slurms_view(job))
 
 
@@ -107,9 +107,9 @@ def _close(book: Path, job: str, ending: Ending, status: slurm.Status) -> int:
     return ending.code or 1
 
 
-def _supervise(command: list[str]) -> Ending:
+def _supervise(command: list[str], own: dict[str, str]) -> Ending:
     # Slurm would hand nothing on to the ranks where the job was submitted with SBATCH_EXPORT=NONE.
-    variables = {**os.environ, "SLURM_EXPORT_ENV": "ALL"}
+    variables = {**os.environ, **own, "SLURM_EXPORT_ENV": "ALL"}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, env=variables)
     assert process.stderr is not None, "it is a pipe"
     messages, ending = process.stderr, Ending()

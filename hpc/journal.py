@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 DEFAULT = "output/journal.jsonl"
@@ -100,6 +101,39 @@ def read(journal: Path, job: str | None = None) -> list[dict]:
         if isinstance(entry, dict) and job in (None, entry.get("job")):
             entries.append(entry)
     return entries
+
+
+def prune(journal: Path, is_kept: Callable[[dict], bool], dry_run: bool = False) -> int:
+    """Remove lines; those that stay keep their order. Returns how many were removed, or would be.
+
+    The file stays the same one, as others may be about to append to it: what stays is moved to its beginning, and the
+    rest cut off. A process that is killed meanwhile leaves lines twice, and loses none.
+    """
+    try:
+        file = os.open(journal, os.O_RDONLY if dry_run else os.O_RDWR)
+    except FileNotFoundError:
+        return 0
+    try:
+        if not dry_run:
+            _lock(file)
+        lines = os.pread(file, os.fstat(file).st_size, 0).splitlines(keepends=True)
+        kept = [line for line in lines if _stays(line, is_kept)]
+        if not dry_run and len(kept) < len(lines):
+            text = b"".join(kept)
+            os.pwrite(file, text, 0)
+            os.ftruncate(file, len(text))
+            os.fsync(file)
+    finally:
+        os.close(file)
+    return len(lines) - len(kept)
+
+
+def _stays(line: bytes, is_kept: Callable[[dict], bool]) -> bool:
+    try:
+        entry = json.loads(line)
+    except ValueError:  # torn
+        return False
+    return isinstance(entry, dict) and is_kept(entry)
 
 
 def ending(journal: Path, job: str) -> dict | None:

@@ -75,9 +75,9 @@ class Resources:
 
 
 def seconds_of(time: str) -> int:
-    """A time limit, [days-]hours:minutes:seconds, in seconds."""
+    """A time limit, [days-]hours:minutes:seconds, in seconds; Slurm itself leaves leading parts out: 5:00."""
     days, _, clock = time.rpartition("-")
-    hours, minutes, seconds = (int(part) for part in clock.split(":"))
+    hours, minutes, seconds = [0, 0, *(int(part) for part in clock.split(":"))][-3:]
     return ((24 * int(days or 0) + hours) * 60 + minutes) * 60 + seconds
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import yaml
 
-from hpc import record
+from hpc import limits, record
 from hpc.machine import ROOT, Machine, Resources
 
 LOGS = "output/logs"
+MARK = "mlrtma "  # begins the comment of a job in Slurm's queue
 EXPECTED = re.compile(r"^# expected output: (\d+) bytes$", re.MULTILINE)
 WARNING = re.compile(r"^\S+ \S+ WARNING (.*)$", re.MULTILINE)  # the command's own, not those of libraries
 
@@ -44,6 +45,7 @@ class Order:
         elements: of an array; 0: a single job.
         key: by which the step is recognised in the queue and, when it is done, by its record; "": it is not.
         output: that the job writes, and its expected size in bytes: see `rehearsed`.
+        again: arguments of `mlrtma` that queue the same job again.
     """
 
     machine: Machine
@@ -56,6 +58,7 @@ class Order:
     key: str = ""
     output: str = ""
     size: float = 0.0
+    again: tuple[str, ...] = ()
 
     def __post_init__(self):
         self.machine.check(self.verb, self.resources)
@@ -71,7 +74,7 @@ class Order:
     @property
     def comment(self) -> str:
         """By which Slurm's queue shows that a job is this step's; "" without a key."""
-        return f"mlrtma {self.key}" if self.key else ""
+        return f"{MARK}{self.key}" if self.key else ""
 
     @property
     def ranks(self) -> int:
@@ -155,12 +158,14 @@ def _signal(order: Order) -> str | None:
 def rehearsed(order: Order) -> Order:
     """The order with its output and the expected size of it: the verb's own estimate, else the profile's.
 
-    The verb's dry run checks the configuration, for the job's number of ranks, before anything waits in a queue.
-    Its warnings are printed.
+    The partition's limits are asked of Slurm. The verb's dry run checks the configuration, for the job's number of
+    ranks, before anything waits in a queue; its warnings are printed.
 
     Raises:
+        MachineError: the partition does not take the job.
         OrderError: the verb refuses its configuration, in its own words and with its exit code; an empty worklist.
     """
+    limits.check(order.machine, order.verb, order.resources)
     guess = order.resources.output_megabytes * 1e6 * max(1, order.elements)
     if order.verb == "worklist" and not order.elements:
         raise OrderError(f"{order.config}: every task is done; nothing to submit")

@@ -34,11 +34,16 @@ def path_of(key: str) -> Path:
 
 def is_done(key: str) -> bool:
     """Whether the step came to its end and its output is there."""
+    return (facts := read(path_of(key))) is not None and os.path.exists(facts["output"])
+
+
+def read(path: Path) -> dict[str, str] | None:
+    """What a record holds: the job that left it, and its output; None: there is none that is whole."""
     try:
-        facts = json.loads(path_of(key).read_text(encoding="utf-8"))
-        return os.path.exists(facts["output"])
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        return {"job": str(facts["job"]), "output": str(facts["output"])}
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return None
 
 
 def clear(key: str) -> None:

@@ -5,9 +5,9 @@ Where there is no accounting (sacct refuses), squeue and scontrol still list a j
 after its end. A state that none of them reports is UNKNOWN, which is not a failure.
 """
 
-import getpass
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,6 +23,7 @@ RUNNING = frozenset(("RUNNING", "SUSPENDED", "STOPPED", "RESIZING", "SIGNALING",
 POLL_SECONDS = 60.0
 # A controller that restarts is silent for minutes; a job that nobody knows for so many polls will not come back.
 PATIENCE = 10
+NO_SUCH_JOB = "Invalid job id"
 
 
 class SlurmError(ValueError):
@@ -81,6 +82,11 @@ def _call(*command: str, check: bool = True, variables: Mapping[str, str] | None
     return answer
 
 
+def is_here() -> bool:
+    """Whether this machine has Slurm's commands."""
+    return shutil.which("squeue") is not None
+
+
 def submit(line: Sequence[str], variables: Mapping[str, str]) -> str:
     """Queue a job; returns its number.
 
@@ -103,8 +109,9 @@ def states(jobs: Iterable[str]) -> dict[str, Status]:
     by_job = {job: queued.get(job) or Status() for job in jobs}
     for job, status in by_job.items():
         if status.ended or status.state == UNKNOWN:
-            by_job[job] = _shown(job) or _accounted(job) or status
-    return by_job
+            by_job[job] = _shown(job) or status
+    forgotten = [job for job, status in by_job.items() if status.state == UNKNOWN]
+    return {**by_job, **accounted(forgotten)}
 
 
 def state(job: str) -> Status:
@@ -118,22 +125,47 @@ def runs(job: str) -> bool | None:
         status = state(job)
         if status.state == UNKNOWN:
             answer = _call("scontrol", "show", "job", job, check=False)
-            return False if "Invalid job id" in answer.stderr else None
+            return False if NO_SUCH_JOB in answer.stderr else None
     except SlurmError:
         return None
     return not status.ended and status.state not in WAITING
 
 
 def own_jobs() -> dict[str, str]:
-    """This user's jobs that wait or run: comment -> number; of jobs with one comment the newest.
+    """Jobs with a comment that wait or run, whoever submitted them: comment -> number, the newest of one comment.
 
     Raises:
         SlurmError: the controller does not answer, so it is not known which jobs there are.
     """
-    answer = _call("squeue", "--noheader", f"--user={getpass.getuser()}", "--format=%F|%T|%r|%k")
-    rows = [line.strip().split("|", 3) for line in answer.stdout.splitlines() if line.count("|") >= 3]
-    live = [(comment, job) for job, word, reason, comment in rows if not Status(word, reason).ended]
+    live = [(comment, job) for job, word, reason, comment in rows("%F|%T|%r|%k") if not Status(word, reason).ended]
     return dict(sorted(live, key=lambda row: int(row[1])))
+
+
+def rows(columns: str, *filters: str) -> list[list[str]]:
+    """The rows of Slurm's queue.
+
+    Args:
+        columns: of squeue's --format, with | between them; only the last one may hold that character itself.
+        filters: further options of squeue.
+
+    Raises:
+        SlurmError: the controller does not answer.
+    """
+    answer = _call("squeue", "--noheader", f"--format={columns}", *filters, check=False)
+    if answer.returncode and NO_SUCH_JOB not in answer.stderr:
+        raise SlurmError(f"squeue failed with {answer.returncode}: {answer.stderr.strip()}")
+    count = columns.count("|")
+    return [line.strip().split("|", count) for line in answer.stdout.splitlines() if line.count("|") >= count]
+
+
+def partitions() -> dict[str, dict[str, str]]:
+    """What Slurm says of each partition: name -> MaxTime, MaxNodes, AllowAccounts, State ...; empty: no answer."""
+    try:
+        answer = _call("scontrol", "--oneliner", "show", "partition", check=False)
+    except SlurmError:
+        return {}
+    facts = [dict(re.findall(r"(\w+)=(\S*)", line)) for line in answer.stdout.splitlines()]
+    return {each["PartitionName"]: each for each in facts if "PartitionName" in each}
 
 
 def max_array_size() -> int | None:
@@ -146,28 +178,31 @@ def max_array_size() -> int | None:
     return int(size.group(1)) if size else None
 
 
+def worst(statuses: Iterable[Status]) -> Status:
+    """Of an array's elements one that runs, else one that waits, else one that failed, else one that is done."""
+    return min(statuses, key=lambda status: (status.ended, status.ended and status.done, status.state in WAITING))
+
+
 def _queued(jobs: list[str]) -> dict[str, Status]:
-    answer = _call(
-        "squeue", "--noheader", "--states=all", "--format=%i|%F|%T|%r", f"--jobs={','.join(jobs)}", check=False
-    )
-    rows = [line.strip().split("|") for line in answer.stdout.splitlines() if line.count("|") == 3]
+    try:
+        listed = rows("%i|%F|%T|%r", "--states=all", f"--jobs={','.join(jobs)}")
+    except SlurmError:
+        if not is_here():
+            raise
+        return {}  # the controller does not answer
     queued: dict[str, Status] = {}
     for job in jobs:
-        # The tasks of an array have one row each ("12_3|12|..."); the whole is over when none is left.
-        mine = [
-            Status(word, "" if reason == "None" else reason) for own, array, word, reason in rows if job in (own, array)
-        ]
-        alive = [status for status in mine if not status.ended]
-        if mine:
-            queued[job] = (alive or [status for status in mine if not status.done] or mine)[0]
+        # The elements of an array have one row each ("12_3|12|..."); the whole is over when none is left.
+        reasons = [(word, "" if text == "None" else text) for own, array, word, text in listed if job in (own, array)]
+        if reasons:
+            queued[job] = worst(Status(*reason) for reason in reasons)
     return queued
 
 
 def _shown(job: str) -> Status | None:
     answer = _call("scontrol", "--oneliner", "show", "job", job, check=False)
     tasks = [_parse_shown(line) for line in answer.stdout.splitlines() if "JobState=" in line]
-    tasks.sort(key=lambda status: (status.ended, status.done))
-    return tasks[0] if tasks else None
+    return worst(tasks) if tasks else None
 
 
 def _parse_shown(line: str) -> Status:
@@ -185,24 +220,24 @@ def _parse_shown(line: str) -> Status:
     return Status(**{**vars(status), "exit_code": code}) if status.ended else status
 
 
-def _accounted(job: str) -> Status | None:
-    answer = _call(
-        "sacct",
-        "--allocations",
-        "--noheader",
-        "--parsable2",
-        "--format=State,ExitCode,NodeList",
-        "--jobs",
-        job,
-        check=False,
-    )
-    rows = [line.split("|") for line in answer.stdout.splitlines() if line.count("|") == 2]
-    tasks = []
-    for word, exit_code, nodes in rows if answer.returncode == 0 else []:
+def accounted(jobs: Sequence[str]) -> dict[str, Status]:
+    """What Slurm's accounting says of jobs, in one question; nothing of those that it does not know, or without it."""
+    if not jobs:
+        return {}
+    columns = "--format=JobID,State,ExitCode,NodeList"
+    options = ("--allocations", "--noheader", "--parsable2", columns, f"--jobs={','.join(jobs)}")
+    try:
+        answer = _call("sacct", *options, check=False)
+    except SlurmError:  # not installed
+        return {}
+    rows = [line.split("|") for line in answer.stdout.splitlines() if line.count("|") == 3]
+    statuses: dict[str, list[Status]] = {}
+    for job, word, exit_code, nodes in rows if answer.returncode == 0 else []:
         code, signal = (int(number) for number in exit_code.split(":"))
-        tasks.append(Status(word.split()[0], "", code, signal, 0, nodes))  # "CANCELLED by 1000"
-    tasks.sort(key=lambda status: (status.ended, status.done))
-    return tasks[0] if tasks else None
+        status = Status(word.split()[0], "", code, signal, 0, nodes)  # "CANCELLED by 1000"
+        for name in {job, job.partition("_")[0]}:
+            statuses.setdefault(name, []).append(status)
+    return {job: worst(statuses[job]) for job in jobs if job in statuses}
 
 
 def wait(

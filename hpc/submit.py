@@ -1,5 +1,6 @@
 """Queue orders, or run them here to their end, and write in the journal what the jobs cannot write themselves."""
 
+import contextlib
 import itertools
 import os
 import subprocess
@@ -48,6 +49,8 @@ def _note(order: Order, job: str) -> None:
         arguments=list(order.arguments),
         after=list(order.after),
         elements=order.elements,
+        key=order.key,
+        again=list(order.again),
         commit=journal.commit(ROOT),
         node_hours=round(order.node_hours, 3),
     )
@@ -87,14 +90,24 @@ def array(order: Order, tasks: tuple[Task, ...], folder: Path) -> Order:
         folder: for the new list.
     """
     wishes = order.resources
-    number = 1 + len(list(folder.glob(f"{Path(order.config).stem}-*.tsv")))
-    path = folder / f"{Path(order.config).stem}-{number:03d}.tsv"
+    path = _new_list(folder, Path(order.config).stem)
     write(path, tasks)
     arguments: tuple[str, ...] = ("--workers", str(wishes.workers)) if wishes.workers > 1 else ()
     if wishes.task_time:
         arguments += ("--seconds", str(seconds_of(wishes.task_time)))
     elements = elements_of(order.machine, len(tasks), wishes.workers)
     return replace(order, config=str(path), arguments=arguments, elements=elements)
+
+
+def _new_list(folder: Path, stem: str) -> Path:
+    """A file that no other array reads; it is made at once, so that nobody else takes the name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        path = folder / f"{stem}-{number:03d}.tsv"
+        with contextlib.suppress(FileExistsError):
+            path.open("x").close()
+            return path
+    raise AssertionError("the numbers have no end")
 
 
 def wait(orders: dict[str, Order], poll_seconds: float) -> dict[str, slurm.Status]:

@@ -58,7 +58,8 @@ def write_times(run, prepared: Prepared, analyst: Analyst) -> Iterator[Outcome]:
     domain, part, times = prepared.cases.contents.domain, analyst.part, prepared.cases.time
     for number, time in enumerate(times):
         try:
-            with progress(f"analyse {domain.name}") if part.is_first else silent() as show:
+            which = f", {number + 1} of {len(times)}" if len(times) > 1 else ""
+            with progress(f"analyse {domain.name}{which}") if part.is_first else silent() as show:
                 analysis, shortfalls = _analysis(run, analyst, number, show)
         except InputError as error:  # the same on all ranks
             if len(times) == 1:

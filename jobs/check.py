@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     """Run the verb; returns the exit code."""
     values = parse(dict, "check", __doc__, arguments)
     if values["machine"]:
-        from jobs.submit import check
+        from jobs.check_machine import check
 
         return check(values["machine"], values["dry_run"])
     text, loaded = installation()

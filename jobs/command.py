@@ -28,6 +28,11 @@ VERBS = {
     "release": "make of a checkpoint weights that are given to others, with their scores",
     "plan": "predict step time, memory and the fastest layout of ranks of a training on a machine",
     "submit": "queue a job on a machine: mlrtma submit <verb> <config> --machine NAME",
+    "status": "what became of jobs, how far they are, and what to do next",
+    "logs": "print the log of a job, and follow it",
+    "cancel": "end jobs, or all jobs of a campaign",
+    "resume": "submit again what a job was that failed, ran out of time or was lost",
+    "prune": "remove what is left of jobs that are long over; never an output",
     "check": "versions of Python, torch, MPI, HDF5, GPU, and which MPI library is loaded",
 }
 

@@ -1,35 +1,46 @@
-"""Progress: a bar on a terminal, plain lines in a batch log."""
+"""Progress: a bar on a terminal, plain lines in a batch log, and for `mlrtma status` the file of a job."""
 
 import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
 
+from hpc.progress import Counter
+
 STEP = 10.0  # seconds between the lines of a batch log
 
 
 @contextlib.contextmanager
 def progress(title: str) -> Iterator[Callable[[str, float], None]]:
-    """Show how far named tasks are.
+    """Show how far named tasks are; a job notes it, too.
 
     Yields:
         A function of a task's name and the share of it that is done, in [0, 1].
     """
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import Progress
+    counters: dict[str, Counter] = {}
+    with _bars(title) if sys.stderr.isatty() else contextlib.nullcontext(_lines(title)) as display:
 
-        with Progress(console=Console(stderr=True), transient=True) as bars:
-            tasks = {}
+        def show(name: str, share: float) -> None:
+            counters.setdefault(name, Counter(f"{title}: {name}"))(share, 1.0)
+            display(name, share)
 
-            def show(name: str, share: float) -> None:
-                if name not in tasks:
-                    tasks[name] = bars.add_task(f"{title}: {name}", total=1.0)
-                bars.update(tasks[name], completed=share)
+        yield show
 
-            yield show
-    else:
-        yield _lines(title)
+
+@contextlib.contextmanager
+def _bars(title: str) -> Iterator[Callable[[str, float], None]]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        tasks = {}
+
+        def show(name: str, share: float) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(f"{title}: {name}", total=1.0)
+            bars.update(tasks[name], completed=share)
+
+        yield show
 
 
 def _lines(title: str) -> Callable[[str, float], None]:

@@ -4,6 +4,7 @@
     mlrtma submit train configs/training/unet_exercise1.yaml --machine my_cluster.yaml --nodes 2 --set schedule.steps=5
     mlrtma submit worklist tasks.tsv --machine my_cluster.yaml      the tasks that remain, as an array
     mlrtma submit campaign campaign.yaml --machine my_cluster.yaml  jobs that wait for jobs; again: the missing ones
+    mlrtma submit campaign campaign.yaml --machine my_cluster.yaml --export ecflow suite.def    for a workflow engine
 
 Exit code 0: queued (on the machine "local": done); that of the job, where one fails here, or of its dry run, where that
 refuses it; 1 where --wait sees one fail.
@@ -12,20 +13,22 @@ refuses it; 1 where --wait sees one fail.
 import argparse
 import contextlib
 import sys
-import time
 from pathlib import Path
 
-from hpc.campaign import submit_campaign, submit_step
+from hpc import ecflow, slurm
+from hpc.campaign import alone, submit_campaign, submit_step
 from hpc.chain import ChainError, Step, load_campaign
-from hpc.machine import MachineError, load_machine
-from hpc.order import LOGS, Order, OrderError, describe, rehearsed
+from hpc.machine import Machine, MachineError, load_machine
+from hpc.order import OrderError
 from hpc.slurm import SlurmError
-from hpc.submit import submit, wait
+from hpc.submit import wait
 from hpc.worklist import WorklistError
 from jobs.command_line import Parser
 from mlrtma_dist.config import ConfigError
 from mlrtma_dist.errors import InputError
+from mlrtma_dist.io.lock import locked
 
+SUBMITTING = "output/submitting"  # the folder whose lock whoever submits a campaign holds
 WISHES = ("nodes", "tasks_per_node", "time", "at_once", "workers", "task_time")  # of a job's resources
 
 
@@ -47,10 +50,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--workers", type=int, help="worklist: tasks that share a node")
     parser.add_argument("--task-time", help="worklist: limit of each task, hours:minutes:seconds")
     parser.add_argument("--after", nargs="+", default=[], metavar="JOB", help="start after these jobs have succeeded")
+    parser.add_argument("--step", help="campaign: this step alone, whatever it comes after")
+    parser.add_argument(
+        "--export",
+        nargs=2,
+        metavar=("ecflow", "FILE"),
+        help="campaign: write it for that workflow engine, submit nothing",
+    )
     parser.add_argument("--wait", action="store_true", help="wait until the jobs are over")
     values = parser.parse_args(arguments)
     try:
-        with _in_our_words():
+        with in_our_words():
             return _queue(values)
     except OrderError as error:
         print(f"mlrtma submit: {error}", file=sys.stderr)
@@ -58,7 +68,7 @@ def main(arguments: list[str]) -> int:
 
 
 @contextlib.contextmanager
-def _in_our_words():
+def in_our_words():
     """Within the block, errors of `hpc` become those that the command knows, but for OrderError, which has a code."""
     try:
         yield
@@ -68,50 +78,50 @@ def _in_our_words():
         raise InputError(str(error)) from error
 
 
-def check(machine: str, dry_run: bool = False) -> int:
-    """Sum tensors over the ranks of a job on a machine and print what they found; returns the exit code."""
-    try:
-        with _in_our_words():
-            profile = load_machine(machine)
-            order = Order(profile, "check", "64", (), profile.resources("check"))
-            order = rehearsed(order)
-            print(describe(order), flush=True)
-            if dry_run:
-                return 0
-            job = submit(order)
-            if profile.scheduler == "none":
-                return 0
-            status = wait({job: order}, profile.poll_seconds)[job]
-    except OrderError as error:
-        print(f"mlrtma check: {error}", file=sys.stderr)
-        return error.code
-    print(_log(Path(LOGS) / f"check-{job}.log"))
-    return 0 if status.done else 1
+@contextlib.contextmanager
+def _one_at_a_time(machine: Machine, dry_run: bool):
+    """Within the block nobody else submits a campaign from this folder: both would find the queue without it."""
+    if dry_run or machine.scheduler == "none":  # which runs the jobs to their end
+        yield
+        return
+    with locked(SUBMITTING, slurm.runs):
+        yield
 
 
-def _log(path: Path) -> str:
-    """A job's log, which a shared file system may show seconds late."""
-    for _ in range(10):
-        if path.exists():
-            return path.read_text(errors="replace").rstrip()
-        time.sleep(1.0)
-    return f"no log at {path} within 10 s: is the folder on a file system that the nodes share?"
+def _export(values: argparse.Namespace, machine: Machine, steps: tuple[Step, ...]) -> int:
+    """Check the steps of a campaign as a dry run does, and write them for a workflow engine."""
+    engine, path = values.export
+    if engine != "ecflow":
+        raise ConfigError(f"--export: expected ecflow FILE, got {engine} {path}")
+    submit_campaign(machine, steps, (), dry_run=True)
+    submits = (sys.executable, "-m", "jobs.command", "submit", "campaign", values.config, "--machine", values.machine)
+    folder = ecflow.write(Path(path), steps, lambda step: (*submits, f"--step={step.name}", "--wait"))
+    print(f"{path}\n{folder}")
+    return 0
 
 
 def _queue(values: argparse.Namespace) -> int:
     wishes = {key: getattr(values, key) for key in WISHES if getattr(values, key) is not None}
     more = ("--resume",) if values.resume else ()
+    if values.verb != "campaign" and (values.step or values.export):
+        raise ConfigError("--step, --export: only a campaign has steps")
     if values.verb == "campaign":
         if values.set or values.after or wishes:
             raise ConfigError(
                 "a campaign names set and after itself, and its resources are the profile's: leave these options out"
             )
         machine = load_machine(values.machine)
-        orders = submit_campaign(machine, load_campaign(values.config), more, values.dry_run)
+        steps = load_campaign(values.config)
+        if values.export:
+            return _export(values, machine, steps)
+        with _one_at_a_time(machine, values.dry_run):
+            steps = alone(machine, steps, values.step) if values.step else steps
+            orders = submit_campaign(machine, steps, more, values.dry_run, values.machine)
     else:
         machine = load_machine(values.machine, {"jobs": {values.verb: wishes}} if wishes else None)
         step = Step(values.verb, values.verb, values.config, tuple(values.set), ())
-        orders = submit_step(machine, step, more, tuple(values.after), values.dry_run)
+        after = tuple(values.after)
+        orders = submit_step(machine, step, more, after, values.dry_run, values.machine)
     if values.dry_run or machine.scheduler == "none" or not values.wait:
         return 0
     return 0 if all(status.done for status in wait(orders, machine.poll_seconds).values()) else 1

@@ -1,4 +1,4 @@
-"""What a training run says while it runs: a bar on a terminal, plain lines in a batch log, metrics.csv always."""
+"""What a training run says while it runs: a bar on a terminal, plain lines in a log, metrics.csv, a job's progress."""
 
 import contextlib
 import sys
@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from hpc.progress import Counter
 from jobs.progress import STEP
 from mlrtma_dist.training.loop import Report
 from mlrtma_dist.training.metrics import Metrics
@@ -21,11 +22,12 @@ def reporting(folder: Path, first_step: int, steps: int, speaks: bool) -> Iterat
     if not speaks:
         yield lambda row: None
         return
-    metrics = Metrics(folder, first_step)
+    metrics, count = Metrics(folder, first_step), Counter("steps")
     with contextlib.closing(metrics), _bar(first_step, steps) if sys.stderr.isatty() else _lines(steps) as show:
 
         def report(row: dict) -> None:
             metrics.add(**row)
+            count(row["step"] + 1, steps)
             show(row)
 
         yield report

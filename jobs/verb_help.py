@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import importlib
 import textwrap
 
 from jobs.command_line import MARGIN, WIDTH, parser_of
@@ -32,13 +33,14 @@ MAPPED = ("analyse", "verify", "estimate", "samples")  # verbs that read CSV tab
 METHODS = ("analyse", "verify")  # verbs that choose a method
 
 
+OWN_LINE = ("submit", "status", "logs", "cancel", "resume", "prune")  # verbs with a command line of their own
+
+
 def print_help(verb: str) -> None:
     """Print the help of a verb; nothing slow is imported."""
-    if verb == "submit":  # which has a command line of its own
-        from jobs.submit import main
-
+    if verb in OWN_LINE:
         with contextlib.suppress(SystemExit):
-            main(["--help"])
+            importlib.import_module(f"jobs.{verb}").main(["--help"])
     else:
         description = ast.get_docstring(source(f"jobs.{verb}")) or ""
         print(parser_of(verb, description, OPTIONS[verb]).format_help(), end="")
@@ -52,7 +54,7 @@ def sections(verb: str) -> list[str]:
     if verb in METHODS:
         methods = entries("mlrtma_dist.methods.registry", "METHODS")
         parts.append("\n".join(["methods:", *(_row(name, words) for name, words in methods.items())]))
-    for title, module, name in FILES[verb]:
+    for title, module, name in FILES.get(verb, ()):
         heading = f"keys of {title} (--set KEY=VALUE; each with its default, or !, where it is needed):"
         parts.append("\n".join([heading if title == RUN else f"keys of {title}:", *map(_line, keys_of(module, name))]))
     if verb in MAPPED:

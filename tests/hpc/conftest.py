@@ -3,13 +3,19 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from answers import Answers
 from cluster import Cluster, missing
 from training import arguments, losses, make_store, run
+
+from hpc import campaign
+from hpc.chain import Step
+from hpc.machine import load_machine
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,6 +68,29 @@ def environment(monkeypatch, clean_environment):
         monkeypatch.delenv(name)
     for name, value in clean_environment.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def answers(environment, tmp_path, monkeypatch):
+    """Programs in the place of Slurm's commands, in a folder to submit from; answers(squeue=..., scontrol=...)."""
+    programs = Answers(tmp_path / "bin")
+    monkeypatch.setenv("PATH", f"{programs.folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    return programs
+
+
+@pytest.fixture
+def submitted(answers, monkeypatch):
+    """Submits a step to the programs that answer for Slurm; the number of its job."""
+    monkeypatch.setattr(campaign, "rehearsed", lambda order: replace(order, output="here"))
+    Path("toy.yaml").write_text("cases: {domain: toy, reports: {observations: [a.csv]}}\noutput: here\n")
+
+    def submit(verb="analyse", config="toy.yaml", *changes, name="slurm_test"):
+        answers(squeue="")
+        machine = load_machine(name)
+        return next(iter(campaign.submit_step(machine, Step(verb, verb, config, changes), (), (), False, name)))
+
+    return submit
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from answers import SILENT, UNLISTED
 
 from hpc import campaign, journal, record, slurm
 from hpc.campaign import submit_campaign
@@ -18,41 +19,6 @@ from hpc.chain import Step
 from hpc.machine import load_machine
 from hpc.order import Order, sbatch_line
 from hpc.submit import elements_of, wait
-
-UNLISTED = "slurm_load_jobs error: Invalid job id specified"
-SILENT = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"
-
-
-@pytest.fixture
-def answers(environment, tmp_path, monkeypatch):
-    """Replaces Slurm's commands: answers(squeue=..., scontrol=..., sacct=...); text on standard output, or an error.
-
-    sbatch writes its line to the file sbatch.json and gives the numbers 101, 102, ...
-    """
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.chdir(tmp_path)
-
-    def command(name, program, text):
-        (folder / name).write_text(f"#!{program}\n{text}\n")
-        (folder / name).chmod(0o755)
-
-    def install(**commands):
-        for name in ("squeue", "scontrol", "sacct"):
-            text = commands.get(name, UNLISTED if name != "sacct" else "Slurm accounting storage is disabled")
-            failed = "error" in text or "disabled" in text
-            command(name, "/bin/sh", f"cat <<'TEXT'{' >&2' if failed else ''}\n{text}\nTEXT\nexit {int(failed)}")
-
-    command(
-        "sbatch",
-        sys.executable,
-        "import json, os, sys\nfile = open('sbatch.json', 'a+')\nfile.seek(0)\nnumber = 101 + len(file.readlines())\n"
-        "if number > int(os.environ.get('MOST', 999)): sys.exit('sbatch: error: QOSMaxSubmitJobPerUserLimit')\n"
-        "print(json.dumps(sys.argv[1:]), file=file)\nprint(number)",
-    )
-    install()
-    return install
 
 
 def job_ends(answers, command="true", **commands):
@@ -124,7 +90,8 @@ def test_a_journal_that_cannot_be_written_changes_nothing(answers, monkeypatch):
     ],
 )
 def test_accounting_says_how_a_job_ended_that_the_controller_has_forgotten(answers, rows, state, done):
-    answers(sacct=rows)
+    listed = rows.splitlines()
+    answers(sacct="\n".join(f"{f'7_{i}' if len(listed) > 1 else 7}|{row}" for i, row in enumerate(listed)))
     assert (slurm.state("7").state, slurm.state("7").done) == (state, done)
 
 
@@ -241,6 +208,30 @@ def test_a_campaign_skips_what_is_done_and_repeats_what_comes_after_a_step_that_
     record.path_of(keys[1]).write_text(json.dumps({"job": "1", "output": "here"}))
     record.clear(keys[0])  # the second's input will change
     assert [order.key for order in submit_campaign(machine, steps, (), dry_run=False).values()] == keys
+
+
+def test_a_record_of_before_is_not_taken_for_a_step_whose_submission_was_cut_off(answers, monkeypatch):
+    monkeypatch.setattr(campaign, "rehearsed", lambda order: replace(order, output="here"))
+    Path("toy.yaml").write_text("output: here\n")
+    Path("here").mkdir()
+    first = Step("first", "analyse", "toy.yaml")
+    second = Step("second", "analyse", "toy.yaml", ("method=oi",), ("first",))
+    keys = [record.key_of("analyse", "toy.yaml", step.set) for step in (first, second)]
+
+    def leave(key):
+        record.path_of(key).parent.mkdir(parents=True, exist_ok=True)
+        record.path_of(key).write_text(json.dumps({"job": "1", "output": "here"}))
+
+    leave(keys[1])  # of an earlier run of both; the first one's output was removed
+    machine = load_machine("slurm_test")
+    monkeypatch.setenv("MOST", "101")
+    answers(squeue="")
+    with pytest.raises(slurm.SlurmError, match="1 of 2 steps are queued"):
+        submit_campaign(machine, (first, second), (), dry_run=False)
+    monkeypatch.delenv("MOST")
+    leave(keys[0])  # its job has come to its end
+    orders = submit_campaign(machine, (first, second), (), dry_run=False)
+    assert [order.key for order in orders.values()] == [keys[1]]
 
 
 def test_a_job_that_waits_for_a_step_which_must_run_again_is_refused(answers):

@@ -93,8 +93,8 @@ def test_the_help_of_a_verb_names_its_options_methods_keys_and_defaults(verb, ca
     assert command.main([verb, "--help"]) == 0 == command.main([verb, "x.yaml", "-h"])
     text = capsys.readouterr().out
     assert f"usage: mlrtma {verb}" in text
-    assert all(f"\n  {option} " in text for option in OPTIONS.get(verb, {"--machine": ""}))
-    for _, module, name in FILES[verb]:
+    assert all(f"\n  {option} " in text for option in OPTIONS.get(verb, {}))
+    for _, module, name in FILES.get(verb, ()):
         for key in keys_of(module, name):
             default = "!" if key.default is None else key.default
             assert f"\n  {key.path}: {default}" in text, key

@@ -1,0 +1,123 @@
+"""What there is about jobs at one moment: Slurm's queue, its accounting, and the lines of the journal."""
+
+import calendar
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from hpc import journal, slurm
+from hpc.order import MARK
+from hpc.queue import Row, listed
+
+
+@dataclass
+class Note:
+    """What the journal has of one job.
+
+    Attributes:
+        submitted: the line of its submission; empty: it was submitted by hand, or the journal could not be written.
+        last: the last line of the job, or of each element of an array, by their numbers.
+        begun, changed: times of the first start and of the last line, seconds since 1970; 0: none.
+    """
+
+    submitted: dict = field(default_factory=dict)
+    last: dict[str, dict] = field(default_factory=dict)
+    begun: float = 0.0
+    changed: float = 0.0
+
+    def ending(self, job: str) -> dict:
+        """The last line of a job or of an element if that is an ending; of an array one that failed first."""
+        lines = [line for own, line in self.last.items() if job in (own, number_of(own))]
+        if not lines or any(line["event"] not in journal.ENDINGS or line["event"] == "again" for line in lines):
+            return {}
+        return next((line for line in lines if line["event"] != "done"), lines[-1])
+
+
+def number_of(job: str) -> str:
+    """A job's number without the element of an array."""
+    return job.partition("_")[0]
+
+
+def notes_of(entries: Iterable[dict]) -> dict[str, Note]:
+    """The journal's lines by the numbers of jobs."""
+    notes: dict[str, Note] = {}
+    for entry in entries:
+        job, event = str(entry.get("job")), entry.get("event")
+        note = notes.setdefault(number_of(job), Note())
+        note.changed = max(note.changed, moment := _seconds(entry.get("time")))
+        if event == "submitted":
+            note.submitted = entry
+            continue
+        if event == "started":
+            note.begun = note.begun or moment
+        note.last[job] = entry
+    return notes
+
+
+def _seconds(text) -> float:
+    try:
+        return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+    except (TypeError, ValueError):
+        return 0.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What there is about jobs at one moment.
+
+    Attributes:
+        notes: of the journal, by the number of the job.
+        rows: of Slurm's queue, by the number of the job.
+        accounted: what accounting says of jobs that the queue no longer lists, and of their elements.
+        silent: why Slurm gives no answer; "": it does.
+    """
+
+    notes: dict[str, Note]
+    rows: dict[str, list[Row]]
+    accounted: dict[str, slurm.Status]
+    silent: str
+
+    @property
+    def live(self) -> dict[str, str]:
+        """Numbers of jobs that wait or run, by their comments; the newest of one comment."""
+        return {row.comment: row.number for row in self.by_age() if row.comment and not row.status.ended}
+
+    def by_age(self) -> list[Row]:
+        """All rows of the queue, the oldest job's first."""
+        return [row for number in sorted(self.rows, key=int) for row in self.rows[number]]
+
+
+def gather(jobs: Iterable[str] = (), days: float = 7.0) -> tuple[Evidence, list[str]]:
+    """Ask Slurm once, and read the journal.
+
+    Args:
+        jobs: numbers; none: the jobs of this folder that wait or run, or of which the journal has a line of late.
+        days: that count as late.
+
+    Returns:
+        The evidence, and the numbers of the jobs, the oldest first.
+    """
+    notes = notes_of(journal.read(journal.path()))
+    numbers = set(map(number_of, jobs))
+    late = time.time() - days * 86400.0
+    asked = numbers or {number for number, note in notes.items() if note.changed >= late}
+    rows: dict[str, list[Row]] = {}
+    silent = ""
+    try:
+        for row in listed(number for number in asked if number.isdecimal()):
+            rows.setdefault(row.number, []).append(row)
+    except slurm.SlurmError as error:
+        silent = str(error)
+    if not numbers:
+        here = os.path.realpath(os.curdir)
+        asked |= {n for n, own in rows.items() if own[0].comment.startswith(MARK) and _is(own[0].folder, here)}
+    forgotten = [number for number in asked if number.isdecimal() and number not in rows]
+    elements = [own for number in forgotten for own in notes.get(number, Note()).last]
+    accounted = slurm.accounted(sorted({*forgotten, *elements}))
+    ordered = sorted(asked, key=lambda number: (not number.isdecimal(), len(number), number))
+    return Evidence(notes, rows, accounted, silent), ordered
+
+
+def _is(folder: str, here: str) -> bool:
+    return os.path.realpath(folder) == here

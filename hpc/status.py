@@ -1,0 +1,235 @@
+"""What became of jobs, how far they are, and what to do next.
+
+Slurm and the outputs decide; the journal's word counts only where neither can tell, and `Job.source` says whose word it
+is. A job of which Slurm does not answer is unknown, which is no failure; a job that Slurm no longer lists is lost only
+if its outputs are not there either.
+"""
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hpc import journal, progress, record, slurm
+from hpc.campaign import key_of
+from hpc.chain import Step
+from hpc.evidence import Evidence, Note, gather, number_of
+from hpc.logs import logs_of
+from hpc.machine import Machine
+from hpc.order import MARK
+from hpc.progress import Progress
+from hpc.queue import Row
+from hpc.worklist import Task, WorklistError, read, remaining
+
+WORDS = {"COMPLETED": "done", "TIMEOUT": "out of time", "NODE_FAIL": "node failed", "OUT_OF_MEMORY": "out of memory"}
+STALE = 900.0  # seconds without progress that are told
+ALIVE = ("waiting", "running")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is known of a job, or of one element of an array.
+
+    Attributes:
+        job: number; "" for a step of a campaign that was not submitted.
+        verb, config: what it runs; "" where nobody has written it down.
+        state: waiting, running, done, failed, out of time, cancelled ... (Slurm's word), unknown or lost.
+        source: who says so: slurm, outputs, process, journal; "": nobody.
+        reason: why it waits or failed.
+        progress: how far it is; None: it does not say.
+        limit_left: until its time limit, s.
+        log: its newest log.
+        action: what to do next; "" where there is nothing to do.
+        step: of a campaign.
+    """
+
+    job: str
+    verb: str = ""
+    config: str = ""
+    state: str = "unknown"
+    source: str = ""
+    reason: str = ""
+    progress: Progress | None = None
+    limit_left: int | None = None
+    log: str = ""
+    action: str = ""
+    step: str = ""
+
+
+def jobs(numbers: Iterable[str] = (), days: float = 7.0) -> list[Job]:
+    """The state of jobs.
+
+    Args:
+        numbers: of jobs, or of elements of arrays as 12_3; an array's elements follow it; none: all of this folder.
+        days: jobs of which nothing was noted for so long are left out, unless they are named or in the queue.
+    """
+    numbers = list(numbers)
+    evidence, ordered = gather(numbers, days)
+    if not numbers:
+        return [job_of(evidence, number) for number in ordered]
+    parts: list[Job] = []
+    for number in numbers:
+        parts.append(job_of(evidence, number))
+        elements = {row.job for row in evidence.rows.get(number, ())} | set(_note(evidence, number).last) - {number}
+        if "_" not in number:
+            parts += [job_of(evidence, each) for each in sorted(elements - {number}, key=_order)]
+    return parts
+
+
+def campaign(machine: Machine, steps: Iterable[Step]) -> list[Job]:
+    """The state of a campaign's steps on a machine, each by its newest job."""
+    keys = {step: key_of(machine, step) for step in steps}
+    noted = {str(line["key"]): str(line["job"]) for line in journal.read(journal.path()) if line.get("key")}
+    evidence, _ = gather({noted[key] for key in keys.values() if key in noted} or {"0"})
+    numbers = {row.comment.removeprefix(MARK): row.number for row in evidence.by_age()}
+    parts = []
+    for step, key in keys.items():
+        if (number := numbers.get(key) or noted.get(key)) is not None:
+            parts.append(replace(job_of(evidence, number), step=step.name, verb=step.verb, config=step.config))
+            continue
+        tasks = _tasks({"verb": step.verb, "config": step.config}, "")
+        has_output = not remaining(tasks) if tasks else record.is_done(key)
+        state = "done" if has_output else "unknown" if evidence.silent else "not submitted"
+        action = "" if has_output else evidence.silent or "mlrtma submit campaign"
+        parts.append(Job("", step.verb, step.config, state, "outputs" * has_output, action=action, step=step.name))
+    return parts
+
+
+def job_of(evidence: Evidence, job: str) -> Job:
+    """The state of one job, or of one element, from what there is about it."""
+    note = _note(evidence, job)
+    rows = [row for row in evidence.rows.get(number_of(job), ()) if job in (row.job, row.number)]
+    key = _key(note.submitted, rows)
+    tasks = _tasks(note.submitted, job)
+    left = remaining(tasks) if tasks else ()
+    has_output = not left if tasks else bool(key) and record.is_done(key)
+    state, source, reason = _state(evidence, job, rows, has_output, len(left))
+    counted = progress.read(job)
+    if tasks:
+        begun = note.begun or time.time()
+        counted = Progress("tasks", len(tasks) - len(left), len(tasks), 0.0, begun, time.time())
+    limits = [row.seconds_left for row in rows if row.seconds_left is not None and row.status.state in slurm.RUNNING]
+    about = note.submitted or next(iter(note.last.values()), {})
+    logs = logs_of(job)
+    return Job(
+        job=job,
+        verb=about.get("verb") or key.rpartition("-")[0],
+        config=about.get("config", ""),
+        state=state,
+        source=source,
+        reason=reason,
+        progress=counted,
+        limit_left=min(limits, default=None),
+        log=str(logs[-1]) if logs else "",
+        action=_remark(job, counted, limits)
+        if state == "running"
+        else _action(evidence, job, state, reason, key, has_output),
+    )
+
+
+def _state(evidence: Evidence, job: str, rows: list[Row], has_output: bool, tasks_left: int) -> tuple[str, str, str]:
+    """State, whose word that is, and the reason."""
+    account = evidence.accounted.get(job)
+    if rows or account:
+        status = slurm.worst(row.status for row in rows) if rows else account
+        assert status is not None, "one of them is there"
+        if not status.ended:
+            return "waiting" if status.state in slurm.WAITING else "running", "slurm", _counts(rows) or status.reason
+        if status.done and tasks_left:  # the controller forgets elements that ended long ago
+            return "failed", "outputs", f"{tasks_left} tasks remain"
+        ending = _note(evidence, job).ending(job).get("reason", "")
+        reasons = dict.fromkeys((status.reason, "" if status.done else ending))
+        return _word(status), "slurm", "; ".join(filter(None, reasons))
+    if has_output:
+        return "done", "outputs", ""
+    if not job.startswith("local-") and evidence.silent:
+        return "unknown", "", evidence.silent
+    if ending := _note(evidence, job).ending(job):
+        return str(ending["event"]), "journal", str(ending.get("reason", ""))
+    if job.startswith("local-") and _lives(job):
+        return "running", "process", ""
+    return "lost", "", "Slurm does not list it, its output is not there, and the journal has no end of it"
+
+
+def _word(status: slurm.Status) -> str:
+    if status.reason == "DependencyNeverSatisfied":
+        return "cancelled"
+    return WORDS.get(status.state, status.state.lower().replace("_", " "))
+
+
+def _counts(rows: list[Row]) -> str:
+    """Of an array how many elements are in which state, and why the first of them waits."""
+    if len(rows) < 2:
+        return ""
+    words = [
+        _word(r.status) if r.status.ended else "waiting" if r.status.state in slurm.WAITING else "running" for r in rows
+    ]
+    return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+
+
+def _action(evidence: Evidence, job: str, state: str, reason: str, key: str, has_output: bool) -> str:
+    """What to do about a job that does not run; "" where it is done or begins by itself."""
+    number = number_of(job)
+    if state == "waiting":
+        by_reason = {"JobHeldUser": f"scontrol release {number}", "JobHeldAdmin": "the site holds it: ask there"}
+        return by_reason.get(
+            reason, "it starts when the jobs before it have succeeded" if reason == "Dependency" else ""
+        )
+    if state == "done":
+        return ""
+    if state == "unknown":
+        return "ask again later; this is no failure"
+    again = evidence.live.get(f"{MARK}{key}") if key else None
+    if again and again != number:
+        return f"nothing: job {again} does it again"
+    if has_output:
+        facts = record.read(record.path_of(key)) if key else None
+        return f"nothing: job {facts['job']} has done it since" if facts else "nothing: its tasks are done"
+    if not _note(evidence, job).submitted.get("again"):
+        return "submit it again as it was submitted, a training with --resume"
+    if reason.startswith("DependencyNeverSatisfied"):
+        return "a job before it failed: resume that one, then this one; or submit the campaign again"
+    wishes = {"out of time": " --time LONGER", "out of memory": " --nodes MORE"}
+    return f"mlrtma resume {number}{wishes.get(state, '')}"
+
+
+def _remark(job: str, counted: Progress | None, limits: list[int]) -> str:
+    """What is to be looked at in a job that runs."""
+    if counted is None:
+        return ""
+    if time.time() - counted.time > STALE:
+        return f"no progress since {time.strftime('%H:%M:%S', time.localtime(counted.time))}: mlrtma logs {job}"
+    if limits and counted.seconds_left and counted.seconds_left > min(limits):
+        return "at this rate its time limit comes first"
+    return ""
+
+
+def _note(evidence: Evidence, job: str) -> Note:
+    return evidence.notes.get(number_of(job)) or Note()
+
+
+def _key(submitted: dict, rows: list[Row]) -> str:
+    comments = (row.comment.removeprefix(MARK) for row in rows if row.comment.startswith(MARK))
+    return submitted.get("key") or next(comments, "")
+
+
+def _tasks(submitted: dict, job: str) -> tuple[Task, ...]:
+    """The tasks of an array, or of one of its elements; none of other jobs, or where the list is gone."""
+    if submitted.get("verb") != "worklist":
+        return ()
+    try:
+        tasks = read(Path(submitted["config"]))
+    except (WorklistError, KeyError):
+        return ()
+    element = job.partition("_")[2]
+    return tasks[int(element) :: submitted["elements"]] if element.isdecimal() else tasks
+
+
+def _lives(job: str) -> bool:
+    """Whether the process that runs a job of this machine lives: local-<process>-<number>."""
+    return os.path.exists(f"/proc/{job.split('-')[1]}")
+
+
+def _order(job: str) -> tuple[int, str]:
+    return len(job), job

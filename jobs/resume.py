@@ -1,0 +1,55 @@
+"""Submit again what a job was that failed, was cancelled, ran out of time or was lost.
+
+    mlrtma resume 12                       with the resources that it had
+    mlrtma resume 12 --time 24:00:00       and a longer limit; any option of `mlrtma submit`
+
+A training goes on from its newest whole checkpoint, a worklist with the tasks that remain. What still waits or runs,
+and what Slurm does not answer for, is refused: it would run twice.
+"""
+
+import argparse
+
+from hpc import status
+from hpc.evidence import gather, number_of
+from hpc.order import MARK
+from hpc.status import Job
+from jobs import submit
+from jobs.command_line import Parser
+from jobs.job_names import check
+from mlrtma_dist.errors import InputError
+
+
+def main(arguments: list[str]) -> int:
+    """Run the verb; returns the exit code."""
+    parser = Parser(prog="mlrtma resume", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("job", help="number of a job; of an array without its element")
+    parser.add_argument("options", nargs=argparse.REMAINDER, help="options of mlrtma submit, instead of those it had")
+    values = parser.parse_args(arguments)
+    (job,) = check([values.job])
+    number = number_of(job)
+    with submit.in_our_words():
+        evidence, _ = gather([number])
+        state = status.job_of(evidence, number)
+        submitted = evidence.notes[number].submitted if number in evidence.notes else {}
+        key = submitted.get("key", "")
+        _refuse(state, evidence.live.get(f"{MARK}{key}") if key else None)
+    if not submitted.get("again"):
+        raise InputError(
+            f"job {number}: the journal has no line of its submission by `mlrtma submit`. Submit it again as it was"
+            " submitted, a training with --resume."
+        )
+    _, *again = submitted["again"]
+    resumes = ["--resume"] if submitted["verb"] == "train" else []
+    return submit.main([*again, *resumes, *values.options])
+
+
+def _refuse(job: Job, twin: str | None) -> None:
+    """Raise InputError for what would run twice, or is done."""
+    if job.state in status.ALIVE:
+        raise InputError(f"job {job.job} is {job.state}: mlrtma cancel {job.job} ends it")
+    if twin is not None:
+        raise InputError(f"job {job.job} is {job.state}, and job {twin}, which does the same, waits or runs")
+    if job.state == "unknown":
+        raise InputError(f"job {job.job}: it may still run, as Slurm does not answer: {job.reason}. Ask again later.")
+    if job.state == "done":
+        raise InputError(f"job {job.job} is done. To repeat it remove its output and submit it again.")
