@@ -108,11 +108,12 @@ def _cells(job: Job) -> tuple[str, ...]:
     counted = job.progress
     if counted is None:
         return job.job, name, job.state, "", "", _clock(job.limit_left, " to its limit"), job.log
-    if counted.total == 1.0:  # a share
+    if counted.total == 1.0 and counted.what != "tasks":  # a share
         done, rate = f"{counted.what} {counted.done:.0%}", ""
     else:
         done = f"{counted.done:g} of {counted.total:g} {counted.what}"
-        rate = f"{3600 * counted.rate:.3g}/h" if counted.rate else ""
+        hourly = 3600.0 * (counted.rate or 0.0)
+        rate = f"{hourly:,.0f}/h" if hourly >= 100.0 else f"{hourly:.3g}/h" if hourly else ""
     runs = job.state == "running"
     return job.job, name, job.state, done, rate * runs, _clock(counted.seconds_left) * runs, job.log
 
