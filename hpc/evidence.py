@@ -88,20 +88,20 @@ class Evidence:
         return [row for number in sorted(self.rows, key=int) for row in self.rows[number]]
 
 
-def gather(jobs: Iterable[str] = (), days: float = 7.0) -> tuple[Evidence, list[str]]:
+def gather(jobs: Iterable[str] | None = None, days: float = 7.0) -> tuple[Evidence, list[str]]:
     """Ask Slurm once, and read the journal.
 
     Args:
-        jobs: numbers; none: the jobs of this folder that wait or run, or of which the journal has a line of late.
+        jobs: numbers; None: the jobs of this folder that wait or run, or of which the journal has a line of late.
         days: that count as late.
 
     Returns:
         The evidence, and the numbers of the jobs, the oldest first.
     """
     notes = notes_of(journal.read(journal.path()))
-    numbers = set(map(number_of, jobs))
     late = time.time() - days * 86400.0
-    asked = numbers or {number for number, note in notes.items() if note.changed >= late}
+    recent = (number for number, note in notes.items() if note.changed >= late)
+    asked = set(recent if jobs is None else map(number_of, jobs))
     rows: dict[str, list[Row]] = {}
     silent = ""
     try:
@@ -109,7 +109,7 @@ def gather(jobs: Iterable[str] = (), days: float = 7.0) -> tuple[Evidence, list[
             rows.setdefault(row.number, []).append(row)
     except slurm.SlurmError as error:
         silent = str(error)
-    if not numbers:
+    if jobs is None:
         here = os.path.realpath(os.curdir)
         asked |= {n for n, own in rows.items() if own[0].comment.startswith(MARK) and _is(own[0].folder, here)}
     forgotten = [number for number in asked if number.isdecimal() and number not in rows]

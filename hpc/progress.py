@@ -10,7 +10,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-FOLDER = "output/progress"
+from hpc import journal
+
 VARIABLE = "MLRTMA_PROGRESS"
 EVERY = 5.0  # seconds between two writes
 
@@ -45,9 +46,14 @@ class Progress:
         return (self.total - self.done) / self.rate if self.rate else None
 
 
+def folder() -> Path:
+    """Where the jobs of this working directory write their progress: beside the journal."""
+    return journal.path().parent / "progress"
+
+
 def path_of(job: str) -> Path:
-    """Where a job of this folder writes its progress."""
-    return Path(FOLDER) / f"{job}.json"
+    """Where a job writes its progress."""
+    return folder() / f"{job}.json"
 
 
 def read(job: str) -> Progress | None:
@@ -58,6 +64,17 @@ def read(job: str) -> Progress | None:
         return Progress(str(words), **{key: float(value) for key, value in facts.items()})
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def of_array(number: str, elements: int) -> Progress | None:
+    """The progress of an array whose elements count the same; those that have not begun are as large as the others."""
+    paths = folder().glob(f"{number}_*.json") if elements else ()
+    parts = [part for path in paths if (part := read(path.stem)) is not None]
+    if not parts or len({part.what for part in parts}) > 1:
+        return None
+    done, total, first = (sum(getattr(part, name) for part in parts) for name in ("done", "total", "first"))
+    since, last = min(part.since for part in parts), max(part.time for part in parts)
+    return Progress(parts[0].what, done, total * max(1.0, elements / len(parts)), first, since, last)
 
 
 class Counter:

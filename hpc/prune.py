@@ -43,7 +43,7 @@ def waste(folder: Path, days: float, queue: list[Row]) -> Iterator[Waste]:
         if not {None, str(path)} & lists and _is_older(path, before):
             yield from _records_of_list(path, before)
             yield Waste(path, "the tasks of an old array")
-    for path in sorted(Path(progress.FOLDER).glob("*.json")):
+    for path in sorted(progress.folder().glob("*.json")):
         if number_of(path.stem) not in in_use and _is_older(path, before):
             yield Waste(path, "the progress of a job that is over")
     for path in sorted(Path(record.FOLDER).glob("*.json")):

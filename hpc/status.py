@@ -23,6 +23,12 @@ from hpc.queue import Row
 from hpc.worklist import Task, WorklistError, read, remaining
 
 WORDS = {"COMPLETED": "done", "TIMEOUT": "out of time", "NODE_FAIL": "node failed", "OUT_OF_MEMORY": "out of memory"}
+WAITS = {  # Slurm's reason -> what it means
+    "Dependency": "it starts when the jobs before it have succeeded",
+    "JobHeldUser": "scontrol release {}",
+    "JobHeldAdmin": "the site holds it: ask there",
+}
+MORE = {"out of time": " --time LONGER", "out of memory": " --nodes MORE"}
 STALE = 900.0  # seconds without progress that are told
 ALIVE = ("waiting", "running")
 
@@ -36,6 +42,8 @@ class Job:
         verb, config: what it runs; "" where nobody has written it down.
         state: waiting, running, done, failed, out of time, cancelled ... (Slurm's word), unknown or lost.
         source: who says so: slurm, outputs, process, journal; "": nobody.
+        has_output: the output of its step is there, or all its tasks are done, by whichever job.
+        twin: number of another job of its step that waits or runs; "": there is none.
         reason: why it waits or failed.
         progress: how far it is; None: it does not say.
         limit_left: until its time limit, s.
@@ -49,6 +57,8 @@ class Job:
     config: str = ""
     state: str = "unknown"
     source: str = ""
+    has_output: bool = False
+    twin: str = ""
     reason: str = ""
     progress: Progress | None = None
     limit_left: int | None = None
@@ -65,7 +75,7 @@ def jobs(numbers: Iterable[str] = (), days: float = 7.0) -> list[Job]:
         days: jobs of which nothing was noted for so long are left out, unless they are named or in the queue.
     """
     numbers = list(numbers)
-    evidence, ordered = gather(numbers, days)
+    evidence, ordered = gather(numbers or None, days)
     if not numbers:
         return [job_of(evidence, number) for number in ordered]
     parts: list[Job] = []
@@ -81,18 +91,21 @@ def campaign(machine: Machine, steps: Iterable[Step]) -> list[Job]:
     """The state of a campaign's steps on a machine, each by its newest job."""
     keys = {step: key_of(machine, step) for step in steps}
     noted = {str(line["key"]): str(line["job"]) for line in journal.read(journal.path()) if line.get("key")}
-    evidence, _ = gather({noted[key] for key in keys.values() if key in noted} or {"0"})
+    evidence, _ = gather({noted[key] for key in keys.values() if key in noted})
     numbers = {row.comment.removeprefix(MARK): row.number for row in evidence.by_age()}
     parts = []
     for step, key in keys.items():
         if (number := numbers.get(key) or noted.get(key)) is not None:
-            parts.append(replace(job_of(evidence, number), step=step.name, verb=step.verb, config=step.config))
+            job = replace(job_of(evidence, number), step=step.name, verb=step.verb, config=step.config)
+            by_another = job.has_output and job.state not in ALIVE
+            parts.append(replace(job, state="done", source="outputs", reason="", action="") if by_another else job)
             continue
         tasks = _tasks({"verb": step.verb, "config": step.config}, "")
         has_output = not remaining(tasks) if tasks else record.is_done(key)
         state = "done" if has_output else "unknown" if evidence.silent else "not submitted"
         action = "" if has_output else evidence.silent or "mlrtma submit campaign"
-        parts.append(Job("", step.verb, step.config, state, "outputs" * has_output, action=action, step=step.name))
+        source = "outputs" if has_output else ""
+        parts.append(Job("", step.verb, step.config, state, source, has_output, action=action, step=step.name))
     return parts
 
 
@@ -105,27 +118,29 @@ def job_of(evidence: Evidence, job: str) -> Job:
     left = remaining(tasks) if tasks else ()
     has_output = not left if tasks else bool(key) and record.is_done(key)
     state, source, reason = _state(evidence, job, rows, has_output, len(left))
-    counted = progress.read(job)
     if tasks:
-        begun = note.begun or time.time()
-        counted = Progress("tasks", len(tasks) - len(left), len(tasks), 0.0, begun, time.time())
+        now = time.time()
+        counted: Progress | None = Progress("tasks", len(tasks) - len(left), len(tasks), 0.0, note.begun or now, now)
+    else:
+        counted = progress.read(job) or progress.of_array(job, note.submitted.get("elements", 0))
+    twin = evidence.live.get(f"{MARK}{key}", "") if key else ""
     limits = [row.seconds_left for row in rows if row.seconds_left is not None and row.status.state in slurm.RUNNING]
     about = note.submitted or next(iter(note.last.values()), {})
     logs = logs_of(job)
-    return Job(
+    whole = Job(
         job=job,
         verb=about.get("verb") or key.rpartition("-")[0],
         config=about.get("config", ""),
         state=state,
         source=source,
+        has_output=has_output,
+        twin=twin if twin != number_of(job) else "",
         reason=reason,
         progress=counted,
         limit_left=min(limits, default=None),
         log=str(logs[-1]) if logs else "",
-        action=_remark(job, counted, limits)
-        if state == "running"
-        else _action(evidence, job, state, reason, key, has_output),
     )
+    return replace(whole, action=_action(whole, bool(note.submitted.get("again"))))
 
 
 def _state(evidence: Evidence, job: str, rows: list[Row], has_output: bool, tasks_left: int) -> tuple[str, str, str]:
@@ -168,39 +183,36 @@ def _counts(rows: list[Row]) -> str:
     return ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
 
 
-def _action(evidence: Evidence, job: str, state: str, reason: str, key: str, has_output: bool) -> str:
-    """What to do about a job that does not run; "" where it is done or begins by itself."""
-    number = number_of(job)
-    if state == "waiting":
-        by_reason = {"JobHeldUser": f"scontrol release {number}", "JobHeldAdmin": "the site holds it: ask there"}
-        return by_reason.get(
-            reason, "it starts when the jobs before it have succeeded" if reason == "Dependency" else ""
-        )
-    if state == "done":
+def _action(job: Job, can_resume: bool) -> str:
+    """What to do about a job; ``can_resume``: the journal has how it was submitted."""
+    number = number_of(job.job)
+    if job.state == "running":
+        return _remark(job)
+    if job.state == "waiting":
+        return WAITS.get(job.reason, "").format(number)
+    if job.state == "done":
         return ""
-    if state == "unknown":
+    if job.state == "unknown":
         return "ask again later; this is no failure"
-    again = evidence.live.get(f"{MARK}{key}") if key else None
-    if again and again != number:
-        return f"nothing: job {again} does it again"
-    if has_output:
-        facts = record.read(record.path_of(key)) if key else None
-        return f"nothing: job {facts['job']} has done it since" if facts else "nothing: its tasks are done"
-    if not _note(evidence, job).submitted.get("again"):
+    if job.twin:
+        return f"nothing: job {job.twin} does it again"
+    if job.has_output:
+        return "nothing: its output is there"
+    if not can_resume:
         return "submit it again as it was submitted, a training with --resume"
-    if reason.startswith("DependencyNeverSatisfied"):
+    if job.reason.startswith("DependencyNeverSatisfied"):
         return "a job before it failed: resume that one, then this one; or submit the campaign again"
-    wishes = {"out of time": " --time LONGER", "out of memory": " --nodes MORE"}
-    return f"mlrtma resume {number}{wishes.get(state, '')}"
+    return f"mlrtma resume {number}{MORE.get(job.state, '')}"
 
 
-def _remark(job: str, counted: Progress | None, limits: list[int]) -> str:
+def _remark(job: Job) -> str:
     """What is to be looked at in a job that runs."""
+    counted = job.progress
     if counted is None:
         return ""
     if time.time() - counted.time > STALE:
-        return f"no progress since {time.strftime('%H:%M:%S', time.localtime(counted.time))}: mlrtma logs {job}"
-    if limits and counted.seconds_left and counted.seconds_left > min(limits):
+        return f"no progress since {time.strftime('%H:%M:%S', time.localtime(counted.time))}: mlrtma logs {job.job}"
+    if job.limit_left is not None and (counted.seconds_left or 0.0) > job.limit_left:
         return "at this rate its time limit comes first"
     return ""
 

@@ -9,9 +9,8 @@ and what Slurm does not answer for, is refused: it would run twice.
 
 import argparse
 
-from hpc import status
-from hpc.evidence import gather, number_of
-from hpc.order import MARK
+from hpc import journal, status
+from hpc.evidence import gather, notes_of, number_of
 from hpc.status import Job
 from jobs import submit
 from jobs.command_line import Parser
@@ -28,28 +27,38 @@ def main(arguments: list[str]) -> int:
     (job,) = check([values.job])
     number = number_of(job)
     with submit.in_our_words():
-        evidence, _ = gather([number])
-        state = status.job_of(evidence, number)
-        submitted = evidence.notes[number].submitted if number in evidence.notes else {}
-        key = submitted.get("key", "")
-        _refuse(state, evidence.live.get(f"{MARK}{key}") if key else None)
-    if not submitted.get("again"):
-        raise InputError(
-            f"job {number}: the journal has no line of its submission by `mlrtma submit`. Submit it again as it was"
-            " submitted, a training with --resume."
-        )
-    _, *again = submitted["again"]
-    resumes = ["--resume"] if submitted["verb"] == "train" else []
-    return submit.main([*again, *resumes, *values.options])
+        notes = notes_of(journal.read(journal.path()))
+        submitted = notes[number].submitted if number in notes else {}
+        evidence, _ = gather([number, *submitted.get("after", ())])
+        _refuse(status.job_of(evidence, number))
+        if not submitted.get("again"):
+            raise InputError(
+                f"job {number}: the journal has no line of its submission by `mlrtma submit`. Submit it again as it was"
+                " submitted, a training with --resume."
+            )
+        after = [_again(status.job_of(evidence, before), number) for before in submitted.get("after", ())]
+    options = ["--resume"] if submitted["verb"] == "train" else []
+    if before := list(filter(None, after)):
+        options += ["--after", *before]
+    return submit.main([*submitted["again"][1:], *options, *values.options])
 
 
-def _refuse(job: Job, twin: str | None) -> None:
+def _refuse(job: Job) -> None:
     """Raise InputError for what would run twice, or is done."""
     if job.state in status.ALIVE:
         raise InputError(f"job {job.job} is {job.state}: mlrtma cancel {job.job} ends it")
-    if twin is not None:
-        raise InputError(f"job {job.job} is {job.state}, and job {twin}, which does the same, waits or runs")
+    if job.twin:
+        raise InputError(f"job {job.job} is {job.state}, and job {job.twin}, which does the same, waits or runs")
     if job.state == "unknown":
         raise InputError(f"job {job.job}: it may still run, as Slurm does not answer: {job.reason}. Ask again later.")
     if job.state == "done":
         raise InputError(f"job {job.job} is done. To repeat it remove its output and submit it again.")
+
+
+def _again(before: Job, number: str) -> str:
+    """The job to wait for instead of one that a job came after; "" where nothing is to be waited for."""
+    if before.state in status.ALIVE:
+        return before.job
+    if before.twin or before.has_output or before.state == "done":
+        return before.twin
+    raise InputError(f"job {number} comes after job {before.job}, which is {before.state}: resume that one first")

@@ -122,7 +122,7 @@ def test_one_element_of_an_array_is_cancelled_and_its_task_alone_runs_again_unde
     again = mlrtma("resume", job, "--wait")
     assert again.returncode == 0 and "1 array element;" in again.stdout, again.stderr
     assert runs(3) == [1, 2, 1] and not remaining(tasks) and not Path("stolen").exists()
-    assert status.jobs([job])[0].action == "nothing: its tasks are done"
+    assert status.jobs([job])[0].action == "nothing: its output is there"
 
 
 def test_a_time_beyond_the_partitions_limit_is_refused_by_what_slurm_says_of_it(slurm_here, mlrtma):

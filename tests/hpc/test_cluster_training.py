@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from training import CONFIG, LIMIT, RTOL, STEPS, arguments, losses, process_of, run, was_signalled
 
-from hpc import journal, slurm
+from hpc import journal, slurm, status
 from hpc.machine import ROOT
 
 pytestmark = pytest.mark.slow
@@ -96,6 +96,10 @@ def test_a_training_rank_killed_with_9_ends_the_job_and_a_new_one_goes_on_with_t
     last = journal.ending(journal.path(), job)
     assert last["event"] == "failed" and last["exit_code"] != 0
     assert last["reason"] == "rank 2 on n3 was ended by signal 9"
+    (seen,) = status.jobs([job])
+    assert (seen.state, seen.source, seen.log) == ("failed", "slurm", f"train-{job}.log")
+    assert last["reason"] in seen.reason and 0 < seen.progress.done < seen.progress.total == STEPS
+    assert seen.action == "submit it again as it was submitted, a training with --resume"
     assert len(losses(output)) < STEPS
     newest = max(path.name for path in (output / "checkpoints").glob("step_*"))
     again = sbatch(*arguments(store, output, *TILES), "--resume")

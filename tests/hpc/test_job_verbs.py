@@ -9,6 +9,7 @@ from answers import SILENT, comment_of, row
 from hpc import logs
 from jobs import cancel, command, resume
 from jobs import logs as printed_logs
+from jobs import submit as resubmit
 from mlrtma_dist.config import ConfigError
 from mlrtma_dist.errors import InputError
 
@@ -40,6 +41,21 @@ def test_a_job_that_failed_is_submitted_again_as_it_was_and_what_may_still_run_i
     assert "--time=00:09:00" in json.loads(Path("sbatch.json").read_text().splitlines()[2])
     with pytest.raises(InputError, match="the journal has no line of its submission"):
         resume.main(["77"])
+
+
+def test_a_job_is_resumed_after_the_jobs_that_do_again_what_it_came_after(answers, submitted, monkeypatch):
+    monkeypatch.setattr("hpc.campaign.rehearsed", lambda order: order)
+    first = submitted()
+    submit = ["analyse", "toy.yaml", "--machine", "slurm_test", "--set", "method=oi"]
+    assert resubmit.main([*submit, "--after", first]) == 0
+    answers(squeue="\n".join([row(first, "FAILED"), row("102", "PENDING", "DependencyNeverSatisfied")]))
+    with pytest.raises(InputError, match=f"job 102 comes after job {first}, which is failed: resume that one first"):
+        resume.main(["102"])
+    rows = [row("103", "RUNNING", comment=comment_of(first)), row("102", "PENDING", "DependencyNeverSatisfied")]
+    answers(squeue="\n".join([row(first, "FAILED"), *rows]))
+    assert resume.main(["102"]) == 0
+    again = json.loads(Path("sbatch.json").read_text().splitlines()[-1])
+    assert "--dependency=afterok:103" in again and again[-2:] == ["--set", "method=oi"]
 
 
 def test_jobs_are_cancelled_by_number_and_a_campaigns_from_its_end(answers, submitted, capsys):

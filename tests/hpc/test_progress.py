@@ -54,6 +54,19 @@ def test_a_verb_counts_the_share_of_what_it_is_at(counted, capsys):
     capsys.readouterr()
 
 
+def test_elements_of_an_array_that_count_the_same_are_added_up(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for element, (done, total) in enumerate(((4.0, 10.0), (6.0, 10.0))):
+        monkeypatch.setenv(progress.VARIABLE, str(progress.path_of(f"7_{element}")))
+        Counter("slots")(done, total)
+    whole = progress.of_array("7", 4)  # two have not begun
+    assert (whole.what, whole.done, whole.total) == ("slots", 10.0, 40.0)
+    assert progress.of_array("7", 2).total == 20.0 and progress.of_array("8", 2) is progress.of_array("7", 0) is None
+    monkeypatch.setenv(progress.VARIABLE, str(progress.path_of("7_2")))
+    Counter("folds")(1.0, 2.0)
+    assert progress.of_array("7", 4) is None
+
+
 def test_progress_that_cannot_be_written_or_read_is_none(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
