@@ -5,8 +5,10 @@ import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hpc import journal, slurm
+from hpc.logs import logs
 from hpc.order import MARK
 from hpc.queue import Row, listed
 
@@ -71,12 +73,14 @@ class Evidence:
         rows: of Slurm's queue, by the number of the job.
         accounted: what accounting says of jobs that the queue no longer lists, and of their elements.
         silent: why Slurm gives no answer; "": it does.
+        logs: by the number of the job or of the element of an array.
     """
 
     notes: dict[str, Note]
     rows: dict[str, list[Row]]
     accounted: dict[str, slurm.Status]
     silent: str
+    logs: dict[str, list[Path]]
 
     @property
     def live(self) -> dict[str, str]:
@@ -116,7 +120,7 @@ def gather(jobs: Iterable[str] | None = None, days: float = 7.0) -> tuple[Eviden
     elements = [own for number in forgotten for own in notes.get(number, Note()).last]
     accounted = slurm.accounted(sorted({*forgotten, *elements}))
     ordered = sorted(asked, key=lambda number: (not number.isdecimal(), len(number), number))
-    return Evidence(notes, rows, accounted, silent), ordered
+    return Evidence(notes, rows, accounted, silent, logs()), ordered
 
 
 def _is(folder: str, here: str) -> bool:

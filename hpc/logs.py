@@ -1,22 +1,31 @@
 """The logs of jobs: where they are, and what is in them, from their beginning or as they grow."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hpc.order import LOGS
 
+NAME = re.compile(r".+-(\d+(?:_\d+)?)\.log")
 BLOCK = 2**16  # bytes
 SECONDS = 0.5  # between two looks at a log that grows
 
 
-def logs_of(job: str) -> list[Path]:
-    """The logs of a job, one per element of an array, in their order; those of jobs by hand lie in this folder."""
+def logs() -> dict[str, list[Path]]:
+    """The logs of this folder's jobs, and those of jobs that were submitted by hand, by job or element of an array."""
+    paths: dict[str, list[Path]] = {}
     for folder in (Path(LOGS), Path()):
-        paths = [*folder.glob(f"*-{job}.log"), *folder.glob(f"*-{job}_*.log")]
-        if paths:
-            return sorted(paths, key=lambda path: (len(path.name), path.name))
-    return []
+        for path in sorted(folder.glob("*.log")):
+            if match := NAME.fullmatch(path.name):
+                paths.setdefault(match[1], []).append(path)
+    return paths
+
+
+def logs_of(job: str) -> list[Path]:
+    """The logs of a job; of an array one per element, in their order."""
+    elements = sorted((len(own), own, paths) for own, paths in logs().items() if job in (own, own.partition("_")[0]))
+    return [path for _, _, paths in elements for path in paths]
 
 
 def follow(path: Path, is_over: Callable[[], bool]) -> Iterator[bytes]:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from hpc import journal, progress, record
 from hpc.evidence import notes_of, number_of
+from hpc.logs import NAME
 from hpc.order import LOGS, MARK
 from hpc.queue import Row
 from hpc.worklist import WorklistError, read
 
 # Files that were being written: of hpc (name.part-<process>) and of the library (.name.<8 hex digits>.partial).
 PART = re.compile(r".+\.part-\d+|\..+\.[0-9a-f]{8}\.partial")
-JOB_OF_LOG = re.compile(r".+-(\d+(?:_\d+)?)\.log")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def waste(folder: Path, days: float, queue: list[Row]) -> Iterator[Waste]:
     """
     before, in_use, lists = time.time() - days * 86400.0, _in_use(queue), _lists_in_use(queue)
     for path in sorted(Path(LOGS).glob("*.log")):
-        match = JOB_OF_LOG.fullmatch(path.name)
+        match = NAME.fullmatch(path.name)
         if match and number_of(match[1]) not in in_use and _is_older(path, before):
             yield Waste(path, "an old log")
     for path in sorted(Path(LOGS).glob("*.tsv")):

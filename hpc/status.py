@@ -5,6 +5,7 @@ is. A job of which Slurm does not answer is unknown, which is no failure; a job 
 if its outputs are not there either.
 """
 
+import functools
 import os
 import time
 from collections.abc import Iterable
@@ -15,7 +16,6 @@ from hpc import journal, progress, record, slurm
 from hpc.campaign import key_of
 from hpc.chain import Step
 from hpc.evidence import Evidence, Note, gather, number_of
-from hpc.logs import logs_of
 from hpc.machine import Machine
 from hpc.order import MARK
 from hpc.progress import Progress
@@ -126,7 +126,6 @@ def job_of(evidence: Evidence, job: str) -> Job:
     twin = evidence.live.get(f"{MARK}{key}", "") if key else ""
     limits = [row.seconds_left for row in rows if row.seconds_left is not None and row.status.state in slurm.RUNNING]
     about = note.submitted or next(iter(note.last.values()), {})
-    logs = logs_of(job)
     whole = Job(
         job=job,
         verb=about.get("verb") or key.rpartition("-")[0],
@@ -138,7 +137,7 @@ def job_of(evidence: Evidence, job: str) -> Job:
         reason=reason,
         progress=counted,
         limit_left=min(limits, default=None),
-        log=str(logs[-1]) if logs else "",
+        log=str(evidence.logs[job][-1]) if job in evidence.logs else "",
     )
     return replace(whole, action=_action(whole, bool(note.submitted.get("again"))))
 
@@ -231,11 +230,18 @@ def _tasks(submitted: dict, job: str) -> tuple[Task, ...]:
     if submitted.get("verb") != "worklist":
         return ()
     try:
-        tasks = read(Path(submitted["config"]))
-    except (WorklistError, KeyError):
+        path = Path(submitted["config"]).absolute()
+        tasks = _list(path, path.stat().st_mtime_ns)
+    except (WorklistError, KeyError, OSError):
         return ()
     element = job.partition("_")[2]
     return tasks[int(element) :: submitted["elements"]] if element.isdecimal() else tasks
+
+
+@functools.lru_cache
+def _list(path: Path, changed: int) -> tuple[Task, ...]:
+    """The tasks of a list; it is read once for all elements of an array, unless it has ``changed`` since, ns."""
+    return read(path)
 
 
 def _lives(job: str) -> bool:
