@@ -50,9 +50,17 @@ def _options(changes: tuple[str, ...]) -> tuple[str, ...]:
 def submit_step(
     machine: Machine, step: Step, more: tuple[str, ...], after: tuple[str, ...], dry_run: bool, profile: str = ""
 ) -> dict[str, Order]:
-    """Print, check and submit one step after other jobs; returns its order by its job, nothing of a dry run."""
+    """Print, check and submit one step after other jobs, unless a job of it waits or runs.
+
+    Returns:
+        Its order by its job, be it an earlier one; nothing of a dry run.
+    """
     order = replace(rehearsed(order_of(machine, step, more, profile)), after=after)
     print(describe(order), flush=True)
+    queued = _own_jobs(machine, dry_run).get(order.comment)
+    if queued is not None:
+        print(f"job {queued}: {step.name}, submitted before", flush=True)
+        return {queued: order}
     return {} if dry_run else _submit_all({step: order}, {})
 
 
@@ -71,7 +79,7 @@ def submit_campaign(
         The orders that wait or run by their jobs, those of an earlier submission included; nothing of a dry run.
     """
     orders = {step.name: order_of(machine, step, more if step.verb == "train" else (), profile) for step in steps}
-    live = slurm.own_jobs() if machine.scheduler == "slurm" and not dry_run else {}
+    live = _own_jobs(machine, dry_run)
     missing, done, jobs = to_submit(
         steps, lambda step: _is_done(orders[step.name]), lambda step: live.get(orders[step.name].comment)
     )
@@ -105,6 +113,11 @@ def alone(machine: Machine, steps: tuple[Step, ...], name: str) -> tuple[Step, .
                 later.add(step.name)
                 record.clear(key_of(machine, step))
     return (own,)
+
+
+def _own_jobs(machine: Machine, dry_run: bool) -> dict[str, str]:
+    """Jobs that wait or run by their comments; none without Slurm, which a dry run does not ask either."""
+    return slurm.own_jobs() if machine.scheduler == "slurm" and not dry_run else {}
 
 
 def _is_done(order: Order) -> bool:

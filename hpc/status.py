@@ -95,7 +95,8 @@ def campaign(machine: Machine, steps: Iterable[Step]) -> list[Job]:
     numbers = {row.comment.removeprefix(MARK): row.number for row in evidence.by_age()}
     parts = []
     for step, key in keys.items():
-        if (number := numbers.get(key) or noted.get(key)) is not None:
+        if candidates := [number for number in (numbers.get(key), noted.get(key)) if number]:
+            number = max(candidates, key=_order)  # the newest
             job = replace(job_of(evidence, number), step=step.name, verb=step.verb, config=step.config)
             by_another = job.has_output and job.state not in ALIVE
             parts.append(replace(job, state="done", source="outputs", reason="", action="") if by_another else job)
@@ -148,8 +149,11 @@ def _state(evidence: Evidence, job: str, rows: list[Row], has_output: bool, task
     if rows or account:
         status = slurm.worst(row.status for row in rows) if rows else account
         assert status is not None, "one of them is there"
+        if not status.ended and status.state in slurm.WAITING:
+            begins = f"expected to start at {rows[0].begun}" if len(rows) == 1 and rows[0].begun else ""
+            return "waiting", "slurm", _counts(rows) or ", ".join(filter(None, (status.reason, begins)))
         if not status.ended:
-            return "waiting" if status.state in slurm.WAITING else "running", "slurm", _counts(rows) or status.reason
+            return "running", "slurm", _counts(rows) or status.reason
         if status.done and tasks_left:  # the controller forgets elements that ended long ago
             return "failed", "outputs", f"{tasks_left} tasks remain"
         ending = _note(evidence, job).ending(job).get("reason", "")
@@ -188,7 +192,7 @@ def _action(job: Job, can_resume: bool) -> str:
     if job.state == "running":
         return _remark(job)
     if job.state == "waiting":
-        return WAITS.get(job.reason, "").format(number)
+        return WAITS.get(job.reason.partition(",")[0], "").format(number)
     if job.state == "done":
         return ""
     if job.state == "unknown":

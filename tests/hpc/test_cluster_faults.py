@@ -51,17 +51,22 @@ def line(*arguments):
     return [sys.executable, "-m", "jobs.command", *map(str, arguments)]
 
 
+def kill_behind(number, tmp_path, patch):
+    """Until the patch is undone, the process that calls sbatch for this time is killed behind it."""
+    program = tmp_path / "bin" / "sbatch"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(KILLER.format(sbatch=shutil.which("sbatch"), folder=tmp_path, number=number))
+    program.chmod(0o755)
+    patch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+
+
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_submitter_that_is_killed_behind_an_sbatch_loses_nothing_and_doubles_nothing(
     slurm_here, mlrtma, tmp_path, monkeypatch, number
 ):
-    program = tmp_path / "bin" / "sbatch"
-    program.parent.mkdir()
-    program.write_text(KILLER.format(sbatch=shutil.which("sbatch"), folder=tmp_path, number=number))
-    program.chmod(0o755)
     submit = ("submit", "campaign", campaign(), "--machine", "slurm_test")
     with monkeypatch.context() as patch:
-        patch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+        kill_behind(number, tmp_path, patch)
         assert mlrtma(*submit).returncode == -9
     # The last one that was queued has no line in the journal: it is told by its comment.
     queued = [job for job in status.jobs() if job.state in (*status.ALIVE, "done")]
@@ -71,6 +76,17 @@ def test_a_submitter_that_is_killed_behind_an_sbatch_loses_nothing_and_doubles_n
     assert runs(3) == [1, 1, 1]
     states = json.loads(mlrtma("status", "campaign.yaml", "--json").stdout)
     assert [(each["step"], each["state"]) for each in states] == [("s0", "done"), ("s1", "done"), ("s2", "done")]
+
+
+def test_one_job_whose_submitter_was_killed_is_not_submitted_twice(slurm_here, mlrtma, tmp_path, monkeypatch):
+    campaign(1, "sh -c 'echo run >> runs{0}; sleep 4; touch out{0}'")
+    submit = ("submit", "worklist", "step0.tsv", "--machine", "slurm_test")
+    with monkeypatch.context() as patch:
+        kill_behind(1, tmp_path, patch)
+        assert mlrtma(*submit).returncode == -9
+    again = mlrtma(*submit, "--wait")
+    assert again.returncode == 0 and "submitted before" in again.stdout, again.stdout + again.stderr
+    assert runs(1) == [1]
 
 
 def test_two_operators_who_submit_one_campaign_at_the_same_time_get_one(slurm_here, mlrtma):

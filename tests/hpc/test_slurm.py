@@ -210,6 +210,18 @@ def test_a_campaign_skips_what_is_done_and_repeats_what_comes_after_a_step_that_
     assert [order.key for order in submit_campaign(machine, steps, (), dry_run=False).values()] == keys
 
 
+def test_a_step_of_which_a_job_waits_is_not_submitted_again_by_itself_either(answers, capsys):
+    Path("a.tsv").write_text("a\ta.txt\tx\ttrue\n")
+    machine = load_machine("slurm_test")
+    answers(squeue="")
+    assert list(campaign.submit_step(machine, STEPS[0], (), (), dry_run=False)) == ["101"]
+    answers(squeue=f"101|PENDING|Priority|{option(lines()[0], 'comment')}")
+    assert list(campaign.submit_step(machine, STEPS[0], (), (), dry_run=False)) == ["101"]
+    assert len(lines()) == 1 and "job 101: a, submitted before\n" in capsys.readouterr().out
+    answers(squeue=f"101|FAILED|NonZeroExitCode|{option(lines()[0], 'comment')}")
+    assert list(campaign.submit_step(machine, STEPS[0], (), (), dry_run=False)) == ["102"]
+
+
 def test_a_record_of_before_is_not_taken_for_a_step_whose_submission_was_cut_off(answers, monkeypatch):
     monkeypatch.setattr(campaign, "rehearsed", lambda order: replace(order, output="here"))
     Path("toy.yaml").write_text("output: here\n")

@@ -47,6 +47,7 @@ def test_the_state_of_a_job_is_slurms_word_and_says_what_to_do(answers, submitte
     assert (seen.job, seen.verb, seen.config) == (job, "analyse", "toy.yaml")
     assert (seen.state, seen.source) == (state, "slurm")
     assert seen.action.startswith(action) and bool(seen.action) == bool(action)
+    assert ("expected to start at 2026-11-27T16:00:00" in seen.reason) == (state == "waiting")
 
 
 def test_a_job_of_which_slurm_does_not_answer_is_unknown_unless_its_output_is_there(answers, submitted):
