@@ -87,6 +87,13 @@ class Evidence:
         """Numbers of jobs that wait or run, by their comments; the newest of one comment."""
         return {row.comment: row.number for row in self.by_age() if row.comment and not row.status.ended}
 
+    def log(self, job: str) -> str:
+        """The newest log of a job, of an array the pattern of its elements' logs; "" without one."""
+        if job in self.logs:
+            return str(self.logs[job][-1])
+        element = next((paths[0] for own, paths in self.logs.items() if own.startswith(f"{job}_")), None)
+        return str(element.with_name(f"{element.name.rpartition('_')[0]}_*.log")) if element else ""
+
     def by_age(self) -> list[Row]:
         """All rows of the queue, the oldest job's first."""
         return [row for number in sorted(self.rows, key=int) for row in self.rows[number]]

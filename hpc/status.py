@@ -47,7 +47,7 @@ class Job:
         reason: why it waits or failed.
         progress: how far it is; None: it does not say.
         limit_left: until its time limit, s.
-        log: its newest log.
+        log: its log; of an array a pattern of its elements' logs; "": there is none.
         action: what to do next; "" where there is nothing to do.
         step: of a campaign.
     """
@@ -138,7 +138,7 @@ def job_of(evidence: Evidence, job: str) -> Job:
         reason=reason,
         progress=counted,
         limit_left=min(limits, default=None),
-        log=str(evidence.logs[job][-1]) if job in evidence.logs else "",
+        log=evidence.log(job),
     )
     return replace(whole, action=_action(whole, bool(note.submitted.get("again"))))
 
@@ -157,7 +157,7 @@ def _state(evidence: Evidence, job: str, rows: list[Row], has_output: bool, task
         if status.done and tasks_left:  # the controller forgets elements that ended long ago
             return "failed", "outputs", f"{tasks_left} tasks remain"
         ending = _note(evidence, job).ending(job).get("reason", "")
-        reasons = dict.fromkeys((status.reason, "" if status.done else ending))
+        reasons = dict.fromkeys(("" if status.done else _counts(rows), status.reason, "" if status.done else ending))
         return _word(status), "slurm", "; ".join(filter(None, reasons))
     if has_output:
         return "done", "outputs", ""

@@ -154,6 +154,10 @@ def test_an_array_counts_its_tasks_by_their_records_and_each_element_its_own(ans
     assert [each.job for each in elements] == [f"{job}_{i}" for i in range(6)]
     assert [each.progress.done for each in elements] == [1, 0, 0, 0, 1, 0]
     assert [each.state for each in elements] == ["running", "failed", "waiting", "waiting", "done", "waiting"]
+    for i in (1, 10):
+        Path(f"output/logs/worklist-{job}_{i}.log").touch()
+    answers(squeue="\n".join(row(f"{job}_{i}", word) for i, word in enumerate(("COMPLETED", "FAILED", "FAILED"))))
+    assert status.jobs()[0].reason == "1 done, 2 failed" and status.jobs()[0].log == f"output/logs/worklist-{job}_*.log"
     (alone,) = status.jobs([f"{job}_1"])
     assert alone.state == "failed" and alone.action == f"mlrtma resume {job}"
 
