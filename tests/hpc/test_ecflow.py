@@ -3,10 +3,15 @@
 ecFlow's Python module is Debian's, for the system's interpreter: it is asked in a process of its own.
 """
 
+import contextlib
 import json
 import os
+import random
+import shutil
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -86,6 +91,63 @@ def test_a_task_runs_its_command_word_for_word_and_tells_ecflow_how_it_ended(
     assert Path("arguments").read_text() == f"{HOSTILE}\n--wait\n" and not Path("stolen").exists()
     first, last = Path("told").read_text().splitlines()
     assert first.startswith("--init=") and last == end
+
+
+@pytest.mark.slow
+def test_a_server_of_ecflow_runs_the_steps_in_their_order_and_shows_the_one_that_fails(
+    environment, tmp_path, monkeypatch
+):
+    absent = [name for name in ("ecflow_server", "ecflow_client") if shutil.which(name) is None]
+    if absent and os.environ.get("CI") != "true":
+        pytest.skip("ecFlow is not installed: apt-get install ecflow-server ecflow-client")
+    monkeypatch.chdir(tmp_path)
+    commands = {"a": "touch outa", "b": "cp outa outb", "c": "false", "d": "touch outd"}
+    for name, line in commands.items():
+        Path(f"{name}.tsv").write_text(f"{name}\tout{name}\tx\t{line}\n")
+    steps = {name: {"verb": "worklist", "config": f"{name}.tsv"} for name in commands}
+    for before, name in ("ab", "bc", "cd"):
+        steps[name]["after"] = [before]
+    Path("campaign.yaml").write_text(json.dumps({"steps": steps}))
+    submit = ["submit", "campaign", "campaign.yaml", "--machine", "local"]
+    assert command.main([*submit, "--export", "ecflow", "suite.def"]) == 0
+    port = free_port()
+    variables = {"ECF_PORT": str(port), "ECF_HOST": "localhost", "ECF_HOME": str(tmp_path)}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    def client(*options):
+        done = subprocess.run(["ecflow_client", *options], capture_output=True, text=True, timeout=60)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    server = subprocess.Popen(
+        ["ecflow_server", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        assert until(lambda: client("--ping") is not None)
+        for options in ("--load=suite.def", "--restart", "--begin=suite"):
+            assert client(options) is not None
+        assert until(lambda: client("--query", "state", "/suite/c") == "aborted")
+        assert [client("--query", "state", f"/suite/{name}") for name in "abd"] == ["complete", "complete", "queued"]
+    finally:
+        server.kill()  # it answers SIGTERM with a checkpoint alone
+        server.wait()
+    assert Path("outb").exists() and not Path("outd").exists()
+
+
+def free_port():
+    """A port that ecFlow takes, which wants a registered one, and nobody uses."""
+    for port in random.sample(range(20000, 32000), 100):
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("localhost", port))
+            return port
+    raise AssertionError("no free port")
+
+
+def until(true, seconds=60):
+    end = time.monotonic() + seconds
+    while not (outcome := true()) and time.monotonic() < end:
+        time.sleep(0.3)
+    return outcome
 
 
 def test_what_ecflow_cannot_hold_is_refused(tmp_path):
