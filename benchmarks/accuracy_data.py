@@ -59,19 +59,25 @@ class Hour:
 
 @dataclass(frozen=True)
 class OneTime:
-    """A table of reports as a source of one case over CONUS (`methods.case.Cases`); a regression is the first guess.
+    """A table of reports as a source of one case (`methods.case.Cases`); a regression is the first guess.
 
     Attributes:
         table: the reports, n rows.
         moment: analysis time.
         judge: of the reports.
         members: for methods of ensembles; None: there are none.
+        static: of another domain than CONUS; None: CONUS.
     """
 
     table: Observations
     moment: np.datetime64
     judge: Judge
     members: object | None = None
+    static: Static | None = None
+
+    @property
+    def _static(self) -> Static:
+        return conus() if self.static is None else self.static
 
     @property
     def time(self) -> np.ndarray:
@@ -83,7 +89,7 @@ class OneTime:
         """What the case holds."""
         names = tuple(self.judge.assumptions)
         units = tuple(VARIABLES[name].unit for name in names)
-        return Contents(conus().domain, names, units, names, background=False, truth=False)
+        return Contents(self._static.domain, names, units, names, background=False, truth=False)
 
     def reports(self, number: int) -> Observations:
         """The table."""
@@ -91,15 +97,17 @@ class OneTime:
 
     def case(self, number: int, box: Box, withheld: np.ndarray | None = None) -> Case:
         """The case; see `methods.case.Cases.case`."""
-        return self.judge.case(conus(), self.moment, self.table, None, box, withheld=withheld, members=self.members)
+        return self.judge.case(
+            self._static, self.moment, self.table, None, box, withheld=withheld, members=self.members
+        )
 
     def whole(self, withheld: np.ndarray | None = None) -> Case:
         """The case on all points of the domain."""
-        return self.case(0, Box.whole(conus().domain.shape), withheld)
+        return self.case(0, Box.whole(self._static.domain.shape), withheld)
 
     def analyst(self, methods: dict[str, Method]) -> Analyst:
         """Methods at work on the case, in one process."""
-        return Analyst(self, methods, Part(Box.whole(conus().domain.shape)))
+        return Analyst(self, methods, Part(Box.whole(self._static.domain.shape)))
 
 
 def _sao(*hours: int) -> tuple[Hour, ...]:

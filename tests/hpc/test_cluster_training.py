@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from training import CONFIG, LIMIT, RTOL, STEPS, arguments, losses, process_of, run, was_signalled
+from launch import process_of
+from training import CONFIG, LIMIT, RTOL, STEPS, arguments, losses, run, was_signalled
 
 from hpc import journal, slurm, status
 from hpc.machine import ROOT

@@ -1,6 +1,5 @@
 """A real training for the tests of jobs: the shipped configuration of Exercise 1 on a small store, and its losses."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -50,20 +49,6 @@ def losses(output: Path) -> list[float]:
     rows = read(path) if path.exists() else []
     assert [row["step"] for row in rows] == list(range(len(rows)))
     return [row["loss"] for row in rows]
-
-
-def process_of(rank: int, output: Path) -> int:
-    """The process of a rank of the training that writes to ``output``."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (folder / "cmdline").read_bytes().split(b"\0")
-            environment = (folder / "environ").read_bytes().split(b"\0")
-        except OSError:  # it has ended, or is another user's
-            continue
-        ours = os.path.realpath(folder / "exe") == os.path.realpath(sys.executable)
-        if ours and f"output={output}".encode() in command and f"PMIX_RANK={rank}".encode() in environment:
-            return int(folder.name)
-    raise ProcessLookupError(f"no process of rank {rank} writes to {output}")
 
 
 def was_signalled(process: int, number: signal.Signals) -> bool:

@@ -1,11 +1,17 @@
 """The vision transformer end to end: trained by withheld reports, resumed, at work on a product, and verified."""
 
 import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import netCDF4
 import numpy as np
 import pytest
-from launch import mlrtma
+from launch import START, mlrtma, process_of, rank_environment
 from tiny_domain import DOMAIN
 
 from jobs import command
@@ -13,6 +19,7 @@ from mlrtma_dist.grid.box import Box
 from mlrtma_dist.methods.settings import assumptions, load_settings
 from mlrtma_dist.samples.judgement import Judged
 from mlrtma_dist.samples.store import Store
+from mlrtma_dist.training.metrics import read
 from mlrtma_dist.weights.trained import load_trained
 
 pytestmark = pytest.mark.slow
@@ -154,6 +161,32 @@ def test_a_training_that_begins_from_another_names_its_ancestors(folder, tmp_pat
         np.testing.assert_allclose(weight.detach().numpy(), other.detach().numpy(), atol=1e-6)
     (ancestor,) = child.manifest.run.ancestors
     assert ancestor["steps"] == before.manifest.state.step and "neighbours: 8" in ancestor["config"]
+
+
+def losses(output: Path) -> list[float]:
+    path = output / "metrics.csv"
+    return [row["loss"] for row in read(path)] if path.exists() else []
+
+
+def test_a_rank_killed_with_9_ends_the_training_which_goes_on_with_the_losses_of_an_uninterrupted_one(folder, tmp_path):
+    options = ["train", str(folder / "training.yaml"), "--set", "schedule.checkpoint_every=4", "--set", "mesh={y: 2}"]
+    mlrtma(folder, *options[:4], "--set", f"output={tmp_path}/whole")
+    output = tmp_path / "killed"
+    mpiexec = Path(sys.executable).with_name("mpiexec")
+    start = [str(mpiexec) if mpiexec.exists() else "mpiexec", "--oversubscribe", "--bind-to", "none", "-n", "2"]
+    command_line = [*start, sys.executable, "-c", START, *options, "--set", f"output={output}"]
+    job = subprocess.Popen(command_line, env=rank_environment(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        while len(losses(output)) < 6 and job.poll() is None:
+            time.sleep(0.01)
+        os.kill(process_of(1, output), signal.SIGKILL)
+        assert job.wait(timeout=60) != 0
+    finally:
+        job.kill()
+    assert 6 <= len(losses(output)) < 24
+    mlrtma(folder, *options, "--set", f"output={output}", "--resume", ranks=2)
+    whole = losses(tmp_path / "whole")
+    assert len(whole) == 24 and losses(output) == pytest.approx(whole, rel=1e-4)  # float32, after 24 steps of Adam
 
 
 def test_weights_of_another_network_are_no_beginning_and_a_dry_run_tells(folder, tmp_path, capsys):

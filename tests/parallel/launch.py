@@ -59,6 +59,20 @@ def launch(kernel: str, ranks: int, *arguments, timeout: float = 300.0, environm
     return json.loads(ended.out.strip().splitlines()[-1])
 
 
+def process_of(rank: int, output: Path) -> int:
+    """The process of a rank of the training that writes to ``output``."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes().split(b"\0")
+            environment = (folder / "environ").read_bytes().split(b"\0")
+        except OSError:  # it has ended, or is another user's
+            continue
+        ours = os.path.realpath(folder / "exe") == os.path.realpath(sys.executable)
+        if ours and f"output={output}".encode() in command and f"PMIX_RANK={rank}".encode() in environment:
+            return int(folder.name)
+    raise ProcessLookupError(f"no process of rank {rank} writes to {output}")
+
+
 def mlrtma(folder: Path, verb: str, config: str, *more: str, ranks: int = 1) -> str:
     """Run a verb in a folder; what it wrote to standard output."""
     command = [sys.executable, "-c", START, verb, str(ROOT / "configs" / config), *more]

@@ -1,0 +1,86 @@
+"""Claim: where stations report temperature alone, in Japan, the released weights lie near 3D-Var.
+
+    python benchmarks/amedas.py [--hours 6]
+
+Hourly temperature of 917 stations of Japan (`jma_t2m`, the part that trains, which the released weights did not use),
+at times spread over July to October 2023 and over the day. Every station is withheld once, in ten parts; the domain has
+the shores and no terrain. Printed is the rmse of every method by hour; last over all.
+"""
+
+import argparse
+import csv
+
+import numpy as np
+from accuracy_data import WINDOW, OneTime
+from other_domains import static_of
+
+from mlrtma_dist.config import data_root
+from mlrtma_dist.methods.registry import Means, build
+from mlrtma_dist.methods.settings import assumptions, load_settings
+from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.observations.withhold import folds
+from mlrtma_dist.samples.judgement import Judge
+from mlrtma_dist.verification.match import Matches
+from mlrtma_dist.verification.withheld import match_fold
+from mlrtma_dist.weights.trained import load_released
+
+METHODS = ("first_guess", "gaussian_weights", "threedvar", "vit", "vit_hybrid")
+FOLDER, MISSING, CHOOSES = "jma_t2m", -32768, np.datetime64("2023-10-16")
+PARTS = 10
+
+
+def tables(count: int) -> dict[np.datetime64, Observations]:
+    """Time -> reports, of times spread over the hours that train."""
+    folder = data_root() / FOLDER
+    with (folder / "stations.csv").open(newline="") as stream:
+        places = {row["station"]: (row["lat"], row["lon"], row["alt_m"]) for row in csv.DictReader(stream)}
+    (path,) = folder.glob("*.npz")
+    with np.load(path) as data:
+        time, station, tenths = data["time_epoch_utc"].astype("datetime64[s]"), data["station"], data["T_tenthC"]
+    latitude, longitude, elevation = np.array([places[str(name)] for name in station], dtype=np.float64).T
+    often = np.flatnonzero((time < CHOOSES) & ((tenths != MISSING).mean(axis=1) > 0.9))
+    chosen = often[np.linspace(0, len(often) - 1, count).round().astype(int)]
+    result = {}
+    for number in chosen:
+        rows = tenths[number] != MISSING
+        result[time[number]] = Observations.build(
+            station=station[rows],
+            network="amedas",
+            latitude=latitude[rows],
+            longitude=longitude[rows],
+            elevation=elevation[rows],
+            time=time[number],
+            variable="t2m",
+            value=273.15 + 0.1 * tenths[number, rows],
+        )
+    return result
+
+
+def row(title: str, whole: Matches) -> str:
+    """A row of Markdown: number of reports, and the rmse of every method."""
+    errors = [whole.select(method=name).error for name in METHODS]
+    return f"| {title} | {len(errors[0])} | {' | '.join(f'{np.sqrt(np.mean(each**2)):.3f}' for each in errors)} |"
+
+
+def main() -> None:
+    """Print a row for every hour; the last is of all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hours", type=int, default=6)
+    options = parser.parse_args()
+    static, settings = static_of("japan"), load_settings("classical", ("t2m",))
+    methods = build(METHODS, Means(settings, trained=load_released(METHODS, static.domain)))
+    print(f"| hour | reports | {' | '.join(METHODS)} |\n{'|---' * (2 + len(METHODS))}|")
+    joined = []
+    for time, table in tables(options.hours).items():
+        cases = OneTime(table, time, Judge(assumptions(settings), WINDOW), static=static)
+        part = folds(table, count=PARTS, seed=0)
+        analyst = cases.analyst(methods)
+        each = [match_fold(analyst, 0, part == number, number, assumptions(settings)) for number in range(PARTS)]
+        whole = Matches.concatenate(each)
+        joined.append(whole.select(whole.scored))
+        print(row(str(time)[:13], joined[-1]), flush=True)
+    print(row("all", Matches.concatenate(joined)))
+
+
+if __name__ == "__main__":
+    main()
