@@ -56,8 +56,8 @@ def difference(one: netCDF4.Variable, two: netCDF4.Variable) -> tuple[float, int
         first, second = (np.ma.filled(part, np.nan) for part in parts)
         if (np.isnan(first) != np.isnan(second)).any():
             raise SystemExit(f"{one.name}: values are missing at different points")
-        apart = np.abs(np.nan_to_num(first) - np.nan_to_num(second))
-        largest, count = max(largest, float(apart.max())), count + int(np.count_nonzero(apart))
+        gap = np.abs(np.nan_to_num(first) - np.nan_to_num(second))
+        largest, count = max(largest, float(gap.max())), count + int(np.count_nonzero(gap))
     return largest, count
 
 

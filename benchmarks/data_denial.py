@@ -2,7 +2,7 @@
 
     python benchmarks/data_denial.py [--methods vit vit_hybrid threedvar]
     python benchmarks/data_denial.py --remove variables --methods vit threedvar
-    python benchmarks/data_denial.py --remove networks --cases report_types --methods vit threedvar
+    python benchmarks/data_denial.py --remove networks --cases benchmarks/report_types.yaml --methods vit threedvar
 
 On the national hours that choose, or those of another configuration of `mlrtma verify`, a tenth of the stations (by the
 hash of their names) is withheld. Of the others a share is removed, by another hash, or the reports of some variables,

@@ -54,8 +54,8 @@ def product(tmp_path_factory):
         cells = (*place, own, temperature, temperature - 9.0, wind + random.normal(0.0, 0.7), random.normal(0.0, 0.7))
         rows.append(f"m,S{number:03d},{TIME}Z," + ",".join(f"{each:.3f}" for each in cells))
     (folder / "reports.csv").write_text("\n".join(rows) + "\n")
-    made = ["domain", "--domain", str(folder / "andes.yaml"), "--elevation", str(folder / "z.nc")]
-    assert command.main([*made, "--output", str(folder)]) == 0
+    terrain = ["domain", "--domain", str(folder / "andes.yaml"), "--elevation", str(folder / "z.nc")]
+    assert command.main([*terrain, "--output", str(folder)]) == 0
     reports = ["--observations", str(folder / "reports.csv"), "--time", TIME]
     options = ["--domain", str(folder / "andes.yaml"), *reports, "--method", "vit", "--set", "maps=false"]
     assert command.main(["analyse", *options, "--output", str(folder / "output")]) == 0
