@@ -98,14 +98,13 @@ def matches(static: Static, whole: Observations, hour: Hour, methods: dict[str, 
     analyst = Analyst(cases, methods, Part(Box.whole(static.domain.shape)))
     part = parts(whole[near], unseen(static.domain, whole[near]))
     tables = [match_fold(analyst, 0, part == number, number, assumed) for number in range(part.max(initial=-1) + 1)]
-    joined = Matches.concatenate(tables)
-    return joined.select(joined.scored)
+    return Matches.concatenate(tables)
 
 
 def row(title: str, own: Matches) -> str:
     """A row of Markdown: number of reports, and the rmse of every method."""
     errors = [own.select(method=name).error for name in METHODS]
-    return f"| {title} | {len(errors[0])} | {' | '.join(f'{np.sqrt(np.mean(each**2)):.3g}' for each in errors)} |"
+    return f"| {title} | {len(errors[0])} | {' | '.join(f'{np.sqrt(np.nanmean(each**2)):.3g}' for each in errors)} |"
 
 
 def main() -> None:

@@ -136,6 +136,11 @@ class Case:
         return report_numbers(self.observations)
 
     @cached_property
+    def reported(self) -> frozenset[str]:
+        """Variables of which a report is used."""
+        return frozenset(np.unique(self.observations.variable[self.used]).tolist())
+
+    @cached_property
     def departure(self) -> np.ndarray:
         """Report minus first guess in analysis space, shape (n,)."""
         return self._from_first_guess[0]

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.fields.consistency import LIMITED_BY, make_consistent
+from mlrtma_dist.fields.consistency import limits_of, make_consistent
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.case import Case
@@ -126,11 +126,12 @@ class ClassicalAnswer:
         guess, fit = self.case.first_guess, self.fits[variable]
         value = guess.mean(variable, points) + fit.increment(points)
         error = np.hypot(fit.error(points), guess.spread(variable, points))
-        others = [name for name in LIMITED_BY.get(variable, ()) if name in self.fits]
+        reported = self.case.reported
+        others = [name for name in limits_of(variable, reported) if name in self.fits]
         if others and len(points):
             values = {name: guess.mean(name, points) + self.fits[name].increment(points) for name in others}
             values[variable] = value
-            make_consistent(values)
+            make_consistent(values, reported)
             value = values[variable]
         return value, error
 

@@ -48,7 +48,7 @@ def evaluate_fields(case: Case, fits: dict[str, Fit], share: Share, progress: Pr
     _walk(case, JoinedEvaluation.of(fits), fields, share, lambda part: progress(title, FIELDS_PART * part))
     fields.error.update(_errors(case, fits, share))
     progress(title, 1.0)
-    make_consistent(fields.values)
+    make_consistent(fields.values, case.reported)
     return fields
 
 

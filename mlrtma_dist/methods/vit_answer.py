@@ -4,7 +4,7 @@ At a point the network is asked for the point's own height. On the grid it is as
 analysis is carried from there to the heights between by its vertical gradient.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from mlrtma_dist import names
-from mlrtma_dist.fields.consistency import LIMITED_BY, make_consistent
+from mlrtma_dist.fields.consistency import GIVES_WAY, LIMITED_BY, make_consistent
 from mlrtma_dist.fields.static import grid_points, with_broad_ground
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.points import Points
@@ -105,7 +105,7 @@ class TransformerAnswer(WithoutWeights):
                 below = at_limits(edges(name), at.below[name], asked)
                 result.probability[name] = np.stack([spread(each) for each in below.T])
             progress(name, 1.0)
-        make_consistent(result.values)
+        make_consistent(result.values, self.case.reported)
         return result
 
     @torch.no_grad()
@@ -119,7 +119,7 @@ class TransformerAnswer(WithoutWeights):
             for field in ("value", "error", "gradient", "below")
         ]
         values = Values(*joined)
-        make_ordered(values)
+        make_ordered(values, self.case.reported)
         self._last[:] = [points.position, values]
         return values
 
@@ -223,10 +223,10 @@ def analysis_error(name: str, error: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(error**2 - PREDICTANDS[name].error ** 2, (error / 3.0) ** 2))
 
 
-def make_ordered(at: Values) -> None:
+def make_ordered(at: Values, reported: Collection[str]) -> None:
     """Limit a dew point by the temperature, and a gust from below by the wind's speed, in place."""
-    at.value.update({name: at.value[name].copy() for name in LIMITED_BY if name in at.value})
-    make_consistent(at.value)
+    at.value.update({name: at.value[name].copy() for name in (*LIMITED_BY, *GIVES_WAY) if name in at.value})
+    make_consistent(at.value, reported)
 
 
 def _chosen(static, rows: np.ndarray, columns: np.ndarray) -> Points:

@@ -21,3 +21,15 @@ def test_dew_points_above_the_temperature_and_gusts_below_the_wind_are_mended_al
     alone = {"d2m": np.array([281.0]), "gust": np.array([0.0])}
     make_consistent(alone)
     assert (alone["d2m"][0], alone["gust"][0]) == (281.0, 0.0)
+
+
+def test_what_no_station_reports_gives_way_to_what_stations_report():
+    values = {name: np.array([pair, pair]) for name, pair in (("t2m", 280.0), ("d2m", 284.0), ("gust", 2.0))}
+    values["wind_speed"] = np.array([3.0, 1.0])
+    make_consistent(values, {"d2m", "gust"})
+    assert values["t2m"].tolist() == values["d2m"].tolist() == [284.0, 284.0]
+    assert values["gust"].tolist() == [2.0, 2.0] and values["wind_speed"].tolist() == [2.0, 1.0]
+    for reported in ({"t2m", "d2m"}, set()):
+        values = {"t2m": np.array([280.0]), "d2m": np.array([284.0])}
+        make_consistent(values, reported)
+        assert values["t2m"][0] == values["d2m"][0] == 280.0

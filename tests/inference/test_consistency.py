@@ -85,6 +85,22 @@ def test_an_analysed_dew_point_is_never_above_the_analysed_temperature_also_wher
     np.testing.assert_allclose(value[dew], np.minimum(free, temperature), atol=1e-9)
 
 
+def test_reported_dew_points_are_not_held_below_a_temperature_that_no_station_reports(toy):
+    settings, o = toy.settings("t2m", "d2m"), toy.world.observations
+    moist = replace(o, value=np.where(o.variable == "d2m", o.value + 12.0, o.value))[o.variable == "d2m"]
+    case = toy.case(settings, moist)
+    answer = toy.answer(case, "threedvar", settings)
+    points = case.points[case.used]
+    climatology = case.first_guess.mean("t2m", points)
+    (t2m, _), (d2m, _) = (answer.at(name, points) for name in ("t2m", "d2m"))
+    free = case.first_guess.mean("d2m", points) + answer.fits["d2m"].increment(points)
+    assert (free > climatology + 1.0).sum() > 10
+    np.testing.assert_allclose(d2m, free, atol=1e-9)
+    np.testing.assert_allclose(t2m, np.maximum(climatology, free), atol=1e-9)
+    fields = analyse(case, answer, "threedvar").values
+    assert (fields["t2m"] >= fields["d2m"]).all() and (fields["d2m"] > 1.0 + climatology.min()).any()
+
+
 def test_an_analysed_gust_is_never_below_the_analysed_wind_where_reports_are_judged(toy):
     """A gust reported as calm everywhere: it is not less than the wind."""
     o = toy.world.observations

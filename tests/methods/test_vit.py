@@ -16,7 +16,7 @@ from mlrtma_dist.methods.events import below
 from mlrtma_dist.methods.learned import ContentsError
 from mlrtma_dist.methods.report_sample import ReportSample
 from mlrtma_dist.methods.vit import build_vit
-from mlrtma_dist.methods.vit_answer import SPACING, ascending, between, summary
+from mlrtma_dist.methods.vit_answer import SPACING, Values, ascending, between, make_ordered, summary
 from mlrtma_dist.nn.layers import randomise
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.parallel.memory import run_tiles
@@ -135,6 +135,16 @@ def test_without_any_report_the_answer_is_climatology_with_its_error():
     assert np.all(error > 0.9 * climatology.deviation("t2m", points.latitude))
     fields = method.analyse(empty).fields()
     assert np.isfinite(fields.values["visibility"]).all() and (fields.error["u10"] > 2.5).all()
+
+
+def test_a_temperature_that_no_station_reports_is_raised_to_the_dew_points_that_stations_report():
+    temperature, dew_point = np.array([280.0, 290.0]), np.array([284.0, 284.0])
+    alone, both = ([284.0, 290.0], [284.0, 284.0]), ([280.0, 290.0], [280.0, 284.0])
+    for reported, expected in (({"d2m"}, alone), ({"t2m", "d2m"}, both)):
+        at = Values({"t2m": temperature, "d2m": dew_point}, {}, {}, {})
+        make_ordered(at, reported)
+        assert (at.value["t2m"].tolist(), at.value["d2m"].tolist()) == expected
+    assert temperature[0] == 280.0 and dew_point[0] == 284.0  # what was given is as it was
 
 
 def test_a_variable_that_no_station_reports_is_climatology_and_trains_nothing():
