@@ -34,12 +34,12 @@ def written_atomically(path) -> Iterator[pathlib.Path]:
     try:
         with device_errors(path, partial):
             yield partial
-            _synchronise(partial)
+            synchronise(partial)
         os.replace(partial, path)
     except BaseException:  # KeyboardInterrupt, too: an interrupted run leaves no litter
         partial.unlink(missing_ok=True)
         raise
-    _synchronise(path.parent)  # the new name itself is on disk only when its folder is
+    synchronise(path.parent)  # the new name itself is on disk only when its folder is
 
 
 @contextlib.contextmanager
@@ -95,8 +95,8 @@ def _probe(file: pathlib.Path) -> int | None:
     return None
 
 
-def _synchronise(path: pathlib.Path) -> None:
-    """fsync: without it a crash after the rename can leave an empty file under the final name."""
+def synchronise(path: pathlib.Path) -> None:
+    """Bring a file or folder to disk; without it a crash after a rename can leave an empty file under the new name."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -12,14 +12,14 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mlrtma_dist.io.atomic import device_errors, write_text
+from mlrtma_dist.io.atomic import device_errors, synchronise, write_text
 from mlrtma_dist.parallel.transport import Transport
 from mlrtma_dist.weights.manifest import FILE, CheckpointError, Manifest, Run, State
 
@@ -75,19 +75,13 @@ def save(root: Path, run: Run, state: State, shapes: dict, shards: Iterable[Shar
         if final.exists():  # of an earlier attempt at the same step: it may be damaged, this one is not
             shutil.rmtree(final)
         partial.rename(final)
-        _synchronise(root)
+        synchronise(root)
     _wait(ranks)
     return final
 
 
 def _wait(ranks: Transport) -> None:
     ranks.sum(torch.zeros(1))
-
-
-def _synchronise(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    os.fsync(descriptor)
-    os.close(descriptor)
 
 
 def _split(key: str) -> tuple[str, str, int]:
@@ -187,18 +181,9 @@ class Checkpoint:
                 self._open[file] = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
         return self._open[file]
 
-    def check_network(self, shapes: dict, ours: dict | None = None) -> None:
-        """Raise CheckpointError unless the weights are named and shaped as ``shapes``; names the first that is not.
-
-        ``ours``: shapes of what the weights were made into; None: they are the checkpoint's own.
-        """
-        ours = self.manifest.shapes if ours is None else ours
-        for name in [*shapes, *ours]:
-            if tuple(ours.get(name, ())) != tuple(shapes.get(name, ())) or (name in ours) != (name in shapes):
-                raise CheckpointError(
-                    f"{self.folder}: weight {name}: the network expects {_shape(shapes, name)}, the checkpoint holds"
-                    f" {_shape(ours, name)}. Use the configuration it was trained with (in its {FILE})."
-                )
+    def check_network(self, shapes: dict) -> None:
+        """Raise CheckpointError unless the weights are named and shaped as ``shapes``; names the first that is not."""
+        check_shapes(self.folder, shapes, self.manifest.shapes)
 
     def weights(self, averaged: bool = True) -> dict[str, Tensor]:
         """All weights by name, or where there is one, and unless ``averaged`` is False, their average."""
@@ -212,15 +197,31 @@ class Checkpoint:
             CheckpointError: it is of another network.
         """
         weights = change(self.weights(averaged))
-        shapes = (
-            {name: tuple(each.shape) for name, each in part} for part in (network.named_parameters(), weights.items())
-        )
-        self.check_network(*shapes)
+        check_shapes(self.folder, *(shapes_of(each) for each in (dict(network.named_parameters()), weights)))
         for name, weight in network.named_parameters():
             weight.data.copy_(weights[name])
 
 
-def _shape(shapes: dict, name: str) -> str:
+def check_shapes(where, shapes: Mapping, ours: Mapping) -> None:
+    """Raise CheckpointError unless a checkpoint's weights are named and shaped as a network's.
+
+    Args:
+        where: folder of the checkpoint; shapes: of the network's weights; ours: of the checkpoint's, by name.
+    """
+    for name in [*shapes, *ours]:
+        if tuple(ours.get(name, ())) != tuple(shapes.get(name, ())) or (name in ours) != (name in shapes):
+            raise CheckpointError(
+                f"{where}: weight {name}: the network expects {_shape(shapes, name)}, the checkpoint holds"
+                f" {_shape(ours, name)}. Use the configuration it was trained with (in its {FILE})."
+            )
+
+
+def shapes_of(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """The shape of every weight, by name."""
+    return {name: tuple(each.shape) for name, each in weights.items()}
+
+
+def _shape(shapes: Mapping, name: str) -> str:
     return f"shape {tuple(shapes[name])}" if name in shapes else "no such weight"
 
 

@@ -24,7 +24,10 @@ class Run:
         method: its name.
         data_period: first and last time that was trained on, UTC.
         statistics: of the normalisation, by name.
-        ancestors: the trainings that this one began from, the eldest first: configuration, commit, data period, steps.
+        ancestors: the trainings that this one began from, the eldest first: configuration, commit, data period, steps,
+            checksum of the weights, stores.
+        stores: of the cases that were trained on and validated with: file, cases, start, end, the configuration that
+            made it. Older manifests have none.
     """
 
     config: str
@@ -33,6 +36,7 @@ class Run:
     data_period: tuple[str, str]
     statistics: dict = field(default_factory=dict)
     ancestors: tuple[dict, ...] = ()
+    stores: tuple[dict, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ class Manifest:
             )
         try:
             run = {**data["run"], "data_period": tuple(data["run"]["data_period"])}
-            run["ancestors"] = tuple(run.get("ancestors", ()))
+            run |= {key: tuple(run.get(key, ())) for key in ("ancestors", "stores")}
             state = {**data["state"], "moments": tuple(data["state"]["moments"])}
             shapes = {name: tuple(shape) for name, shape in data["shapes"].items()}
             return cls(Run(**run), State(**state), shapes, data["files"], data.get("release"))

@@ -6,13 +6,18 @@ file of the safetensors format, and a Manifest that says besides what they were 
     weights/released/<method>/manifest.json, weights.safetensors
 """
 
+import json
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.io.atomic import device_errors, write_text
-from mlrtma_dist.weights.manifest import FILE, Manifest, Release
+from mlrtma_dist.io.atomic import device_errors, synchronise, write_text
+from mlrtma_dist.weights.manifest import FILE, CheckpointError, Manifest, Release
+
+if TYPE_CHECKING:  # it imports torch
+    from mlrtma_dist.weights.checkpoint import Checkpoint
 
 FOLDER = Path(__file__).parent / "released"
 WEIGHTS = "weights.safetensors"
@@ -25,14 +30,15 @@ def released(method: str) -> Path | None:
 
 
 def write_release(checkpoint: Path, folder: Path, about: Release) -> Manifest:
-    """Write the averaged weights of a checkpoint as a release.
+    """Write the averaged weights of a checkpoint as a release; an equal one that is there already is left as it is.
 
     Args:
-        checkpoint: its folder; folder: to write; there must be none yet.
+        checkpoint: its folder; folder: to write.
         about: what the Manifest says besides.
 
     Raises:
-        CheckpointError: no checkpoint, or a damaged one. InputError: the folder exists. OSError: it cannot be written.
+        CheckpointError: no checkpoint, or a damaged one. InputError: the folder exists and holds something else.
+        OSError: it cannot be written.
     """
     from safetensors.torch import save_file  # here: it imports torch, and `released` is asked for where there is none
 
@@ -40,9 +46,12 @@ def write_release(checkpoint: Path, folder: Path, about: Release) -> Manifest:
 
     saved = Checkpoint(checkpoint).verify()
     if folder.exists():
-        raise InputError(
-            f"output: expected a folder that does not exist yet, got {folder}. Remove it, or name another."
-        )
+        present = _release_in(folder, saved, about)
+        if present is None:
+            raise InputError(
+                f"output: expected a folder that does not exist yet, got {folder}. Remove it, or name another."
+            )
+        return present
     tensors = {f"weight/{name}/0": weight.flatten() for name, weight in saved.weights().items()}
     partial = folder.parent / f".{folder.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
@@ -55,5 +64,21 @@ def write_release(checkpoint: Path, folder: Path, about: Release) -> Manifest:
     state = replace(saved.manifest.state, counters={}, moments=(), average_updates=None)
     manifest = Manifest(saved.manifest.run, state, saved.manifest.shapes, {WEIGHTS: file}, asdict(about))
     write_text(partial / FILE, manifest.text())
+    for path in (*partial.iterdir(), partial):
+        synchronise(path)
     partial.rename(folder)
+    synchronise(folder.parent)
     return manifest
+
+
+def _release_in(folder: Path, saved: "Checkpoint", about: Release) -> Manifest | None:
+    """The Manifest of a whole release that says the same of the weights of a checkpoint; None: it is another thing."""
+    from mlrtma_dist.weights.checkpoint import Checkpoint
+    from mlrtma_dist.weights.identity import weights_checksum
+
+    try:
+        present = Checkpoint(folder).verify()
+    except CheckpointError:
+        return None
+    same = present.manifest.release == json.loads(json.dumps(asdict(about)))
+    return present.manifest if same and weights_checksum(present) == weights_checksum(saved) else None

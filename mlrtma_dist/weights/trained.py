@@ -12,6 +12,7 @@ from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.registry import LEARNED, untrained
 from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.weights.checkpoint import Checkpoint
+from mlrtma_dist.weights.identity import weights_checksum
 from mlrtma_dist.weights.manifest import CheckpointError, Manifest
 from mlrtma_dist.weights.release import released
 
@@ -26,12 +27,14 @@ class TrainedMethod:
         folder: of the checkpoint; manifest: what it is.
         name: of ``methods.registry.METHODS``.
         method: with the trained weights (their average where there is one) and the statistics of its training cases.
+        checksum: of `weights.identity.weights_checksum`.
     """
 
     folder: Path
     manifest: Manifest
     name: str
     method: LearnedMethod
+    checksum: str
 
 
 def load_trained(folder) -> TrainedMethod:
@@ -40,7 +43,7 @@ def load_trained(folder) -> TrainedMethod:
     Raises:
         CheckpointError: none, damaged, of another network, or of a method that this software does not have.
     """
-    saved = Checkpoint(Path(folder))
+    saved = Checkpoint(Path(folder).resolve())  # `current` may become another release's while files are read
     run = saved.manifest.run
     name = FORMER.get(run.method, run.method)
     if name not in LEARNED:
@@ -50,7 +53,7 @@ def load_trained(folder) -> TrainedMethod:
     saved.load_into(method.network)
     method.network.eval()
     method.statistics = _statistics(run.statistics, folder)
-    return TrainedMethod(saved.folder, saved.manifest, name, method)
+    return TrainedMethod(saved.folder, saved.manifest, name, method, weights_checksum(saved))
 
 
 def load_released(names: Iterable[str], domain: Domain) -> dict[str, Method]:
