@@ -18,6 +18,8 @@ from mlrtma_dist.methods.events import gaussian_below
 from mlrtma_dist.methods.predictands import has_limits, limits, values
 from mlrtma_dist.verification.crps import crps_at_limits, crps_gaussian, crps_of_matches
 from mlrtma_dist.verification.match import BELOW, Matches, read_matches
+from mlrtma_dist.verification.paired import RMSE, STATIONS, PairedErrors
+from mlrtma_dist.verification.scores import common_reports
 
 POOLED = ("t2m", "d2m", "u10", "v10")
 DRAWS = 1000
@@ -26,22 +28,8 @@ DRAWS = 1000
 def common(tables: list[Matches], method: str, reference: str) -> tuple[Matches, Matches]:
     """The rows that both methods predict, in one order."""
     whole = Matches.concatenate(tables)
-    one, two = (whole.select(method=name) for name in (method, reference))
-    one, two = (each.select(each.scored) for each in (one, two))
-    keys = [np.array([*zip(each.time.astype(str), each.station, each.variable, strict=True)]) for each in (one, two)]
-    places = {tuple(key): row for row, key in enumerate(keys[0])}
-    pairs = np.array([(places[tuple(key)], row) for row, key in enumerate(keys[1]) if tuple(key) in places])
-    return one.select(pairs[:, 0]), two.select(pairs[:, 1])
-
-
-def ratio_interval(numbers: np.ndarray, one: np.ndarray, two: np.ndarray) -> tuple[float, float]:
-    """The middle 95 % of the ratio of two rmse where stations are drawn anew; numbers of the stations, (n,)."""
-    sums = [np.bincount(numbers, each**2) for each in (one, two)]
-    random = np.random.default_rng(0)
-    drawn = (random.integers(0, len(sums[0]), len(sums[0])) for _ in range(DRAWS))
-    ratios = [np.sqrt(sums[0][rows].sum() / sums[1][rows].sum()) for rows in drawn]
-    low, high = np.quantile(ratios, (0.025, 0.975))
-    return float(low), float(high)
+    one, two = (whole.select(rows) for rows in common_reports(whole, method, reference))
+    return one, two
 
 
 def compare(one: Matches, two: Matches) -> dict[str, tuple[float, ...]]:
@@ -53,9 +41,8 @@ def compare(one: Matches, two: Matches) -> dict[str, tuple[float, ...]]:
         spread = [np.hypot(each.spread, each.observation_error) for each in (own, other)]
         skill = [float(np.sqrt(np.mean(s**2)) / r) for s, r in zip(spread, rmse, strict=True)]
         crps = crps_of_matches(own).mean(), best_crps(other, spread[1] / skill[1])
-        stations = np.unique(own.station, return_inverse=True)[1]
-        low, high = ratio_interval(stations, own.error, other.error)
-        scores[name] = (len(own), *rmse, rmse[0] / rmse[1], low, high, float(crps[0]) / crps[1], skill[0])
+        ratio = PairedErrors(own, other, draw=(STATIONS,)).ratio(RMSE, [name])
+        scores[name] = (len(own), *rmse, ratio.value, ratio.lower, ratio.upper, float(crps[0]) / crps[1], skill[0])
     return scores
 
 

@@ -21,7 +21,8 @@ def open_run(run, names: tuple[str, ...]) -> tuple[Classical, Cases, Contents]:
         ConfigError: none of the run's variables is among those of the cases.
     """
     settings = load_settings(run.settings, run.variables)
-    limited = run.variables and (run.checkpoint or any(name in LEARNED for name in names))
+    networks = run.checkpoint or getattr(run, "incumbent", None) or any(name in LEARNED for name in names)
+    limited = run.variables and networks
     if limited:
         settings = load_settings(run.settings)
     cases = open_cases(run.cases, assumptions(settings))

@@ -1,8 +1,13 @@
 """The trained methods of a run: that of its checkpoint, and those whose weights come with the software."""
 
+import logging
+
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.methods.registry import LEARNED
+from mlrtma_dist.verification.match import INCUMBENT
 from mlrtma_dist.weights.release import released
+
+log = logging.getLogger(__name__)
 
 
 def has_weights(run, name: str) -> bool:
@@ -42,3 +47,22 @@ def load(run, names: tuple[str, ...], are_named: bool) -> dict:
             )
         trained[name] = load_trained(folder)
     return trained
+
+
+def load_incumbent(folder: str | None, ranks) -> dict:
+    """The method of the current release of a weights folder by its name there, INCUMBENT; none without one. Collective.
+
+    Args:
+        folder: the weights folder; None: none is named.
+        ranks: of the run; the first one says which release is current.
+    """
+    if folder is None:
+        return {}
+    from mlrtma_dist.weights.folder import WeightsFolder
+    from mlrtma_dist.weights.trained import load_trained
+
+    current = ranks.from_first(lambda: WeightsFolder(folder).current)
+    if current is None:
+        log.warning("incumbent: %s has no current release yet: it takes no part", folder)
+        return {}
+    return {INCUMBENT: load_trained(current)}

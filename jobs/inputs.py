@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.cases_input import open_run
-from jobs.checkpoint_input import has_weights, load
+from jobs.checkpoint_input import has_weights, load, load_incumbent
 from mlrtma_dist import clock
 from mlrtma_dist.io.field_codes import parse_codes
 from mlrtma_dist.methods.case import Cases
@@ -64,19 +64,21 @@ def prepare(run, names: tuple[str, ...], ranks) -> Prepared:
     )
     check_methods(chosen, offered)
     trained = load(run, chosen, bool(names))
+    incumbent = load_incumbent(getattr(run, "incumbent", None), ranks)
     names = tuple(name for name in chosen if name not in LEARNED or name in trained)
     training = _training(run, names)
     grid = _grid(run) if earth else None
     law = getattr(cases, "law", None)
     learned = {name: each.method for name, each in trained.items()}
     means = Means(settings if earth else None, grid, learned, training, world=law)
-    for method in learned.values():
+    in_use = {name: each.method for name, each in incumbent.items()}
+    for method in (*learned.values(), *in_use.values()):
         method.settle(whole.domain)
         method.check_source(whole)
         if whole.truth:  # every field is scored
             method.check(whole)
         method.network.to(ranks.device)
-    return Prepared(cases, build(names, means), settings, trained)
+    return Prepared(cases, build(names, means) | in_use, settings, trained | incumbent)
 
 
 def _grid(run) -> GridFiles | None:

@@ -29,11 +29,22 @@ def provenance(resolved: str, section: CasesSection, trained: Mapping) -> dict[s
     if section.store is not None:
         attributes["store"] = Path(section.store.file).name
     for name, each in trained.items():
+        weights = weights_of(each)
         key = "checkpoint" if len(trained) == 1 else f"checkpoint_{name}"
-        folder = str(each.folder.resolve())  # of which a part may not be UTF-8, as attributes must be
-        attributes[key] = folder.encode("utf-8", "backslashreplace").decode("utf-8")
-        attributes[f"{key}_step"], attributes[f"{key}_commit"] = each.manifest.state.step, each.manifest.run.commit
+        attributes[key] = weights.pop("checkpoint")
+        attributes |= {f"{key}_{fact}": value for fact, value in weights.items()}
     return attributes
+
+
+def weights_of(trained) -> dict[str, str | int]:
+    """Which weights a `weights.trained.TrainedMethod` has: folder, steps, commit, checksum."""
+    folder = str(trained.folder.resolve())  # of which a part may not be UTF-8, as attributes must be
+    return {
+        "checkpoint": folder.encode("utf-8", "backslashreplace").decode("utf-8"),
+        "step": trained.manifest.state.step,
+        "commit": trained.manifest.run.commit,
+        "sha256": trained.checksum,
+    }
 
 
 def commit() -> str:

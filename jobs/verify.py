@@ -8,8 +8,8 @@
     mpiexec -n 4 mlrtma verify configs/verification/exercise1.yaml        # the same scores, sooner
 
 Every station is withheld once; where the truth is known every method's fields are compared with it. Writes report.html
-and config.yaml; of stations scores.csv, matches.csv and, of several times, trend.csv; of known fields fields.csv,
-case.png and errors.png. Exit code 4: written, but a time rests on fewer reports than are required, or on none.
+and config.yaml; of stations scores.csv, matches.csv, matches.json and, of several times, trend.csv; of known fields
+fields.csv, case.png and errors.png. Exit code 4: written, but a time rests on too few reports, or on none.
 """
 
 import logging
@@ -19,7 +19,7 @@ from pathlib import Path
 from jobs.command_line import parse
 from jobs.inputs import check_run, make_stores, prepare, start_ranks
 from jobs.progress import progress, silent
-from jobs.provenance import provenance
+from jobs.provenance import provenance, weights_of
 from jobs.requirement import TOO_FEW, Requirement
 from jobs.training_section import TrainingCasesSection
 from jobs.verify_stations import join_domains, verify_stations
@@ -29,6 +29,7 @@ from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.samples.sources import CasesSection
 from mlrtma_dist.verification import known_fields
+from mlrtma_dist.verification.match_origin import write_origin
 from mlrtma_dist.verification.results import Results, write_results
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Run:
         settings: file of ``configs/methods``, or of the user's own, with what the classical methods assume.
         variables: to verify; empty: all of the settings that the cases have.
         checkpoint: folder of a trained network; null: the weights that come with the learned methods, where they do.
+        incumbent: a weights folder, whose current release is verified beside as method ``incumbent``, if it has one.
         grid: gridded files that method ``grid`` takes as its answer; empty: those of the background.
         training: cases that methods estimate covariances from.
         folds: number of parts into which the stations are divided by a hash of their names.
@@ -64,6 +66,7 @@ class Run:
     settings: str = "classical"
     variables: tuple[str, ...] = ()
     checkpoint: str | None = None
+    incumbent: str | None = None
     grid: tuple[str, ...] = ()
     training: TrainingCasesSection | None = None
     folds: int = 10
@@ -104,7 +107,8 @@ def verify(run: Run) -> tuple[Results | None, list[str]]:
     """Verify and write; the results on rank 0, and on every rank what falls short of the requirement. Collective."""
     make_stores(run)
     names, parts, at_stations = run.method, [], []
-    with start_ranks(run, names or (("unet",) if run.checkpoint else ())) as ranks:
+    networks = ("unet",) if run.incumbent or (run.checkpoint and not names) else ()
+    with start_ranks(run, (*names, *networks)) as ranks:
         sections = run.cases.on_each_domain()
         for section in sections:
             own = replace(run, cases=section)
@@ -127,7 +131,12 @@ def verify(run: Run) -> tuple[Results | None, list[str]]:
         write_text(folder / "config.yaml", resolved)
         context = provenance(resolved, run.cases, prepared.trained)
         cases = prepared.cases
-        return write_results(folder, cases, fields, stations, context, seed=run.seed, drawn=run.case), shortfalls
+        results = write_results(folder, cases, fields, stations, context, seed=run.seed, drawn=run.case)
+        if stations is not None:
+            withheld = {"folds": run.folds, "blocks": run.blocks, "seed": run.seed}
+            weights = {name: weights_of(each) for name, each in prepared.trained.items()}
+            write_origin(folder / "matches.csv", weights, withheld)
+        return results, shortfalls
 
 
 def _fields(run: Run, analyst: Analyst, show) -> known_fields.FieldSums:

@@ -6,7 +6,7 @@ logarithm for visibility and ceiling, the SI unit for the rest.
 
 import csv
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from mlrtma_dist.io.atomic import written_atomically
 # The two methods that every other is compared with; they have these names in every table of matches.
 FIRST_GUESS = "first_guess"
 NEAREST = "nearest"
+INCUMBENT = "incumbent"  # the weights in use, beside a candidate of the same method
 
 TIME = "datetime64[s]"
 TEXTS = dict.fromkeys(("method", "variable", "domain", "station"), str)
@@ -153,6 +154,11 @@ class Matches:
 
 
 COLUMNS = tuple(field.name for field in fields(Matches))
+
+
+def named(matches: Matches, method: str) -> Matches:
+    """The same rows under another name of their method."""
+    return replace(matches, method=np.full(len(matches), method))
 
 
 def write_matches(path: str | Path, matches: Matches) -> None:

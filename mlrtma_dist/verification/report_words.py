@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from mlrtma_dist.methods.registry import METHODS
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.verification.diagnostics import ChiSquare, ErrorEstimate, SpreadSkill
+from mlrtma_dist.verification.match import INCUMBENT
 from mlrtma_dist.verification.ranking import Standing
 from mlrtma_dist.verification.regions import ALL
 from mlrtma_dist.verification.scores import Difference, Score
 
-WORDS = {name: entry.words for name, entry in METHODS.items()}  # what each method is
-SHORT = {name: entry.short for name, entry in METHODS.items()}  # its name in sentences, legends and narrow columns
+# What each method is, and its name in sentences, legends and narrow columns.
+WORDS = {name: entry.words for name, entry in METHODS.items()} | {INCUMBENT: "the trained network that is in use"}
+SHORT = {name: entry.short for name, entry in METHODS.items()} | {INCUMBENT: "incumbent"}
 MATERIAL = 0.05  # ratios within 5 % of one are called right: no observation error is known better
 
 

@@ -212,7 +212,7 @@ def paired_difference(
         variables = ", ".join(matches.variables)
         raise MatchError(f"paired difference: expected rows of one variable, got {variables}; select one")
     clusters = _clusters(matches, clusters)
-    rows_a, rows_b = _pairs(matches, method_a, method_b)
+    rows_a, rows_b = common_reports(matches, method_a, method_b)
     number, size = cluster_numbers(clusters[rows_a])
     sums = cluster_sums(number, size, matches.error[rows_a] ** 2, matches.error[rows_b] ** 2, np.ones(len(rows_a)))
     draw_sums = resampled_sums(sums, seed=seed, draws=draws)
@@ -221,10 +221,11 @@ def paired_difference(
     return Difference(method_a, method_b, len(rows_a), difference, lower, upper)
 
 
-def _pairs(matches: Matches, method_a: str, method_b: str) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the rows of a and of b that hold the same observation, in the same order."""
+def common_reports(matches: Matches, method_a: str, method_b: str) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the rows of a and of b that hold the same observation and have a prediction, in the order of a."""
     places = np.stack([matches.latitude, matches.longitude, matches.observation], axis=1)
-    labels = [np.unique(each, return_inverse=True)[1] for each in (matches.station, matches.time, matches.domain)]
+    texts = matches.station, matches.time, matches.domain, matches.variable
+    labels = [np.unique(each, return_inverse=True)[1] for each in texts]
     _, key = np.unique(np.column_stack([*labels, np.nan_to_num(places, nan=-9e9)]), axis=0, return_inverse=True)
     pairs = []
     for method in (method_a, method_b):
@@ -236,7 +237,8 @@ def _pairs(matches: Matches, method_a: str, method_b: str) -> tuple[np.ndarray, 
     (rows_a, keys_a), (rows_b, keys_b) = pairs
     wide = 1 + max(int(keys[:, 1].max(initial=0)) for _, keys in pairs)
     _, in_a, in_b = np.intersect1d(keys_a @ [wide, 1], keys_b @ [wide, 1], return_indices=True)
-    return rows_a[in_a], rows_b[in_b]
+    order = np.argsort(rows_a[in_a])
+    return rows_a[in_a[order]], rows_b[in_b[order]]
 
 
 def in_table_order(variables: Sequence[str]) -> list[str]:
