@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hpc import record, slurm
 from hpc.chain import ChainError, Step, to_submit
+from hpc.graph import graph
 from hpc.machine import Machine, Resources
 from hpc.order import LOGS, Order, describe, rehearsed
 from hpc.slurm import SlurmError
@@ -87,9 +88,17 @@ def submit_campaign(
         print(f"done before: {name}", flush=True)
     for name, job in jobs.items():
         print(f"job {job}: {name}, submitted before", flush=True)
-    for step in missing:
-        orders[step.name] = rehearsed(orders[step.name])
-        print(describe(orders[step.name]), flush=True)
+    coming: list[Order] = []
+    for step in (each for each in steps if each.name not in done):
+        own = orders[step.name]
+        if step.name in jobs:  # its outputs, too, are to come
+            own = order_of(machine, step, ("--resume",) if step.verb == "train" else ())
+        coming.append(rehearsed(own, coming))
+        if step.name not in jobs:
+            orders[step.name] = coming[-1]
+            print(describe(coming[-1]), flush=True)
+    if missing:
+        print(graph(steps, orders, done, jobs), flush=True)
     if dry_run:
         return {}
     submitted = _submit_all({step: orders[step.name] for step in missing}, jobs)

@@ -3,14 +3,18 @@
 steps:
   analyse: {verb: analyse, config: configs/inference/toy.yaml}
   verify: {verb: verify, config: configs/verification/toy.yaml, after: [analyse], set: [folds=5]}
+
+One that is repeated on later data has a section period: {days: 30, lookback_days: 3}; see `hpc.period`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import yaml
+
+from hpc.period import filled, words_of
 
 
 class ChainError(ValueError):
@@ -35,23 +39,32 @@ class Step:
     after: tuple[str, ...] = ()
 
 
-def load_campaign(path: Path) -> tuple[Step, ...]:
+def load_campaign(path: Path, until: str | None = None) -> tuple[Step, ...]:
     """Read a campaign; its steps in an order in which each comes after those it waits for.
+
+    Args:
+        until: the end of its period; None: it has none.
 
     Raises:
         ChainError: not a campaign, an unknown key or step, no list where one is due, or steps that wait for each other.
+        PeriodError: a period without its end, or an end without a period.
     """
     try:
         # every word as it is written: a step named `no` or a setting folds=010 is that
         data = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ChainError(f"{path}: cannot be read: {error}") from error
-    if not isinstance(data, dict) or set(data) != {"steps"} or not isinstance(data["steps"], dict) or not data["steps"]:
+    if not isinstance(data, dict) or not isinstance(data.get("steps"), dict) or not data["steps"]:
         raise ChainError(f"{path}: expected one section, steps:, with a name for each step")
-    return ordered([_step(name, entry, path) for name, entry in data["steps"].items()], str(path))
+    if more := set(data) - {"steps", "period"}:
+        raise ChainError(
+            f"{path}: expected the sections steps: and period:, got {', '.join(sorted(map(str, more)))}, too"
+        )
+    words = words_of(data.get("period"), until, str(path))
+    return ordered([_step(name, entry, path, words) for name, entry in data["steps"].items()], str(path))
 
 
-def _step(name: str, entry, path: Path) -> Step:
+def _step(name: str, entry, path: Path, words: Mapping[str, str]) -> Step:
     keys = [f.name for f in fields(Step)][1:]
     entry = entry if isinstance(entry, dict) else {}
     unknown = [key for key in entry if key not in keys]
@@ -65,8 +78,8 @@ def _step(name: str, entry, path: Path) -> Step:
         names = entry.get(key) or []
         if not isinstance(names, list):
             raise ChainError(f"{path}: steps.{name}.{key}: expected a list, such as [{names}], got {names!r}")
-        lists[key] = tuple(str(item) for item in names)
-    return Step(str(name), str(entry["verb"]), str(entry["config"]), **lists)
+        lists[key] = tuple(filled(str(item), words) for item in names)
+    return Step(str(name), str(entry["verb"]), filled(str(entry["config"]), words), **lists)
 
 
 def ordered(steps: Sequence[Step], where: str = "campaign") -> tuple[Step, ...]:

@@ -4,11 +4,13 @@ What differs between machines reaches the job scripts as environment variables (
 which go before those that the script itself names; each script also runs without any of them, by plain ``sbatch``.
 """
 
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -155,11 +157,15 @@ def _signal(order: Order) -> str | None:
     return f"{'' if steps else 'B:'}USR1@{seconds}" if seconds else None
 
 
-def rehearsed(order: Order) -> Order:
+def rehearsed(order: Order, earlier: Sequence[Order] = ()) -> Order:
     """The order with its output and the expected size of it: the verb's own estimate, else the profile's.
 
     The partition's limits are asked of Slurm. The verb's dry run checks the configuration, for the job's number of
-    ranks, before anything waits in a queue; its warnings are printed.
+    ranks, before anything waits in a queue; its warnings are printed. What earlier steps will make does not exist yet:
+    it is told of them by MLRTMA_TO_COME.
+
+    Args:
+        earlier: rehearsed orders of steps that run before.
 
     Raises:
         MachineError: the partition does not take the job.
@@ -173,7 +179,13 @@ def rehearsed(order: Order) -> Order:
         return replace(order, size=guess)
     command = [sys.executable, "-m", "jobs.command", order.verb, order.config, *order.arguments, "--dry-run"]
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    to_come = [
+        {"verb": each.verb, "config": each.config, "arguments": each.arguments, "output": each.output}
+        for each in earlier
+        if each.output
+    ]
     variables = {**os.environ, "PYTHONPATH": paths, "MLRTMA_RANKS": str(order.ranks)}
+    variables["MLRTMA_TO_COME"] = json.dumps(to_come)
     answer = subprocess.run(command, capture_output=True, text=True, env=variables)
     if answer.returncode:
         _, mark, message = answer.stderr.rpartition(f"mlrtma {order.verb}: ")  # before it there may be warnings

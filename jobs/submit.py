@@ -20,6 +20,7 @@ from hpc.campaign import alone, submit_campaign, submit_step
 from hpc.chain import ChainError, Step, load_campaign
 from hpc.machine import Machine, MachineError, load_machine
 from hpc.order import OrderError
+from hpc.period import PeriodError
 from hpc.slurm import SlurmError
 from hpc.submit import wait
 from hpc.worklist import WorklistError
@@ -57,6 +58,7 @@ def main(arguments: list[str]) -> int:
         metavar=("ecflow", "FILE"),
         help="campaign: write it for that workflow engine, submit nothing",
     )
+    parser.add_argument("--until", metavar="TIME", help="campaign: the end of its period, UTC, such as 2026-11-20")
     parser.add_argument("--wait", action="store_true", help="wait until the jobs are over")
     values = parser.parse_args(arguments)
     try:
@@ -72,7 +74,7 @@ def in_our_words():
     """Within the block, errors of `hpc` become those that the command knows, but for OrderError, which has a code."""
     try:
         yield
-    except (MachineError, ChainError, WorklistError) as error:
+    except (MachineError, ChainError, PeriodError, WorklistError) as error:
         raise ConfigError(str(error)) from error
     except SlurmError as error:
         raise InputError(str(error)) from error
@@ -95,6 +97,7 @@ def _export(values: argparse.Namespace, machine: Machine, steps: tuple[Step, ...
         raise ConfigError(f"--export: expected ecflow FILE, got {engine} {path}")
     submit_campaign(machine, steps, (), dry_run=True)
     submits = (sys.executable, "-m", "jobs.command", "submit", "campaign", values.config, "--machine", values.machine)
+    submits += ("--until", values.until) if values.until else ()
     folder = ecflow.write(Path(path), steps, lambda step: (*submits, f"--step={step.name}", "--wait"))
     print(f"{path}\n{folder}")
     return 0
@@ -111,12 +114,14 @@ def _queue(values: argparse.Namespace) -> int:
                 "a campaign names set and after itself, and its resources are the profile's: leave these options out"
             )
         machine = load_machine(values.machine)
-        steps = load_campaign(values.config)
+        steps = load_campaign(values.config, values.until)
         if values.export:
             return _export(values, machine, steps)
         with _one_at_a_time(machine, values.dry_run):
             steps = alone(machine, steps, values.step) if values.step else steps
             orders = submit_campaign(machine, steps, more, values.dry_run, values.machine)
+    elif values.until is not None:
+        raise ConfigError("--until: only campaigns have a period")
     else:
         machine = load_machine(values.machine, {"jobs": {values.verb: wishes}} if wishes else None)
         step = Step(values.verb, values.verb, values.config, tuple(values.set), ())

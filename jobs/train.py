@@ -135,7 +135,7 @@ def _train(run: Run, method, stores: tuple[Store, ...], since, ranks: Ranks, sto
     method.statistics = statistics = statistics_of(run, stores, tile, ranks, since)
     data = Dataset(stores, tile, method, run.variants, len(run.validation_samples), since, run.schedule.seed)
     training, validation = divide(data, since, run.gap_hours)
-    origin = origin_of(run, statistics, ancestors)
+    origin = origin_of(run, statistics, ancestors, stores)
     plan = Plan(run.schedule, training, validation, data_ranks, data_rank, folder, origin)
     engine = Engine(method, ranks, ranks.neighbourhood(tile), run.engine, run.schedule.parts(data_ranks))
     work = TrainingLoop(engine, data, plan)

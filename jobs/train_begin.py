@@ -2,15 +2,20 @@
 
 import logging
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from jobs.provenance import commit
+from jobs.to_come import Step, maker_of
 from mlrtma_dist import config
+from mlrtma_dist.methods.registry import untrained
 from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.parallel.transport import Transport
+from mlrtma_dist.samples.store import Store
 from mlrtma_dist.training import metrics
 from mlrtma_dist.weights import checkpoint
+from mlrtma_dist.weights.identity import weights_checksum
 from mlrtma_dist.weights.manifest import CheckpointError
 from mlrtma_dist.weights.manifest import Run as Origin
 
@@ -58,12 +63,35 @@ def inherit(run, method, saved: checkpoint.Checkpoint | None) -> tuple[dict, ...
     """
     if saved is not None or run.begin_from is None:
         return saved.manifest.run.ancestors if saved else ()
+    if (step := maker_of(run.begin_from)) is not None:  # in the dry run of a campaign
+        _check_to_come(step, run, method)
+        return ()
     parent = _parent(run.begin_from)
     origin = parent.manifest.run
-    wider = (origin.method, run.method) == ("vit", "vit_hybrid")
-    parent.load_into(method.network, change=method.widened if wider else dict)
-    step = {"config": origin.config, "commit": origin.commit, "data_period": list(origin.data_period)}
-    return (*origin.ancestors, {**step, "steps": parent.manifest.state.step})
+    parent.load_into(method.network, change=_change(origin.method, run.method, method))
+    about: dict[str, object] = {
+        "config": origin.config,
+        "commit": origin.commit,
+        "data_period": list(origin.data_period),
+    }
+    about |= {"steps": parent.manifest.state.step, "sha256": weights_checksum(parent), "stores": list(origin.stores)}
+    return (*origin.ancestors, about)
+
+
+def _change(before: str, name: str, method) -> checkpoint.Change:
+    """How weights of the method ``before`` become those of ``name``."""
+    return method.widened if (before, name) == ("vit", "vit_hybrid") else dict
+
+
+def _check_to_come(step: Step, run, method) -> None:
+    """Raise CheckpointError unless the network that an earlier step trains is that of a run which begins from it."""
+    if step.verb != "train":
+        return
+    earlier = step.run(type(run))
+    weights = dict(untrained(earlier.method, earlier.settings, step.config).network.named_parameters())
+    changed = _change(earlier.method, run.method, method)(weights)
+    network = dict(method.network.named_parameters())
+    checkpoint.check_shapes(run.begin_from, checkpoint.shapes_of(network), checkpoint.shapes_of(changed))
 
 
 def _parent(folder: str) -> checkpoint.Checkpoint:
@@ -75,10 +103,18 @@ def _parent(folder: str) -> checkpoint.Checkpoint:
     return checkpoint.Checkpoint(Path(folder)).verify()
 
 
-def origin_of(run, statistics: Statistics, ancestors: tuple[dict, ...]) -> Origin:
+def origin_of(run, statistics: Statistics, ancestors: tuple[dict, ...], stores: Sequence[Store]) -> Origin:
     """What the Manifest says of the weights of a `jobs.train.Run`."""
     period = statistics.start, statistics.end
-    return Origin(config.to_yaml(run), commit(), run.method, period, asdict(statistics), ancestors)
+    about = tuple(map(_about, stores))
+    return Origin(config.to_yaml(run), commit(), run.method, period, asdict(statistics), ancestors, about)
+
+
+def _about(store: Store) -> dict:
+    """A store in the Manifest of what was trained on it."""
+    start, end = str(store.time.min()), str(store.time.max())
+    made_by = store.reader.attributes.get("made_by", "")
+    return {"file": str(store.reader.path), "cases": len(store.time), "start": start, "end": end, "made_by": made_by}
 
 
 def _require_no_progress(run) -> None:

@@ -5,8 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jobs.samples import Run as Recipe
 from jobs.samples import recipe_of
+from jobs.to_come import earlier_steps, maker_of
 from mlrtma_dist import clock
+from mlrtma_dist.config import ConfigError
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.parallel.ranks import Ranks
@@ -25,29 +29,51 @@ def domain_of(run) -> Domain:
     return recipe.cases.load_domain() if recipe else Store(run.samples[0]).domain
 
 
+def _recipe(store: str) -> Recipe | None:
+    """The run of an earlier step that will make a store; None: none does, or the store is there."""
+    step = maker_of(store)
+    return step.run(Recipe) if step is not None and step.verb == "samples" else None
+
+
+def _source(store: str, recipe: Recipe | None):
+    """A store, or the cases that it will be made of; None where those, too, have yet to be made."""
+    if recipe is None:
+        return Store(store)
+    try:
+        return recipe.open()
+    except (InputError, ConfigError) as error:
+        if not any(step.verb != "samples" for step in earlier_steps()):
+            raise
+        log.warning("%s is not looked at before it is made: %s", store, error)
+        return None
+
+
 def check_samples(run, method) -> Domain:
-    """The domain of a `jobs.train.Run`'s samples; a first store that is missing is judged by what it will be made of.
+    """The domain of a `jobs.train.Run`'s samples; a store that is yet to be made is judged by what it will be made of.
 
     Settings without effect are warned of.
 
     Raises:
         ConfigError: samples that do not suit the method, each other or ``variants``; none to train on or validate with.
     """
-    recipe = recipe_of(run.samples[0], run.make_samples)
-    stores = [Store(store) for store in (run.samples[1:] if recipe else run.samples)]
-    sources = [recipe.open(), *stores] if recipe else stores
-    contents = sources[0].contents
-    method.settle(contents.domain)
-    method.check(contents)
-    held_out = [Store(store) for store in run.validation_samples]
-    if stores or held_out:
-        check_equal([*stores, *held_out])
-    check_variants(run.variants, contents.domain, method.draws)
+    recipes = {store: _recipe(store) for store in (*run.samples, *run.validation_samples)}
+    recipes[run.samples[0]] = recipes[run.samples[0]] or recipe_of(run.samples[0], run.make_samples)
+    sources = {store: _source(store, recipe) for store, recipe in recipes.items()}
+    first, recipe = sources[run.samples[0]], recipes[run.samples[0]]
+    domain = recipe.cases.load_domain() if recipe else first.contents.domain
+    method.settle(domain)
+    if first:
+        method.check(first.contents)
+    present = [source for source in sources.values() if isinstance(source, Store)]
+    if len(present) > 1:
+        check_equal(present)
+    check_variants(run.variants, domain, method.draws)
     since = clock.parse_time(run.validation_from) if run.validation_from else None
-    if since is None and (run.gap_hours or (run.schedule.validate_every and not held_out)):
+    if since is None and (run.gap_hours or (run.schedule.validate_every and not run.validation_samples)):
         log.warning("gap_hours and schedule.validate_every have no effect without validation_from")
-    split_by_date(np.concatenate([source.time for source in sources]), since, run.gap_hours)
-    return contents.domain
+    if all(sources[store] for store in run.samples):
+        split_by_date(np.concatenate([sources[store].time for store in run.samples]), since, run.gap_hours)
+    return domain
 
 
 def divide(data: Dataset, since: np.datetime64 | None, gap_hours: float) -> tuple[np.ndarray, np.ndarray]:

@@ -229,6 +229,22 @@ def test_an_analysis_by_a_job_is_that_by_hand_and_the_next_job_waits_for_it(slur
     assert again.returncode == 0 and again.stdout == "done before: analyse\ndone before: size\n", again.stderr
 
 
+def test_a_job_waits_through_the_whole_chain_of_one_that_asks_to_be_run_again(slurm_here, mlrtma):
+    # The first link ends with 75, as a training near its time limit does; the next one goes on and is done.
+    first = "if [ -e link ]; then echo next >> order; touch a.txt; else echo first >> order; touch link; exit 75; fi"
+    Path("first.tsv").write_text(f"a\ta.txt\tx\tsh -c '{first}'\n")
+    Path("second.tsv").write_text("b\tb.txt\tx\tsh -c 'echo after >> order; touch b.txt'\n")
+    Path("campaign.yaml").write_text(
+        "steps:\n  first: {verb: worklist, config: first.tsv}\n"
+        "  second: {verb: worklist, config: second.tsv, after: [first]}\n"
+    )
+    done = mlrtma("submit", "campaign", "campaign.yaml", "--machine", "slurm_test", "--wait")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert Path("order").read_text().split() == ["first", "next", "after"]
+    first, second = re.findall(r"^job (\d+): (?:first|second)$", done.stdout, re.MULTILINE)
+    assert events(f"{first}_0") == ["started", "again", "started", "done"] and events(f"{second}_0")[-1] == "done"
+
+
 def test_a_job_after_one_that_failed_never_runs_and_is_over(slurm_here, mlrtma):
     Path("first.tsv").write_text("a\ta.txt\tx\tfalse\n")
     Path("second.tsv").write_text("b\tb.txt\tx\ttouch b.txt\n")
