@@ -4,8 +4,8 @@ Each verb is one file beside this one and is imported only when called, so that 
 
 Exit codes: 0 done; 1 a fault in this software (with its trace); 2 a wrong command line or configuration;
 3 input that cannot be used (observations, background, terrain), or output that cannot be written; 4 written, but a
-time rests on fewer reports than are required, or on climatology alone (analyse, verify); 75 asked to stop, checkpoint
-saved: run it again with --resume; 130 interrupted.
+time rests on fewer reports than are required, or on climatology alone (analyse, verify); 5 refused by a gate (gate);
+75 asked to stop, checkpoint saved: run it again with --resume; 130 interrupted.
 """
 
 import contextlib
@@ -25,7 +25,10 @@ VERBS = {
     "estimate": "estimate background error covariances from observation files",
     "samples": "make the cases that a method learns from, one HDF5 store",
     "train": "train a network on a store of cases, on any number of ranks",
+    "gate": "decide by stated rules whether trained weights may replace those in use",
     "release": "make of a checkpoint weights that are given to others, with their scores",
+    "promote": "put a release to use at a site, or go back to the one before",
+    "lineage": "what a product or weights were made of: weights, data, configurations, commits",
     "plan": "predict step time, memory and the fastest layout of ranks of a training on a machine",
     "submit": "queue a job on a machine: mlrtma submit <verb> <config> --machine NAME",
     "status": "what became of jobs, how far they are, and what to do next",
@@ -129,7 +132,7 @@ def _help() -> str:
             "A run is a configuration file; --set key=value changes a key, --dry-run shows the resolved configuration.",
             "Exit codes: 0 done, 1 a fault of this software, 2 wrong command line or configuration,",
             "3 input that cannot be used, 4 written but resting on too few reports or on climatology alone,",
-            "75 stopped with a checkpoint (--resume goes on), 130 interrupted.",
+            "5 refused by a gate, 75 stopped with a checkpoint (--resume goes on), 130 interrupted.",
         ]
     )
 

@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from jobs.options import OPTIONS, Options
+from jobs.options import ARGUMENTS, OPTIONS, Options
 from mlrtma_dist import config, yaml_text
 
 WIDTH, MARGIN = 118, 42  # of help: characters of a line, and before its second column
@@ -47,6 +47,9 @@ def parse(cls, verb: str, description: str, arguments: Sequence[str]):
     if cls is dict:  # a verb without configuration
         return values
     path, overrides = _configuration(values)
+    word, _ = ARGUMENTS.get(verb, ("config", ""))
+    if word != "config" and path is not None and not path.endswith((".yaml", ".yml")):  # the value of a key
+        overrides, path = [*overrides, f"{word}={_one_line(path)}"], None
     run = config.load(cls, path, overrides)
     if values["dry_run"]:
         sys.stdout.write(config.to_yaml(run))
@@ -60,7 +63,8 @@ def parse(cls, verb: str, description: str, arguments: Sequence[str]):
 def parser_of(verb: str, description: str, options: Options) -> Parser:
     """The parser of a verb's command line."""
     parser = Parser(prog=f"mlrtma {verb}", description=description, formatter_class=_Formatter)
-    parser.add_argument("config", nargs="?", help="YAML file with the keys of the run")
+    word, text = ARGUMENTS.get(verb, ("config", "YAML file with the keys of the run"))
+    parser.add_argument("config", nargs="?", metavar=word, help=text)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="set a key: window_minutes=15")
     parser.add_argument("--dry-run", action="store_true", help="print the resolved configuration and stop")
     for option, (key, text) in options.items():

@@ -48,8 +48,14 @@ ANALYSIS: Options = {
     ),
     "--output": ("output", "folder to write to"),
 }
+WEIGHTS = "folder with the releases of a site and the link `current`"
 MACHINE = "a profile of configs/machines, or a YAML file"
 
+# What the first argument of a verb is where it need not be a configuration: the key that it sets, and help.
+ARGUMENTS = {
+    "promote": ("release", "folder of the release, or a YAML file with the keys of the run"),
+    "lineage": ("path", "a netCDF product, or the folder of a release or of a checkpoint"),
+}
 OPTIONS: dict[str, Options] = {
     "analyse": {
         **ANALYSIS,
@@ -85,8 +91,23 @@ OPTIONS: dict[str, Options] = {
     },
     "release": {
         "--checkpoint": ("checkpoint", "folder of the trained network"),
+        "--gate": ("gate", "decision.json of a gate, whose candidate and matches serve where none are named"),
         "--output": ("output", "folder to write"),
     },
+    "gate": {
+        "--candidate": ("candidate...", "folders of checkpoints or releases, of which one is the candidate"),
+        "--matches": ("matches...", "matches.csv of verifications"),
+        "--weights": ("weights", WEIGHTS),
+        "--output": ("output", "folder to write to"),
+    },
+    "promote": {
+        "--release": ("release", "folder of the release, as the first argument"),
+        "--weights": ("weights", WEIGHTS),
+        "--gate": ("gate", "decision.json of the gate that the release passed"),
+        "--without-gate": ("without_gate", "reason for promoting it without one, which the log keeps"),
+        "--back": ("", "put the release to use that was in use before"),
+    },
+    "lineage": {"--json": ("", "as JSON")},
     "plan": {
         "--machine": ("machine", f"{MACHINE}, with a section hardware:"),
         "--config": ("training", "a training configuration, as the first argument"),

@@ -2,8 +2,11 @@
 
     mlrtma release configs/releases/vit.yaml
 
+    mlrtma release configs/releases/vit_toy.yaml --gate output/gate/decision.json      # of the candidate that passed
+
 Writes weights.safetensors and manifest.json, which serve wherever a checkpoint does. The scores are those of a
-verification of the same checkpoint, for each of its times; where they are computed again, the weights are the same.
+verification of the same checkpoint, which its matches.json tells, for each of its times; where they are computed again,
+the weights are the same. A release that is there already, of the same weights and scores, is left as it is.
 """
 
 from dataclasses import dataclass
@@ -12,9 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from jobs.command_line import parse
+from jobs.gate_decision import require_candidate, require_passed
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.verification.crps import crps_of_matches
-from mlrtma_dist.verification.match import Matches, read_matches
+from mlrtma_dist.verification.match import Matches, named, read_matches
+from mlrtma_dist.verification.match_origin import read_origin
 from mlrtma_dist.weights.manifest import Manifest, Release
 from mlrtma_dist.weights.release import write_release
 
@@ -24,20 +29,26 @@ class Run:
     """One release.
 
     Attributes:
-        checkpoint: folder of the trained network.
-        output: folder to write, which does not exist yet.
-        matches: matches.csv of a verification of this checkpoint.
+        output: folder to write.
         data: what it was trained on, a line each: the data's name, where they are from, their licence.
         command: that trained it.
+        checkpoint: folder of the trained network; null: that of the gate.
+        matches: matches.csv of verifications of this checkpoint; empty: those of the gate.
+        gate: decision.json of a gate that the checkpoint passed; null: there is none.
     """
 
-    checkpoint: str
     output: str
-    matches: str
     data: tuple[str, ...]
     command: str
+    checkpoint: str | None = None
+    matches: tuple[str, ...] = ()
+    gate: str | None = None
 
     def __post_init__(self):
+        if self.gate is None and (self.checkpoint is None or not self.matches):
+            raise ValueError(
+                "expected checkpoint and matches, or a gate, whose candidate and matches they are; got none"
+            )
         if not self.data or not self.command:
             raise ValueError("data, command: expected what the network was trained on, and by which command; got none")
 
@@ -47,12 +58,43 @@ def main(arguments: list[str]) -> None:
     run = parse(Run, "release", __doc__, arguments)
     if run is None:
         return
-    method = Manifest.read(Path(run.checkpoint)).run.method
-    scores = scores_of(read_matches(run.matches), method, run.matches)
-    hours = int(Manifest.read(Path(run.checkpoint)).run.statistics.get("cases", 0))
-    manifest = write_release(Path(run.checkpoint), Path(run.output), Release(run.data, run.command, hours, scores))
+    checkpoint, matches = _chosen(run)
+    about = Manifest.read(checkpoint)
+    scores = scores_of(_rows(checkpoint, matches), about.run.method, ", ".join(matches))
+    hours = int(about.run.statistics.get("cases", 0))
+    manifest = write_release(checkpoint, Path(run.output), Release(run.data, run.command, hours, scores))
     (file,) = manifest.files.values()
-    print(f"{run.output}: {method} after {manifest.state.step} steps on {hours} hours, {file['bytes'] / 1e6:.1f} MB")
+    size = f"{file['bytes'] / 1e6:.1f} MB"
+    print(f"{run.output}: {about.run.method} after {manifest.state.step} steps on {hours} hours, {size}")
+
+
+def _chosen(run: Run) -> tuple[Path, tuple[str, ...]]:
+    """The checkpoint, and the files of its matches.
+
+    Raises:
+        InputError: the gate refused its candidate, or had another one.
+    """
+    if run.gate is None:
+        return Path(str(run.checkpoint)), run.matches
+    decision = require_passed(run.gate)
+    checkpoint = Path(run.checkpoint or decision["candidate"]["folder"])
+    require_candidate(decision, run.gate, checkpoint)
+    return checkpoint, run.matches or tuple(each["file"] for each in decision["matches"] if each["candidate"])
+
+
+def _rows(checkpoint: Path, files: tuple[str, ...]) -> Matches:
+    """The matches of a checkpoint under the name of its method.
+
+    Raises:
+        InputError: a table of matches of other weights.
+    """
+    from mlrtma_dist.weights.identity import checksum_of  # here: it needs torch, whose import takes seconds
+
+    checksum, tables = checksum_of(checkpoint), []
+    for file in files:
+        name = read_origin(file).require(checksum, checkpoint, file)
+        tables.append(named(read_matches(file).select(method=name), Manifest.read(checkpoint).run.method))
+    return Matches.concatenate(tables)
 
 
 def scores_of(matches: Matches, method: str, source: str) -> dict[str, dict[str, dict[str, float]]]:
@@ -64,7 +106,7 @@ def scores_of(matches: Matches, method: str, source: str) -> dict[str, dict[str,
     own = matches.select(method=method)
     own = own.select(own.scored)
     if not len(own):
-        raise InputError(f"matches: {source} has none of method {method}. Verify this checkpoint: --method {method}.")
+        raise InputError(f"matches: {source} has no prediction of method {method}. Verify this checkpoint again.")
     return {
         str(time): {name: _scores(at_time.select(variable=name)) for name in sorted(set(at_time.variable.tolist()))}
         for time in np.unique(own.time)

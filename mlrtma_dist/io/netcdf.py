@@ -6,7 +6,7 @@ longitude (section 5.1) or from a ``grid_mapping`` with 1-D projection coordinat
 
 import logging
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import netCDF4
 import numpy as np
@@ -50,6 +50,20 @@ def read_netcdf(
         raise
     except (OSError, RuntimeError, AttributeError) as error:
         raise NetcdfError(f"{path}: cannot be read as netCDF: {error}") from error
+
+
+def read_attributes(path) -> dict[str, Any]:
+    """The global attributes of a netCDF file, by name.
+
+    Raises:
+        NetcdfError: it cannot be opened.
+    """
+    try:
+        with netCDF4.Dataset(str(path)) as dataset:
+            values = {name: dataset.getncattr(name) for name in dataset.ncattrs()}
+    except (OSError, RuntimeError) as error:
+        raise NetcdfError(f"{path}: cannot be read as netCDF: {error}") from error
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
 
 
 class _Chosen(NamedTuple):

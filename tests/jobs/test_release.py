@@ -7,8 +7,10 @@ import torch
 from jobs import release
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.verification.match import Matches, write_matches
+from mlrtma_dist.verification.match_origin import write_origin
 from mlrtma_dist.weights import checkpoint
 from mlrtma_dist.weights.checkpoint import Checkpoint
+from mlrtma_dist.weights.identity import checksum_of
 from mlrtma_dist.weights.manifest import Run, State
 
 TIMES = np.array(["2026-02-02T00:00", "2026-02-02T00:00", "2026-02-03T00:00"], dtype="datetime64[s]")
@@ -38,7 +40,7 @@ def test_scores_are_those_of_every_time_and_variable():
 
 
 def test_matches_of_another_method_are_refused():
-    with pytest.raises(InputError, match="matches: matches.csv has none of method vit_hybrid"):
+    with pytest.raises(InputError, match="matches: matches.csv has no prediction of method vit_hybrid"):
         release.scores_of(matches(), "vit_hybrid", "matches.csv")
 
 
@@ -47,6 +49,8 @@ def test_a_checkpoint_becomes_a_release(tmp_path, capsys):
     state = State(7, 11, "AdamW", {}, ())
     saved = checkpoint.save(tmp_path, run, state, {"bias": (3,)}, [("weight", "bias", 0, torch.ones(3))])
     write_matches(tmp_path / "matches.csv", matches())
+    weights = {"checkpoint": str(saved), "step": 7, "commit": "abc123", "sha256": checksum_of(saved)}
+    write_origin(tmp_path / "matches.csv", {"vit": weights}, {"folds": 10})
     config = tmp_path / "release.yaml"
     config.write_text(
         f"checkpoint: {saved}\noutput: {tmp_path / 'released'}\nmatches: {tmp_path / 'matches.csv'}\n"
