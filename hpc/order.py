@@ -17,10 +17,12 @@ from pathlib import Path
 import yaml
 
 from hpc import limits, record
+from hpc.division import array_limit, as_ranges, elements_of, pieces_of
 from hpc.machine import ROOT, Machine, Resources
 
 LOGS = "output/logs"
 MARK = "mlrtma "  # begins the comment of a job in Slurm's queue
+NOTHING_REMAINS = 0  # exit code of a submission of what is done
 EXPECTED = re.compile(r"^# expected output: (\d+) bytes$", re.MULTILINE)
 WARNING = re.compile(r"^\S+ \S+ WARNING (.*)$", re.MULTILINE)  # the command's own, not those of libraries
 
@@ -44,7 +46,7 @@ class Order:
         arguments: the further ones, e.g. ("--set", "method=oi").
         resources: nodes, ranks, time; `Machine.resources` of the verb unless the user asks for others.
         after: numbers of the jobs that must succeed first.
-        elements: of an array; 0: a single job.
+        elements: of an array; 0: a single job. array: their indices, as Slurm writes them; "": from 0 on.
         key: by which the step is recognised in the queue and, when it is done, by its record; "": it is not.
         output: that the job writes, and its expected size in bytes: see `rehearsed`.
         again: arguments of `mlrtma` that queue the same job again.
@@ -57,6 +59,7 @@ class Order:
     resources: Resources
     after: tuple[str, ...] = ()
     elements: int = 0
+    array: str = ""
     key: str = ""
     output: str = ""
     size: float = 0.0
@@ -104,7 +107,8 @@ def environment(order: Order) -> dict[str, str]:
         "MLRTMA_RESTARTS": str(machine.restarts),
         "MLRTMA_TIMEOUT_SECONDS": str(machine.timeout_seconds),
         **({} if machine.scheduler == "slurm" else {"MLRTMA_RANKS": str(order.ranks)}),
-        **(record.variables(order.key, order.output) if order.key and order.output else {}),
+        # An element that is done does not stand for its array, whose outputs tell what remains.
+        **(record.variables(order.key, order.output) if order.key and order.output and not order.array else {}),
     }
 
 
@@ -138,7 +142,7 @@ def _array(order: Order) -> str | None:
     if not order.elements:
         return None
     at_once = order.resources.at_once
-    return f"0-{order.elements - 1}" + (f"%{at_once}" if at_once else "")
+    return (order.array or f"0-{order.elements - 1}") + (f"%{at_once}" if at_once else "")
 
 
 def _export(order: Order) -> str | None:
@@ -194,7 +198,27 @@ def rehearsed(order: Order, earlier: Sequence[Order] = ()) -> Order:
         print(f"mlrtma {order.verb}: warning: {warning}", file=sys.stderr, flush=True)
     expected = EXPECTED.search(answer.stdout)
     output = str(yaml.safe_load(answer.stdout).get("output") or "")
+    order = _divided(order, answer.stdout)
     return replace(order, output=output, size=float(expected.group(1)) if expected else guess)
+
+
+def _divided(order: Order, text: str) -> Order:
+    """The order as an array, where the verb's dry run prints that its work is in pieces.
+
+    Raises:
+        OrderError: nothing of them remains.
+    """
+    division = pieces_of(text)
+    if division is None:
+        return order
+    pieces, total = division
+    if not pieces:
+        raise OrderError(f"{order.config}: everything is done; nothing to submit", NOTHING_REMAINS)
+    if order.machine.scheduler == "none":
+        return order
+    indices, elements = elements_of(pieces, total, array_limit(order.machine))
+    arguments = (*order.arguments, "--of", str(elements))
+    return replace(order, arguments=arguments, elements=len(indices), array=as_ranges(indices))
 
 
 def describe(order: Order) -> str:

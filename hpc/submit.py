@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from hpc import journal, record, slurm
+from hpc.division import array_limit
 from hpc.job import AGAIN
 from hpc.machine import ROOT, Machine, seconds_of
-from hpc.order import LOGS, Order, OrderError, environment, sbatch_line
+from hpc.order import LOGS, NOTHING_REMAINS, Order, OrderError, environment, rehearsed, sbatch_line
 from hpc.worklist import Task, read, remaining, write
 
-DEFAULT_ARRAY_SIZE = 1001  # Slurm's MaxArraySize where nobody set it
 _numbers = itertools.count()
 
 
@@ -76,7 +76,7 @@ def elements_of(machine: Machine, tasks: int, workers: int) -> int:
     """How many elements an array over so many tasks has on a machine."""
     if machine.scheduler == "none":
         return min(tasks, 1)
-    return min(-(-tasks // workers), machine.array_limit or slurm.max_array_size() or DEFAULT_ARRAY_SIZE)
+    return min(-(-tasks // workers), array_limit(machine))
 
 
 def array(order: Order, tasks: tuple[Task, ...], folder: Path) -> Order:
@@ -124,6 +124,8 @@ def wait(orders: dict[str, Order], poll_seconds: float) -> dict[str, slurm.Statu
 
     def finished(job: str) -> bool:
         order = orders[job]
+        if order.array:
+            return is_over(order)
         return not _open_tasks(order) if order.elements else bool(order.key) and record.is_done(order.key)
 
     def changed(job: str, status: slurm.Status) -> None:
@@ -131,12 +133,24 @@ def wait(orders: dict[str, Order], poll_seconds: float) -> dict[str, slurm.Statu
 
     last = slurm.wait(orders, finished=finished, poll_seconds=poll_seconds, changed=changed)
     for job, status in last.items():
-        if orders[job].elements:
+        if orders[job].array:
+            if status.done and not is_over(orders[job]):
+                last[job] = replace(status, state="FAILED", reason="a part of the work remains")
+        elif orders[job].elements:
             if status.done and (count := _open_tasks(orders[job])):
                 last[job] = replace(status, state="FAILED", reason=f"{count} tasks remain")
         else:
             _correct(job, status)
     return last
+
+
+def is_over(order: Order) -> bool:
+    """Whether nothing remains of the work of an array whose verb divides it, by the verb's dry run."""
+    try:
+        rehearsed(replace(order, arguments=order.arguments[:-2]))  # without the number of elements
+    except OrderError as error:
+        return error.code == NOTHING_REMAINS
+    return False
 
 
 def _open_tasks(order: Order) -> int:

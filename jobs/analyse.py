@@ -88,9 +88,12 @@ class Run:
         """
         if self.cases.reports is None:
             return None
+        return self.bytes_of_a_time() * max(1, len(self.cases.reports.times))
+
+    def bytes_of_a_time(self) -> float:
+        """Size of the products of one time, of all domains."""
         points = sum(math.prod(section.load_domain().shape) for section in self.cases.on_each_domain())
-        fields = 3 * len(load_settings(self.settings, self.variables).variables) + len(DERIVED) + 4
-        return 0.7 * points * fields * max(1, len(self.cases.reports.times))
+        return 0.7 * points * (3 * len(load_settings(self.settings, self.variables).variables) + len(DERIVED) + 4)
 
 
 def main(arguments: list[str]) -> int:

@@ -9,13 +9,14 @@ from mlrtma_dist.samples.limited import Limited
 from mlrtma_dist.samples.sources import open_cases
 
 
-def open_run(run, names: tuple[str, ...]) -> tuple[Classical, Cases, Contents]:
+def open_run(run, names: tuple[str, ...], opened=open_cases) -> tuple[Classical, Cases, Contents]:
     """Settings and cases of a run, limited to its variables, and the contents of the cases before that.
 
     A network reads the reports of all variables, whichever are analysed.
 
     Args:
         names: of the methods; empty: all that suit.
+        opened: opens the cases of a section with what is assumed of their variables.
 
     Raises:
         ConfigError: none of the run's variables is among those of the cases.
@@ -25,7 +26,7 @@ def open_run(run, names: tuple[str, ...]) -> tuple[Classical, Cases, Contents]:
     limited = run.variables and networks
     if limited:
         settings = load_settings(run.settings)
-    cases = open_cases(run.cases, assumptions(settings))
+    cases = opened(run.cases, assumptions(settings))
     if cases.contents.domain.is_plane:
         return settings, cases, cases.contents
     present = tuple(name for name in cases.contents.variables if name in settings.variables)

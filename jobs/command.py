@@ -20,6 +20,7 @@ from mlrtma_dist.errors import InputError, UserError, exit_code, is_users
 VERBS = {
     "analyse": "analyse times on domains: observations in, CF netCDF and maps out",
     "verify": "analyse with stations withheld in turn, and score the analyses at them",
+    "reanalysis": "analyse an archive of many times on domains: products, manifests, a report of what is complete",
     "domain": "make terrain and land of a domain from any elevation file",
     "demo": "simulate a small world, analyse and verify it; then a real hour if the data are there",
     "estimate": "estimate background error covariances from observation files",
@@ -44,7 +45,7 @@ EXTRAS = {  # package -> extra
     "mpi4py": "mpi",
     "rasterio": "terrain",
 }
-STOPPABLE = ("train",)  # verbs that answer SIGUSR1 and SIGTERM with a checkpoint
+STOPPABLE = ("train", "reanalysis")  # verbs that answer SIGUSR1 and SIGTERM with a checkpoint
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -56,6 +56,8 @@ def parse(cls, verb: str, description: str, arguments: Sequence[str]):
         size = run.expected_bytes() if hasattr(run, "expected_bytes") else None
         if size is not None:  # read by `mlrtma submit`
             print(f"# expected output: {size:.0f} bytes")
+        if hasattr(run, "array"):  # its elements of which something remains, and the number of all
+            print(f"# array elements: {run.array()}")
         return None
     return run
 

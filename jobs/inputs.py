@@ -50,13 +50,16 @@ def check_run(run, methods: tuple[str, ...]) -> None:
         log.warning("checkpoint: without effect, as %s learns nothing", ", ".join(methods))
 
 
-def prepare(run, names: tuple[str, ...], ranks) -> Prepared:
+def prepare(run, names: tuple[str, ...], ranks, opened=open_cases) -> Prepared:
     """Open the cases of a run and build its methods; empty ``names``: every method that has what it needs. Collective.
+
+    Args:
+        opened: opens the cases, see `cases_input.open_run`.
 
     Raises:
         ConfigError, InputError: a source or a method that cannot be used; says what is missing.
     """
-    settings, cases, whole = open_run(run, names)
+    settings, cases, whole = open_run(run, names, opened)
     earth = not whole.domain.is_plane
     offered = _offered(run, cases, earth, names)
     chosen = tuple(dict.fromkeys(names)) or tuple(

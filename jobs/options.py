@@ -68,6 +68,16 @@ OPTIONS: dict[str, Options] = {
         "--folds": ("folds", "parts into which the stations are divided"),
         "--blocks": ("blocks", "withhold whole boxes of so many km instead of single stations"),
     },
+    "reanalysis": {
+        "--domain": CASES["--domain"],
+        "--method": ("method", "one of the methods below"),
+        "--checkpoint": ANALYSIS["--checkpoint"],
+        "--output": ANALYSIS["--output"],
+        "--element": ("element", "number of the array element, from 0, such as $SLURM_ARRAY_TASK_ID"),
+        "--of": ("elements", "number of array elements that share the slots"),
+        "--report": ("report", "analyse nothing; write what is complete, scores and rates to this HTML file"),
+        "--audit": ("", "analyse nothing; hash every product again and name those that differ from their manifest"),
+    },
     "domain": {
         "--domain": ("domain", "a shipped domain or a YAML file"),
         "--elevation": ("elevation...", "heights above sea level: netCDF, GRIB, GeoTIFF, HGT, or what else GDAL reads"),

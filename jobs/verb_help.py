@@ -21,6 +21,7 @@ RUN = "the configuration"
 FILES: dict[str, tuple[tuple[str, str, str], ...]] = {
     **{verb: ((RUN, f"jobs.{verb}", "Run"), DOMAIN, SETTINGS) for verb in ("verify", "estimate", "samples")},
     "analyse": ((RUN, "jobs.analyse", "Run"), DOMAIN, SETTINGS, MAPS),
+    "reanalysis": ((RUN, "jobs.reanalysis", "Run"), DOMAIN, SETTINGS),
     "domain": ((RUN, "jobs.domain", "Run"), DOMAIN),
     "demo": ((RUN, "jobs.demo", "Run"), DOMAIN),
     "train": ((RUN, "jobs.train", "Run"), NETWORK),
@@ -32,8 +33,8 @@ FILES: dict[str, tuple[tuple[str, str, str], ...]] = {
     "submit": (MACHINE, CAMPAIGN),
     "check": (MACHINE,),
 }
-MAPPED = ("analyse", "verify", "estimate", "samples")  # verbs that read CSV tables of reports
-METHODS = ("analyse", "verify")  # verbs that choose a method
+MAPPED = ("analyse", "reanalysis", "verify", "estimate", "samples")  # verbs that read CSV tables of reports
+METHODS = ("analyse", "reanalysis", "verify")  # verbs that choose a method
 
 
 OWN_LINE = ("submit", "status", "logs", "cancel", "resume", "prune")  # verbs with a command line of their own

@@ -141,3 +141,59 @@ def toy(tmp_path_factory) -> Toy:
     write_state(folder / "background.nc", world.background)
     write_csv(folder / "observations.csv", world.observations)
     return Toy(static, world, folder / "background.nc", folder / "observations.csv")
+
+
+AWKWARD = "re ports '$(touch pwned)';&é"  # of a file's name, which no shell may read
+
+
+@pytest.fixture(scope="session")
+def small_archive(tmp_path_factory) -> Path:
+    """A folder with two domains of 20 x 24 points of 10 km, and a file of 40 stations' reports each half hour of four."""
+    folder = tmp_path_factory.mktemp("archive")
+    domain = """\
+name: {name}
+title: small
+projection: "+proj=lcc +lat_1=40 +lat_2=40 +lat_0=40 +lon_0=255 +R=6371200"
+corner: {{latitude: {south}, longitude: 253.8}}
+spacing: 10000.0
+size: {{x: 24, y: 20}}
+terrain: null
+land: null
+"""
+    for name, south in (("north", 40.0), ("south", 38.5)):
+        (folder / f"{name}.yaml").write_text(domain.format(name=name, south=south))
+    random = np.random.default_rng(3)
+    latitude, longitude = random.uniform(38.0, 42.2, 40), random.uniform(-106.5, -103.2, 40)
+    times = np.datetime64("2022-08-24T23:00:00") + np.arange(4) * np.timedelta64(30, "m")
+    for hour, time in enumerate(times):
+        t2m = 290.0 - 5.0 * (latitude - 40.0) + np.sin(longitude) - hour + random.normal(0.0, 0.5, 40)
+        columns = {
+            "station": np.tile([f"S{number:03d}" for number in range(40)], 2),
+            "latitude": np.tile(latitude, 2),
+            "longitude": np.tile(longitude, 2),
+            "elevation": np.zeros(80),
+            "time": np.full(80, time, dtype="datetime64[s]"),
+            "variable": np.repeat(["t2m", "d2m"], 40),
+            "value": np.concatenate([t2m, t2m - random.uniform(2.0, 9.0, 40)]),
+        }
+        stamp = str(time)[:16].replace("-", "").replace(":", "").replace("T", "")
+        write_csv(folder / f"{AWKWARD} {stamp}.csv", Observations.build(**columns))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_reanalysis(small_archive) -> str:
+    """The configuration of a reanalysis of that archive: 4 times on two days, 8 slots. Its output is not named."""
+    return f"""\
+cases:
+  domain: [{small_archive}/north.yaml, {small_archive}/south.yaml]
+  archive:
+    start: "2022-08-24T23:00"
+    end: "2022-08-25T00:30"
+    every_minutes: 30
+    folder: {small_archive}
+    withheld_share: 0.2
+    reports:
+      - {{pattern: "{AWKWARD} {{time:%Y%m%d%H%M}}.csv", every_minutes: 30}}
+variables: [t2m, d2m]
+"""

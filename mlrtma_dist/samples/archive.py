@@ -189,6 +189,11 @@ class Inventory:
     cases: tuple[Inputs, ...]
     missing: tuple[Missing, ...]
 
+    @property
+    def times(self) -> np.ndarray:
+        """Analysis times of the cases, datetime64[s], shape (case,)."""
+        return np.array([case.time for case in self.cases], dtype="datetime64[s]")
+
     def text(self) -> str:
         """The missing files, one line per analysis time and kind, columns between tabs."""
         lines = [f"# {len(self.cases)} cases; files that are missing: time, kind, what happens instead, names"]

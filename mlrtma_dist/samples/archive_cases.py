@@ -22,6 +22,7 @@ from mlrtma_dist.observations.table import Flag, Observations
 from mlrtma_dist.observations.withhold import withhold
 from mlrtma_dist.samples.archive import Archive, Inventory, inventory
 from mlrtma_dist.samples.judgement import Judge
+from mlrtma_dist.samples.near_tables import NearTables
 from mlrtma_dist.samples.station_hours import DAY, load_region
 
 TABLES = 4  # files of reports that are kept in memory: consecutive times share files of several hours
@@ -37,6 +38,8 @@ class ArchiveCases:
         assumptions: what quality control and the regression assume of each variable; their names are analysed.
         inventory: the cases and their files.
         twins_tell: whether other names of a withheld station take part (`judgement.Judge`).
+        tables: files read for several domains; then cases have only the reports near the domain and within the window:
+            the analyses are the same, sooner, but the product counts no others. None: each file is read here.
     """
 
     static: Static
@@ -44,6 +47,7 @@ class ArchiveCases:
     assumptions: Mapping[str, Assumption]
     inventory: Inventory
     twins_tell: bool = False
+    tables: NearTables | None = None
     is_judged = True
 
     @classmethod
@@ -60,7 +64,7 @@ class ArchiveCases:
     @cached_property
     def time(self) -> np.ndarray:
         """Analysis times, datetime64[s], shape (case,)."""
-        return np.array([case.time for case in self.inventory.cases], dtype="datetime64[s]")
+        return self.inventory.times
 
     @property
     def contents(self) -> Contents:
@@ -73,7 +77,7 @@ class ArchiveCases:
     @cached_property
     def _judge(self) -> Judge:
         reading = self.archive.reading
-        return Judge(self.assumptions, reading.window, reading.read_lists(), self.twins_tell)
+        return Judge(self.assumptions, reading.window, reading.read_lists(), self.twins_tell, self.tables is not None)
 
     def reports(self, number: int) -> Observations:
         """The reports of a case as they were read, n rows, at most a day before and after its time."""
@@ -161,12 +165,14 @@ class ArchiveCases:
 
     def _table(self, file: str, time: np.datetime64) -> Observations:
         """The reports of a file; the last few files are kept."""
-        if file not in self._tables:
-            _keep(self._tables, file, self.archive.reading.read_file(file, time), TABLES)
-        return self._tables[file]
+        if self.tables is not None:
+            return self.tables.read(file, time, self.static.domain)
+        if file not in self._kept_tables:
+            _keep(self._kept_tables, file, self.archive.reading.read_file(file, time), TABLES)
+        return self._kept_tables[file]
 
     @cached_property
-    def _tables(self) -> dict[str, Observations]:
+    def _kept_tables(self) -> dict[str, Observations]:
         return {}
 
     @cached_property

@@ -30,7 +30,7 @@ from mlrtma_dist.observations.quality import check_elevation, check_reports
 from mlrtma_dist.observations.reports import wind_partner
 from mlrtma_dist.observations.speeds import OF_WINDS, share_speed, with_speeds
 from mlrtma_dist.observations.station_lists import NO_LISTS, StationLists
-from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.observations.table import Flag, Observations
 from mlrtma_dist.observations.twins import twin_numbers
 
 TERRAIN_BOXES = 5  # grid boxes across, in which the terrain's range around a station is taken
@@ -47,12 +47,15 @@ class Judge:
         window: half width of the observation window.
         lists: operational station lists and observation errors.
         twins_tell: whether the other names of a withheld station take part; they tell what it measured.
+        window_only: whether a case has the reports of its window alone. The others then serve the checks of a station's
+            own series, and are left out before all that they have no part in: the analysis is the same, sooner.
     """
 
     assumptions: Assumptions
     window: np.timedelta64
     lists: StationLists = NO_LISTS
     twins_tell: bool = False
+    window_only: bool = False
 
     def case(
         self,
@@ -85,6 +88,8 @@ class Judge:
         # Only now: which names are one station, and which reports contradict themselves, follows from all that was
         # measured, whatever is analysed of it.
         kept = np.isin(observations.variable, list(self.assumptions))
+        if self.window_only:
+            kept &= (observations.flags & np.uint32(Flag.TIME)) == 0
         observations, points, withheld, unseen = (each[kept] for each in (observations, points, withheld, unseen))
         value = _analysis_space(observations)
 
