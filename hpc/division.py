@@ -1,6 +1,6 @@
 """Division: which elements an array has, of a verb that divides its own work into pieces.
 
-The verb's dry run prints ``# array elements: 3,7,9 of 40``: the pieces in which something remains, and the number of all.
+The verb's dry run prints ``# array elements: 3,7,9 of 40``: the pieces in which something remains, of all 40.
 Where 40 are more than the machine's arrays may have, element e of N takes the pieces e, e + N, ... .
 """
 
@@ -27,7 +27,7 @@ def pieces_of(text: str) -> tuple[list[int], int] | None:
 
 
 def elements_of(pieces: list[int], total: int, limit: int) -> tuple[list[int], int]:
-    """The indices of the array's elements that have something to do, and the number of elements that share all pieces."""
+    """The indices of the elements that have something to do, and the number of elements that share all pieces."""
     elements = max(1, min(total, limit))
     return sorted({piece % elements for piece in pieces}), elements
 

@@ -1,11 +1,12 @@
-"""Predict how a training would run on a machine: step time, efficiency, and the layout of ranks that is fastest.
+"""Predict how a training or a reanalysis would run on a machine: step time and layout of ranks; nodes, hours, disk.
 
     mlrtma plan --machine gpu_cluster --config configs/training/unet_exercise1.yaml --domain conus_1km
     mlrtma plan --machine my_cluster.yaml --config CONFIG --ranks 4 16 64 --set engine.bf16.enabled=true
+    mlrtma plan --machine gpu_cluster --config configs/reanalysis/metar_20260822.yaml --domain conus_1km
 
 Needs no store, no GPU and no other rank: operators, letters and bytes are counted by running the training's code
 without data (docs/scaling.md). --domain replaces that of the samples. Samples go through a rank one at a time unless
-schedule.micro_batch says otherwise.
+schedule.micro_batch says otherwise. A reanalysis is predicted from slots that were measured (docs/reanalysis.md).
 """
 
 import math
@@ -33,16 +34,26 @@ def main(arguments: list[str]) -> None:
     path = values["training"] or values["config"]
     if values["machine"] is None or path is None:
         raise config.ConfigError("expected --machine NAME and --config TRAINING")
+    if "cases" in config.load_yaml(path):  # which a training has not
+        from jobs.plan_reanalysis import predict
+
+        print("\n".join(predict(path, values["set"], values["domain"], _profile(values["machine"]))))
+        return
     run = config.load(Run, path, values["set"])
     if values["dry_run"]:
         print(config.to_yaml(run), end="")
         return
-    try:
-        profile = load_machine(values["machine"])
-    except MachineError as error:
-        raise config.ConfigError(str(error)) from error
+    profile = _profile(values["machine"])
     planner = Planner(training_of(run, values["domain"]), machine_of(profile, engine_settings.is_bf16(run.engine)))
     print("\n".join(report(planner, profile, counts(values["ranks"]))))
+
+
+def _profile(name: str) -> Profile:
+    """The profile of a machine; ConfigError where there is none."""
+    try:
+        return load_machine(name)
+    except MachineError as error:
+        raise config.ConfigError(str(error)) from error
 
 
 def counts(texts: list[str] | None) -> list[int]:

@@ -1,4 +1,4 @@
-"""What `mlrtma reanalysis --report` and `--audit` do: look at the manifests and products of a reanalysis, analyse nothing."""
+"""What `mlrtma reanalysis --report` and `--audit` do: look at the manifests and products, analyse nothing."""
 
 import time
 from pathlib import Path

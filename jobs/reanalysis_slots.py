@@ -64,7 +64,7 @@ def of_time(run, section, time: np.datetime64):
 
 def open_domain(static: Static, files: SlotFiles, tables: NearTables, section, assumptions) -> Cases:
     """The cases of an archive on one domain, for `cases_input.open_run`."""
-    return ArchiveCases(static, section.archive, assumptions, files, tables=tables)  # type: ignore[arg-type]
+    return ArchiveCases(static, section.archive, assumptions, files, tables=tables)  # type: ignore[arg-type,return-value]
 
 
 def open_domains(run, times: np.ndarray) -> dict[str, Cases]:

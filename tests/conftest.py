@@ -148,7 +148,7 @@ AWKWARD = "re ports '$(touch pwned)';&é"  # of a file's name, which no shell ma
 
 @pytest.fixture(scope="session")
 def small_archive(tmp_path_factory) -> Path:
-    """A folder with two domains of 20 x 24 points of 10 km, and a file of 40 stations' reports each half hour of four."""
+    """A folder with two domains of 20 x 24 points of 10 km, and 40 stations' reports, a file each half hour."""
     folder = tmp_path_factory.mktemp("archive")
     domain = """\
 name: {name}

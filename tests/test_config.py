@@ -7,7 +7,7 @@ import pytest
 
 from hpc.chain import load_campaign
 from hpc.machine import load_machine
-from jobs import analyse, estimate, gate, release, samples, train, verify
+from jobs import analyse, estimate, gate, reanalysis, release, samples, train, verify
 from mlrtma_dist import config
 from mlrtma_dist.config import ConfigError, apply_override, build, expand, find, load, load_yaml, to_yaml
 from mlrtma_dist.grid.domain import Domain
@@ -23,6 +23,7 @@ RUNS = {  # what a folder's files describe
     "training": train.Run,
     "estimation": estimate.Run,
     "gates": gate.Run,
+    "reanalysis": reanalysis.Run,
 }
 
 

@@ -13,7 +13,7 @@ import queue
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 
 from mlrtma_dist.errors import is_users
@@ -43,9 +43,9 @@ class CaseReader:
         """
         self._opener, self._statics, self._seconds = opener, statics, seconds
 
-    def read(self, keys: Iterable[Key]) -> Iterator[tuple[Key, Case | SlotError]]:
+    def read(self, keys: Iterable[Key]) -> Generator[tuple[Key, Case | SlotError], None, None]:
         """The case of each key, or why there is none. Keys are taken as they are needed; closing ends the process."""
-        following, asked = iter(keys), deque()
+        following, asked = iter(keys), deque[Key]()
         while asked or (asked := deque(itertools.islice(following, AHEAD))):
             with _Process(self._opener) as process:
                 for key in asked:
@@ -184,7 +184,7 @@ class CaseSource:
 
     sources: Mapping[str, Cases]
 
-    def read(self, keys: Iterable[Key]) -> Iterator[tuple[Key, Case | SlotError]]:
+    def read(self, keys: Iterable[Key]) -> Generator[tuple[Key, Case | SlotError], None, None]:
         """As of `CaseReader.read`."""
         for domain, number in keys:
             source = self.sources[domain]

@@ -10,7 +10,7 @@ worker. A product depends on its configuration and input alone, whatever worked 
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -52,7 +52,7 @@ class Slot:
 class Reader(Protocol):
     """What reads cases (`slot_reader.CaseReader`, `slot_reader.CaseSource`)."""
 
-    def read(self, keys: Iterable[Key]) -> Iterator[tuple[Key, Case | SlotError]]:
+    def read(self, keys: Iterable[Key]) -> Generator[tuple[Key, Case | SlotError], None, None]:
         """The case of each key, in order, or why there is none."""
         ...
 

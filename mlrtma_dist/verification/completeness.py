@@ -1,4 +1,4 @@
-"""Completeness of a reanalysis: what became of every slot, by its manifests and one listing of each folder of products."""
+"""Completeness of a reanalysis: what became of every slot, by its manifests and one listing of each folder."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The report of a reanalysis: a calendar of what is complete, scores, rates, and what was set aside, in one HTML file."""
+"""The report of a reanalysis: a calendar of what is complete, scores, rates, what was set aside; one HTML file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.samples.slots import Slots
 from mlrtma_dist.verification.completeness import DomainState, ScoreSums
 from mlrtma_dist.verification.report_axes import DRAWN, INK, STYLE, as_svg, colours_of, legend_above, new_axes
-from mlrtma_dist.verification.report_page import Figure, Number, Section, Table, render
+from mlrtma_dist.verification.report_page import Cell, Figure, Number, Section, Table, render
 from mlrtma_dist.verification.report_words import SHORT, WORDS, Wording, sentence
 from mlrtma_dist.verification.scores import in_table_order
 
@@ -40,7 +40,7 @@ def write_reanalysis_report(
     wording = Wording(WORDS, SHORT)
     sections = [
         _completeness(slots, states),
-        *([_scores(sums, wording)] if sums.kind() else []),
+        *([_scores(sums, kind, wording)] if (kind := sums.kind()) is not None else []),
         _rates(states),
         *_reasons(states),
         Section("configuration", "Configuration", "configuration.html", {"pairs": dict(context)}),
@@ -62,14 +62,14 @@ def _per_cent(part: int, whole: int) -> str:
 
 
 def _completeness(slots: Slots, states: States) -> Section:
-    rows = []
+    rows: list[list[Cell]] = []
     for domain, state in states.items():
         numbers = [state.total(name) for name in STATES]
         cells = [Number(f"{number:,}", number) for number in numbers]
         rows.append([domain, *cells, Number(f"{state.size / 1e9:.3f}", state.size)])
     table = Table("Slots by domain", ["domain", *STATES, "GB"], rows)
     figures = [each for domain, state in states.items() for each in _calendars(domain, slots, state)]
-    note = "The share of each day's slots that are done. Grey days have no slot; a slot without input is not done."
+    note = "The share of each day's slots that are done, not without input. Days without colour have no slot."
     return Section("completeness", "Completeness", TEMPLATE, {"note": note, "figures": figures, "tables": [table]})
 
 
@@ -113,13 +113,12 @@ def _calendar(cells: np.ndarray, labels: list[str], alternative: str) -> Markup:
         return as_svg(figure, alternative)
 
 
-def _scores(sums: ScoreSums, wording: Wording) -> Section:
-    """Departures by variable and domain, by month and by hour of the day."""
-    kind = sums.kind()
+def _scores(sums: ScoreSums, kind: str, wording: Wording) -> Section:
+    """Departures by variable and domain, by month and by hour of the day, at the reports of one kind."""
     keys = [key for key in sums.months if key[1] == kind]
     variables = in_table_order(list(dict.fromkeys(variable for *_, variable in keys)))
     domains = list(dict.fromkeys(domain for domain, *_ in keys))
-    rows = []
+    rows: list[list[Cell]] = []
     for variable in variables:
         unit = wording.unit(variable)
         for domain in (each for each in domains if (each, kind, variable) in sums.months):
@@ -138,13 +137,13 @@ def _scores(sums: ScoreSums, wording: Wording) -> Section:
     note = (
         "Reports of stations that no analysis used: o-a is the error of the analysis and of the report together."
         if kind == WITHHELD
-        else "Reports that the analyses used: o-a says how near the analysis goes to them, and is no error of it. A share"
-        " that the archive withholds (withheld_share) would judge the analyses."
+        else "Reports that the analyses used: o-a says how near the analysis goes to them, and is no error of it."
+        " Stations that the archive withholds (withheld_share) would judge it."
     )
     return Section("scores", "Scores", TEMPLATE, {"note": note, "figures": figures, "tables": [table]})
 
 
-def _periods(variable: str, kind, domains: list[str], table: dict, words: str, wording: Wording) -> Figure | None:
+def _periods(variable: str, kind: str, domains: list[str], table: dict, words: str, wording: Wording) -> Figure | None:
     """The rms of o-b and o-a of one variable by month or by hour; None where there is one period only."""
     drawn = [domain for domain in domains if len(table.get((domain, kind, variable), {})) > 1][:DRAWN]
     if not drawn:
@@ -171,7 +170,7 @@ def _periods(variable: str, kind, domains: list[str], table: dict, words: str, w
 
 def _rates(states: States) -> Section:
     """How long the method took, and how many slots were published in which hour."""
-    rows = []
+    rows: list[list[Cell]] = []
     for domain, state in states.items():
         for method, number in state.methods.items():
             middle, high = np.quantile(state.seconds, (0.5, 0.95))
@@ -203,6 +202,6 @@ def _reasons(states: States) -> list[Section]:
         rows = [row for state in states.values() for row in state.reasons.get(kind, [])]
         total = sum(state.total(kind) for state in states.values())
         if rows:
-            shown = f"the first {len(rows):,} of {total:,}" if len(rows) < total else f"{total:,}"
-            tables.append(Table(f"Slots {kind}: {shown}", ["slot", "reason"], rows))
+            listed = f"the first {len(rows):,} of {total:,}" if len(rows) < total else f"{total:,}"
+            tables.append(Table(f"Slots {kind}: {listed}", ["slot", "reason"], rows))
     return [Section("reasons", "Not done", TEMPLATE, {"note": "", "figures": [], "tables": tables})] if tables else []

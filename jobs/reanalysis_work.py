@@ -1,0 +1,75 @@
+"""The work of one process of a reanalysis: its days, methods made ready once, and a worker that takes the slots."""
+
+import contextlib
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from jobs.inputs import prepare, start_ranks
+from jobs.progress import progress
+from jobs.reanalysis_slots import domains_of, open_domains, openers_of, remaining, slots_of
+from jobs.requirement import TOO_FEW
+from mlrtma_dist import config
+from mlrtma_dist.inference.slot_reader import CaseReader, CaseSource
+from mlrtma_dist.inference.slot_worker import Reader, Tally, Worker
+from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.methods.method import Share
+from mlrtma_dist.methods.registry import METHODS, Need
+from mlrtma_dist.parallel.heartbeat import Heartbeat, time_limit
+from mlrtma_dist.training.stop_signal import AGAIN, StopSignal
+
+
+def work(run) -> int:
+    """Analyse what remains of the slots of an element of a `jobs.reanalysis.Run`; returns the exit code."""
+    slots, names = slots_of(run), (run.method,)
+    with contextlib.ExitStack() as stack:
+        stop = stack.enter_context(StopSignal.watched())
+        ranks = stack.enter_context(start_ranks(run, names))
+        if ranks.rank == 0:
+            write_text(Path(run.output) / "config.yaml", config.to_yaml(replace(run, element=0, elements=1)))
+        openers = openers_of(run, slots.times)
+        prepared = {
+            name: prepare(replace(run, cases=section), names, ranks, openers[name])
+            for name, section in domains_of(run).items()
+        }
+        days = list(slots.days_of(run.element, run.elements, ranks.rank, ranks.size))
+        total = len(prepared) * sum(len(slots.of_day(day)) for day in days)
+        todo = remaining(run, slots, iter(days), {name: each.trained for name, each in prepared.items()})
+        heartbeat = getattr(ranks, "heartbeat", None) or stack.enter_context(Heartbeat.watching(time_limit()))
+        heartbeat.ending = ("what is done is kept", AGAIN)
+        show = stack.enter_context(progress("reanalysis"))
+
+        def note(tally: Tally) -> None:
+            heartbeat.beat()
+            show(f"slots of {len(days)} days", (tally.done + tally.aside + tally.absent) / max(total, 1))
+
+        worker = Worker(
+            {name: (run.method, each.methods[run.method]) for name, each in prepared.items()},
+            _reader(run, prepared, openers, slots),
+            attempts=run.attempts,
+            share=Share(threads=ranks.threads),
+            stopping=lambda: stop.received is not None,
+            progress=note,
+        )
+        heartbeat.beat()
+        is_finished = worker.run(todo)
+        heartbeat.rest()
+    print(_words(worker.tally, total), flush=True)
+    return AGAIN if not is_finished else TOO_FEW if worker.tally.aside else 0
+
+
+def _reader(run, prepared: dict, openers: dict, slots) -> Reader:
+    """What reads the cases: another process, but for a method that reads gridded files in this one."""
+    if Need.GRID in METHODS[run.method].needs:
+        return CaseSource({name: each.cases for name, each in prepared.items()})
+    statics = {name: opener.args[0] for name, opener in openers.items()}
+    return CaseReader(partial(open_domains, run, slots.times), statics, time_limit())
+
+
+def _words(tally: Tally, total: int) -> str:
+    """What was done, for people."""
+    before = total - tally.done - tally.aside - tally.absent
+    return (
+        f"{tally.done} slots analysed, {tally.aside} set aside, {tally.absent} without input, {before} done before or"
+        f" left; {tally.method_seconds:.0f} s in the method"
+    )
