@@ -1,7 +1,7 @@
 """Scores of a slot as sums, which add up over any number of slots: reports minus first guess and minus analysis.
 
 Of each variable: number of reports, sum and sum of squares of o-b, sum and sum of squares of o-a, analysis space. The
-reports "used" made the analysis; "withheld" ones, a share of the archive's stations, did not.
+reports "used" made the analysis; "withheld" ones, of a share of the archive's stations, did not (chosen as by `verify`).
 """
 
 import numpy as np
@@ -10,6 +10,7 @@ from mlrtma_dist.inference.analyse import at_reports
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.method import Answer
+from mlrtma_dist.observations.departures import verifiable
 
 USED, WITHHELD = KINDS = ("used", "withheld")
 COLUMNS = ("n", "sum_b", "squares_b", "sum_a", "squares_a")
@@ -27,7 +28,7 @@ def sums_of(case: Case, answer: Answer, analysis: Analysis) -> Sums:
     names = analysis.observations.variable
     sums = {USED: _sums(names, analysis.background_departure, analysis.analysis_departure, used)}
     if case.withheld.any():
-        rows = case.withheld & case.observations.usable & np.isfinite(case.value)
+        rows = case.withheld & verifiable(case.observations, case.departure) & np.isfinite(case.value)
         analysed, _ = at_reports(case, answer, rows)
         sums[WITHHELD] = _sums(case.observations.variable, case.departure, case.value - analysed, rows)
     return sums
