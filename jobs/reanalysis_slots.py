@@ -16,6 +16,7 @@ from mlrtma_dist.inference.slot_worker import Slot
 from mlrtma_dist.methods.case import Cases
 from mlrtma_dist.methods.registry import LEARNED
 from mlrtma_dist.methods.settings import load_settings
+from mlrtma_dist.samples.archive import Inputs
 from mlrtma_dist.samples.archive_cases import ArchiveCases
 from mlrtma_dist.samples.near_tables import NearTables
 from mlrtma_dist.samples.slots import SlotFiles, Slots, input_facts, slot_name
@@ -97,8 +98,7 @@ def remaining(run, slots: Slots, days: Iterator[int], trained: Mapping[str, Mapp
         entries = {name: day.entries() for name, day in books.items()}
         sizes = {name: day.sizes() for name, day in books.items()}
         for index in slots.of_day(number):  # all domains of a time, as they share its files
-            inputs, reason = files.look(index)
-            facts = checksum_of(input_facts(inputs, archive) if inputs else reason)
+            inputs, facts, reason = _input_of(files, index)
             for name, section in sections.items():
                 slot, checksum = slot_name(name, slots.times[index]), f"{configurations[name]}-{facts}"
                 state = state_of(entries[name].get(slot), sizes[name], checksum)
@@ -110,6 +110,15 @@ def remaining(run, slots: Slots, days: Iterator[int], trained: Mapping[str, Mapp
                     attributes["observation_files"] = _names(inputs.reports)
                     attributes["background_files"] = _names(inputs.background)
                 yield Slot(slot, (name, index), books[name], checksum, attributes, "" if inputs else reason)
+
+
+def _input_of(files: SlotFiles, index: int) -> tuple[Inputs | None, str, str]:
+    """The files of a time and their checksum, or None, and why there are none."""
+    try:
+        inputs, reason = files.look(index)
+        return inputs, checksum_of(input_facts(inputs, files.archive) if inputs else reason), reason
+    except OSError as error:  # a file that was removed while it was looked at
+        return None, checksum_of(str(error)), f"{str(files.times[index])[:16]} has no input: {error}"
 
 
 def open_spans(run, slots: Slots) -> set[int]:

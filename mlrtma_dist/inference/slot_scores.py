@@ -1,7 +1,7 @@
 """Scores of a slot as sums, which add up over any number of slots: reports minus first guess and minus analysis.
 
 Of each variable: number of reports, sum and sum of squares of o-b, sum and sum of squares of o-a, analysis space. The
-reports "used" made the analysis; "withheld" ones, of a share of the archive's stations, did not (chosen as by `verify`).
+reports "used" made the analysis; "withheld" ones, of stations that the archive withholds, did not.
 """
 
 import numpy as np
