@@ -5,7 +5,7 @@ Each verb is one file beside this one and is imported only when called, so that 
 Exit codes: 0 done; 1 a fault in this software (with its trace); 2 a wrong command line or configuration;
 3 input that cannot be used (observations, background, terrain), or output that cannot be written; 4 written, but a
 time rests on fewer reports than are required, or on climatology alone (analyse, verify); 5 refused by a gate (gate);
-75 asked to stop, checkpoint saved: run it again with --resume; 130 interrupted.
+75 asked to stop: run it again (train: with --resume, its checkpoint is saved); 130 interrupted.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from mlrtma_dist.errors import InputError, UserError, exit_code, is_users
 
 VERBS = {
     "analyse": "analyse times on domains: observations in, CF netCDF and maps out",
+    "cycle": "analyse slot after slot as reports arrive, score and publish; meets deadlines, falls back, revises",
     "verify": "analyse with stations withheld in turn, and score the analyses at them",
     "reanalysis": "analyse an archive of many times on domains: products, manifests, a report of what is complete",
     "domain": "make terrain and land of a domain from any elevation file",
@@ -45,7 +46,11 @@ EXTRAS = {  # package -> extra
     "mpi4py": "mpi",
     "rasterio": "terrain",
 }
-STOPPABLE = ("train", "reanalysis")  # verbs that answer SIGUSR1 and SIGTERM with a checkpoint
+STOPPABLE = {  # verb -> how it answers SIGUSR1 and SIGTERM
+    "train": "will stop after this step or the next, with a checkpoint",
+    "reanalysis": "will stop when the slot that is being made is published",
+    "cycle": "will stop when the slot that is being made is published",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -82,7 +87,9 @@ def _run(verb: str, arguments: list[str]) -> int:
     before, threading.excepthook = threading.excepthook, _report_thread
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
-        with StopSignal.watched() if verb in STOPPABLE else contextlib.nullcontext():  # before the verb's long imports
+        with (
+            StopSignal.watched(STOPPABLE[verb]) if verb in STOPPABLE else contextlib.nullcontext()
+        ):  # before the verb's long imports
             code = importlib.import_module(f"jobs.{verb}").main(arguments) or 0
             with device_errors("standard output"):
                 sys.stdout.flush()  # here, where a full disk can still be told
@@ -133,7 +140,7 @@ def _help() -> str:
             "A run is a configuration file; --set key=value changes a key, --dry-run shows the resolved configuration.",
             "Exit codes: 0 done, 1 a fault of this software, 2 wrong command line or configuration,",
             "3 input that cannot be used, 4 written but resting on too few reports or on climatology alone,",
-            "5 refused by a gate, 75 stopped with a checkpoint (--resume goes on), 130 interrupted.",
+            "5 refused by a gate, 75 stopped when asked to: run it again (train: with --resume), 130 interrupted.",
         ]
     )
 

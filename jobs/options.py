@@ -78,6 +78,13 @@ OPTIONS: dict[str, Options] = {
         "--report": ("report", "analyse nothing; write what is complete, scores and rates to this HTML file"),
         "--audit": ("", "analyse nothing; hash every product again and name those that differ from their manifest"),
     },
+    "cycle": {
+        "--domain": CASES["--domain"],
+        "--output": ("output", "folder to write to"),
+        "--once": ("", "make what is due and end, for cron and scrontab"),
+        "--until": ("until", "end at this time, UTC, of the clock or of the replay"),
+        "--replay": ("replay", "begin at the archive's start; waiting passes so many times as fast as real time"),
+    },
     "domain": {
         "--domain": ("domain", "a shipped domain or a YAML file"),
         "--elevation": ("elevation...", "heights above sea level: netCDF, GRIB, GeoTIFF, HGT, or what else GDAL reads"),

@@ -19,7 +19,7 @@ CAMPAIGN = "steps.<name>: of a campaign", "hpc.chain", "Step"
 NETWORK = "the section settings: of the method unet", "mlrtma_dist.methods.unet", "UNetSettings"
 RUN = "the configuration"
 FILES: dict[str, tuple[tuple[str, str, str], ...]] = {
-    **{verb: ((RUN, f"jobs.{verb}", "Run"), DOMAIN, SETTINGS) for verb in ("verify", "estimate", "samples")},
+    **{verb: ((RUN, f"jobs.{verb}", "Run"), DOMAIN, SETTINGS) for verb in ("verify", "estimate", "samples", "cycle")},
     "analyse": ((RUN, "jobs.analyse", "Run"), DOMAIN, SETTINGS, MAPS),
     "reanalysis": ((RUN, "jobs.reanalysis", "Run"), DOMAIN, SETTINGS),
     "domain": ((RUN, "jobs.domain", "Run"), DOMAIN),
@@ -33,8 +33,8 @@ FILES: dict[str, tuple[tuple[str, str, str], ...]] = {
     "submit": (MACHINE, CAMPAIGN),
     "check": (MACHINE,),
 }
-MAPPED = ("analyse", "reanalysis", "verify", "estimate", "samples")  # verbs that read CSV tables of reports
-METHODS = ("analyse", "reanalysis", "verify")  # verbs that choose a method
+MAPPED = ("analyse", "cycle", "reanalysis", "verify", "estimate", "samples")  # verbs that read CSV tables of reports
+METHODS = ("analyse", "cycle", "reanalysis", "verify")  # verbs that choose a method
 
 
 OWN_LINE = ("submit", "status", "logs", "cancel", "resume", "prune")  # verbs with a command line of their own

@@ -1,4 +1,4 @@
-"""Fallback: one first guess where it has a value, another where it has none."""
+"""Fallback: one first guess where it has a value, another where it has none; or the first damped towards the second."""
 
 from dataclasses import dataclass
 
@@ -16,14 +16,19 @@ class Fallback:
     Attributes:
         first: asked first.
         second: asked where ``first`` answers NaN (a variable or a place that its file does not hold).
+        share: of the first where both have a value, in [0, 1]; the second has the rest. Below 1 the first is damped
+            towards the second.
     """
 
     first: FirstGuess
     second: FirstGuess
+    share: float = 1.0
 
     @property
     def name(self) -> str:
         """Both names."""
+        if self.share < 1.0:
+            return f"{self.share:g} of {self.first.name} and the rest, or where it has none: {self.second.name}"
         return f"{self.first.name}; where it has none: {self.second.name}"
 
     @property
@@ -33,19 +38,22 @@ class Fallback:
 
     def mean(self, variable: str, points: Points) -> np.ndarray:
         """The first guess in analysis space, shape (n,)."""
-        value = self.first.mean(variable, points)
-        missing = np.isnan(value)
-        if missing.any():
-            value[missing] = self.second.mean(variable, points[missing])
-        return value
+        return self._joined(self.first.mean(variable, points), variable, points, self.second.mean)
 
     def spread(self, variable: str, points: Points) -> np.ndarray:
-        """The spread of whichever answered, shape (n,)."""
+        """The spread of both, each by its share, shape (n,)."""
         spread = self.first.spread(variable, points)
         missing = np.isnan(self.first.mean(variable, points))
-        if missing.any():
-            spread[missing] = self.second.spread(variable, points[missing])
-        return spread
+        return self._joined(np.where(missing, np.nan, spread), variable, points, self.second.spread)
+
+    def _joined(self, value: np.ndarray, variable: str, points: Points, second) -> np.ndarray:
+        """The first one's values with what ``second`` gives of the second, shape (n,)."""
+        missing = np.isnan(value)
+        asked = missing if self.share == 1.0 else np.ones(len(value), dtype=bool)
+        if asked.any():
+            other = second(variable, points if asked.all() else points[asked])
+            value[asked] = np.where(missing[asked], other, self.share * value[asked] + (1.0 - self.share) * other)
+        return value
 
 
 def rests_on_climatology(guess: FirstGuess | None, variable: str) -> bool:

@@ -49,6 +49,7 @@ class Judge:
         twins_tell: whether the other names of a withheld station take part; they tell what it measured.
         window_only: whether a case has the reports of its window alone. The others then serve the checks of a station's
             own series, and are left out before all that they have no part in: the analysis is the same, sooner.
+        background_share: of a gridded background in the first guess; the rest is a regression on the reports.
     """
 
     assumptions: Assumptions
@@ -56,6 +57,7 @@ class Judge:
     lists: StationLists = NO_LISTS
     twins_tell: bool = False
     window_only: bool = False
+    background_share: float = 1.0
 
     def case(
         self,
@@ -100,7 +102,8 @@ class Judge:
         departure, spread = departures(guess, observations, points, value)
         observations = self._against(observations, points, departure, spread, unseen)
         used = _whole_winds(observations, observations.usable & ~unseen & np.isfinite(departure))
-        if gridded is None or not set(self.assumptions) <= set(gridded.variables):
+        complete = gridded is not None and set(self.assumptions) <= set(gridded.variables)
+        if not complete or self.background_share < 1.0:
             guess, notes = make(used)  # the rejected reports helped to make the regression: made again without them
         return Case(
             static,
@@ -159,7 +162,7 @@ class Judge:
             if name not in gridded.variables:
                 instead = "climatology, as no report is usable" if name in without else "a regression on its reports"
                 notes.append(f"the background has no {name}: its first guess is {instead}")
-        return Fallback(gridded, regression), notes
+        return Fallback(gridded, regression, self.background_share), notes
 
 
 def _by_variable(observations: Observations, number: Callable[[str], float]) -> np.ndarray:

@@ -9,7 +9,7 @@ from mlrtma_dist.errors import InputError
 from mlrtma_dist.inference.analyse import at_reports, below_at_reports
 from mlrtma_dist.inference.parts import Analyst
 from mlrtma_dist.methods.case import Case
-from mlrtma_dist.methods.method import Answer
+from mlrtma_dist.methods.method import Answer, Share
 from mlrtma_dist.methods.predictands import has_limits, limits, values
 from mlrtma_dist.methods.settings import Assumption
 from mlrtma_dist.observations.departures import verifiable
@@ -85,19 +85,19 @@ def match_fold(
     """
     tables = []
     for name, case, answer in analyst.answers(number, withheld):
-        rows = _rows(case, everything)
-        tables.append(match(name, case, answer, rows, analyst, fold, assumptions))
+        rows = scored_rows(case, everything)
+        tables.append(match(name, case, answer, rows, analyst.part.share, fold, assumptions))
     return Matches.concatenate(tables)
 
 
 def match(
-    name: str, case: Case, answer: Answer, rows: np.ndarray, analyst: Analyst, fold: int, assumptions: Assumptions
+    name: str, case: Case, answer: Answer, rows: np.ndarray, share: Share, fold: int, assumptions: Assumptions
 ) -> Matches:
     """What a method's answer gives where the reports of ``rows``, a mask (n,), were made."""
     table = case.observations[rows]
-    value, error = at_reports(case, answer, rows, analyst.part.share)
+    value, error = at_reports(case, answer, rows, share)
     asked = {name: at for name in answer.variables if len(at := _limits(name))}
-    below = below_at_reports(case, answer, rows, asked, analyst.part.share)[rows]
+    below = below_at_reports(case, answer, rows, asked, share)[rows]
     events, crps = _scored(below, table.variable, case.value[rows])
     return Matches.build(
         method=name,

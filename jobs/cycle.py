@@ -1,0 +1,99 @@
+"""Analyse one slot after another as reports arrive: every domain at every time of an archive, published in time.
+
+    mlrtma cycle configs/cycles/metar.yaml                      # runs until it is stopped
+    mlrtma cycle configs/cycles/metar.yaml --once               # makes what is due and ends: for cron and scrontab
+    mlrtma cycle configs/cycles/replay_metar.yaml --replay 3600     # past hours, reports by their own times
+    mlrtma cycle CONFIG --domain guam                           # one of the domains: the others may run elsewhere
+
+A slot is begun at its cut-off; the newest comes first. The first method of the list that can work before the deadline
+analyses it. Writes output/<domain>/<day>/<domain>_<time>.nc, latest.nc (a link to the newest), slots.csv, scores.csv,
+config.yaml, status.txt, and output/costs_<domain>.json. One process at a time writes a domain. SIGUSR1 and SIGTERM end
+it after the slot with exit code 75: run it again. Exit code 4: ended, and a slot that is due could not be made.
+"""
+
+from dataclasses import dataclass
+
+from jobs.command_line import parse
+from jobs.cycle_loop import make
+from mlrtma_dist import clock
+from mlrtma_dist.inference.cycle_agenda import Timing
+from mlrtma_dist.inference.cycle_methods import Choice
+from mlrtma_dist.samples.sources import CasesSection
+
+BACKGROUNDS = ("archive", "previous")
+DEFAULT = ("threedvar", "first_guess")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One cycle.
+
+    Attributes:
+        cases: the domains and an archive, whose times are those of the slots (``samples.sources.CasesSection``).
+        output: folder to write to.
+        methods: in the order of preference; a slot is analysed by the first that can work. Empty: threedvar, then
+            first_guess.
+        timing: when slots are made.
+        background: "archive": the files that the archive names, else a regression on the reports; "previous": the
+            analysis of a slot at most an hour before, where there is one.
+        background_share: of the previous analysis in the first guess, from above 0 to 1; the rest is a regression on
+            the reports.
+        compare: methods that are scored beside at the stations that the archive withholds.
+        settings: file of ``configs/methods``, or of the user's own, with what the classical methods assume.
+        variables: to analyse; empty: all of the settings.
+        grib2: whether the product is written as GRIB2, too.
+        until: end at this time, UTC; null: never.
+        replay: seconds of waiting that pass in one second of real time, from the archive's start; null: real time.
+        latency_minutes: from the time of a report to its arrival, in a replay.
+        device: "auto", "cpu" or "cuda", for networks.
+    """
+
+    cases: CasesSection
+    output: str
+    methods: tuple[Choice, ...] = ()
+    timing: Timing = Timing()
+    background: str = "archive"
+    background_share: float = 0.5
+    compare: tuple[str, ...] = ()
+    settings: str = "classical"
+    variables: tuple[str, ...] = ()
+    grib2: bool = False
+    until: str | None = None
+    replay: float | None = None
+    latency_minutes: float = 5.0
+    device: str = "auto"
+
+    def __post_init__(self):
+        archive = self.cases.archive
+        if archive is None or not archive.reports or archive.labels or not archive.regression:
+            raise ValueError("cases: expected an archive with reports, regression: true and no labels")
+        if archive.every_minutes < 1 or self.cases.boxes is not None:
+            raise ValueError("cases: expected every_minutes >= 1, the time between slots, and no boxes")
+        if self.background not in BACKGROUNDS:
+            raise ValueError(f"background: expected one of {', '.join(BACKGROUNDS)}, got {self.background}")
+        if not 0.0 < self.background_share <= 1.0:
+            raise ValueError(f"background_share: expected above 0 and up to 1, got {self.background_share:g}")
+        for name in self.compare:
+            self.choice(name)
+        if self.compare and not archive.withheld_share:
+            raise ValueError("compare: expected an archive with withheld_share above 0, got 0: nothing to score at")
+        if self.replay is not None and not self.replay > 0.0:
+            raise ValueError(f"replay: expected a speed above 0, got {self.replay:g}")
+        if self.until is not None:
+            clock.parse_time(self.until)
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The methods in the order of preference."""
+        return self.methods or tuple(map(Choice, DEFAULT))
+
+    def choice(self, name: str) -> Choice:
+        """A method with the weights that it has in this run."""
+        return next((each for each in self.choices if each.name == name), None) or Choice(name)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the verb; returns the exit code."""
+    once = "--once" in arguments
+    run = parse(Run, "cycle", __doc__, [word for word in arguments if word != "--once"])
+    return 0 if run is None else make(run, once=once)
