@@ -19,9 +19,9 @@ from mlrtma_dist.errors import InputError, UserError, exit_code, is_users
 
 VERBS = {
     "analyse": "analyse times on domains: observations in, CF netCDF and maps out",
-    "cycle": "analyse slot after slot as reports arrive, score and publish; meets deadlines, falls back, revises",
     "verify": "analyse with stations withheld in turn, and score the analyses at them",
     "reanalysis": "analyse an archive of many times on domains: products, manifests, a report of what is complete",
+    "cycle": "analyse slot after slot as reports arrive, score and publish; meets deadlines, falls back, revises",
     "domain": "make terrain and land of a domain from any elevation file",
     "demo": "simulate a small world, analyse and verify it; then a real hour if the data are there",
     "estimate": "estimate background error covariances from observation files",

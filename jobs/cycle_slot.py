@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from jobs.cycle_product import publish
 from jobs.cycle_scores import append_scores
-from jobs.provenance import provenance
-from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.grid.box import Box
@@ -17,9 +16,7 @@ from mlrtma_dist.inference.cycle_agenda import Agenda, Work
 from mlrtma_dist.inference.cycle_clock import Clock, minutes, seconds
 from mlrtma_dist.inference.cycle_costs import Costs
 from mlrtma_dist.inference.cycle_methods import Attempt, Fallbacks, Weights
-from mlrtma_dist.inference.cycle_publications import Publication, Publications
-from mlrtma_dist.inference.product import write_product
-from mlrtma_dist.inference.product_grib import write_product_grib
+from mlrtma_dist.inference.cycle_publications import Publications
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.settings import assumptions, load_settings
@@ -63,11 +60,15 @@ class DomainCycle:
                 agenda.settle(work)
                 return True
             attempt, case = self._analysed(work, cases, lambda: seconds(work.limit - self.clock.now()) - reserve)
-        except InputError as error:
+        except (InputError, OSError) as error:  # an OSError of what is read: a file that was taken away just now
             log.error("%s is not made, it is tried again: %s", work, error)
             agenda.put_off(work, self.clock.now())
             return False
-        publication = self._publish(work, cases, case, attempt, started)
+        except Exception:  # one domain's fault must not end the others
+            log.exception("%s is not made, it is tried again", work)
+            agenda.put_off(work, self.clock.now())
+            return False
+        publication = publish(self, work, cases, case, attempt, started)
         if work.late:
             agenda.settle(work)
         scores = append_scores(self, publication, case, cases.contents, attempt)
@@ -101,50 +102,8 @@ class DomainCycle:
     def _analysed(self, work: Work, cases: ArrivedCases, left) -> tuple[Attempt, Case]:
         case = cases.case(0, Box.whole(self.static.domain.shape))
         case = replace(case, variables=self.run.variables or case.variables)
-        now, background = self.clock.now(), bool(cases.inputs.background)
-        attempt = self.methods.make(
-            case, cases.contents, background, lambda name: self.costs.of(self.name, name, now), left
-        )
+        now = self.clock.now()
+        attempt = self.methods.make(case, cases.contents, lambda name: self.costs.of(self.name, name, now), left)
         for sentence in attempt.passed_over:
             log.warning("%s: %s", work, sentence)
         return attempt, case
-
-    def _publish(
-        self, work: Work, cases: ArrivedCases, case: Case, attempt: Attempt, started: np.datetime64
-    ) -> Publication:
-        """Write the product, let the link name it, and add a row to the table."""
-        publications, trained = self.publications, attempt.trained
-        revision, passed = publications.revision(work.time), "; ".join(attempt.passed_over)
-        inputs = cases.inputs
-        networks = {trained.name: trained} if trained else {}
-        attributes = provenance(config.to_yaml(self.run), self.section, networks) | {
-            "revision": revision,
-            "methods_passed_over": passed or "none",
-            "observations_until": f"{str(cases.until if cases.until is not None else started)[:19]}Z",
-            "observation_files": " ".join(Path(file).name for file in inputs.reports),
-            "observation_files_left_out": "; ".join(cases.unreadable) or "none",
-            "background_files": " ".join(Path(file).name for file in inputs.background),
-        }
-        folder = publications.path(work.time).parent
-        if self.run.grib2:
-            write_product_grib(attempt.analysis, folder)
-        write_product(attempt.analysis, folder, attributes)
-        publications.point(work.time)
-        published = self.clock.now()
-        publication = Publication(
-            domain=self.name,
-            time=work.time.astype("datetime64[s]"),
-            revision=revision,
-            method=attempt.choice.name,
-            passed_over=passed,
-            weights=str(trained.folder) if trained else "",
-            values=cases.count,
-            used=int(np.count_nonzero(case.used)),
-            started=started,
-            published=published,
-            latency=round(seconds(published - work.cutoff), 3),
-            cost=round(seconds(published - started), 3),
-        )
-        publications.add(publication)
-        self.costs.add(self.name, attempt.choice.name, publication.cost, published)
-        return publication

@@ -136,7 +136,6 @@ class Fallbacks:
         self,
         case: Case,
         contents: Contents,
-        has_background: bool,
         cost: Callable[[str], float | None],
         left: Callable[[], float],
     ) -> Attempt:
@@ -144,7 +143,6 @@ class Fallbacks:
 
         Args:
             case: judged reports and first guess; contents: of the cases.
-            has_background: whether the first guess is a gridded one.
             cost: seconds that a method takes; None: unknown, it is tried.
             left: seconds until the product is to be published.
 
@@ -154,7 +152,7 @@ class Fallbacks:
         passed: list[str] = []
         slow: list[tuple[float, Choice]] = []
         for choice in self.choices:
-            reason = _unsuited(choice, case, has_background)
+            reason = _unsuited(choice, case)
             expected, remaining = cost(choice.name), left()
             if not reason and expected is not None and expected > remaining:
                 slow.append((expected, choice))
@@ -186,11 +184,11 @@ class Fallbacks:
         return Attempt(choice, method, trained, answer, analysis, passed)
 
 
-def _unsuited(choice: Choice, case: Case, has_background: bool) -> str:
+def _unsuited(choice: Choice, case: Case) -> str:
     """Why a method cannot work on a case, as far as that is known before; "" where it can."""
     used = int(np.count_nonzero(case.used))
     if used < choice.least_reports:
         return f"{used} values are used, least_reports is {choice.least_reports}"
-    if choice.needs_background and not has_background:
+    if choice.needs_background and not getattr(case.first_guess, "variables", ()):  # those that a file has
         return "there is no background"
     return ""

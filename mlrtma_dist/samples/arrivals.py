@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from mlrtma_dist.errors import InputError
+from mlrtma_dist.fields.gridded import GriddedFirstGuess
 from mlrtma_dist.fields.static import Static
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.methods.settings import Assumption
@@ -142,8 +143,19 @@ class ArrivedCases(ArchiveCases):
         """The reports of a file that have arrived; none of a file that cannot be used."""
         try:
             table = self.files.read(file, time, self.static.domain)
-        except InputError as error:
-            log.warning("%s is left out: %s", file, error)
-            self.unreadable.append(str(error))
+        except (InputError, OSError) as error:
+            self._leave_out(error)
             return Observations.empty()
         return table if self.until is None else table[table.time <= self.until]
+
+    def _background(self, number: int) -> GriddedFirstGuess | None:
+        """The gridded background; None where there is none that can be used."""
+        try:
+            return super()._background(number)
+        except (InputError, OSError) as error:
+            self._leave_out(error)
+            return None
+
+    def _leave_out(self, error: Exception) -> None:
+        log.warning("left out: %s", error)
+        self.unreadable.append(str(error))

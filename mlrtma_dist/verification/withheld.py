@@ -140,7 +140,8 @@ def _scored(below: np.ndarray, variable: np.ndarray, value: np.ndarray) -> tuple
     return events, crps
 
 
-def _rows(case: Case, everything: bool) -> np.ndarray:
+def scored_rows(case: Case, everything: bool = False) -> np.ndarray:
+    """Mask (n,) of the withheld reports by which a case is scored; see `match_fold`."""
     rows = case.withheld & np.isfinite(case.departure)
     if case.variables:
         rows = rows & np.isin(case.observations.variable, case.variables)

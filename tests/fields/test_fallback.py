@@ -53,3 +53,11 @@ def test_where_the_first_knows_everything_the_second_is_not_asked():
 def test_its_name_tells_of_both():
     both = Fallback(Guess("gridded: a.nc", 1.0), Guess("regression", 2.0))
     assert both.name == "gridded: a.nc; where it has none: regression"
+
+
+def test_below_a_share_of_one_both_are_mixed_and_the_second_alone_fills_what_is_missing():
+    mixed = Fallback(Guess("file", 100.0, south=10.0), Guess("regression", 500.0), share=0.25)
+    points = places([0.0, 20.0])
+    np.testing.assert_array_equal(mixed.mean("t2m", points), [500.0, 0.25 * 120.0 + 0.75 * 520.0])
+    np.testing.assert_array_equal(mixed.spread("t2m", points), [50.0, 0.25 * 10.0 + 0.75 * 50.0])
+    assert mixed.name.startswith("0.25 of file and the rest, or where it has none: regression")

@@ -137,7 +137,7 @@ def chosen(costs: dict[str, float], left: float, names=("vit", "oi", "first_gues
 
     weights = SimpleNamespace(method=lambda choice, contents: (Method(choice.name), None))
     work = Fallbacks([Choice(n) for n in names], weights, lambda *_: SimpleNamespace(values={}))
-    attempt = work.make(SimpleNamespace(used=np.ones(5, bool)), None, False, costs.get, lambda: left)
+    attempt = work.make(SimpleNamespace(used=np.ones(5, bool)), None, costs.get, lambda: left)
     return attempt.choice.name, "; ".join(attempt.passed_over)
 
 

@@ -1,5 +1,6 @@
 """A small world for cycles: two regions, stations that report every ten minutes, and a clock that tests move."""
 
+import csv
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,6 @@ import netCDF4
 import numpy as np
 
 from jobs import cycle
-from jobs.cycle_loop import make
 from mlrtma_dist import config
 from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.grid.domain import load_domain
@@ -21,6 +21,7 @@ from mlrtma_dist.simulation.simulated_hour import simulate_hour
 START = np.datetime64("2022-08-24T06:00:00", "s")
 REPORTS = START + np.arange(-30, 121, 10).astype("timedelta64[m]")  # when every station reports
 DOMAINS = ("east", "west")
+TWO = "[{name: oi}, {name: threedvar}]"  # methods of a run
 
 
 class ManualClock:
@@ -104,4 +105,7 @@ def product(output: Path, name: str = "latest.nc", domain: str = "east") -> dict
         return {key: file.getncattr(key) for key in file.ncattrs()} | {"t2m": file["t2m"][0].filled(np.nan)}
 
 
-__all__ = ["DOMAINS", "START", "ManualClock", "World", "clock_at", "make", "product"]
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """The rows of a table by the names of its columns."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))

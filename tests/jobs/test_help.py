@@ -121,7 +121,7 @@ def test_keys_of_a_run_come_first_and_a_mapping_of_columns_is_explained():
 
 
 def test_every_option_sets_a_key_that_there_is():
-    for verb in ("analyse", "verify", "estimate", "samples", "train", "domain", "demo"):
+    for verb in ("analyse", "cycle", "verify", "estimate", "samples", "train", "domain", "demo"):
         paths = {key.path for key in keys_of(f"jobs.{verb}", "Run")}
         for option, (key, words) in OPTIONS[verb].items():
             assert words and (not key or key.removesuffix("...") in paths), (verb, option)

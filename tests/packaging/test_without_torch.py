@@ -10,7 +10,7 @@ import pytest
 EXTRAS = ("torch", "deepspeed", "tensorboard", "mpi4py", "rasterio")  # top packages of the extras
 # Rooms whose every module is of the base, and the verbs that work without a network.
 ROOMS = ("grid", "linalg", "io", "observations", "fields", "verification")
-VERBS = ("command", "analyse", "verify", "demo", "check", "submit")
+VERBS = ("command", "analyse", "cycle", "verify", "demo", "check", "submit")
 BLOCK = f"""
 import sys
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow  # a minute: every command starts an interpreter
 SHORT = 45  # lines of the method of docs/adding_a_method.md
 PLACEHOLDER = re.compile(r"\b(FILE|CONFIG|DIR|NAME|TRAINING|VERB)\b|--domain D\b|\[CONFIG|\.\.\.|inverse_distance")
 MADE_BEFORE = ("Make one with `mlrtma samples`", "Train it first with `mlrtma train`")  # by commands of the same page
-VERBS = re.compile(r"(?:mpiexec -n \d+ )?(?:\.venv/bin/)?mlrtma ((?:analyse|verify|samples|train|estimate) .*)")
+VERBS = re.compile(r"(?:mpiexec -n \d+ )?(?:\.venv/bin/)?mlrtma ((?:analyse|cycle|verify|samples|train|estimate) .*)")
 
 
 def shown_commands() -> list[str]:

@@ -27,6 +27,7 @@ FOLDERS = {
     "mlrtma_dist/weights": "checkpoints at rest",
     "configs": "the choices, one file each",
     "configs/campaigns": "jobs that wait for jobs",
+    "configs/cycles": "what mlrtma cycle reads",
     "configs/domains": "grids",
     "configs/estimation": "what mlrtma estimate reads",
     "configs/inference": "what mlrtma analyse reads",

@@ -1,0 +1,65 @@
+"""The product of a slot of `mlrtma cycle`: written, named by the link, and noted in the domain's table and costs."""
+
+from pathlib import Path
+
+import numpy as np
+
+from jobs.provenance import provenance
+from mlrtma_dist import config
+from mlrtma_dist.inference.cycle_agenda import Work
+from mlrtma_dist.inference.cycle_clock import seconds
+from mlrtma_dist.inference.cycle_methods import Attempt
+from mlrtma_dist.inference.cycle_publications import Publication
+from mlrtma_dist.inference.product import write_product
+from mlrtma_dist.inference.product_grib import write_product_grib
+from mlrtma_dist.methods.case import Case
+from mlrtma_dist.samples.arrivals import ArrivedCases
+
+
+def publish(
+    domain, work: Work, cases: ArrivedCases, case: Case, attempt: Attempt, started: np.datetime64
+) -> Publication:
+    """Write the product of a slot, let the link name it, and add a row to the table.
+
+    Args:
+        domain: the `jobs.cycle_slot.DomainCycle`; work: the slot.
+        cases: what had arrived; case: what was analysed; attempt: by what; started: when the slot was begun.
+
+    Raises:
+        OSError: the product or the table cannot be written.
+    """
+    publications, trained = domain.publications, attempt.trained
+    revision, passed = publications.revision(work.time), "; ".join(attempt.passed_over)
+    inputs = cases.inputs
+    networks = {trained.name: trained} if trained else {}
+    attributes = provenance(config.to_yaml(domain.run), domain.section, networks) | {
+        "revision": revision,
+        "methods_passed_over": passed or "none",
+        "observations_until": f"{str(cases.until if cases.until is not None else started)[:19]}Z",
+        "observation_files": " ".join(Path(file).name for file in inputs.reports),
+        "files_left_out": "; ".join(cases.unreadable) or "none",
+        "background_files": " ".join(Path(file).name for file in inputs.background),
+    }
+    folder = publications.path(work.time).parent
+    if domain.run.grib2:
+        write_product_grib(attempt.analysis, folder)
+    write_product(attempt.analysis, folder, attributes)
+    publications.point(work.time)
+    published = domain.clock.now()
+    publication = Publication(
+        domain=domain.name,
+        time=work.time.astype("datetime64[s]"),
+        revision=revision,
+        method=attempt.choice.name,
+        passed_over=passed,
+        weights=str(trained.folder) if trained else "",
+        values=cases.count,
+        used=int(np.count_nonzero(case.used)),
+        started=started,
+        published=published,
+        latency=round(seconds(published - work.cutoff), 3),
+        cost=round(seconds(published - started), 3),
+    )
+    publications.add(publication)
+    domain.costs.add(domain.name, attempt.choice.name, publication.cost, published)
+    return publication
