@@ -1,6 +1,7 @@
 """One slot of `mlrtma cycle`: cases, analysis by the first method that can work, product, link, scores, status."""
 
 import logging
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +46,10 @@ class DomainCycle:
         names = tuple(choice.name for choice in self.run.choices)
         return self.costs.least(self.name, names, self.clock.now())
 
+    def _cost(self, method: str) -> float:
+        """Seconds that a slot takes by a method; 0: not measured."""
+        return self.costs.of(self.name, method, self.clock.now()) or 0.0
+
     def make(self, work: Work, agenda: Agenda, reserve: float) -> bool:
         """Make a slot; returns whether it is settled, or is to be tried again.
 
@@ -53,13 +58,16 @@ class DomainCycle:
         """
         started = self.clock.now()
         last = self.publications.last(work.time)
+        if work.late and last is not None and self._cost(last.method) > seconds(work.limit - started):
+            agenda.put_off(work, started)  # it has no deadline, and must not take the time of the next slot
+            return True
         try:
             cases = self._cases(work.time)
             if work.late and last is not None and cases.count <= last.values:
                 log.info("%s: no report came late, revision %d stays", work, last.revision)
                 agenda.settle(work)
                 return True
-            attempt, case = self._analysed(work, cases, lambda: seconds(work.limit - self.clock.now()) - reserve)
+            attempt, case = self._analysed(work, cases, reserve)
         except (InputError, OSError) as error:  # an OSError of what is read: a file that was taken away just now
             log.error("%s is not made, it is tried again: %s", work, error)
             agenda.put_off(work, self.clock.now())
@@ -99,9 +107,13 @@ class DomainCycle:
                 return str(self.publications.path(time_of_slot - number * step))
         return ""
 
-    def _analysed(self, work: Work, cases: ArrivedCases, left) -> tuple[Attempt, Case]:
+    def _analysed(self, work: Work, cases: ArrivedCases, reserve: float) -> tuple[Attempt, Case]:
         case = cases.case(0, Box.whole(self.static.domain.shape))
         case = replace(case, variables=self.run.variables or case.variables)
+
+        def left() -> float:
+            return math.inf if work.late else seconds(work.limit - self.clock.now()) - reserve
+
         now = self.clock.now()
         attempt = self.methods.make(case, cases.contents, lambda name: self.costs.of(self.name, name, now), left)
         for sentence in attempt.passed_over:

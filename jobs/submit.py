@@ -96,8 +96,9 @@ def _export(values: argparse.Namespace, machine: Machine, steps: tuple[Step, ...
     if engine != "ecflow":
         raise ConfigError(f"--export: expected ecflow FILE, got {engine} {path}")
     submit_campaign(machine, steps, (), dry_run=True)
-    submits = (sys.executable, "-m", "jobs.command", "submit", "campaign", values.config, "--machine", values.machine)
-    submits += ("--until", values.until) if values.until else ()
+    period = ("--until", values.until) if values.until else ()
+    submits = (sys.executable, "-m", "jobs.command", "submit", "campaign", values.config, *period)
+    submits += ("--machine", values.machine)
     folder = ecflow.write(Path(path), steps, lambda step: (*submits, f"--step={step.name}", "--wait"))
     print(f"{path}\n{folder}")
     return 0

@@ -167,3 +167,15 @@ def test_a_file_of_reports_that_cannot_be_read_is_left_out(world, tmp_path):
     assert make(World(folder).run(tmp_path, more="damaged"), clock=clock_at(10)) == 0
     assert "damaged_20220824.csv" in product(tmp_path)["files_left_out"]
     assert int(rows_of(tmp_path / "east/slots.csv")[0]["used"]) > 30
+
+
+def test_a_rerun_waits_for_time_between_slots_instead_of_falling_back(world, tmp_path, monkeypatch):
+    clock = clock_at(10)
+    slow(monkeypatch, clock, {"oi": 500.0, "threedvar": 20.0})
+    run = world.run(tmp_path, slots=3, methods=TWO, timing="{deadline_minutes: 14, late_minutes: 40}")
+    assert make(run, clock=clock) == 0
+    rows = rows_of(tmp_path / "east/slots.csv")
+    assert [row["method"] for row in rows] == ["oi"] * 6
+    # the last slot is done at 06:48:20, 400 s before the next cut-off: reruns begin after that
+    assert [row["revision"] for row in rows] == ["1"] * 3 + ["2"] * 3
+    assert rows[3]["started"] >= "2022-08-24T06:55"
