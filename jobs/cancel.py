@@ -10,7 +10,7 @@ import argparse
 
 from hpc import slurm, status
 from jobs.command_line import Parser
-from jobs.job_names import MEANING, campaign_of, check
+from jobs.job_names import MEANING, add_campaign_options, campaign_of, check
 from jobs.submit import in_our_words
 from mlrtma_dist.config import ConfigError
 
@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
     """Run the verb; returns the exit code."""
     parser = Parser(prog="mlrtma cancel", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", metavar="JOB|CAMPAIGN", help=f"{MEANING}; or a campaign's file")
-    parser.add_argument("--machine", help="of a campaign; without it that of its last submission")
+    add_campaign_options(parser)
     values = parser.parse_args(arguments)
     with in_our_words():
         campaign = campaign_of(values)

@@ -13,6 +13,12 @@ NUMBER = re.compile(r"\d+(_\d+)?|local-\d+-\d+")
 MEANING = "numbers of jobs: 12, of an element of an array 12_3"
 
 
+def add_campaign_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say which campaign a file means."""
+    parser.add_argument("--machine", help="of a campaign; without it that of its last submission")
+    parser.add_argument("--until", metavar="TIME", help="of a campaign: the end of its period, as it was submitted")
+
+
 def check(names: Sequence[str]) -> tuple[str, ...]:
     """The numbers of jobs that a command line names.
 
@@ -29,14 +35,16 @@ def campaign_of(values: argparse.Namespace) -> tuple[Machine, tuple[Step, ...]] 
     """The machine and the steps of the campaign whose file is the only name; None: numbers of jobs are named.
 
     Args:
-        values: of the command line: names, machine.
+        values: of the command line: names, machine, until.
 
     Raises:
         ConfigError: no machine is named, and the journal has none on which a step of it was submitted.
     """
     if len(values.names) != 1 or not values.names[0].endswith((".yaml", ".yml")):
+        if values.until is not None:
+            raise ConfigError("--until: only a campaign has a period; name its file")
         return None
-    steps = load_campaign(values.names[0])
+    steps = load_campaign(values.names[0], values.until)
     machine = values.machine or _machine_of(steps)
     if machine is None:
         raise ConfigError(f"{values.names[0]}: add --machine NAME, the machine on which it was submitted")

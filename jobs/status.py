@@ -20,7 +20,7 @@ from hpc import status
 from hpc.slurm import POLL_SECONDS
 from hpc.status import Job
 from jobs.command_line import Parser
-from jobs.job_names import MEANING, campaign_of, check
+from jobs.job_names import MEANING, add_campaign_options, campaign_of, check
 from jobs.submit import in_our_words
 
 COLUMNS = ("job", "step", "state", "progress", "rate", "left", "log")
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     """Run the verb; returns the exit code."""
     parser = Parser(prog="mlrtma status", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="JOB|CAMPAIGN", help=f"{MEANING}; or a campaign's file; none: all")
-    parser.add_argument("--machine", help="of a campaign; without it that of its last submission")
+    add_campaign_options(parser)
     parser.add_argument("--days", type=float, default=7.0, help="how long jobs that are over are listed (default: 7)")
     parser.add_argument("--json", action="store_true", help="print one JSON object per job, in a list")
     parser.add_argument("--live", action="store_true", help="print again every minute while jobs wait or run")

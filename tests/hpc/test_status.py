@@ -195,6 +195,18 @@ def test_a_campaign_shows_each_step_by_its_newest_job_and_those_that_were_not_su
     assert [each["state"] for each in json.loads(capsys.readouterr().out)] == ["unknown"] * 3
 
 
+def test_a_campaign_with_a_period_is_named_with_its_end(answers, submitted, capsys):
+    steps = 'steps:\n  first: {verb: analyse, config: toy.yaml, set: ["output=out_${until}"]}\n'
+    Path("campaign.yaml").write_text(f"period: {{days: 1}}\n{steps}")
+    job = submitted("analyse", "toy.yaml", "output=out_20200331")
+    answers(squeue=row(job, "RUNNING", comment=comment_of(job)))
+    capsys.readouterr()
+    assert command.main(["status", "campaign.yaml", "--until", "2020-03-31", "--json"]) == 0
+    assert [(each["job"], each["state"]) for each in json.loads(capsys.readouterr().out)] == [(job, "running")]
+    assert command.main(["status", "campaign.yaml"]) == 2
+    assert "--until TIME" in capsys.readouterr().err
+
+
 def test_slurm_is_asked_once_for_all_jobs_whatever_their_number(answers, submitted):
     jobs = [submitted("analyse", "toy.yaml", f"method=m{i}") for i in range(5)]
     answers(squeue="\n".join(row(job, "RUNNING") for job in jobs[1:]))

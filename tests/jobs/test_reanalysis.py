@@ -121,11 +121,9 @@ def test_a_product_names_its_input_and_holds_a_configuration_that_makes_it_again
 
 def test_the_products_of_a_day_open_together_with_xarray(run, here):
     reanalysis.work(run)
-    files = sorted(Path(run.output, "north/2022/08/24").glob("*.nc"))
+    slots = [xarray.open_dataset(file) for file in sorted(Path(run.output, "north/2022/08/24").glob("*.nc"))]
     # as open_mfdataset combines them, which needs dask besides
-    with xarray.combine_by_coords(
-        [xarray.open_dataset(file) for file in files], combine_attrs="override", data_vars="all"
-    ) as day:
+    with xarray.combine_by_coords(slots, combine_attrs="override", data_vars="all") as day:
         assert day.t2m.dims == ("time", "y", "x") and day.sizes["time"] == 2
         assert day.time.values[-1] == np.datetime64("2022-08-24T23:30") and np.isfinite(day.t2m.values).all()
 
