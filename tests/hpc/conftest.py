@@ -82,7 +82,7 @@ def answers(environment, tmp_path, monkeypatch):
 @pytest.fixture
 def submitted(answers, monkeypatch):
     """Submits a step to the programs that answer for Slurm; the number of its job."""
-    monkeypatch.setattr(campaign, "rehearsed", lambda order: replace(order, output="here"))
+    monkeypatch.setattr(campaign, "rehearsed", lambda order, earlier=(): replace(order, output="here"))
     Path("toy.yaml").write_text("cases: {domain: toy, reports: {observations: [a.csv]}}\noutput: here\n")
 
     def submit(verb="analyse", config="toy.yaml", *changes, name="slurm_test"):

@@ -160,7 +160,7 @@ def test_what_ecflow_cannot_hold_is_refused(tmp_path):
 
 
 def test_an_export_writes_one_submission_per_step_which_campaign_and_queue_recognise(answers, monkeypatch, capsys):
-    monkeypatch.setattr(campaign, "rehearsed", lambda order: order)
+    monkeypatch.setattr(campaign, "rehearsed", lambda order, earlier=(): order)
     Path("toy.yaml").write_text("output: here\n")
     Path("campaign.yaml").write_text(
         "steps:\n  first: {verb: analyse, config: toy.yaml}\n"

@@ -18,7 +18,7 @@ def test_a_job_that_failed_is_submitted_again_as_it_was_and_what_may_still_run_i
     answers, submitted, monkeypatch
 ):
     job = submitted("train", "toy.yaml", "schedule.steps=7")
-    monkeypatch.setattr("hpc.campaign.rehearsed", lambda order: order)
+    monkeypatch.setattr("hpc.campaign.rehearsed", lambda order, earlier=(): order)
     lines = [json.loads(line) for line in Path("sbatch.json").read_text().splitlines()]
     refusals = {
         row(job, "RUNNING"): f"job {job} is running: mlrtma cancel {job} ends it",
@@ -44,7 +44,7 @@ def test_a_job_that_failed_is_submitted_again_as_it_was_and_what_may_still_run_i
 
 
 def test_a_job_is_resumed_after_the_jobs_that_do_again_what_it_came_after(answers, submitted, monkeypatch):
-    monkeypatch.setattr("hpc.campaign.rehearsed", lambda order: order)
+    monkeypatch.setattr("hpc.campaign.rehearsed", lambda order, earlier=(): order)
     first = submitted()
     submit = ["analyse", "toy.yaml", "--machine", "slurm_test", "--set", "method=oi"]
     assert resubmit.main([*submit, "--after", first]) == 0

@@ -19,6 +19,7 @@ from hpc.chain import Step
 from hpc.machine import load_machine
 from hpc.order import Order, sbatch_line
 from hpc.submit import elements_of, wait
+from hpc.worklist import Task, note_done
 
 
 def job_ends(answers, command="true", **commands):
@@ -186,7 +187,7 @@ def test_a_campaign_half_submitted_is_submitted_again_for_what_is_missing(answer
 def test_a_campaign_skips_what_is_done_and_repeats_what_comes_after_a_step_that_is_not(
     answers, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(campaign, "rehearsed", lambda order: replace(order, output="here"))
+    monkeypatch.setattr(campaign, "rehearsed", lambda order, earlier=(): replace(order, output="here"))
     (tmp_path / "toy.yaml").write_text("cases: {domain: toy, reports: {observations: [a.csv]}}\noutput: here\n")
     methods = {"first": ("method=oi",), "second": ("method=threedvar",)}
     steps = (
@@ -210,6 +211,16 @@ def test_a_campaign_skips_what_is_done_and_repeats_what_comes_after_a_step_that_
     assert [order.key for order in submit_campaign(machine, steps, (), dry_run=False).values()] == keys
 
 
+def test_an_array_that_is_ending_with_all_its_tasks_done_stops_no_campaign(answers):
+    for name in "abc":
+        Path(f"{name}.tsv").write_text(f"{name}\t{name}.txt\tx\ttrue\n")
+    Path("a.txt").touch()
+    note_done(Task("a", "a.txt", "x", "true"))
+    answers(squeue=f"101|COMPLETING|None|mlrtma {record.key_of('worklist', 'a.tsv', ())}")
+    orders = submit_campaign(load_machine("slurm_test"), STEPS, (), dry_run=False)
+    assert len(lines()) == 2 and list(orders)[0] == "101" and option(lines()[0], "dependency") == "afterok:101"
+
+
 def test_a_step_of_which_a_job_waits_is_not_submitted_again_by_itself_either(answers, capsys):
     Path("a.tsv").write_text("a\ta.txt\tx\ttrue\n")
     machine = load_machine("slurm_test")
@@ -223,7 +234,7 @@ def test_a_step_of_which_a_job_waits_is_not_submitted_again_by_itself_either(ans
 
 
 def test_a_record_of_before_is_not_taken_for_a_step_whose_submission_was_cut_off(answers, monkeypatch):
-    monkeypatch.setattr(campaign, "rehearsed", lambda order: replace(order, output="here"))
+    monkeypatch.setattr(campaign, "rehearsed", lambda order, earlier=(): replace(order, output="here"))
     Path("toy.yaml").write_text("output: here\n")
     Path("here").mkdir()
     first = Step("first", "analyse", "toy.yaml")
