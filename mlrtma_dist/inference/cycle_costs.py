@@ -11,8 +11,11 @@ from mlrtma_dist.io.atomic import write_text
 
 log = logging.getLogger(__name__)
 RUNS = 9  # the last ones, of which the median counts: one slow run changes nothing
-FEW = 3  # of fewer runs the fastest counts: the first one also loads libraries
-VALID = minutes(360)  # older runs do not count: a method that was too slow on a busy node is tried again
+FEW = (
+    3  # of fewer runs the fastest counts, and for a short time: the first one also reads all files and loads libraries
+)
+BRIEF = minutes(60)  # after which fewer runs do not count
+VALID = minutes(360)  # after which runs do not count: a method that was too slow on a busy node is tried again
 
 
 class Costs:
@@ -36,10 +39,11 @@ class Costs:
     def of(self, domain: str, method: str, now: np.datetime64) -> float | None:
         """Seconds that a method takes on a domain; None: not measured lately."""
         runs = self._runs.get(domain, {}).get(method, [])
-        recent = [cost for time, cost in runs if abs(now - np.datetime64(time, "ms")) <= VALID]
-        if not recent:
-            return None
-        return min(recent) if len(recent) < FEW else float(np.median(recent))
+        ages = [(abs(now - np.datetime64(time, "ms")), cost) for time, cost in runs]
+        recent = [cost for age, cost in ages if age <= VALID]
+        if len(recent) >= FEW:
+            return float(np.median(recent))
+        return min((cost for age, cost in ages if age <= BRIEF), default=None)
 
     def least(self, domain: str, methods: tuple[str, ...], now: np.datetime64) -> float:
         """Seconds that the fastest of some methods takes on a domain; 0 where none is measured."""

@@ -105,7 +105,7 @@ def test_costs_are_the_median_of_the_last_runs_and_old_ones_are_forgotten(tmp_pa
     assert costs.of("a", "oi", NOON) is None and costs.least("a", ("oi",), NOON) == 0.0
     for number, cost in enumerate((90.0, 3.0)):  # the first one loads libraries
         costs.add("a", "oi", cost, NOON + minutes(number))
-    assert costs.of("a", "oi", NOON) == 3.0
+    assert costs.of("a", "oi", NOON) == 3.0 and costs.of("a", "oi", NOON + minutes(62)) is None
     for number in range(2 * RUNS):
         costs.add("a", "oi", 100.0 if number < RUNS else float(number), NOON + minutes(number))
     assert Costs(costs.path).of("a", "oi", NOON) == np.median(range(RUNS, 2 * RUNS))
