@@ -87,10 +87,12 @@ def main() -> None:
             answer = method.analyse(case)
             sums_of(case, answer, analyse(case, answer, values.method))
             bare += time.perf_counter() - begin
-        moments: list[float] = []
+        moments: list[tuple[float, float]] = []
         reader = CaseReader(partial(open_cases, archive, values.domain), {domain: source.static}, 600.0)
         worker = Worker(
-            {domain: (values.method, method)}, reader, progress=lambda _: moments.append(time.perf_counter())
+            {domain: (values.method, method)},
+            reader,
+            progress=lambda tally: moments.append((time.perf_counter(), tally.method_seconds)),
         )
         slots = (
             Slot(
@@ -101,7 +103,8 @@ def main() -> None:
         begin = time.perf_counter()
         worker.run(slots)
         whole = time.perf_counter() - begin
-    start = moments[0] - begin - bare / values.slots  # the reader starts and reads its first file: once per process
+    moment, seconds = moments[0]
+    start = moment - begin - seconds  # the reader starts and reads its first file: once per process
     steady = whole - start
     print(f"{values.method} on {domain}, {values.slots} slots: method alone {bare:.1f} s")
     print(f"reanalysis {steady:.1f} s after a start of {start:.1f} s: {steady / bare:.2f} x the bare method")

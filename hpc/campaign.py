@@ -9,7 +9,7 @@ from hpc.graph import graph
 from hpc.machine import Machine, Resources
 from hpc.order import LOGS, Order, describe, rehearsed
 from hpc.slurm import SlurmError
-from hpc.submit import array, elements_of, submit
+from hpc.submit import array, elements_of, is_over, submit
 from hpc.worklist import read, remaining
 
 
@@ -134,7 +134,9 @@ def _own_jobs(machine: Machine, dry_run: bool) -> dict[str, str]:
 
 
 def _is_done(order: Order) -> bool:
-    return not order.elements if order.verb == "worklist" else record.is_done(order.key)
+    if order.verb == "worklist":
+        return not order.elements
+    return is_over(order) if order.is_divided else record.is_done(order.key)
 
 
 def _submit_all(orders: dict[Step, Order], earlier: dict[str, str]) -> dict[str, Order]:

@@ -77,6 +77,11 @@ class Order:
         return ROOT / "jobs" / f"{self.verb}.sbatch"
 
     @property
+    def is_divided(self) -> bool:
+        """Whether the verb divides its own work among the elements of an array: its script hands the element on."""
+        return self.verb != "worklist" and "--element" in self.script.read_text(encoding="utf-8")
+
+    @property
     def comment(self) -> str:
         """By which Slurm's queue shows that a job is this step's; "" without a key."""
         return f"{MARK}{self.key}" if self.key else ""

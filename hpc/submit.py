@@ -147,7 +147,7 @@ def wait(orders: dict[str, Order], poll_seconds: float) -> dict[str, slurm.Statu
 def is_over(order: Order) -> bool:
     """Whether nothing remains of the work of an array whose verb divides it, by the verb's dry run."""
     try:
-        rehearsed(replace(order, arguments=order.arguments[:-2]))  # without the number of elements
+        rehearsed(order)
     except OrderError as error:
         return error.code == NOTHING_REMAINS
     return False

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from hpc.campaign import _is_done
 from hpc.division import as_ranges, elements_of, pieces_of
 from hpc.machine import load_machine
 from hpc.order import Order, OrderError, _divided, environment, sbatch_line
@@ -34,3 +35,12 @@ def test_a_dry_run_without_pieces_is_a_single_job_and_one_with_pieces_an_array_o
     assert "MLRTMA_RECORD" not in environment(replace(divided, output="x"))  # one element does not stand for all
     with pytest.raises(OrderError, match="everything is done"):
         _divided(order, "# array elements: none of 10\n")
+
+
+def test_a_step_of_a_campaign_that_divides_its_work_is_done_when_nothing_of_it_remains(monkeypatch, tmp_path):
+    machine = load_machine("slurm_test")
+    order = Order(machine, "reanalysis", "c.yaml", (), machine.resources("reanalysis"), key="k")
+    assert order.is_divided and not replace(order, verb="verify").is_divided
+    answers = iter(["none of 10", "2,3 of 10"])
+    monkeypatch.setattr("hpc.submit.rehearsed", lambda each: _divided(each, f"# array elements: {next(answers)}\n"))
+    assert [_is_done(order), _is_done(order)] == [True, False]
