@@ -290,10 +290,6 @@ def test_a_process_that_crashes_while_it_reads_costs_its_slot_alone(started, who
     ended = subprocess.run(line, env={**os.environ, "PYTHONPATH": str(Path(reanalysis.__file__).parents[1])})
     assert ended.returncode == 4
     assert products(started / "output") == {k: v for k, v in whole.items() if "T2300Z" not in k}
-    (entry,) = [
-        json.loads(row)
-        for path in (started / "output" / "south").rglob("manifests/*.jsonl")
-        for row in path.read_text().splitlines()
-        if "aside" in row
-    ]
+    texts = [path.read_text() for path in (started / "output" / "south").rglob("manifests/*.jsonl")]
+    (entry,) = [json.loads(line) for text in texts for line in text.splitlines() if "aside" in line]
     assert "signal 11" in entry["aside"]
