@@ -1,5 +1,6 @@
 """Submit a step, or those steps of a campaign that are neither queued nor done by an earlier submission."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,20 +89,8 @@ def submit_campaign(
         print(f"done before: {name}", flush=True)
     for name, job in jobs.items():
         print(f"job {job}: {name}, submitted before", flush=True)
-    coming: list[Order] = []
-    for step in (each for each in steps if each.name not in done):
-        own = orders[step.name]
-        if (
-            step.name in jobs and step.verb == "worklist"
-        ):  # of which no verb makes a dry run, and all may be done by now
-            continue
-        if step.name in jobs:  # its outputs, too, are to come
-            own = order_of(machine, step, ("--resume",) if step.verb == "train" else ())
-        coming.append(rehearsed(own, coming))
-        if step.name not in jobs:
-            orders[step.name] = coming[-1]
-            print(describe(coming[-1]), flush=True)
     if missing:
+        _rehearse(machine, [step for step in steps if step.name not in done], orders, jobs)
         print(graph(steps, orders, done, jobs), flush=True)
     if dry_run:
         return {}
@@ -131,6 +120,24 @@ def alone(machine: Machine, steps: tuple[Step, ...], name: str) -> tuple[Step, .
 def _own_jobs(machine: Machine, dry_run: bool) -> dict[str, str]:
     """Jobs that wait or run by their comments; none without Slurm, which a dry run does not ask either."""
     return slurm.own_jobs() if machine.scheduler == "slurm" and not dry_run else {}
+
+
+def _rehearse(machine: Machine, steps: Sequence[Step], orders: dict[str, Order], jobs: Mapping[str, str]) -> None:
+    """Check and print the orders of steps, and put the rehearsed ones in their place.
+
+    Args:
+        steps: that are not done, in their order.
+        jobs: numbers of those that wait or run, by name; their outputs are to come, too.
+    """
+    coming: list[Order] = []
+    for step in steps:
+        if step.name not in jobs:
+            orders[step.name] = rehearsed(orders[step.name], coming)
+            coming.append(orders[step.name])
+            print(describe(orders[step.name]), flush=True)
+        elif step.verb != "worklist":  # whose outputs nobody foretells
+            more = ("--resume",) if step.verb == "train" else ()  # it may have checkpoints by now
+            coming.append(rehearsed(order_of(machine, step, more), coming))
 
 
 def _is_done(order: Order) -> bool:

@@ -161,6 +161,9 @@ def test_a_training_that_begins_from_another_names_its_ancestors(folder, tmp_pat
         np.testing.assert_allclose(weight.detach().numpy(), other.detach().numpy(), atol=1e-6)
     (ancestor,) = child.manifest.run.ancestors
     assert ancestor["steps"] == before.manifest.state.step and "neighbours: 8" in ancestor["config"]
+    assert ancestor["sha256"] == before.checksum != child.checksum
+    stores = [(store["cases"], "simulated_weather" in store["made_by"]) for store in child.manifest.run.stores]
+    assert stores == [(6, True), (2, True)] and ancestor["stores"] == list(before.manifest.run.stores)
 
 
 def losses(output: Path) -> list[float]:
