@@ -77,7 +77,9 @@ class ArchiveCases:
     @cached_property
     def _judge(self) -> Judge:
         reading = self.archive.reading
-        return Judge(self.assumptions, reading.window, reading.read_lists(), self.twins_tell, self.tables is not None)
+        return Judge(
+            self.assumptions, reading.window, reading.read_lists(), self.twins_tell, window_only=self.tables is not None
+        )
 
     def reports(self, number: int) -> Observations:
         """The reports of a case as they were read, n rows, at most a day before and after its time."""

@@ -137,7 +137,9 @@ class ArrivedCases(ArchiveCases):
     @cached_property
     def _judge(self) -> Judge:
         window = self.archive.reading.window
-        return Judge(self.assumptions, window, self.files.lists, self.twins_tell, self.background_share)
+        return Judge(
+            self.assumptions, window, self.files.lists, self.twins_tell, background_share=self.background_share
+        )
 
     def _table(self, file: str, time: np.datetime64) -> Observations:
         """The reports of a file that have arrived; none of a file that cannot be used."""
