@@ -16,7 +16,7 @@ from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
 
 LONG = "configuration"  # that only --json prints
-INPUTS = ("observation_files", "background_files", "store")
+MAKING = ("created", "software", "commit", "observation_files", "background_files", "store")  # of a product
 
 
 def main(arguments: list[str]) -> None:
@@ -40,11 +40,7 @@ def of_product(path: Path) -> dict:
     attributes = read_attributes(path)
     if LONG not in attributes or "software" not in attributes:
         raise InputError(f"{path}: expected a product of this software, its attributes do not say what it was made of")
-    facts: dict[str, Any] = {
-        "product": str(path),
-        **{key: attributes[key] for key in ("created", "software", "commit")},
-    }
-    facts |= {key: attributes[key] for key in INPUTS if key in attributes}
+    facts: dict[str, Any] = {"product": str(path), **{key: attributes[key] for key in MAKING if key in attributes}}
     names = [key for key in attributes if key.startswith("checkpoint") and f"{key}_step" in attributes]
     weights = [_weights_of_product(attributes, key) for key in names]
     return {**facts, **({"weights": weights} if weights else {}), LONG: attributes[LONG]}

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import xarray
 
-from jobs import analyse, reanalysis, reanalysis_work
+from jobs import analyse, lineage, reanalysis, reanalysis_work
 from jobs.reanalysis_slots import slots_of
 from mlrtma_dist import config
 from mlrtma_dist.inference.slot_manifest import Day, sha256_of
@@ -113,6 +113,9 @@ def test_a_product_names_its_input_and_holds_a_configuration_that_makes_it_again
     with netCDF4.Dataset(path) as product:
         assert product.observation_files.endswith(" 202208242330.csv")
         keys = config.parse_yaml(product.configuration, "product")
+        origin = lineage.of_product(path)
+        assert [origin[key] for key in ("commit", "observation_files")] == [product.commit, product.observation_files]
+    assert "created" not in origin
     keys["cases"]["archive"]["folder"] = run.cases.archive.folder
     again = config.build(reanalysis.Run, keys | {"output": str(tmp_path / "again")}, "product")
     assert reanalysis.work(again) == 0
