@@ -11,8 +11,12 @@ STEP = 10.0  # seconds between the lines of a batch log
 
 
 @contextlib.contextmanager
-def progress(title: str) -> Iterator[Callable[[str, float], None]]:
+def progress(title: str, total: float = 1.0) -> Iterator[Callable[[str, float], None]]:
     """Show how far named tasks are; a job notes it, too.
+
+    Args:
+        title: of the tasks.
+        total: how many of what a task's name says the job has; 1: it notes the share alone.
 
     Yields:
         A function of a task's name and the share of it that is done, in [0, 1].
@@ -21,7 +25,7 @@ def progress(title: str) -> Iterator[Callable[[str, float], None]]:
     with _bars(title) if sys.stderr.isatty() else contextlib.nullcontext(_lines(title)) as display:
 
         def show(name: str, share: float) -> None:
-            counters.setdefault(name, Counter(f"{title}: {name}"))(share, 1.0)
+            counters.setdefault(name, Counter(name if total > 1.0 else f"{title}: {name}"))(share * total, total)
             display(name, share)
 
         yield show

@@ -58,8 +58,7 @@ def configuration_of(run, section) -> str:
 
 def of_time(run, section, time: np.datetime64):
     """The run that makes one slot's product alone, once the archive's folder is named: the product's configuration."""
-    period = {"start": str(time), "end": str(time), "every_minutes": 60, "leave_out": ()}
-    own = replace(section.archive, **period, folder="")
+    own = replace(section.archive, start=str(time), end=str(time), every_minutes=60, leave_out=(), folder="")
     return replace(run, cases=replace(section, archive=own), **NO_INFLUENCE)
 
 
@@ -83,14 +82,14 @@ def openers_of(run, times: np.ndarray) -> dict[str, partial]:
     return {name: partial(open_domain, statics[name], files, tables) for name in sections}
 
 
-def remaining(run, slots: Slots, days: Iterator[int], trained: Mapping[str, Mapping]) -> Iterator[Slot]:
+def remaining(run, slots: Slots, days: Iterator[int], trained: Mapping[str, Mapping], passed: list) -> Iterator[Slot]:
     """The slots of some days that are to be analysed, or whose input is missing and not noted yet.
 
     Args:
         days: their numbers; trained: domain -> the trained methods, for the products' attributes.
+        passed: takes the names of those in which nothing remains.
     """
-    archive, sections = run.cases.archive, domains_of(run)
-    files = SlotFiles(archive, slots.times)
+    sections, files = domains_of(run), SlotFiles(run.cases.archive, slots.times)
     configurations = {name: configuration_of(run, section) for name, section in sections.items()}
     origins = {name: _origin(sections[name], trained.get(name, {})) for name in sections}
     for number in days:
@@ -103,6 +102,7 @@ def remaining(run, slots: Slots, days: Iterator[int], trained: Mapping[str, Mapp
                 slot, checksum = slot_name(name, slots.times[index]), f"{configurations[name]}-{facts}"
                 state = state_of(entries[name].get(slot), sizes[name], checksum)
                 if not (state in (OPEN, LOST) or (state == ASIDE and run.retry)):
+                    passed.append(slot)
                     continue
                 attributes = dict(origins[name])
                 if inputs:

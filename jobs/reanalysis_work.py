@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from jobs.inputs import prepare, start_ranks
-from jobs.progress import progress
+from jobs.progress import progress, silent
 from jobs.reanalysis_slots import domains_of, open_domains, openers_of, remaining, slots_of
 from jobs.requirement import TOO_FEW
 from mlrtma_dist import config
@@ -34,14 +34,18 @@ def work(run) -> int:
         }
         days = list(slots.days_of(run.element, run.elements, ranks.rank, ranks.size))
         total = len(prepared) * sum(len(slots.of_day(day)) for day in days)
-        todo = remaining(run, slots, iter(days), {name: each.trained for name, each in prepared.items()})
+        passed: list[str] = []
+        trained = {name: each.trained for name, each in prepared.items()}
+        todo = remaining(run, slots, iter(days), trained, passed)
         heartbeat = getattr(ranks, "heartbeat", None) or stack.enter_context(Heartbeat.watching(time_limit()))
         heartbeat.ending = ("what is done is kept", AGAIN)
-        show = stack.enter_context(progress("reanalysis"))
+        whole = len(prepared) * sum(map(len, map(slots.of_day, slots.days_of(run.element, run.elements, 0, 1))))
+        show = stack.enter_context(progress("reanalysis", whole) if ranks.rank == 0 else silent())
 
         def note(tally: Tally) -> None:
             heartbeat.beat()
-            show(f"slots of {len(days)} days", (tally.done + tally.aside + tally.absent) / max(total, 1))
+            settled = len(passed) + tally.done + tally.aside + tally.absent
+            show("slots", settled / max(total, 1))  # the first rank's share stands for those of all ranks
 
         worker = Worker(
             {name: (run.method, each.methods[run.method]) for name, each in prepared.items()},

@@ -111,7 +111,7 @@ def _cells(job: Job) -> tuple[str, ...]:
     if counted.total == 1.0 and counted.what != "tasks":  # a share
         done, rate = f"{counted.what} {counted.done:.0%}", ""
     else:
-        done = f"{counted.done:g} of {counted.total:g} {counted.what}"
+        done = f"{counted.done:.0f} of {counted.total:.0f} {counted.what}"
         hourly = 3600.0 * (counted.rate or 0.0)
         rate = f"{hourly:,.0f}/h" if hourly >= 100.0 else f"{hourly:.3g}/h" if hourly else ""
     runs = job.state == "running"
