@@ -22,7 +22,8 @@ def graph(steps: Sequence[Step], orders: Mapping[str, Order], done: Collection[s
     missing = [orders[step.name] for step in steps if step.name not in done and step.name not in jobs]
     hours, size = sum(order.node_hours for order in missing), sum(order.size for order in missing)
     longest, path = longest_path([step for step in steps if step.name not in done], orders)
-    lines.append(f"{len(missing)} steps to submit, at most {hours:.2f} node-hours and {size / 1e6:.1f} MB")
+    count = f"{len(missing)} step{'s' * (len(missing) != 1)}"
+    lines.append(f"{count} to submit, at most {hours:.2f} node-hours and {size / 1e6:.1f} MB")
     if path:
         lines.append(f"at most {longest:.2f} hours one after another: {' -> '.join(path)}")
     return "\n".join(f"# {line}" for line in lines)

@@ -29,6 +29,7 @@ WAITS = {  # Slurm's reason -> what it means
     "JobHeldAdmin": "the site holds it: ask there",
 }
 MORE = {"out of time": " --time LONGER", "out of memory": " --nodes MORE"}
+LATER = "ask again later; this is no failure"
 STALE = 900.0  # seconds without progress that are told
 ALIVE = ("waiting", "running")
 
@@ -93,6 +94,7 @@ def campaign(machine: Machine, steps: Iterable[Step]) -> list[Job]:
     noted = {str(line["key"]): str(line["job"]) for line in journal.read(journal.path()) if line.get("key")}
     evidence, _ = gather({noted[key] for key in keys.values() if key in noted})
     numbers = {row.comment.removeprefix(MARK): row.number for row in evidence.by_age()}
+    silent = evidence.silent if machine.scheduler == "slurm" else ""
     parts = []
     for step, key in keys.items():
         if candidates := [number for number in (numbers.get(key), noted.get(key)) if number]:
@@ -103,10 +105,10 @@ def campaign(machine: Machine, steps: Iterable[Step]) -> list[Job]:
             continue
         tasks = _tasks({"verb": step.verb, "config": step.config}, "")
         has_output = not remaining(tasks) if tasks else record.is_done(key)
-        state = "done" if has_output else "unknown" if evidence.silent else "not submitted"
-        action = "" if has_output else evidence.silent or "mlrtma submit campaign"
-        source = "outputs" if has_output else ""
-        parts.append(Job("", step.verb, step.config, state, source, has_output, action=action, step=step.name))
+        state, action = ("unknown", LATER) if silent else ("not submitted", "mlrtma submit campaign")
+        job = Job("", step.verb, step.config, state, reason=silent, action=action, step=step.name)
+        by_outputs = replace(job, state="done", source="outputs", has_output=True, reason="", action="")
+        parts.append(by_outputs if has_output else job)
     return parts
 
 
@@ -196,7 +198,7 @@ def _action(job: Job, can_resume: bool) -> str:
     if job.state == "done":
         return ""
     if job.state == "unknown":
-        return "ask again later; this is no failure"
+        return LATER
     if job.twin:
         return f"nothing: job {job.twin} does it again"
     if job.has_output:

@@ -4,7 +4,7 @@ Each verb is one file beside this one and is imported only when called, so that 
 
 Exit codes: 0 done; 1 a fault in this software (with its trace); 2 a wrong command line or configuration;
 3 input that cannot be used (observations, background, terrain), or output that cannot be written; 4 written, but a
-time rests on fewer reports than are required, or on climatology alone (analyse, verify); 5 refused by a gate (gate);
+time rests on fewer reports than are required or on climatology alone, or was left out; 5 refused by a gate (gate);
 75 asked to stop: run it again (train: with --resume, its checkpoint is saved); 130 interrupted.
 """
 
@@ -139,8 +139,8 @@ def _help() -> str:
             "",
             "A run is a configuration file; --set key=value changes a key, --dry-run shows the resolved configuration.",
             "Exit codes: 0 done, 1 a fault of this software, 2 wrong command line or configuration,",
-            "3 input that cannot be used, 4 written but resting on too few reports or on climatology alone,",
-            "5 refused by a gate, 75 stopped when asked to: run it again (train: with --resume), 130 interrupted.",
+            "3 input that cannot be used, 4 written, but a time was left out or rests on too few reports or on climatology",
+            "alone, 5 refused by a gate, 75 stopped when asked to: run it again (train: with --resume), 130 interrupted.",
         ]
     )
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from hpc import slurm
 from jobs.command_line import parse
 from jobs.gate_decision import require_candidate, require_passed
+from mlrtma_dist.config import ConfigError
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.io.lock import locked
 
@@ -66,7 +67,7 @@ def main(arguments: list[str]) -> None:
     if run is None:
         return
     if (run.release is None) != backs:
-        raise InputError(f"release: expected the folder of a release, or {BACK}, got {'both' if backs else 'neither'}")
+        raise ConfigError(f"release: expected the folder of a release, or {BACK}, got {'both' if backs else 'neither'}")
     from mlrtma_dist.weights.folder import WeightsFolder  # here: it needs torch
 
     folder = WeightsFolder(run.weights)

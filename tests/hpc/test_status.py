@@ -192,7 +192,11 @@ def test_a_campaign_shows_each_step_by_its_newest_job_and_those_that_were_not_su
     ]  # fmt: skip
     answers(squeue=SILENT)
     assert command.main(["status", "campaign.yaml", "--machine", "slurm_test", "--json"]) == 0
-    assert [each["state"] for each in json.loads(capsys.readouterr().out)] == ["unknown"] * 3
+    entries = json.loads(capsys.readouterr().out)
+    assert [each["state"] for each in entries] == ["unknown"] * 3
+    assert all("Unable to contact" in each["reason"] and "no failure" in each["action"] for each in entries)
+    assert command.main(["status", "campaign.yaml", "--machine", "local", "--json"]) == 0  # which has no Slurm to ask
+    assert json.loads(capsys.readouterr().out)[2]["state"] == "not submitted"
 
 
 def test_a_campaign_with_a_period_is_named_with_its_end(answers, submitted, capsys):
