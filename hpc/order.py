@@ -218,7 +218,7 @@ def _divided(order: Order, text: str) -> Order:
         return order
     pieces, total = division
     if not pieces:
-        raise OrderError(f"{order.config}: everything is done; nothing to submit", NOTHING_REMAINS)
+        raise OrderError(f"{order.config}: no part of the work remains; nothing to submit", NOTHING_REMAINS)
     if order.machine.scheduler == "none":
         return order
     indices, elements = elements_of(pieces, total, array_limit(order.machine))

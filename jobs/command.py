@@ -139,8 +139,9 @@ def _help() -> str:
             "",
             "A run is a configuration file; --set key=value changes a key, --dry-run shows the resolved configuration.",
             "Exit codes: 0 done, 1 a fault of this software, 2 wrong command line or configuration,",
-            "3 input that cannot be used, 4 written, but a time was left out, or rests on too few reports or climatology",
-            "alone, 5 refused by a gate, 75 stopped when asked to: run it again (train with --resume), 130 interrupted",
+            "3 input that cannot be used, 4 written, but a time was left out or rests on too few reports or on",
+            "climatology alone, 5 refused by a gate, 75 stopped when asked to: run it again (train: with --resume),",
+            "130 interrupted.",
         ]
     )
 

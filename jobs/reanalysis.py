@@ -10,7 +10,8 @@ Every slot, a domain and a time, becomes OUTPUT/<domain>/2026/08/22/<domain>_202
 OUTPUT/<domain>/manifests/20260822.jsonl. Exit code 4: done, but slots were set aside; 75: asked to stop, run it again.
 """
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 
 from jobs.analyse import Run as Analyse
 from jobs.command_line import parse
@@ -19,6 +20,8 @@ from jobs.reanalysis_report import audit_products, write_report_of
 from jobs.reanalysis_slots import open_spans, slots_of
 from jobs.reanalysis_work import work
 from mlrtma_dist.samples.sources import CasesSection
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,10 @@ class Run:
     def array(self) -> str:
         """The elements of an array, one per span of days, in which something remains, and the number of all."""
         slots = slots_of(self)
-        return f"{','.join(map(str, sorted(open_spans(self, slots)))) or 'none'} of {slots.spans}"
+        spans = open_spans(self, slots)
+        if not spans and not self.retry and open_spans(replace(self, retry=True), slots):
+            log.warning("some slots were set aside or had no input: --set retry=true tries them again")
+        return f"{','.join(map(str, sorted(spans))) or 'none'} of {slots.spans}"
 
 
 def main(arguments: list[str]) -> int:

@@ -33,7 +33,7 @@ def test_a_dry_run_without_pieces_is_a_single_job_and_one_with_pieces_an_array_o
     line = sbatch_line(divided)
     assert "--array=1-2%2" in line and line[-2:] == ["--of", "4"] and divided.elements == 2
     assert "MLRTMA_RECORD" not in environment(replace(divided, output="x"))  # one element does not stand for all
-    with pytest.raises(OrderError, match="everything is done"):
+    with pytest.raises(OrderError, match="no part of the work remains"):
         _divided(order, "# array elements: none of 10\n")
 
 

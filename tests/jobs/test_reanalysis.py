@@ -181,7 +181,9 @@ def test_a_corrupt_file_sets_its_slots_aside_with_the_reason_and_the_rest_is_don
     assert line["attempts"] == 3 and "202208242300.csv" in line["aside"] and "sha256" not in line
     assert caplog.text.count("north_20220824T2300Z: attempt") == 3
     assert products(bad.output) == {k: v for k, v in whole.items() if "T2300Z" not in k}
+    assert "retry=true" not in caplog.text
     assert bad.array() == "none of 2"  # what was set aside is not tried again unless it is asked for
+    assert "--set retry=true" in caplog.text
     assert replace(bad, retry=True).array() == "0 of 2"
     broken(run, tmp_path, content=next(Path(run.cases.archive.folder).glob("*202208242300.csv")).read_bytes())
     assert reanalysis.work(bad) == 0  # its file is another one now
