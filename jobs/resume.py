@@ -46,7 +46,8 @@ def main(arguments: list[str]) -> int:
 def _refuse(job: Job) -> None:
     """Raise InputError for what would run twice, or is done."""
     if job.state in status.ALIVE:
-        raise InputError(f"job {job.job} is {job.state}: mlrtma cancel {job.job} ends it")
+        way_out = f"mlrtma cancel {job.job} ends it" if job.source == "slurm" else "end the command that started it"
+        raise InputError(f"job {job.job} is {job.state}: {way_out}")
     if job.twin:
         raise InputError(f"job {job.job} is {job.state}, and job {job.twin}, which does the same, waits or runs")
     if job.state == "unknown":

@@ -1,6 +1,7 @@
 """Jobs are resumed, cancelled and read by their numbers, as Slurm and the journal name them."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,8 @@ def test_a_job_that_failed_is_submitted_again_as_it_was_and_what_may_still_run_i
         answers(squeue=queue)
         with pytest.raises(InputError, match=message):
             resume.main([job])
+    with pytest.raises(InputError, match="end the command that started it"):
+        resume.main([f"local-{os.getpid()}-0"])  # which mlrtma cancel cannot end
     assert len(Path("sbatch.json").read_text().splitlines()) == 1
     answers(squeue=row(job, "TIMEOUT", "TimeLimit"))
     assert resume.main([job]) == 0

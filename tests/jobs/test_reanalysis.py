@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import xarray
 
-from hpc import progress
 from jobs import analyse, lineage, reanalysis, reanalysis_work
 from jobs.reanalysis_slots import slots_of
 from mlrtma_dist import config
@@ -147,17 +146,6 @@ def test_what_is_done_is_not_done_again_and_what_is_lost_damaged_or_changed_is(r
     assert reanalysis.work(run) == 0 and len(done) == 2
     reanalysis.work(replace(run, method="oi"))  # another configuration
     assert len(done) == 2 + 8
-
-
-def test_a_job_counts_its_slots_and_those_that_were_done_before_count(run, here, tmp_path, monkeypatch):
-    monkeypatch.setenv(progress.VARIABLE, str(tmp_path / "output" / "progress" / "5.json"))
-    monkeypatch.chdir(tmp_path)
-    reanalysis.work(replace(run, elements=2))
-    counted = progress.read("5")
-    assert (counted.what, counted.done, counted.total) == ("slots", 4, 4)
-    reanalysis.work(run)
-    counted = progress.read("5")
-    assert (counted.done, counted.total) == (8, 8) and counted.first >= 4
 
 
 def test_an_input_that_changed_is_analysed_again_and_an_extended_period_keeps_what_is_done(run, here, tmp_path):
