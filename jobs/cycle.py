@@ -80,7 +80,10 @@ class Run:
         if self.replay is not None and not self.replay > 0.0:
             raise ValueError(f"replay: expected a speed above 0, got {self.replay:g}")
         if self.until is not None:
-            clock.parse_time(self.until)
+            try:
+                clock.parse_time(self.until)
+            except ValueError as error:
+                raise ValueError(f"until: {error}") from error
 
     @property
     def choices(self) -> tuple[Choice, ...]:

@@ -9,7 +9,7 @@ Options = dict[str, tuple[str, str]]
 CASES: Options = {
     "--domain": (
         "cases.domain...",
-        "shipped domains (conus, alaska, hawaii, guam, puerto_rico, *_1km) or YAML files; analyse, verify: several",
+        "shipped domains (conus, alaska, hawaii, guam, puerto_rico, *_1km) or YAML files; estimate: one",
     ),
     "--observations": (
         "cases.reports.observations...",

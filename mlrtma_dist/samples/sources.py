@@ -91,9 +91,7 @@ class CasesSection:
             ConfigError: several are named.
         """
         if len(self.domain) > 1:
-            raise config.ConfigError(
-                f"domain: expected one, got {', '.join(self.domain)}; analyse and verify take several"
-            )
+            raise config.ConfigError(f"domain: expected one, got {', '.join(self.domain)}; run it for each of them")
         return self.domain[0] if self.domain else None
 
     def on_each_domain(self) -> "list[CasesSection]":

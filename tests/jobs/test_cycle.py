@@ -164,6 +164,7 @@ def test_a_full_disk_ends_the_cycle_with_the_name_of_the_file(world, tmp_path, m
         ("background", "forecast", "expected one of archive, previous"),
         ("background_share", "0", "above 0 and up to 1"),
         ("compare", "[oi]", "withheld_share above 0"),
+        ("until", "soon", "until: expected a UTC time"),
         ("timing", "{late_minutes: 5}", "late_minutes: expected above cutoff_minutes"),
         ("timing", "{lookback_minutes: 12}", "lookback_minutes: expected above 15"),
     ],

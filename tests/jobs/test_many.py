@@ -199,7 +199,7 @@ def test_what_cannot_be_required_or_joined_is_refused(key, message, tmp_path, ca
 def test_verbs_that_take_one_domain_refuse_several(tmp_path, capsys):
     files = ["--observations", "x.csv", "--output", str(tmp_path / "o.yaml")]
     assert command.main(["estimate", "--domain", "toy", "guam", *files]) == 2
-    assert "domain: expected one, got toy, guam; analyse and verify take several" in capsys.readouterr().err
+    assert "domain: expected one, got toy, guam; run it for each of them" in capsys.readouterr().err
     with pytest.raises(ValueError, match="expected one for this source of cases, got toy, guam"):
         CasesSection(("toy", "guam"))
     assert config.to_yaml(CasesSection("toy")).startswith("domain:\n- toy\n")
