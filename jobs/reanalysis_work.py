@@ -1,6 +1,7 @@
 """The work of one process of a reanalysis: its days, methods made ready once, and a worker that takes the slots."""
 
 import contextlib
+import logging
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,8 @@ from mlrtma_dist.methods.method import Share
 from mlrtma_dist.methods.registry import METHODS, Need
 from mlrtma_dist.parallel.heartbeat import Heartbeat, time_limit
 from mlrtma_dist.training.stop_signal import AGAIN, StopSignal
+
+log = logging.getLogger(__name__)
 
 
 def work(run) -> int:
@@ -59,7 +62,11 @@ def work(run) -> int:
         is_finished = worker.run(todo)
         heartbeat.rest()
     print(_words(worker.tally, total), flush=True)
-    return AGAIN if not is_finished else TOO_FEW if worker.tally.aside else 0
+    no_input = total > 0 and worker.tally.absent == total
+    if no_input:
+        archive = run.cases.archive
+        log.warning("no slot has input: expected files of %s below %s", archive.reports[0].pattern, archive.folder)
+    return AGAIN if not is_finished else TOO_FEW if worker.tally.aside or no_input else 0
 
 
 def _reader(run, prepared: dict, openers: dict, slots) -> Reader:

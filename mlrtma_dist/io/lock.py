@@ -4,6 +4,7 @@ The file is created exclusively (O_EXCL), which every file system does, NFS and 
 """
 
 import contextlib
+import getpass
 import json
 import logging
 import os
@@ -55,7 +56,7 @@ class Owner:
     def here(cls) -> "Owner":
         """This process."""
         return cls(
-            user=os.environ.get("USER") or str(os.getuid()),
+            user=_user(),
             host=socket.gethostname(),
             pid=os.getpid(),
             machine=_machine(),
@@ -152,6 +153,13 @@ def _remove(path: pathlib.Path, token: str) -> bool:
     except (FileNotFoundError, ValueError):
         return False
     return True
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number without a name, as in containers
+        return str(os.getuid())
 
 
 def _machine() -> str:

@@ -1,6 +1,8 @@
-"""The progress of a reanalysis, as `mlrtma status` reads it: slots, those of earlier runs included."""
+"""What a reanalysis says of itself: its progress, as `mlrtma status` reads it, and that no slot has input."""
 
 from dataclasses import replace
+
+import pytest
 
 from hpc import progress
 from jobs import reanalysis, reanalysis_work
@@ -8,14 +10,24 @@ from mlrtma_dist import config
 from mlrtma_dist.inference.slot_reader import CaseSource
 
 
-def test_a_job_counts_its_slots_and_those_that_were_done_before(small_reanalysis, tmp_path, monkeypatch):
+@pytest.fixture
+def run(small_reanalysis, tmp_path, monkeypatch):
     def read_here(run, prepared, *_):  # another process takes seconds to start
         return CaseSource({name: each.cases for name, each in prepared.items()})
 
     monkeypatch.setattr(reanalysis_work, "_reader", read_here)
     monkeypatch.chdir(tmp_path)
+    return config.build(reanalysis.Run, config.parse_yaml(f"{small_reanalysis}output: out\n", "test"), "test")
+
+
+def test_an_archive_without_any_input_is_no_success_from_which_a_campaign_goes_on(run, tmp_path, caplog):
+    archive = replace(run.cases.archive, folder=str(tmp_path / "mistyped"))
+    assert reanalysis.work(replace(run, cases=replace(run.cases, archive=archive))) == 4
+    assert "no slot has input" in caplog.text and "mistyped" in caplog.text
+
+
+def test_a_job_counts_its_slots_and_those_that_were_done_before(run, monkeypatch):
     monkeypatch.setenv(progress.VARIABLE, str(progress.path_of("5").absolute()))
-    run = config.build(reanalysis.Run, config.parse_yaml(f"{small_reanalysis}output: out\n", "test"), "test")
     reanalysis.work(replace(run, elements=2))
     counted = progress.read("5")
     assert (counted.what, counted.done, counted.total) == ("slots", 4, 4)
