@@ -33,7 +33,7 @@ STORES = {  # what a line of the table is trained on
     "2 hours, 2 dates": ("metar_text",),
     "20 hours of one date": ("sao",),
     "16 hours, 16 dates": ("metar_world",),
-    "83 hours, 30 dates": ("metar_text", "sao", "metar_world", "metar_us_202604"),
+    "85 hours, 30 dates": ("metar_text", "sao", "metar_world", "metar_us_202604"),
 }
 CLOSE, LEVEL = 8e3, 30.0  # m, of the pairs of the floor, along the ground and in height
 DRAWS = 1000
