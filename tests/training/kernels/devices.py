@@ -19,6 +19,7 @@ from tiny import engine_of
 from mlrtma_dist.parallel.ranks import Ranks
 
 ours, theirs = set(), set()
+end_the_group = dist.destroy_process_group
 
 
 class Recording(CPU_Accelerator):
@@ -77,6 +78,7 @@ def main():
         results[name] = used(device)
     if launched == "0":
         print(json.dumps(results))
+    end_the_group()  # its thread must not free a tensor while the interpreter ends
 
 
 if __name__ == "__main__":
