@@ -16,13 +16,13 @@ import numpy as np
 from mlrtma_dist import names
 from mlrtma_dist.methods.events import gaussian_below
 from mlrtma_dist.methods.predictands import has_limits, limits, values
+from mlrtma_dist.verification.bootstrap import DRAWS
 from mlrtma_dist.verification.crps import crps_at_limits, crps_gaussian, crps_of_matches
 from mlrtma_dist.verification.match import BELOW, Matches, read_matches
-from mlrtma_dist.verification.paired import RMSE, STATIONS, PairedErrors
+from mlrtma_dist.verification.paired import RMSE, STATIONS, PairedErrors, spread_over_error
 from mlrtma_dist.verification.scores import common_reports
 
 POOLED = ("t2m", "d2m", "u10", "v10")
-DRAWS = 1000
 
 
 def common(tables: list[Matches], method: str, reference: str) -> tuple[Matches, Matches]:
@@ -38,11 +38,10 @@ def compare(one: Matches, two: Matches) -> dict[str, tuple[float, ...]]:
     for name in one.variables:
         own, other = one.select(variable=name), two.select(variable=name)
         rmse = [float(np.sqrt(np.mean(each.error**2))) for each in (own, other)]
-        spread = [np.hypot(each.spread, each.observation_error) for each in (own, other)]
-        skill = [float(np.sqrt(np.mean(s**2)) / r) for s, r in zip(spread, rmse, strict=True)]
-        crps = crps_of_matches(own).mean(), best_crps(other, spread[1] / skill[1])
+        crps = crps_of_matches(own).mean(), best_crps(other, other.deviation / spread_over_error(other))
         ratio = PairedErrors(own, other, draw=(STATIONS,)).ratio(RMSE, [name])
-        scores[name] = (len(own), *rmse, ratio.value, ratio.lower, ratio.upper, float(crps[0]) / crps[1], skill[0])
+        skill = spread_over_error(own)
+        scores[name] = (len(own), *rmse, ratio.value, ratio.lower, ratio.upper, float(crps[0]) / crps[1], skill)
     return scores
 
 

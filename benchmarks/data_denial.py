@@ -82,14 +82,14 @@ def table(of_removals: dict[str, Matches], names: tuple[str, ...], variable: str
     """Lines of Markdown: rmse (expected) of every method for every removal."""
     lines = [f"| {variable}: removed | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for removed, whole in of_removals.items():
-        cells = [_cell(whole.select(method=name, variable=variable)) for name in names]
+        cells = [cell(whole.select(method=name, variable=variable)) for name in names]
         lines.append(f"| {removed} | {' | '.join(cells)} |")
     return lines
 
 
-def _cell(own: Matches) -> str:
-    expected = np.sqrt(np.mean(own.spread**2 + own.observation_error**2))
-    return f"{_rmse(own):.3g} ({expected:.3g})"
+def cell(own: Matches) -> str:
+    """The rmse of one variable by one method, in brackets the deviation that the method expects."""
+    return f"{_rmse(own):.3g} ({np.sqrt(np.mean(own.deviation**2)):.3g})"
 
 
 def _rmse(own: Matches) -> float:

@@ -28,12 +28,12 @@ SHARED = ("t2m", "d2m", "u10", "v10")
 Errors = dict[tuple[str, str, str, str], tuple[int, float]]  # (domain, time, method, variable) -> number, rmse
 
 
-def replay(asked: argparse.Namespace, output: Path, more: list[str]) -> None:
+def replay(options: argparse.Namespace, output: Path, more: list[str]) -> None:
     """Run the cycle; its table of delays and errors goes to standard output."""
-    until = FIRST + np.timedelta64(15 * (asked.slots - 1), "m")
-    words = [*(("--domain", *asked.domain) if asked.domain else ()), "--output", str(output), "--replay", "1e6"]
+    until = FIRST + np.timedelta64(15 * (options.slots - 1), "m")
+    words = [*(("--domain", *options.domain) if options.domain else ()), "--output", str(output), "--replay", "1e6"]
     words += ["--set", f"cases.archive.end='{until}'", *more]
-    code = subprocess.run([sys.executable, "-m", "jobs.command", "cycle", asked.config, *words]).returncode
+    code = subprocess.run([sys.executable, "-m", "jobs.command", "cycle", options.config, *words]).returncode
     if code not in (0, WITHOUT_REPORTS):
         raise SystemExit(code)
 
@@ -58,17 +58,17 @@ def pooled(errors: Errors, method: str, variable: str, skipped: int = 0) -> tupl
     return number, float(np.sqrt(sum(n * rmse**2 for n, rmse in own) / number)) if number else np.nan
 
 
-def compare_shares(asked: argparse.Namespace) -> float:
+def compare_shares(options: argparse.Namespace) -> float:
     """Run the cycle with each share of the previous analysis; returns the ratio of t2m, the last over the first."""
-    variables, shares = ",".join(SHARED), asked.shares
+    variables, shares = ",".join(SHARED), options.shares
     common = ["methods=[{name: threedvar}]", "compare=[]", f"variables=[{variables}]", "timing={late_minutes: null}"]
     by_share = {}
     for share in shares:
         own = [*common, *([f"background_share={share}", "background=previous"] if share else [])]
-        folder = asked.output / f"{share:g}"
-        replay(asked, folder, [word for setting in own for word in ("--set", setting)])
+        folder = options.output / f"{share:g}"
+        replay(options, folder, [word for setting in own for word in ("--set", setting)])
         by_share[share] = first_revisions(folder)
-    print(f"\nrmse of 3D-Var at withheld stations, {asked.slots - LATER} slots, and over that of share {shares[0]:g}")
+    print(f"\nrmse of 3D-Var at withheld stations, {options.slots - LATER} slots, and over that of share {shares[0]:g}")
     ratios = {}
     for name in SHARED:
         for share in shares:
@@ -104,15 +104,15 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=56, help="from 03:45 UTC, every 15 minutes")
     parser.add_argument("--shares", type=float, nargs="+", help="of the previous analysis in the first guess")
     parser.add_argument("--figure", type=Path, help="PNG file to write, of the domain with most reports")
-    asked = parser.parse_args()
-    if asked.shares:
-        print(f"t2m: {compare_shares(asked):.3f}")
+    options = parser.parse_args()
+    if options.shares:
+        print(f"t2m: {compare_shares(options):.3f}")
         return
-    replay(asked, asked.output, [])
-    errors = first_revisions(asked.output)
-    if asked.figure:
+    replay(options, options.output, [])
+    errors = first_revisions(options.output)
+    if options.figure:
         reports = {place: sum(n for (own, *_), (n, _) in errors.items() if own == place) for place, *_ in errors}
-        draw(asked.figure, errors, max(reports, key=reports.__getitem__))
+        draw(options.figure, errors, max(reports, key=reports.__getitem__))
     print(f"t2m, vit over 3D-Var: {pooled(errors, 'vit', 't2m')[1] / pooled(errors, 'threedvar', 't2m')[1]:.3f}")
 
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from data_denial import VERIFYING, cell
 
 from mlrtma_dist import config
 from mlrtma_dist.grid.box import Box
@@ -30,7 +31,6 @@ from mlrtma_dist.weights.trained import load_released
 
 FILE = "metar_20260822/metar_20260822T03-18Z.csv.gz"
 TIMES = ("2026-08-22T07:00", "2026-08-22T10:00", "2026-08-22T13:00", "2026-08-22T16:00")
-VERIFYING = 10  # a tenth of the stations is withheld
 HALF_HOUR = 30.0  # minutes
 AGES = {  # minutes before the time, from and to
     "half an hour on both sides": (-30.0, 30.0),
@@ -81,7 +81,8 @@ def matches_of(names: tuple[str, ...]) -> tuple[dict[str, Matches], dict[str, in
             verifying = folds(reports, count=VERIFYING, seed=0) == 0
             stations[words] = stations.get(words, 0) + len(np.unique(reports.station[~verifying]))
             parts.append(match_fold(analyst, number, verifying, 0, assumptions(settings)))
-        tables[words] = Matches.concatenate(parts)
+        joined = Matches.concatenate(parts)
+        tables[words] = joined.select(joined.scored)
     return tables, stations
 
 
@@ -90,15 +91,9 @@ def table(of_ages: Mapping[str, Matches], stations: Mapping[str, int], names: tu
     heads = [f"{variable} of {name}" for variable in VARIABLES for name in names]
     lines = [f"| reports | stations | {' | '.join(heads)} |", "|---" * (len(heads) + 2) + "|"]
     for words, whole in of_ages.items():
-        cells = [_cell(whole.select(method=name, variable=v)) for v in VARIABLES for name in names]
+        cells = [cell(whole.select(method=name, variable=v)) for v in VARIABLES for name in names]
         lines.append(f"| {words} | {stations[words] // len(TIMES)} | {' | '.join(cells)} |")
     return lines
-
-
-def _cell(own: Matches) -> str:
-    own = own.select(own.scored)
-    expected = np.sqrt(np.mean(own.spread**2 + own.observation_error**2))
-    return f"{np.sqrt(np.mean(own.error**2)):.3g} ({expected:.3g})"
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from hpc import record, slurm
 from hpc.chain import ChainError, Step, to_submit
 from hpc.graph import graph
-from hpc.machine import Machine, Resources
+from hpc.machine import WISHES, Machine, Resources
 from hpc.order import LOGS, Order, describe, rehearsed
 from hpc.slurm import SlurmError
 from hpc.submit import array, elements_of, is_over, submit
@@ -40,8 +40,7 @@ def order_of(machine: Machine, step: Step, more: tuple[str, ...] = (), profile: 
 
 def _wishes(resources: Resources) -> tuple[str, ...]:
     """Options of `mlrtma submit` that ask for the same resources, whatever a profile says."""
-    keys = ("nodes", "tasks_per_node", "time", "at_once", "workers", "task_time")
-    values = {key: getattr(resources, key) for key in keys if getattr(resources, key) is not None}
+    values = {key: getattr(resources, key) for key in WISHES if getattr(resources, key) is not None}
     return tuple(part for key, value in values.items() for part in (f"--{key.replace('_', '-')}", str(value)))
 
 

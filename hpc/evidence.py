@@ -59,7 +59,7 @@ def notes_of(entries: Iterable[dict]) -> dict[str, Note]:
 
 def _seconds(text) -> float:
     try:
-        return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+        return calendar.timegm(time.strptime(text, journal.TIME))
     except (TypeError, ValueError):
         return 0.0
 
@@ -112,21 +112,21 @@ def gather(jobs: Iterable[str] | None = None, days: float = 7.0) -> tuple[Eviden
     notes = notes_of(journal.read(journal.path()))
     late = time.time() - days * 86400.0
     recent = (number for number, note in notes.items() if note.changed >= late)
-    asked = set(recent if jobs is None else map(number_of, jobs))
+    selection = set(recent if jobs is None else map(number_of, jobs))
     rows: dict[str, list[Row]] = {}
     silent = ""
     try:
-        for row in listed(number for number in asked if number.isdecimal()):
+        for row in listed(number for number in selection if number.isdecimal()):
             rows.setdefault(row.number, []).append(row)
     except slurm.SlurmError as error:
         silent = str(error)
     if jobs is None:
         here = os.path.realpath(os.curdir)
-        asked |= {n for n, own in rows.items() if own[0].comment.startswith(MARK) and _is(own[0].folder, here)}
-    forgotten = [number for number in asked if number.isdecimal() and number not in rows]
+        selection |= {n for n, own in rows.items() if own[0].comment.startswith(MARK) and _is(own[0].folder, here)}
+    forgotten = [number for number in selection if number.isdecimal() and number not in rows]
     elements = [own for number in forgotten for own in notes.get(number, Note()).last]
     accounted = slurm.accounted(sorted({*forgotten, *elements}))
-    ordered = sorted(asked, key=lambda number: (not number.isdecimal(), len(number), number))
+    ordered = sorted(selection, key=lambda number: (not number.isdecimal(), len(number), number))
     return Evidence(notes, rows, accounted, silent, logs()), ordered
 
 

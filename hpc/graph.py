@@ -5,6 +5,7 @@ from operator import itemgetter
 
 from hpc.chain import Step
 from hpc.order import Order
+from hpc.text_table import aligned
 
 HEADS = ("step", "verb", "after", "state", "nodes", "ranks", "limit", "node-hours", "MB")
 
@@ -17,8 +18,7 @@ def graph(steps: Sequence[Step], orders: Mapping[str, Order], done: Collection[s
         done: names of steps that are done; jobs: numbers of those that wait or run, by name.
     """
     rows = [HEADS, *(_row(step, orders[step.name], step.name in done, jobs.get(step.name)) for step in steps)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = aligned(rows)
     missing = [orders[step.name] for step in steps if step.name not in done and step.name not in jobs]
     hours, size = sum(order.node_hours for order in missing), sum(order.size for order in missing)
     longest, path = longest_path([step for step in steps if step.name not in done], orders)

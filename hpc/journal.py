@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 DEFAULT = "output/journal.jsonl"
+TIME = "%Y-%m-%dT%H:%M:%SZ"  # how a line has its time, UTC
 ENDINGS = ("done", "again", "failed", "lost")
 LOCK_SECONDS = 5.0  # a writer holds the lock for milliseconds
 
@@ -39,7 +40,7 @@ def append(journal: Path, *, job: str, event: str, **facts) -> None:
         event: "submitted", "started", or one of ENDINGS: done; again (checkpointed, queued again); failed; lost.
         facts: whatever else is worth a word, e.g. config, commit, exit_code, reason.
     """
-    entry = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "job": job, "event": event, **facts}
+    entry = {"time": time.strftime(TIME, time.gmtime()), "job": job, "event": event, **facts}
     try:
         _add_line(journal, json.dumps(entry))
     except OSError as error:

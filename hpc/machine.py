@@ -18,6 +18,7 @@ from hpc.hardware import Hardware, Link
 ROOT = Path(__file__).resolve().parent.parent
 SCHEDULERS = ("slurm", "none")
 LAUNCHERS = ("srun", "mpiexec", "none")
+WISHES = ("nodes", "tasks_per_node", "time", "at_once", "workers", "task_time")  # resources that options ask for
 LEAST = {"nodes": 1, "gpus_per_node": 0, "cores_per_node": 1, "signal_seconds": 0, "restarts": 0, "timeout_seconds": 1}
 
 

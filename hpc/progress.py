@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hpc import journal
+from hpc.whole_file import write_whole
 
 VARIABLE = "MLRTMA_PROGRESS"
 EVERY = 5.0  # seconds between two writes
@@ -93,9 +94,5 @@ class Counter:
             return
         first, since = (done, now) if last is None else (last.first, last.since)
         self._last = Progress(self._what, done, total, first, since, now)
-        path = Path(self._path)
-        part = path.with_name(f"{path.name}.part-{os.getpid()}")
         with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(asdict(self._last)) + "\n", encoding="utf-8")
-            os.replace(part, path)
+            write_whole(Path(self._path), json.dumps(asdict(self._last)) + "\n")

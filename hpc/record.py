@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hpc import journal
 from hpc.machine import ROOT
+from hpc.whole_file import write_whole
 
 FOLDER = "output/done"
 
@@ -63,9 +64,6 @@ def write(job: str) -> None:
         return
     path = Path(name)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".part-{os.getpid()}")
-        part.write_text(json.dumps({"job": job, "output": output}) + "\n", encoding="utf-8")
-        os.replace(part, path)
+        write_whole(path, json.dumps({"job": job, "output": output}) + "\n")
     except OSError as error:
         journal.warn(f"{path}: {error.strerror}: not recorded that {output} is done")

@@ -8,10 +8,11 @@ as long as output and record are not both there, or differ from each other or fr
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from hpc.whole_file import write_whole
 
 
 class WorklistError(ValueError):
@@ -78,9 +79,7 @@ def write(path: Path, tasks: Iterable[Task]) -> None:
     for line in lines:
         if line.count("\t") != 3 or "\n" in line:
             raise WorklistError(f"{path}: a column holds a tab or a line's end: {line!r}")
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, "".join(f"{line}\n" for line in lines))
+    write_whole(Path(path), "".join(f"{line}\n" for line in lines))
 
 
 def is_done(task: Task, verify: bool = False) -> bool:
@@ -107,19 +106,9 @@ def note_done(task: Task) -> None:
     """
     output = Path(task.output)
     facts = {"checksum": task.checksum, "size": output.stat().st_size, "sha256": _digest(output)}
-    _replace(task.record, json.dumps(facts) + "\n")
+    write_whole(task.record, json.dumps(facts) + "\n")
 
 
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part-{os.getpid()}")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from error  # a write itself names no file

@@ -1,10 +1,8 @@
 """The product of a slot of `mlrtma cycle`: written, named by the link, and noted in the domain's table and costs."""
 
-from pathlib import Path
-
 import numpy as np
 
-from jobs.provenance import provenance
+from jobs.provenance import names_of, provenance
 from mlrtma_dist import config
 from mlrtma_dist.inference.cycle_agenda import Work
 from mlrtma_dist.inference.cycle_clock import seconds
@@ -36,9 +34,9 @@ def publish(
         "revision": revision,
         "methods_passed_over": passed or "none",
         "observations_until": f"{str(cases.until if cases.until is not None else started)[:19]}Z",
-        "observation_files": " ".join(Path(file).name for file in inputs.reports),
+        "observation_files": names_of(inputs.reports),
         "files_left_out": "; ".join(cases.unreadable) or "none",
-        "background_files": " ".join(Path(file).name for file in inputs.background),
+        "background_files": names_of(inputs.background),
     }
     folder = publications.path(work.time).parent
     if domain.run.grib2:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hpc.text_table import aligned
 from jobs.cycle_scores import COLUMNS, TABLE
 from mlrtma_dist.inference.cycle_publications import COLUMNS as PUBLICATION
 from mlrtma_dist.inference.cycle_publications import TABLE as SLOTS
@@ -54,7 +55,4 @@ def _errors(folder: Path) -> list[tuple]:
 
 
 def _text(title: str, header: tuple[str, ...], rows: list[tuple]) -> list[str]:
-    cells = [header, *[tuple(map(str, row)) for row in rows]]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-    return [title, *lines]
+    return [title, *aligned([header, *(tuple(map(str, row)) for row in rows)])]

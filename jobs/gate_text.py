@@ -1,5 +1,7 @@
 """The decision of a gate as text: what was compared with what, and a line per figure."""
 
+from hpc.text_table import aligned
+
 HEADS = ("rule", "of", "figure", "interval", "limit", "")
 MARKS = {True: "passed", False: "REFUSED", None: "shown"}
 
@@ -8,15 +10,13 @@ def text_of(verdict: dict) -> str:
     """The text of `verification.gate.decision`, for a terminal or a log."""
     candidate, reference = verdict["candidate"], verdict["reference"]
     rows = [HEADS, *map(_row, verdict["checks"])]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADS))]
-    table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join(
         [
             f"{'passed' if verdict['passed'] else 'REFUSED'}: {_name(candidate)}, against {_name(reference)}",
             f"{verdict['reports']} reports of {verdict['stations']} stations on {verdict['dates']} dates;"
             f" {verdict['times_within_training']}",
             "",
-            *table,
+            *aligned(rows),
             "",
         ]
     )

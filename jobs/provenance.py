@@ -1,7 +1,7 @@
 """What every output holds of its making: configuration, software, time, input."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import mlrtma_dist
@@ -24,8 +24,8 @@ def provenance(resolved: str, section: CasesSection, trained: Mapping) -> dict[s
     attributes: dict[str, str | int] = dict(origin(resolved))
     if section.reports is not None:
         files = section.reports
-        attributes["observation_files"] = " ".join(Path(f).name for f in files.observations)
-        attributes["background_files"] = " ".join(Path(f).name for f in files.background + files.ensemble)
+        attributes["observation_files"] = names_of(files.observations)
+        attributes["background_files"] = names_of(files.background + files.ensemble)
     if section.store is not None:
         attributes["store"] = Path(section.store.file).name
     for name, each in trained.items():
@@ -38,13 +38,22 @@ def provenance(resolved: str, section: CasesSection, trained: Mapping) -> dict[s
 
 def weights_of(trained) -> dict[str, str | int]:
     """Which weights a `weights.trained.TrainedMethod` has: folder, steps, commit, checksum."""
-    folder = str(trained.folder.resolve())  # of which a part may not be UTF-8, as attributes must be
     return {
-        "checkpoint": folder.encode("utf-8", "backslashreplace").decode("utf-8"),
+        "checkpoint": _attribute(str(trained.folder.resolve())),
         "step": trained.manifest.state.step,
         "commit": trained.manifest.run.commit,
         "sha256": trained.checksum,
     }
+
+
+def names_of(files: Iterable[str]) -> str:
+    """The names of files without their folders, as an attribute."""
+    return _attribute(" ".join(Path(file).name for file in files))
+
+
+def _attribute(text: str) -> str:
+    """A text of which a part may not be UTF-8, as attributes must be; that part is escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def commit() -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from jobs.cases_input import open_run
-from jobs.provenance import provenance
+from jobs.provenance import names_of, provenance
 from mlrtma_dist import __version__, config
 from mlrtma_dist.fields.static import Static, load_static
 from mlrtma_dist.inference.slot_manifest import ABSENT, ASIDE, LOST, OPEN, Day, checksum_of, state_of
@@ -107,8 +107,8 @@ def remaining(run, slots: Slots, days: Iterator[int], trained: Mapping[str, Mapp
                 attributes = dict(origins[name])
                 if inputs:
                     attributes["configuration"] = config.to_yaml(of_time(run, section, slots.times[index]))
-                    attributes["observation_files"] = _names(inputs.reports)
-                    attributes["background_files"] = _names(inputs.background)
+                    attributes["observation_files"] = names_of(inputs.reports)
+                    attributes["background_files"] = names_of(inputs.background)
                 yield Slot(slot, (name, index), books[name], checksum, attributes, "" if inputs else reason)
 
 
@@ -143,8 +143,3 @@ def _origin(section, trained: Mapping) -> dict[str, str | int]:
     attributes = provenance("", section, trained)
     del attributes["created"]
     return attributes | {"history": f"written by mlrtma_dist {__version__} as a slot of a reanalysis"}
-
-
-def _names(files: tuple[str, ...]) -> str:
-    """Names of files; what is not UTF-8 in them is escaped, as attributes must be."""
-    return " ".join(Path(file).name for file in files).encode("utf-8", "backslashreplace").decode("utf-8")

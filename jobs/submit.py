@@ -18,7 +18,7 @@ from pathlib import Path
 from hpc import ecflow, slurm
 from hpc.campaign import alone, submit_campaign, submit_step
 from hpc.chain import ChainError, Step, load_campaign
-from hpc.machine import Machine, MachineError, load_machine
+from hpc.machine import WISHES, Machine, MachineError, load_machine
 from hpc.order import OrderError
 from hpc.period import PeriodError
 from hpc.slurm import SlurmError
@@ -30,7 +30,6 @@ from mlrtma_dist.errors import InputError
 from mlrtma_dist.io.lock import locked
 
 SUBMITTING = "output/submitting"  # the folder whose lock whoever submits a campaign holds
-WISHES = ("nodes", "tasks_per_node", "time", "at_once", "workers", "task_time")  # of a job's resources
 
 
 def main(arguments: list[str]) -> int:

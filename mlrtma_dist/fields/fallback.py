@@ -49,10 +49,10 @@ class Fallback:
     def _joined(self, value: np.ndarray, variable: str, points: Points, second) -> np.ndarray:
         """The first one's values with what ``second`` gives of the second, shape (n,)."""
         missing = np.isnan(value)
-        asked = missing if self.share == 1.0 else np.ones(len(value), dtype=bool)
-        if asked.any():
-            other = second(variable, points if asked.all() else points[asked])
-            value[asked] = np.where(missing[asked], other, self.share * value[asked] + (1.0 - self.share) * other)
+        rows = missing if self.share == 1.0 else np.ones(len(value), dtype=bool)
+        if rows.any():
+            other = second(variable, points if rows.all() else points[rows])
+            value[rows] = np.where(missing[rows], other, self.share * value[rows] + (1.0 - self.share) * other)
         return value
 
 

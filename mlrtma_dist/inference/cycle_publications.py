@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mlrtma_dist import clock
-from mlrtma_dist.io.atomic import device_errors
+from mlrtma_dist.io.appended import append_text
 
 LATEST = "latest.nc"
 TABLE = "slots.csv"
@@ -152,15 +152,7 @@ def append_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence]) -> 
     Raises:
         OSError: the table cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with device_errors(path), open(path, "a+b") as stream:
-        size = stream.seek(0, os.SEEK_END)
-        if size:
-            stream.seek(-1, os.SEEK_END)
-        cut_off = size > 0 and stream.read(1) != b"\n"
-        lines = [] if size else [list(header)]
-        text = "".join(_line(row) for row in [*lines, *rows])
-        stream.write(("\n" * cut_off + text).encode("utf-8", "backslashreplace"))
+    append_text(path, "".join(map(_line, rows)), header=_line(header))
 
 
 def _line(row: Sequence) -> str:

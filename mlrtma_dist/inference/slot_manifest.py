@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mlrtma_dist.io.file_digest import sha256_of
 from mlrtma_dist.io.json_lines import append_line, read_lines
 
 DONE, ASIDE, ABSENT, LOST, OPEN = STATES = ("done", "set aside", "no input", "lost", "open")
@@ -120,9 +121,3 @@ def days_of(output: Path, domain: str) -> Iterable[Day]:
     folder = output / domain / "manifests"
     stems = sorted(path.name[:8] for path in folder.glob("????????.jsonl")) if folder.is_dir() else []
     return [Day(output, domain, np.datetime64(f"{stem[:4]}-{stem[4:6]}-{stem[6:]}")) for stem in stems]
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

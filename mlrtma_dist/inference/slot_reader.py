@@ -45,21 +45,21 @@ class CaseReader:
 
     def read(self, keys: Iterable[Key]) -> Generator[tuple[Key, Case | SlotError], None, None]:
         """The case of each key, or why there is none. Keys are taken as they are needed; closing ends the process."""
-        following, asked = iter(keys), deque[Key]()
-        while asked or (asked := deque(itertools.islice(following, AHEAD))):
+        following, pending = iter(keys), deque[Key]()
+        while pending or (pending := deque(itertools.islice(following, AHEAD))):
             with _Process(self._opener) as process:
-                for key in asked:
+                for key in pending:
                     process.ask(key)
-                while asked:
+                while pending:
                     try:
                         message = process.take(self._seconds)
                     except SlotError as error:  # the process is gone, and this key with it: another one reads the rest
-                        yield asked.popleft(), error
+                        yield pending.popleft(), error
                         break
                     for key in itertools.islice(following, 1):
                         process.ask(key)
-                        asked.append(key)
-                    yield asked.popleft(), self._unpacked(message)
+                        pending.append(key)
+                    yield pending.popleft(), self._unpacked(message)
 
     def _unpacked(self, message: bytes) -> Case | SlotError:
         return _Unpickler(io.BytesIO(message), self._statics).load()

@@ -120,7 +120,7 @@ class Worker:
 
     def _pass(self, slots: Iterable[Slot], writer: "_Writer", failed: list) -> bool:
         """Try each slot once; those that fail are appended to ``failed`` with the reason."""
-        asked: deque[Slot] = deque()
+        pending: deque[Slot] = deque()
 
         def keys() -> Iterator[Key]:
             for slot in slots:
@@ -128,7 +128,7 @@ class Worker:
                     writer.submit(slot.day.note, {"id": slot.name, "checksum": slot.checksum, "absent": slot.absent})
                     self.tally.absent += 1
                 else:
-                    asked.append(slot)
+                    pending.append(slot)
                     yield slot.key
 
         with closing(self._reader.read(keys())) as cases:
@@ -137,7 +137,7 @@ class Worker:
                     _, case = next(cases)
                 except StopIteration:
                     return True
-                slot = asked.popleft()
+                slot = pending.popleft()
                 try:
                     if isinstance(case, SlotError):
                         raise case

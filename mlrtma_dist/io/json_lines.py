@@ -1,17 +1,10 @@
-"""Lines of JSON that are only ever appended, each by one write: a writer that is killed tears no line but its own.
+"""Lines of JSON that are only ever appended (`io.appended`); a torn line is passed over by readers."""
 
-A torn line, which a full disk can leave too, is passed over by readers; the next writer begins a new one.
-"""
-
-import contextlib
-import errno
-import fcntl
 import json
-import os
 import pathlib
 from collections.abc import Mapping
 
-from mlrtma_dist.io.atomic import device_errors
+from mlrtma_dist.io.appended import append_text
 
 
 def append_line(path, entry: Mapping[str, object]) -> None:
@@ -20,21 +13,7 @@ def append_line(path, entry: Mapping[str, object]) -> None:
     Raises:
         OSError: the line cannot be written; the path is named.
     """
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with device_errors(path):
-        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            with contextlib.suppress(OSError):  # NFS does not append in one piece; a file system without locks does
-                fcntl.lockf(file, fcntl.LOCK_EX)
-            size = os.fstat(file).st_size
-            is_torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"
-            text = ("\n" * is_torn + json.dumps(entry, separators=(",", ":")) + "\n").encode()
-            if os.write(file, text) < len(text):  # a full disk takes a part, and gives the reason at the next write
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-            os.fsync(file)
-        finally:
-            os.close(file)
+    append_text(path, json.dumps(entry, separators=(",", ":")) + "\n")
 
 
 def read_lines(path) -> list[dict]:

@@ -13,7 +13,7 @@ from mlrtma_dist.fields.gridded import GriddedFirstGuess
 from mlrtma_dist.fields.static import Static
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.methods.settings import Assumption
-from mlrtma_dist.observations.quality import MARGIN
+from mlrtma_dist.observations.nearby import nearby
 from mlrtma_dist.observations.station_lists import StationLists
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.samples.archive import Archive, Inputs, Inventory, inventory
@@ -40,7 +40,7 @@ class ReportFiles:
         return self.archive.reading.read_lists()
 
     def read(self, file: str, time: np.datetime64, domain: Domain) -> Observations:
-        """The reports of a file on a domain and within the margin around it from which reports help.
+        """The reports of a file that can influence the analyses of a domain (`nearby.nearby`).
 
         Raises:
             InputError: a file that cannot be used.
@@ -56,10 +56,7 @@ class ReportFiles:
             self._tables[version] = self.archive.reading.read_file(file, time)
         key = version, domain.name
         if key not in self._near:
-            table = self._tables[version]
-            placed = np.isfinite(table.latitude) & np.isfinite(table.longitude) & (np.abs(table.latitude) <= 90.0)
-            rows = np.flatnonzero(placed)
-            self._near[key] = table[rows[domain.contains(table.latitude[rows], table.longitude[rows], MARGIN)]]
+            self._near[key] = nearby(self._tables[version], domain)
         return self._near[key]
 
     def _drop(self, versions: list[Version]) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mlrtma_dist.inference.slot_manifest import ABSENT, ASIDE, DONE, LOST, STATES, Day, Entry, sha256_of, state_of
+from mlrtma_dist.inference.slot_manifest import ABSENT, ASIDE, DONE, LOST, STATES, Day, Entry, state_of
 from mlrtma_dist.inference.slot_scores import COLUMNS, KINDS
+from mlrtma_dist.io.file_digest import sha256_of
 from mlrtma_dist.io.json_lines import read_lines
 from mlrtma_dist.samples.slots import Slots
 

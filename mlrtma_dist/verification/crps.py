@@ -14,8 +14,7 @@ from mlrtma_dist.verification.match import Matches
 def crps_of_matches(matches: Matches) -> np.ndarray:
     """CRPS of every match, analysis space, shape (n,): that of the method's own distribution where the match has it,
     else that of a Gaussian of the expected error and the report's; NaN where neither is known."""
-    deviation = np.hypot(matches.spread, np.nan_to_num(matches.observation_error))
-    gaussian = crps_gaussian(matches.prediction, deviation, matches.observation)
+    gaussian = crps_gaussian(matches.prediction, matches.deviation, matches.observation)
     return np.where(np.isfinite(matches.crps), matches.crps, gaussian)
 
 

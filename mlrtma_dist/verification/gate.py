@@ -152,8 +152,8 @@ def _ratio(rule: str, of: str, ratio: Ratio, limit: Limit) -> Check:
 def _of_variable(name: str, errors: PairedErrors, parts: Mapping[str, Matches], rules: Rules) -> list[Check]:
     """The checks of one variable: reports, share, ratio of rmse, spread."""
     own = errors.candidate.select(variable=name)
-    asked = max(int(np.isfinite(each.select(variable=name).observation).sum()) for each in parts.values())
-    share = len(own) / asked if asked else math.nan
+    observed = max(int(np.isfinite(each.select(variable=name).observation).sum()) for each in parts.values())
+    share = len(own) / observed if observed else math.nan
     checks = [
         _figure("reports", name, float(len(own)), f">= {rules.reports}", len(own) >= rules.reports),
         _figure("share", name, share, f">= {rules.share:g}", bool(share >= rules.share)),

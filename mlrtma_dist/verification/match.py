@@ -88,6 +88,11 @@ class Matches:
         return self.prediction - self.observation
 
     @property
+    def deviation(self) -> np.ndarray:
+        """Of a report from the analysis, as the method expects it, shape (n,), NaN where it expects none."""
+        return np.hypot(self.spread, np.nan_to_num(self.observation_error))
+
+    @property
     def scored(self) -> np.ndarray:
         """Mask of the rows that have both an observation and a prediction, shape (n,)."""
         return np.isfinite(self.observation) & np.isfinite(self.prediction)

@@ -3,7 +3,6 @@
 It stands beside the table, matches.json beside matches.csv, and holds the table's checksum.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.io.file_digest import sha256_of
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def path_beside(path: str | Path) -> Path:
 
 def write_origin(path: str | Path, methods: Mapping[str, dict], withheld: Mapping[str, object]) -> None:
     """Record the origin of a table of matches that was just written."""
-    origin = Origin(dict(methods), dict(withheld), _checksum(path))
+    origin = Origin(dict(methods), dict(withheld), sha256_of(path))
     write_text(path_beside(path), json.dumps(asdict(origin), indent=1) + "\n")
 
 
@@ -76,11 +76,6 @@ def read_origin(path: str | Path) -> Origin:
             f"matches: {path}: expected {beside.name} beside it, which says of which weights they are: {error}."
             " `mlrtma verify` writes both: verify again."
         ) from error
-    if origin.sha256 != _checksum(path):
+    if origin.sha256 != sha256_of(path):
         raise InputError(f"matches: {path}: not the table that {beside.name} was written for (checksum). Verify again.")
     return origin
-
-
-def _checksum(path: str | Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -101,14 +101,9 @@ def _geometric(sums: np.ndarray, power: float) -> np.ndarray:
     return np.where(np.isfinite(ratio), ratio, np.nan)
 
 
-def deviation_of(matches: Matches) -> np.ndarray:
-    """The deviation of a report from the analysis that a method expects, shape (n,), NaN where it expects none."""
-    return np.hypot(matches.spread, np.nan_to_num(matches.observation_error))
-
-
 def spread_over_error(matches: Matches) -> float:
     """The expected deviation, in the root mean square, over the rmse: 1 where a method knows its own errors."""
+    if not len(matches):
+        return np.nan
     with np.errstate(invalid="ignore", divide="ignore"):
-        return (
-            float(np.sqrt(np.mean(deviation_of(matches) ** 2) / np.mean(matches.error**2))) if len(matches) else np.nan
-        )
+        return float(np.sqrt(np.mean(matches.deviation**2) / np.mean(matches.error**2)))

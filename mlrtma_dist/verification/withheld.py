@@ -96,8 +96,8 @@ def match(
     """What a method's answer gives where the reports of ``rows``, a mask (n,), were made."""
     table = case.observations[rows]
     value, error = at_reports(case, answer, rows, share)
-    asked = {name: at for name in answer.variables if len(at := _limits(name))}
-    below = below_at_reports(case, answer, rows, asked, share)[rows]
+    every_limit = {name: at for name in answer.variables if len(at := _limits(name))}
+    below = below_at_reports(case, answer, rows, every_limit, share)[rows]
     events, crps = _scored(below, table.variable, case.value[rows])
     return Matches.build(
         method=name,

@@ -6,7 +6,6 @@ Written beside its place and renamed: a folder named step_* is whole, or was dam
 show.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -20,6 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from mlrtma_dist.io.atomic import device_errors, synchronise, write_text
+from mlrtma_dist.io.file_digest import sha256_of
 from mlrtma_dist.parallel.transport import Transport
 from mlrtma_dist.weights.manifest import FILE, CheckpointError, Manifest, Run, State
 
@@ -63,7 +63,7 @@ def save(root: Path, run: Run, state: State, shapes: dict, shards: Iterable[Shar
         torch.save(content, stream)
         stream.flush()
         os.fsync(stream.fileno())
-    about = {"bytes": (partial / file).stat().st_size, "sha256": checksum(partial / file), "content": index}
+    about = {"bytes": (partial / file).stat().st_size, "sha256": sha256_of(partial / file), "content": index}
     write_text(partial / f"{file}.json", json.dumps(about))
     _wait(ranks)
     if ranks.rank == 0:
@@ -88,12 +88,6 @@ def _split(key: str) -> tuple[str, str, int]:
     part, rest = key.split("/", 1)
     name, start = rest.rsplit("/", 1)
     return part, name, int(start)
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 class Checkpoint:
@@ -173,7 +167,7 @@ class Checkpoint:
     def _load(self, file: str) -> dict:
         if file not in self._open:
             path = self.folder / file
-            if checksum(path) != self.manifest.files[file]["sha256"]:
+            if sha256_of(path) != self.manifest.files[file]["sha256"]:
                 raise CheckpointError(f"{path}: its content was changed (checksum). Use another checkpoint.")
             if path.suffix == ".safetensors":  # of a release
                 self._open[file] = load_file(path)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.io.atomic import device_errors, synchronise, write_text
+from mlrtma_dist.io.file_digest import sha256_of
 from mlrtma_dist.weights.manifest import FILE, CheckpointError, Manifest, Release
 
 if TYPE_CHECKING:  # it imports torch
@@ -42,7 +43,7 @@ def write_release(checkpoint: Path, folder: Path, about: Release) -> Manifest:
     """
     from safetensors.torch import save_file  # here: it imports torch, and `released` is asked for where there is none
 
-    from mlrtma_dist.weights.checkpoint import Checkpoint, checksum
+    from mlrtma_dist.weights.checkpoint import Checkpoint
 
     saved = Checkpoint(checkpoint).verify()
     if folder.exists():
@@ -60,7 +61,7 @@ def write_release(checkpoint: Path, folder: Path, about: Release) -> Manifest:
         save_file(tensors, partial / WEIGHTS)
         (partial / WEIGHTS).chmod(0o644)  # the library makes it readable by its owner alone
     content = [["weight", name, 0, tensors[f"weight/{name}/0"].numel()] for name in saved.manifest.shapes]
-    file = {"bytes": (partial / WEIGHTS).stat().st_size, "sha256": checksum(partial / WEIGHTS), "content": content}
+    file = {"bytes": (partial / WEIGHTS).stat().st_size, "sha256": sha256_of(partial / WEIGHTS), "content": content}
     state = replace(saved.manifest.state, counters={}, moments=(), average_updates=None)
     manifest = Manifest(saved.manifest.run, state, saved.manifest.shapes, {WEIGHTS: file}, asdict(about))
     write_text(partial / FILE, manifest.text())

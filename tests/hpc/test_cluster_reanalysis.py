@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hpc import slurm
-from mlrtma_dist.inference.slot_manifest import sha256_of
+from mlrtma_dist.io.file_digest import sha256_of
 
 pytestmark = pytest.mark.slow
 

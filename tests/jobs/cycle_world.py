@@ -7,11 +7,10 @@ from pathlib import Path
 
 import netCDF4
 import numpy as np
+from regions import small_region
 
 from jobs import cycle
 from mlrtma_dist import config
-from mlrtma_dist.fields.static import load_static
-from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.inference.cycle_clock import duration
 from mlrtma_dist.inference.state_file import write_state
 from mlrtma_dist.observations.csv_write import write_csv
@@ -50,12 +49,7 @@ class World:
     def build(cls, folder: Path) -> "World":
         tables = []
         for number, name in enumerate(DOMAINS):
-            (folder / f"{name}.yaml").write_text(
-                f'name: {name}\ntitle: the {name}\nprojection: "+proj=longlat +R=6371200"\nspacing: 0.1\n'
-                f"corner: {{latitude: 45.0, longitude: {6.0 - 20.0 * number}}}\nsize: {{x: 30, y: 25}}\n"
-                "terrain: simulated\nland: simulated\n"
-            )
-            static = load_static(load_domain(str(folder / f"{name}.yaml")))
+            static = small_region(folder, name, 6.0 - 20.0 * number)
             hour = simulate_hour(static, START, stations=40, seed=number)
             if number == 0:
                 write_state(folder / "background_20220824T06.nc", hour.background)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from regions import write_elevation
 
 from jobs import command
 from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.grid.domain import load_domain
-from mlrtma_dist.io.netcdf_write import NetcdfVariable, write_netcdf
 from mlrtma_dist.io.shores import ShoreGrid
 
 REGION = """name: valley
@@ -33,13 +33,7 @@ def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("domain")
     (folder / "valley.yaml").write_text(REGION)
     latitude, longitude = 39.5 + 0.01 * np.arange(220), -112.5 + 0.01 * np.arange(280)
-    axes = [
-        NetcdfVariable("lat", ("lat",), latitude, {"units": "degrees_north"}, dtype="f8"),
-        NetcdfVariable("lon", ("lon",), longitude, {"units": "degrees_east"}, dtype="f8"),
-    ]
-    values = height(latitude[:, None], longitude[None, :]).astype(np.float32)
-    z = NetcdfVariable("z", ("lat", "lon"), values, {"long_name": "height", "units": "m"})
-    write_netcdf(folder / "z.nc", {"lat": len(latitude), "lon": len(longitude)}, [*axes, z], {})
+    write_elevation(folder / "z.nc", latitude, longitude, height)
     return folder
 
 

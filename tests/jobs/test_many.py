@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from launch import mlrtma
+from regions import small_region
 
 from jobs import command, verify
 from mlrtma_dist import config
-from mlrtma_dist.fields.static import load_static
-from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.inference.state_file import write_state
 from mlrtma_dist.observations.csv_write import write_csv
 from mlrtma_dist.observations.table import Observations
@@ -30,12 +29,7 @@ def world(tmp_path_factory) -> Path:
     """A folder with two small regions, the reports of two hours in one table, and a background of the first hour."""
     folder, tables = tmp_path_factory.mktemp("many"), []
     for number, name in enumerate(DOMAINS):
-        (folder / f"{name}.yaml").write_text(
-            f'name: {name}\ntitle: the {name}\nprojection: "+proj=longlat +R=6371200"\nspacing: 0.1\n'
-            f"corner: {{latitude: 45.0, longitude: {6.0 - 20.0 * number}}}\nsize: {{x: 30, y: 25}}\n"
-            "terrain: simulated\nland: simulated\n"
-        )
-        static = load_static(load_domain(str(folder / f"{name}.yaml")))
+        static = small_region(folder, name, 6.0 - 20.0 * number)
         for hour, time in enumerate(TIMES):
             hour_of = simulate_hour(static, np.datetime64(time), stations=40, seed=10 * number + hour)
             if name == "east" and hour == 0:

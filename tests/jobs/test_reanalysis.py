@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 import xarray
 
-from jobs import analyse, lineage, reanalysis, reanalysis_work
+from jobs import analyse, lineage, reanalysis
 from jobs.reanalysis_slots import slots_of
 from mlrtma_dist import config
-from mlrtma_dist.inference.slot_manifest import Day, sha256_of
-from mlrtma_dist.inference.slot_reader import CaseSource
+from mlrtma_dist.inference.slot_manifest import Day
 from mlrtma_dist.inference.slot_worker import Worker
+from mlrtma_dist.io.file_digest import sha256_of
 from mlrtma_dist.samples.slots import Slots
 
 NAMES = ("north", "south")
@@ -33,16 +33,6 @@ def run(small_reanalysis, tmp_path):
     """The small reanalysis, into a folder of an awkward name."""
     text = small_reanalysis + f"output: {tmp_path}/o u't;$HOME\n"
     return config.build(reanalysis.Run, config.parse_yaml(text, "test"), "test")
-
-
-@pytest.fixture
-def here(monkeypatch):
-    """Cases are read in this process: another one takes seconds to start."""
-    monkeypatch.setattr(
-        reanalysis_work,
-        "_reader",
-        lambda run, prepared, *_: CaseSource({name: p.cases for name, p in prepared.items()}),
-    )
 
 
 @pytest.fixture(scope="module")

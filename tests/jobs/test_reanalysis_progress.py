@@ -5,17 +5,12 @@ from dataclasses import replace
 import pytest
 
 from hpc import progress
-from jobs import reanalysis, reanalysis_work
+from jobs import reanalysis
 from mlrtma_dist import config
-from mlrtma_dist.inference.slot_reader import CaseSource
 
 
 @pytest.fixture
-def run(small_reanalysis, tmp_path, monkeypatch):
-    def read_here(run, prepared, *_):  # another process takes seconds to start
-        return CaseSource({name: each.cases for name, each in prepared.items()})
-
-    monkeypatch.setattr(reanalysis_work, "_reader", read_here)
+def run(small_reanalysis, tmp_path, monkeypatch, here):
     monkeypatch.chdir(tmp_path)
     return config.build(reanalysis.Run, config.parse_yaml(f"{small_reanalysis}output: out\n", "test"), "test")
 

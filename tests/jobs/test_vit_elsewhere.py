@@ -3,11 +3,11 @@
 import netCDF4
 import numpy as np
 import pytest
+from regions import write_elevation
 
 from jobs import command
 from mlrtma_dist.fields import climatology
 from mlrtma_dist.grid.domain import load_domain
-from mlrtma_dist.io.netcdf_write import NetcdfVariable, write_netcdf
 
 TIME = "2026-01-20T18:00"
 REGION = """\
@@ -37,13 +37,7 @@ def product(tmp_path_factory):
     folder = tmp_path_factory.mktemp("elsewhere")
     (folder / "andes.yaml").write_text(REGION)
     latitude, longitude = np.arange(-44.0, -36.0, 0.02), np.arange(-74.0, -64.0, 0.02)
-    axes = [
-        NetcdfVariable("lat", ("lat",), latitude, {"units": "degrees_north"}, dtype="f8"),
-        NetcdfVariable("lon", ("lon",), longitude, {"units": "degrees_east"}, dtype="f8"),
-    ]
-    values = height(latitude[:, None], longitude[None, :]).astype(np.float32)
-    z = NetcdfVariable("z", ("lat", "lon"), values, {"long_name": "height", "units": "m"})
-    write_netcdf(folder / "z.nc", {"lat": len(latitude), "lon": len(longitude)}, [*axes, z], {})
+    write_elevation(folder / "z.nc", latitude, longitude, height)
     random = np.random.default_rng(3)
     rows = ["network,station,time,latitude,longitude,elevation,t2m,d2m,u10,v10"]
     for number in range(160):

@@ -32,10 +32,10 @@ def reads(monkeypatch) -> list[str]:
     return names
 
 
-def write(path, latitude: tuple[float, ...]) -> str:
-    """A file of one temperature per latitude."""
+def write(path, latitude: tuple[float, ...], variable: str = "t2m") -> str:
+    """A file of one report per latitude, of temperature or another variable."""
     station = [f"s{number}" for number in range(len(latitude))]
-    columns = {"longitude": np.full(len(latitude), 255.0 - 360.0), "variable": ["t2m"] * len(latitude)}
+    columns = {"longitude": np.full(len(latitude), 255.0 - 360.0), "variable": [variable] * len(latitude)}
     table = Observations.build(
         station=station,
         latitude=np.array(latitude),
@@ -76,3 +76,8 @@ def test_only_the_last_files_are_kept_and_a_missing_one_is_named(tmp_path, reads
     assert reads == [*(os.path.basename(path) for path in paths), "0.csv"]
     with pytest.raises(InputError, match=r"gone\.csv: cannot be read"):
         own.read(str(tmp_path / "gone.csv"), NOON, TOY)
+
+
+def test_that_a_network_reports_gusts_is_known_from_afar_as_in_other_analyses(tmp_path):
+    path = write(tmp_path / "12.csv", (-40.0, -41.0), "gust")
+    assert list(files(tmp_path).read(path, NOON, TOY).latitude) == [-40.0]
