@@ -132,6 +132,11 @@ class Domain:
         return self.projection == PLANE
 
     @property
+    def is_square_torus(self) -> bool:
+        """Whether shifting, mirroring and turning map the grid onto itself: it wraps and is as high as wide."""
+        return self.periodic and self.shape[0] == self.shape[1]
+
+    @property
     def is_geographic(self) -> bool:
         """True where the grid's coordinates are latitude and longitude themselves, in degrees."""
         return not self.is_plane and self._proj.crs.is_geographic and not self._is_rotated

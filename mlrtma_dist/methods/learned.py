@@ -28,8 +28,9 @@ class LearnedMethod(Protocol):
         network: all that is trained.
         statistics: of the cases that were trained on, the units of the network; None before they are gathered.
         alignment: tiles begin on multiples of it; known once `settle` was called.
-        draws: whether a case may be shown many times, each time with other reports withheld.
+        draws: whether a case may be shown many times, each time with other reports withheld or other noise.
         whole_reports: whether a tile takes the reports of the whole domain.
+        reads_reports: whether a sample is made of reports, too.
         fields_read: fields of a stored case that are read, by which reading is counted.
         signed: input channels, from the first on, whose sign changes with that of the fields (not masks).
         channels: of inputs and of the target.
@@ -42,6 +43,7 @@ class LearnedMethod(Protocol):
     channels: tuple[int, int]
     draws: bool
     whole_reports: bool
+    reads_reports: bool
     fields_read: int
 
     def settle(self, domain: Domain) -> None:
@@ -60,7 +62,7 @@ class LearnedMethod(Protocol):
         """A case of any source as a batch of one; a case without truth has a target of zeros with mask 0.
 
         Args:
-            draw: number of the division of the reports, where the method ``draws``; 0: the case's own.
+            draw: number of the division of the reports or of the noise, where the method ``draws``; 0: the case's own.
         """
         ...
 

@@ -147,6 +147,12 @@ def _untrained_vit(settings: Mapping[str, object], where: str, **own: object) ->
     return build_vit(settings, where, **own)
 
 
+def _untrained_diffusion(settings: Mapping[str, object], where: str) -> "LearnedMethod":
+    from mlrtma_dist.methods.diffusion import build_diffusion
+
+    return build_diffusion(settings, where)
+
+
 METHODS: dict[str, Entry] = {
     "first_guess": Entry(
         "the first guess, to which no report is added",
@@ -216,6 +222,13 @@ METHODS: dict[str, Entry] = {
         (Need.CHECKPOINT,),
         lambda means: means.trained["vit_hybrid"],
         untrained=partial(_untrained_vit, classical=True),
+    ),
+    "diffusion": Entry(
+        "diffusion assimilation: samples of the posterior of a trained denoiser",
+        "diffusion",
+        (Need.FIRST_GUESS, Need.CHECKPOINT),
+        lambda means: means.trained["diffusion"],
+        untrained=_untrained_diffusion,
     ),
 }
 

@@ -17,12 +17,15 @@ class Sample:
         target: of the network's output, shape (batch, channel, y, x).
         mask: weight of each target point, 0 where nothing is known, shape (batch, 1, y, x); None weighs all points 1.
         time: UTC of each case, datetime64[s], shape (batch,); names the case in messages.
+        key: two words in [0, 2^32) per case, of which all that is random in its loss is a function, int64, shape
+            (batch, 2); None: nothing is.
     """
 
     inputs: Tensor
     target: Tensor
     mask: Tensor | None
     time: np.ndarray
+    key: Tensor | None = None
 
     @classmethod
     def join(cls, samples: Sequence["Sample"]) -> "Sample":
@@ -34,7 +37,8 @@ class Sample:
         if any(each.mask is not None for each in samples):
             masks = [torch.ones_like(each.target[:, :1]) if each.mask is None else each.mask for each in samples]
         time = np.concatenate([each.time for each in samples])
-        return cls(inputs, target, torch.cat(masks) if masks else None, time)
+        keys = [each.key for each in samples if each.key is not None]
+        return cls(inputs, target, torch.cat(masks) if masks else None, time, torch.cat(keys) if keys else None)
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "Sample":
         """The same batch on a device; itself if it is there."""

@@ -44,7 +44,7 @@ class TransformerMethod:
         patch: grid points on a side of a token, of the domain of the cases.
     """
 
-    draws = whole_reports = True
+    draws = whole_reports = reads_reports = True
     fields_read = 0
     signed = 0
 

@@ -23,7 +23,7 @@ class FoldedUNetConfig:
         channels_in: of the input; channels_out: of the output, which is added to so many first channels of the input;
             adds: whether it is added.
         fold: points on a side of a square.
-        widths, groups, recompute: of the U-net, see `UNetConfig`.
+        widths, groups, recompute, embedding: of the U-net, see `UNetConfig`.
         scale: size of the changes in the input's unit. Input channels are divided by ``scales_in``.
         scales_in: one number a channel; empty: 1 for all.
     """
@@ -37,6 +37,7 @@ class FoldedUNetConfig:
     scale: float = 1.0
     scales_in: tuple[float, ...] = field(default=())
     adds: bool = True
+    embedding: int = 0
 
     def __post_init__(self):
         if self.scales_in and len(self.scales_in) != self.channels_in:
@@ -60,6 +61,7 @@ class FoldedUNet(nn.Module):
             widths=config.widths,
             groups=config.groups,
             recompute=config.recompute,
+            embedding=config.embedding,
         )
         self.unet = UNet(inner)
         # Small, so that training starts near the background; not zero, which would hide the rest from the first step.
@@ -71,8 +73,11 @@ class FoldedUNet(nn.Module):
         """Tiles begin on multiples of it."""
         return self.config.fold * self.unet.alignment
 
-    def forward(self, inputs: Tensor, neighbourhood: Neighbourhood) -> Tensor:
+    def forward(self, inputs: Tensor, neighbourhood: Neighbourhood, embedding: Tensor | None = None) -> Tensor:
         """Map (batch, channels_in, y, x) to (batch, channels_out, y, x).
+
+        Args:
+            embedding: of each field of the batch, shape (batch, ``config.embedding``), where the network takes one.
 
         Raises:
             NeighbourhoodError: the field is not of the neighbourhood's box, or a periodic size does not divide.
@@ -85,7 +90,7 @@ class FoldedUNet(nn.Module):
         missing = [-size % fold for size in shape]
         if any(missing):  # the domain's far edge: an incomplete square is completed by repeating the outermost points
             seen = F.pad(seen, (0, missing[1], 0, missing[0]), mode="replicate")
-        change = self.unet(F.pixel_unshuffle(seen, fold), neighbourhood.coarsen(fold))
+        change = self.unet(F.pixel_unshuffle(seen, fold), neighbourhood.coarsen(fold), embedding)
         change = F.pixel_shuffle(change, fold)[..., : shape[0], : shape[1]]
         output = self.config.scale * change
         return inputs[:, : self.config.channels_out] + output if self.config.adds else output

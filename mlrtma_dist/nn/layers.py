@@ -120,22 +120,38 @@ def recompute(layer, *arguments):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions beside a short cut (He et al. 2016, pre-activation): x + C(s(N(C(s(N(x))))))."""
+    """Two convolutions beside a short cut (He et al. 2016, pre-activation): x + C(s(N(C(s(N(x)))))).
 
-    def __init__(self, channels_in: int, channels_out: int, *, groups: int, edge: str):
+    An embedding of what holds for the whole field, such as its noise level, scales and shifts every channel after the
+    second norm (Perez et al. 2018; Dhariwal and Nichol 2021).
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, *, groups: int, edge: str, embedding: int = 0):
         super().__init__()
+        self.modulation = nn.Linear(embedding, 2 * channels_out) if embedding else None
         self.norm_in = GroupNorm(groups, channels_in) if groups else None
         self.convolution_in = Convolution(channels_in, channels_out, edge=edge)
         self.norm_out = GroupNorm(groups, channels_out) if groups else None
         self.convolution_out = Convolution(channels_out, channels_out, edge=edge)
         self.short_cut = Convolution(channels_in, channels_out, 1) if channels_in != channels_out else None
 
-    def forward(self, field: Tensor, neighbourhood: Neighbourhood) -> Tensor:
-        """Map (batch, channels_in, y, x) to (batch, channels_out, y, x)."""
-        inner = self._activate(field, self.norm_in, neighbourhood)
-        inner = self._activate(self.convolution_in(inner, neighbourhood), self.norm_out, neighbourhood)
+    def forward(self, field: Tensor, neighbourhood: Neighbourhood, embedding: Tensor | None = None) -> Tensor:
+        """Map (batch, channels_in, y, x) to (batch, channels_out, y, x).
+
+        Args:
+            embedding: of each field of the batch, shape (batch, ``embedding``), where the block takes one.
+        """
+        inner = self.convolution_in(self._activate(field, self.norm_in, neighbourhood), neighbourhood)
+        inner = F.silu(self._modulated(inner, neighbourhood, embedding))
         straight = field if self.short_cut is None else self.short_cut(field, neighbourhood)
         return straight + self.convolution_out(inner, neighbourhood)
+
+    def _modulated(self, field: Tensor, neighbourhood: Neighbourhood, embedding: Tensor | None) -> Tensor:
+        field = field if self.norm_out is None else self.norm_out(field, neighbourhood)
+        if self.modulation is None:
+            return field
+        scale, shift = self.modulation(embedding)[:, :, None, None].chunk(2, 1)
+        return field * (1.0 + scale) + shift
 
     @staticmethod
     def _activate(field: Tensor, norm: GroupNorm | None, neighbourhood: Neighbourhood) -> Tensor:

@@ -27,6 +27,7 @@ class UNetConfig:
         groups: of the group norms; 0 leaves the norms out.
         edge: beyond a domain that does not wrap, "zeros" or "replicate".
         recompute: forget activations in the forward pass, compute them again in the backward pass.
+        embedding: numbers that describe a whole field and modulate every block; 0: none.
     """
 
     channels_in: int = 3
@@ -35,6 +36,7 @@ class UNetConfig:
     groups: int = 8
     edge: str = "replicate"
     recompute: bool = False
+    embedding: int = 0
 
     def __post_init__(self):
         if not self.widths or min(self.widths) < 1 or self.groups < 0:
@@ -52,7 +54,7 @@ class UNet(nn.Module):
         super().__init__()
         self.config = config
         widths = config.widths
-        block = partial(ResidualBlock, groups=config.groups, edge=config.edge)
+        block = partial(ResidualBlock, groups=config.groups, edge=config.edge, embedding=config.embedding)
         self.stem = Convolution(config.channels_in, widths[0], edge=config.edge)
         self.descent = nn.ModuleList(block(width, width) for width in widths)
         self.halvings = nn.ModuleList(Convolution(a, b, stride=2, edge=config.edge) for a, b in pairwise(widths))
@@ -65,8 +67,11 @@ class UNet(nn.Module):
         """Tiles begin on multiples of it: a point of the coarsest level."""
         return 2 ** len(self.halvings)
 
-    def forward(self, field: Tensor, neighbourhood: Neighbourhood) -> Tensor:
+    def forward(self, field: Tensor, neighbourhood: Neighbourhood, embedding: Tensor | None = None) -> Tensor:
         """Map (batch, channels_in, y, x) to (batch, channels_out, y, x).
+
+        Args:
+            embedding: of each field of the batch, shape (batch, ``config.embedding``), where the network takes one.
 
         Raises:
             NeighbourhoodError: the field is not of the neighbourhood's box, or a periodic size does not divide.
@@ -76,18 +81,18 @@ class UNet(nn.Module):
         levels, kept = [neighbourhood], []
         field = self.stem(field, neighbourhood)
         for block, halving in zip(self.descent, [*self.halvings, None], strict=True):
-            field = self._call(block, field, levels[-1])
+            field = self._call(block, field, levels[-1], embedding)
             if halving is not None:
                 kept.append(field)
                 field = halving(field, levels[-1])
                 levels.append(levels[-1].coarsen(2))
         for block in reversed(self.ascent):
             coarse, fine = levels.pop(), levels[-1]
-            field = self._call(block, torch.cat([kept.pop(), upsample(field, coarse, fine, 2)], 1), fine)
+            field = self._call(block, torch.cat([kept.pop(), upsample(field, coarse, fine, 2)], 1), fine, embedding)
         field = field if self.norm is None else self.norm(field, neighbourhood)
         return self.head(F.silu(field), neighbourhood)
 
-    def _call(self, block: ResidualBlock, field: Tensor, neighbourhood: Neighbourhood) -> Tensor:
+    def _call(self, block: ResidualBlock, *arguments) -> Tensor:
         if self.config.recompute and torch.is_grad_enabled():
-            return recompute(block, field, neighbourhood)
-        return block(field, neighbourhood)
+            return recompute(block, *arguments)
+        return block(*arguments)

@@ -33,7 +33,7 @@ class Dataset:
         tile: the points that this rank owns.
         method: encodes a case; it knows the statistics of the cases to train on.
         variants: how often a case is shown, each time under another symmetry of the periodic plane or, by a method that
-            ``draws``, with other reports withheld; 1: as it is.
+            ``draws``, with other reports withheld or other noise; 1: as it is.
         held_out: number of the last stores whose cases are shown as they are, once: those to validate with.
         plain_from: cases from this time on are shown as they are, once: those to validate with. None: none.
         seed: of the symmetries.
@@ -95,11 +95,14 @@ class Dataset:
         """A case under a symmetry, encoded where it is stored, then moved; or under a draw of its reports."""
         if self.method.whole_reports:
             return self.method.encode(self._whole(store, case), variant)
-        layout = self.stores[store].layout
-        symmetry = Symmetry.draw(layout.shape[0], self.seed, case, variant, turns=layout.targets == 1)
+        stored = self.stores[store]
+        symmetry = Symmetry(stored.layout.shape[0])
+        if stored.domain.is_square_torus:
+            symmetry = Symmetry.draw(symmetry.size, self.seed, case, variant, turns=stored.layout.targets == 1)
         rows, columns = symmetry.source(self.tile.box)
         box = Box(rows.start, rows.stop, columns.start, columns.stop)
-        sample = self.method.encode(self.stores[store].case_of_tile(case, box))
+        draw = variant * len(stored.time) + case  # no two cases have one, though they may be of one time
+        sample = self.method.encode(stored.case_of_tile(case, box, self.method.reads_reports), draw)
         return sample if variant == 0 else symmetry.sample(sample, self.method.signed)
 
     def _whole(self, store: int, case: int) -> Case:
@@ -118,8 +121,7 @@ class Dataset:
 
 def check_variants(variants: int, domain: Domain, draws: bool) -> None:
     """Raise ConfigError unless cases of a domain can be shown so often, each time under another symmetry or draw."""
-    square = domain.periodic and domain.shape[0] == domain.shape[1]
-    if variants > 1 and not square and not draws:
+    if variants > 1 and not domain.is_square_torus and not draws:
         raise ConfigError(
             f"variants: expected 1 on {domain.name}, got {variants}: only cases on a square periodic plane"
             " may be shifted or, if of one variable, mirrored and turned"

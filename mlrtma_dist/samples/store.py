@@ -89,12 +89,15 @@ class Store:
         table = self.observations(number, *_ranges(whole), every_column=True)
         return self._case(number, box, self._reports(number, table, every_column=True), table.place, withheld)
 
-    def case_of_tile(self, number: int, box: Box) -> Case:
+    def case_of_tile(self, number: int, box: Box, reports: bool = True) -> Case:
         """A case on a box, which may wrap on a periodic domain, with the box's own reports: what training reads.
 
         The reports have a place on the grid, value, error, variable and flags; what else is stored of them is not read.
+
+        Args:
+            reports: whether they are read at all.
         """
-        table = self.observations(number, *_ranges(box))
+        table = self.observations(number, *_ranges(box)) if reports else self._rows(range(0), every_column=False)
         return self._case(number, box, self._reports(number, table, every_column=False), table.place)
 
     def reports(self, number: int) -> Observations:

@@ -1,0 +1,198 @@
+"""Diffusion assimilation: a denoiser of departures from the background, and samples of the posterior given reports.
+
+    x = x_b + s d           d ~ p(d | x_b), the departure in units s, as a denoiser has learnt it from cases with truth
+    y_o = H(x) + e_o        e_o ~ N(0, R)
+
+What is modelled is the field given its background, which is a condition of the network and no observation. Reports
+enter only when a case is analysed (`mlrtma_dist.diffusion`), so that any operator H and any R can be used that training
+never saw. Without reports the answer is the distribution given the background alone.
+
+The denoiser minimises, over cases, noise levels and noise,
+
+    (1 + sigma^2) / sigma^2  (D(d + sigma n, sigma, x_b) - d)^2         (Karras et al. 2022, with unit variance)
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mlrtma_dist import config
+from mlrtma_dist.diffusion.gaussian_sum import GaussianSum, gaussian_power
+from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.linalg.noise import WORD
+from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviation
+from mlrtma_dist.methods.diffusion_sampling import Sampling
+from mlrtma_dist.methods.diffusion_settings import DiffusionSettings
+from mlrtma_dist.methods.ensemble_answer import EnsembleAnswer
+from mlrtma_dist.methods.field_method import FieldMethod
+from mlrtma_dist.methods.learned import ContentsError
+from mlrtma_dist.methods.posterior import Posterior
+from mlrtma_dist.methods.sample import Sample
+from mlrtma_dist.methods.settings import load_settings
+from mlrtma_dist.methods.statistics import Statistics
+from mlrtma_dist.nn.denoiser import Denoiser
+from mlrtma_dist.nn.folded import FoldedUNetConfig
+from mlrtma_dist.nn.neighbourhood import Alone, Neighbourhood
+from mlrtma_dist.nn.noise import normal, uniform
+
+LEVEL, NOISE = range(2)  # steps of the noise of training
+
+
+class DiffusionMethod(FieldMethod):
+    """The method (`methods.learned.LearnedMethod`).
+
+    Attributes:
+        network: a `nn.denoiser.Denoiser`.
+        statistics: the units of the network; None before they are gathered.
+        signed: channels of the input that are no masks: all.
+        sampling: how members are drawn.
+    """
+
+    draws = True
+    reads_reports = False
+    sampling = Sampling()
+
+    def __init__(self, settings: DiffusionSettings, statistics: Statistics | None = None):
+        self.settings, self.statistics = settings, statistics
+        self.signed = settings.backgrounds
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)  # every rank the same first weights, whatever was drawn before
+            self.network = Denoiser(
+                FoldedUNetConfig(
+                    channels_out=settings.variables,
+                    fold=settings.fold,
+                    widths=settings.widths,
+                    groups=settings.groups,
+                    recompute=settings.recompute,
+                ),
+                conditions=settings.backgrounds,
+            )
+
+    def encode(self, case: Case, draw: int = 0) -> Sample:
+        """A case as a batch of one: the background as input, the departure of the truth from it as target.
+
+        Args:
+            draw: number of the noise.
+        """
+        sample = super().encode(case)
+        target = sample.target
+        if self.settings.backgrounds:
+            target = (target - sample.inputs) / self.settings.background_deviation
+        seconds = case.time.astype("datetime64[s]").astype(np.int64)
+        key = torch.tensor([[int(seconds) % WORD, draw % WORD]])
+        return replace(sample, target=target, key=key)
+
+    def without_data(self, shape: tuple[int, int], batch: int, dtype: torch.dtype) -> Sample:
+        """See `methods.learned.LearnedMethod.without_data`."""
+        return replace(
+            super().without_data(shape, batch, dtype), key=torch.empty(batch, 2, dtype=torch.int64, device="meta")
+        )
+
+    def weight(self, sample: Sample) -> float:
+        """Known target points of a sample on this tile, all channels, at all its noise levels."""
+        return self.settings.levels * super().weight(sample)
+
+    def loss(self, sample: Sample, neighbourhood: Neighbourhood) -> tuple[Tensor, float]:
+        """Sum over this tile's points of the weighed squared error, a scalar, and its `weight`; never a mean."""
+        target, levels = sample.target, self.settings.levels
+        if sample.mask is not None:  # what is unknown may be NaN, whose gradient would be NaN even with weight 0
+            target = torch.where(sample.mask > 0, target, 0.0)
+        sigma = torch.cat(self._sigmas(sample.key)).to(target.dtype)
+        box, channels = neighbourhood.box, target.shape[1]
+        noise = torch.cat([normal(sample.key, box, channels, NOISE + number) for number in range(levels)])
+        target, condition = (each.repeat(levels, 1, 1, 1) for each in (target, sample.inputs))
+        level = sigma[:, None, None, None]
+        output = self.network(target + level * noise.to(target.dtype), sigma, condition, neighbourhood)
+        squares = (output - target).square() * (1.0 + level.square()) / level.square()
+        if sample.mask is not None:
+            squares = squares * sample.mask.repeat(levels, 1, 1, 1)
+        return squares.sum(), self.weight(sample)
+
+    def _sigmas(self, key: Tensor) -> list[Tensor]:
+        """The noise levels of every case, evenly apart on the logarithm's range and as a whole anywhere on it."""
+        low, high = (np.log(level) for level in (self.settings.sigma_min, self.settings.sigma_max))
+        first, count = uniform(key, LEVEL), self.settings.levels
+        return [(low + (high - low) * ((first + number / count) % 1.0)).exp() for number in range(count)]
+
+    def analyse(self, case: Case, neighbourhood: Neighbourhood | None = None) -> EnsembleAnswer:
+        """Members of the posterior of a case of any source; see `methods.method.Method.analyse`.
+
+        Raises:
+            ContentsError: the case has no first guess, which is the condition.
+            InputError: the sampling needs a covariance that the settings do not give.
+        """
+        if case.first_guess is None:
+            raise ContentsError(f"method diffusion: the case of {case.time} has no first guess, its condition")
+        errors = self.assumed_errors(case)
+        posterior, unit = self.posterior(case, errors, neighbourhood)
+        departures = posterior.members(self.sampling).cpu().numpy()
+        members = {
+            name: case.background_of(name) + departures[:, number] * unit[number]
+            for number, name in enumerate(self.variables)
+        }
+        return EnsembleAnswer.of(case, members, errors, neighbourhood)
+
+    def posterior(
+        self, case: Case, errors: np.ndarray, neighbourhood: Neighbourhood | None = None
+    ) -> tuple[Posterior, np.ndarray]:
+        """The posterior of a case's departures, and their units, SI, shape (variable,)."""
+        here = neighbourhood or Alone(case.domain.shape, (case.domain.periodic,) * 2)
+        device = next(self.network.parameters()).device
+        condition = self.encode(case).inputs.to(device)
+        unit = self.target_units[1] * (self.settings.background_deviation or 1.0)
+        reports = Departures.of(case, self.variables, unit, errors)
+        covariance = self.covariance(case.domain)
+        if self.settings.fit_variance and covariance is not None:
+            factor = fitted_deviation(covariance, reports)
+            unit, reports = unit * factor, reports.scaled(factor)
+
+        def denoiser(noised: Tensor, sigma: float) -> Tensor:
+            levels = noised.new_full((len(noised),), sigma)
+            return self.network(noised, levels, condition.expand(len(noised), -1, -1, -1), here)
+
+        levels = self.settings.sigma_min, self.settings.sigma_max
+        return Posterior(denoiser, reports.to(device), here, covariance, levels, self.settings.variables), unit
+
+    def covariance(self, domain: Domain) -> GaussianSum | None:
+        """Of the departures about their mean given the background; None where the settings give none."""
+        if not self.settings.scales:
+            return None
+        errors, fields = self.settings.scales, self.settings.field_scales
+        power = gaussian_power(*np.transpose(errors))
+        if fields:
+            of_fields = gaussian_power(*np.transpose(fields))
+            power = power * of_fields / (power + of_fields)
+        longest = max(length for _, length in errors)
+        periodic = (domain.periodic,) * 2
+        return GaussianSum(np.tile(power, (self.settings.variables, 1)), longest, domain.shape, periodic)
+
+    def assumed_errors(self, case: Case) -> np.ndarray:
+        """Standard deviation of the error of each report, analysis space, shape (n,): its own, else that of the
+        shipped table; NaN where the report is not used."""
+        errors = np.array(case.observations.error, dtype=np.float64)
+        if not case.domain.is_plane:
+            settings = load_settings("classical")
+            for name in self.variables:
+                rows = (case.observations.variable == name) & ~np.isfinite(errors)
+                errors[rows] = settings.variables[name].observation_error
+        return np.where(case.used & np.isin(case.observations.variable, self.variables), errors, np.nan)
+
+
+def build_diffusion(settings: Mapping[str, object], where: str) -> DiffusionMethod:
+    """A diffusion assimilation with its first weights.
+
+    Args:
+        settings: by key; where: for messages.
+
+    Raises:
+        ConfigError: settings that do not suit the method.
+    """
+    chosen = config.build(DiffusionSettings, dict(settings), f"{where}: settings")
+    try:
+        return DiffusionMethod(chosen)
+    except ValueError as error:  # each setting is possible, the network that they describe is not
+        raise config.ConfigError(f"{where}: settings: {error}") from error

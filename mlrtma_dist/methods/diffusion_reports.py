@@ -1,0 +1,93 @@
+"""The reports of a case as the samplers of a posterior use them: departures at stations, on the tile that owns these."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mlrtma_dist.diffusion.gaussian_sum import GaussianSum
+from mlrtma_dist.diffusion.observed import Observed
+from mlrtma_dist.grid.box import Box
+from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.learned import own_reports
+from mlrtma_dist.nn.neighbourhood import Neighbourhood
+from mlrtma_dist.nn.points import owned, sample
+
+FACTORS = (0.25, 8.0)  # of a fitted deviation
+
+
+@dataclass(frozen=True)
+class Departures:
+    """Used reports of the analysed variables on the whole domain, n of them, the same on every rank.
+
+    Attributes:
+        rows: in the case's table, shape (n,).
+        places: grid coordinates (y, x), float64, shape (n, 2).
+        channel: number of each one's variable, shape (n,).
+        value: report minus first guess, in units of the departures' deviation, shape (n,).
+        error: standard deviation of its error, same units, shape (n,).
+    """
+
+    rows: np.ndarray
+    places: Tensor
+    channel: Tensor
+    value: Tensor
+    error: Tensor
+
+    @classmethod
+    def of(cls, case: Case, variables: tuple[str, ...], unit: np.ndarray, errors: np.ndarray) -> "Departures":
+        """The reports of a case.
+
+        Args:
+            variables: that are analysed; unit: of each one's departures, analysis space, shape (variable,).
+            errors: standard deviation of the error of each report, analysis space, shape of the case's table.
+        """
+        rows, _, kind = own_reports(replace(case, box=Box.whole(case.domain.shape)), variables)
+        usable = np.isfinite(case.departure[rows]) & (errors[rows] > 0.0)
+        rows, kind = rows[usable], kind[usable]
+        value, error = case.departure[rows] / unit[kind], errors[rows] / unit[kind]
+        places = np.asarray(case.grid_place[rows], dtype=np.float64).reshape(-1, 2)
+        return cls(rows, *(torch.from_numpy(np.ascontiguousarray(each)) for each in (places, kind, value, error)))
+
+    def to(self, device: torch.device) -> "Departures":
+        """The same on a device."""
+        tensors = {name: getattr(self, name).to(device) for name in ("places", "channel", "value", "error")}
+        return replace(self, **tensors)
+
+    def scaled(self, factor: float) -> "Departures":
+        """The same in units that are ``factor`` times as large."""
+        return replace(self, value=self.value / factor, error=self.error / factor)
+
+    def own(self, neighbourhood: Neighbourhood) -> Tensor:
+        """Numbers of those that this tile owns, shape (m,)."""
+        return owned(self.places, neighbourhood).nonzero()[:, 0]
+
+    def observed(self, neighbourhood: Neighbourhood) -> Observed:
+        """What this tile observes of a field of departures: bilinear interpolation to its stations."""
+        own = self.own(neighbourhood)
+        places, channel = self.places[own], self.channel[own]
+
+        def operator(field: Tensor) -> Tensor:
+            values = sample(field, places, neighbourhood)
+            return values[:, channel, torch.arange(len(own), device=field.device)]
+
+        value, error = self.value[own].float(), self.error[own].float()
+        return Observed(value, error.square(), operator, lambda tensor: neighbourhood.total(tensor.detach()))
+
+
+def fitted_deviation(covariance: GaussianSum, reports: Departures) -> float:
+    """By what the deviation of departures is to be multiplied to make the reports most likely, at least a quarter.
+
+    Of y ~ N(0, f^2 H B H^T + R) the likelihood is searched over f on a geometric grid. One number for all variables.
+    """
+    if not len(reports.rows):
+        return 1.0
+    root = reports.error.cpu()
+    matrix = covariance.between(reports.places, reports.channel).cpu() / (root[:, None] * root)
+    eigenvalues, vectors = torch.linalg.eigh(matrix)
+    squares = (vectors.T @ (reports.value.cpu() / root)).square()
+    factors = torch.from_numpy(np.geomspace(*FACTORS, 61))
+    variances = 1.0 + factors[:, None].square() * eigenvalues.clamp(min=0.0)
+    likelihood = -0.5 * (variances.log() + squares / variances).sum(1)
+    return float(factors[likelihood.argmax()])

@@ -1,0 +1,45 @@
+"""Sampling: how members of the posterior are drawn from a trained denoiser, the section ``diffusion:`` of a run."""
+
+import math
+from dataclasses import dataclass
+
+GUIDANCES = ("mmps", "jfps", "pigdm", "sda", "dps")
+SAMPLERS = ("heun", "stochastic", "dpm")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How members are drawn.
+
+    Attributes:
+        members: number of them.
+        guidance: how reports enter an evaluation of the denoiser: mmps, jfps, pigdm, sda or dps (docs/diffusion.md).
+        sampler: heun, stochastic (Heun's steps with new noise) or dpm (DPM-Solver++).
+        steps: noise levels; 0: none, the members are those of optimal interpolation.
+        warm_start: noise level that is added to the members of optimal interpolation, in units of the departures'
+            deviation, from which the sampler starts; null: it starts from noise alone.
+        iterations: of conjugate gradients in every evaluation of mmps.
+        at_once: members that are computed together; fewer need less memory.
+        seed: of all noise.
+    """
+
+    members: int = 20
+    guidance: str = "mmps"
+    sampler: str = "heun"
+    steps: int = 4
+    warm_start: float | None = 3.0
+    iterations: int = 5
+    at_once: int = 10
+    seed: int = 1
+
+    def __post_init__(self):
+        for name, least in (("members", 2), ("steps", 0), ("iterations", 1), ("at_once", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"diffusion: {name}: expected at least {least}, got {getattr(self, name)}")
+        for name, choices in (("guidance", GUIDANCES), ("sampler", SAMPLERS)):
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"diffusion: {name}: expected one of {', '.join(choices)}, got {getattr(self, name)!r}"
+                )
+        if self.warm_start is not None and not 0.0 < self.warm_start < math.inf:
+            raise ValueError(f"diffusion: warm_start: expected more than 0, or null, got {self.warm_start:g}")

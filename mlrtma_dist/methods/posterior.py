@@ -1,0 +1,127 @@
+"""Members of the posterior of departures, drawn by a denoiser on a tile: warm start, guidance, sampler.
+
+    d_0 = members of optimal interpolation about D(0, sigma_max), the mean that the denoiser expects without reports
+    start = d_0 + sigma_0 n,  or  sigma_max n where the start is cold
+    sampler from there to sigma_min with the denoiser of the posterior, E[d | d_t, y]
+
+All noise is a function of (seed, member, step, channel, y, x): members are the same on any ranks.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from mlrtma_dist.diffusion import samplers
+from mlrtma_dist.diffusion.denoiser import Denoiser
+from mlrtma_dist.diffusion.gain import Gain
+from mlrtma_dist.diffusion.gaussian_sum import GaussianSum
+from mlrtma_dist.diffusion.guidance_dps import dps
+from mlrtma_dist.diffusion.guidance_pigdm import pigdm
+from mlrtma_dist.diffusion.guidance_sda import sda
+from mlrtma_dist.diffusion.jfps import jfps
+from mlrtma_dist.diffusion.mmps import mmps
+from mlrtma_dist.diffusion.observed import Observed
+from mlrtma_dist.diffusion.schedule import karras_sigmas
+from mlrtma_dist.errors import InputError
+from mlrtma_dist.grid.box import Box
+from mlrtma_dist.methods.diffusion_reports import Departures
+from mlrtma_dist.methods.diffusion_sampling import Sampling
+from mlrtma_dist.nn.neighbourhood import Neighbourhood
+from mlrtma_dist.nn.noise import normal
+
+START, PRIOR, REPORTS, FIRST_STEP = range(4)  # steps of the noise
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """The posterior of departures on a tile.
+
+    Attributes:
+        denoiser: of the prior.
+        reports: of the whole domain.
+        neighbourhood: of the tile.
+        covariance: of what is not known where there are no reports; None: it is not known, and there is neither a warm
+            start nor jfps.
+        levels: least and largest noise level of the denoiser.
+        channels: of the fields.
+    """
+
+    denoiser: Denoiser
+    reports: Departures
+    neighbourhood: Neighbourhood
+    covariance: GaussianSum | None
+    levels: tuple[float, float]
+    channels: int
+
+    def members(self, sampling: Sampling) -> Tensor:
+        """Members, float32, shape (member, channel, y, x), units of the departures' deviation. Collective."""
+        observed, gain = self.reports.observed(self.neighbourhood), self._gain(sampling)
+        parts = []
+        for first in range(0, sampling.members, sampling.at_once):
+            numbers = torch.arange(first, min(first + sampling.at_once, sampling.members), device=self.device)
+            keys = torch.stack([torch.full_like(numbers, sampling.seed), numbers], 1)
+            parts.append(self._draw(sampling, observed, gain, keys))
+        return torch.cat(parts)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the fields are."""
+        return self.reports.value.device
+
+    def _draw(self, sampling: Sampling, observed: Observed, gain: Gain | None, keys: Tensor) -> Tensor:
+        """The members of these keys."""
+        noise = partial(self._noise, keys)
+        start, sigma = self.levels[1] * noise(START), self.levels[1]
+        if sampling.warm_start is not None or not sampling.steps:
+            start = self.interpolated(gain, observed, keys)
+            if not sampling.steps:
+                return start
+            start, sigma = start + sampling.warm_start * noise(START), sampling.warm_start
+        sigmas = karras_sigmas(sigma, self.levels[0], sampling.steps)
+        posterior = self._guided(sampling, observed, gain)
+        if sampling.sampler == "stochastic":
+            return samplers.stochastic_heun(posterior, start, sigmas, lambda step: noise(FIRST_STEP + step))
+        return {"heun": samplers.heun, "dpm": samplers.dpm_solver}[sampling.sampler](posterior, start, sigmas)
+
+    @torch.no_grad()
+    def interpolated(self, gain: Gain, observed: Observed, keys: Tensor) -> Tensor:
+        """Members of optimal interpolation about the mean that the denoiser expects without reports."""
+        nothing = torch.zeros(1, self.channels, *self.neighbourhood.box.shape, device=self.device)
+        mean = self.denoiser(nothing, self.levels[1])
+        everywhere = normal(keys, Box(0, 1, 0, len(self.reports.rows)), 1, REPORTS)[:, 0, 0]
+        return gain.posterior(mean, observed, keys, everywhere[:, gain.own], PRIOR)
+
+    def _guided(self, sampling: Sampling, observed: Observed, gain: Gain | None) -> Denoiser:
+        """The denoiser of the posterior."""
+        guided: dict[str, Callable[[], Denoiser]] = {
+            "mmps": lambda: mmps(self.denoiser, observed, iterations=sampling.iterations),
+            "jfps": lambda: jfps(self.denoiser, observed, gain),
+            "pigdm": lambda: pigdm(self.denoiser, observed),
+            "sda": lambda: sda(self.denoiser, observed),
+            "dps": lambda: dps(self.denoiser, observed),
+        }
+        return guided[sampling.guidance]()
+
+    def _gain(self, sampling: Sampling) -> Gain | None:
+        """Optimal interpolation of the reports.
+
+        Raises:
+            InputError: it is needed and no covariance is known.
+        """
+        if self.covariance is None:
+            if sampling.warm_start is not None or sampling.guidance == "jfps" or not sampling.steps:
+                raise InputError(
+                    "diffusion: a warm start, jfps and members without a step need the covariance of the departures,"
+                    " which this network's settings.scales do not give. Set diffusion.warm_start=null with steps of"
+                    " mmps, or train with settings.scales."
+                )
+            return None
+        reports, here = self.reports, self.neighbourhood
+        own = reports.own(here)
+        return Gain(self.covariance, reports.places, reports.channel, reports.error.square(), own, here.box, here.total)
+
+    def _noise(self, keys: Tensor, step: int) -> Tensor:
+        return normal(keys, self.neighbourhood.box, self.channels, step).float()
