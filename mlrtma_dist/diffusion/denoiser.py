@@ -54,7 +54,7 @@ class Counted:
         field = self.denoiser(noised, sigma)
         if field.requires_grad:
             field.register_hook(self._count_product)
-        return field
+        return field.view_as(field)  # so that a gradient that ends here, and not at the input, is not counted
 
     def _count_product(self, _: Tensor) -> None:
         self.products += 1

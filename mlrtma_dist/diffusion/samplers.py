@@ -10,6 +10,7 @@ so that memory does not depend on their number.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -55,11 +56,7 @@ def stochastic_heun(
     """
     field = start
     for step, (sigma, following) in enumerate(pairwise(sigmas)):
-        down, up = ancestral_levels(sigma, following, eta)
-        move = _heun_step if order == 2 else _euler_step
-        field = move(denoiser, field, sigma, down)
-        if up > 0.0:
-            field = field + up * noise(step)
+        field = ancestral_step(denoiser, field, (sigma, following), partial(noise, step), eta, order)
     return field
 
 
@@ -82,6 +79,21 @@ def dpm_solver(denoiser: Denoiser, start: Tensor, sigmas: Sequence[float]) -> Te
         field = target + (following / sigma) * (field - target)
         earlier, earlier_width = denoised, width
     return field
+
+
+def ancestral_step(
+    denoiser: Denoiser,
+    field: Tensor,
+    levels: tuple[float, float],
+    noise: Callable[[], Tensor],
+    eta: float = 1.0,
+    order: int = 1,
+) -> Tensor:
+    """One step of `stochastic_heun` from the first of two noise levels to the second; ``noise`` draws new noise."""
+    down, up = ancestral_levels(*levels, eta)
+    move = _heun_step if order == 2 else _euler_step
+    moved = move(denoiser, field, levels[0], down)
+    return moved + up * noise() if up > 0.0 else moved
 
 
 def ancestral_levels(sigma: float, following: float, eta: float) -> tuple[float, float]:
