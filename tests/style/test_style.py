@@ -173,7 +173,9 @@ def test_rooms_that_do_without_a_library_do():
 
 
 def test_methods_and_mathematics_know_no_ranks():
-    rooms = tuple(f"mlrtma_dist/{room}/" for room in ("methods", "nn", "physics", "linalg", "verification"))
+    rooms = tuple(
+        f"mlrtma_dist/{room}/" for room in ("methods", "nn", "diffusion", "physics", "linalg", "verification")
+    )
     wrong = [
         f"{name_of(p)}: {module}"
         for p in SOURCES

@@ -9,6 +9,7 @@ FOLDERS = {
     "jobs": "the verbs, one file each, and what they share",
     "hpc": "what happens outside the Python process: batch scripts, queues, machines",
     "mlrtma_dist": "what happens inside the Python process; imports go down the rooms",
+    "mlrtma_dist/diffusion": "samplers of a prior and of its posterior given observations",
     "mlrtma_dist/fields": "gridded fields: backgrounds, members, terrain, first guesses",
     "mlrtma_dist/grid": "domains, boxes, points, interpolation",
     "mlrtma_dist/inference": "analyses, products, maps",
