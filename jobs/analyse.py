@@ -27,6 +27,7 @@ from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.inference.derived import DERIVED
 from mlrtma_dist.inference.map_settings import load_map_settings
 from mlrtma_dist.inference.parts import Analyst, part_of
+from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.settings import load_settings
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.samples.sources import CasesSection
@@ -49,6 +50,7 @@ class Run:
         variables: to analyse; empty: all of the settings that the cases have.
         checkpoint: folder of a trained network; null: the weights that come with the learned methods, where they do.
         grid: gridded files that method ``grid`` takes as its answer; empty: those of the background.
+        diffusion: how members of method ``diffusion`` are drawn.
         training: cases that methods estimate covariances from.
         maps: whether maps are drawn, of report files.
         map_style: units and colour scales of the maps, a file of ``configs/maps``.
@@ -65,6 +67,7 @@ class Run:
     variables: tuple[str, ...] = ()
     checkpoint: str | None = None
     grid: tuple[str, ...] = ()
+    diffusion: Sampling = Sampling()
     training: TrainingCasesSection | None = None
     maps: bool = True
     map_style: str = "us"

@@ -73,7 +73,7 @@ def prepare(run, names: tuple[str, ...], ranks, opened=open_cases) -> Prepared:
     grid = _grid(run) if earth else None
     law = getattr(cases, "law", None)
     learned = {name: each.method for name, each in trained.items()}
-    means = Means(settings if earth else None, grid, learned, training, world=law)
+    means = Means(settings if earth else None, grid, learned, training, law, run.diffusion)
     in_use = {name: each.method for name, each in incumbent.items()}
     for method in (*learned.values(), *in_use.values()):
         method.settle(whole.domain)

@@ -19,6 +19,7 @@ from jobs.inputs import check_run
 from jobs.reanalysis_report import audit_products, write_report_of
 from jobs.reanalysis_slots import open_spans, slots_of
 from jobs.reanalysis_work import work
+from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.samples.sources import CasesSection
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class Run:
         variables: to analyse; empty: all of the settings.
         checkpoint: folder of a trained network; null: the weights that come with the learned methods.
         grid: gridded files that method ``grid`` takes as its answer.
+        diffusion: how members of method ``diffusion`` are drawn.
         days_per_element: days of all domains that an array element takes at least; the shortest piece of the work.
         attempts: after which a slot that fails is set aside.
         retry: whether slots that were set aside are tried again, and elements with slots without input submitted again.
@@ -51,6 +53,7 @@ class Run:
     variables: tuple[str, ...] = ()
     checkpoint: str | None = None
     grid: tuple[str, ...] = ()
+    diffusion: Sampling = Sampling()
     days_per_element: int = 1
     attempts: int = 3
     retry: bool = False

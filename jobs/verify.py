@@ -26,6 +26,7 @@ from jobs.verify_stations import join_domains, verify_stations
 from mlrtma_dist import config
 from mlrtma_dist.inference.parts import Analyst, part_of
 from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.samples.sources import CasesSection
 from mlrtma_dist.verification import known_fields
@@ -50,6 +51,7 @@ class Run:
         checkpoint: folder of a trained network; null: the weights that come with the learned methods, where they do.
         incumbent: a weights folder, whose current release is verified beside as method ``incumbent``, if it has one.
         grid: gridded files that method ``grid`` takes as its answer; empty: those of the background.
+        diffusion: how members of method ``diffusion`` are drawn.
         training: cases that methods estimate covariances from.
         folds: number of parts into which the stations are divided by a hash of their names.
         blocks: side of the boxes that are withheld whole, km; null: single stations are withheld.
@@ -68,6 +70,7 @@ class Run:
     checkpoint: str | None = None
     incumbent: str | None = None
     grid: tuple[str, ...] = ()
+    diffusion: Sampling = Sampling()
     training: TrainingCasesSection | None = None
     folds: int = 10
     blocks: float | None = None

@@ -27,7 +27,7 @@ REACH = 4.0  # lengths after which a Gaussian is taken as zero
 OFFSET = 1 << 24  # added to the numbers of points, which may lie before a domain's first one
 SHORTEST, FITTED = 0.4, 28  # shortest length of a fit, points; number of lengths
 WAVES = (np.arange(600) + 0.5) * HIGHEST / 600
-SINGULAR = 1e-7  # share of the largest singular value below which a fit has no say: larger weights cancel each other
+SINGULAR = 1e-6  # share of the largest singular value below which a fit has no say: larger weights cancel each other
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ class GaussianSum:
         distance = np.concatenate([np.linspace(0.0, min(8.0, far), 33), np.linspace(min(8.0, far), far, 120)[1:]])
         waves = j0(distance[:, None] * WAVES) * WAVES * (HIGHEST / len(WAVES)) / (2.0 * np.pi)
         basis = np.exp(-0.5 * (distance[:, None] / self.length.numpy()) ** 2)
-        return torch.from_numpy(np.linalg.lstsq(basis, waves @ power.T, rcond=SINGULAR)[0].T.copy())
+        area = np.sqrt((distance + 0.5) * np.gradient(distance))[:, None]  # many far points weigh as much as a near one
+        return torch.from_numpy(np.linalg.lstsq(area * basis, area * (waves @ power.T), rcond=SINGULAR)[0].T.copy())
 
     def along(self, axis: int, places: Tensor, others: Tensor) -> Tensor:
         """exp(-(a - b)^2 / (2 l^2)) of coordinates on an axis, shapes (n,) and (m,); returns (length, n, m)."""

@@ -72,6 +72,11 @@ class DiffusionMethod(FieldMethod):
                 conditions=settings.backgrounds,
             )
 
+    def drawing(self, sampling: Sampling) -> "DiffusionMethod":
+        """The method, which draws its members in this way from now on."""
+        self.sampling = sampling
+        return self
+
     def encode(self, case: Case, draw: int = 0) -> Sample:
         """A case as a batch of one: the background as input, the departure of the truth from it as target.
 
@@ -166,7 +171,7 @@ class DiffusionMethod(FieldMethod):
         if fields:
             of_fields = gaussian_power(*np.transpose(fields))
             power = power * of_fields / (power + of_fields)
-        longest = max(length for _, length in errors)
+        longest = max(length for _, length in (*errors, *fields))
         periodic = (domain.periodic,) * 2
         return GaussianSum(np.tile(power, (self.settings.variables, 1)), longest, domain.shape, periodic)
 

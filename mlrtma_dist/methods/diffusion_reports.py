@@ -1,4 +1,4 @@
-"""The reports of a case as the samplers of a posterior use them: departures at stations, on the tile that owns these."""
+"""The reports of a case as samplers of a posterior use them: departures at stations, on the tile that owns these."""
 
 from dataclasses import dataclass, replace
 

@@ -8,11 +8,12 @@ import enum
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.methods.classical import ClassicalMethod
 from mlrtma_dist.methods.departure_kind import DepartureKind
+from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.envar import ENVAR, HYBRID
 from mlrtma_dist.methods.grid import GridFiles, GridMethod
 from mlrtma_dist.methods.hour_settings import HourSettings
@@ -51,13 +52,15 @@ class Means:
         trained: the trained methods by name, from their checkpoints (`weights.trained`).
         training: cases that covariances are estimated from (`methods.estimated.TrainingCases`).
         world: the simulated world that the cases come from; its statistics are known.
+        sampling: how members are drawn by methods that draw them.
     """
 
     settings: Classical | None = None
     grid: GridFiles | None = None
-    trained: Mapping[str, Method] = field(default_factory=dict)
+    trained: Mapping[str, Any] = field(default_factory=dict)
     training: object | None = None
     world: object | None = None
+    sampling: Sampling = Sampling()
 
     @cached_property
     def hours(self) -> HourSettings:
@@ -133,6 +136,10 @@ def _outer_loops(means: Means) -> Method:
 
     method = estimated.variational(means.training, means.world.indirect, means.best_linear)
     return estimated.as_method(method, "outer_loops")
+
+
+def _diffusion(means: Means) -> Method:
+    return means.trained["diffusion"].drawing(means.sampling)
 
 
 def _untrained_unet(settings: Mapping[str, object], where: str) -> "LearnedMethod":
@@ -227,7 +234,7 @@ METHODS: dict[str, Entry] = {
         "diffusion assimilation: samples of the posterior of a trained denoiser",
         "diffusion",
         (Need.FIRST_GUESS, Need.CHECKPOINT),
-        lambda means: means.trained["diffusion"],
+        _diffusion,
         untrained=_untrained_diffusion,
     ),
 }
