@@ -27,7 +27,10 @@ CASES: Options = {
         "cases.reports.background...",
         "gridded first guess: GRIB, CF netCDF, an earlier analysis; none: a regression",
     ),
-    "--ensemble": ("cases.reports.ensemble...", "gridded files, one per member, for letkf, envar, hybrid"),
+    "--ensemble": (
+        "cases.reports.ensemble...",
+        "gridded files, one per member or netCDF of all, for letkf, envar, hybrid",
+    ),
     "--time": (
         "cases.reports.time...",
         "analysis times in UTC, 2022-08-24T06:00, or ranges START/END, every hour, START/END/PT15M;"

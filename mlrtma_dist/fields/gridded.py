@@ -126,6 +126,7 @@ def load_gridded(
     codes: tuple[FieldCode, ...] = (),
     *,
     exact: bool = False,
+    member: int | None = None,
 ) -> GriddedFirstGuess:
     """Read a background.
 
@@ -138,6 +139,7 @@ def load_gridded(
         time: the analysis time, datetime64[s].
         codes: what the files' own codes mean, by the user.
         exact: see above.
+        member: index of the member to take of files that hold several (`fields.ensemble`).
 
     Raises:
         BackgroundError: nothing near the time, or nothing on the domain; names both times.
@@ -148,7 +150,7 @@ def load_gridded(
         raise BackgroundError("expected at least one background file, got none")
     if static.domain.is_plane:
         raise BackgroundError(f"domain {static.domain.name} is a plane: a gridded file cannot be laid on it")
-    state, notes = read_state(paths, static.domain, time.astype("datetime64[s]"), codes, exact)
+    state, notes = read_state(paths, static.domain, time.astype("datetime64[s]"), codes, exact, member)
     if state.elevation is None and static.has_terrain.all() and same_grid(state.domain, static.domain):
         state = State(state.domain, state.time, state.values, static.terrain, state.origin)
         notes.append("its terrain is taken to be that of the domain, whose grid it has")

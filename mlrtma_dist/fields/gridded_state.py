@@ -10,8 +10,8 @@ from mlrtma_dist.fields.state import State
 from mlrtma_dist.grid.domain import Domain, rotate
 from mlrtma_dist.grid.interpolate import regrid, same_grid
 from mlrtma_dist.io.field_codes import FieldCode
-from mlrtma_dist.io.grid_field import GriddedFileError, GridField
-from mlrtma_dist.io.gridded import read_gridded
+from mlrtma_dist.io.grid_field import GriddedFileError, GridField, Window
+from mlrtma_dist.io.gridded import member_names, read_gridded
 from mlrtma_dist.names import VARIABLES
 
 CONSTANT = "terrain"
@@ -36,6 +36,7 @@ def read_state(
     time: np.datetime64,
     codes: tuple[FieldCode, ...] = (),
     exact: bool = False,
+    member: int | None = None,
 ) -> tuple[State, list[str]]:
     """Read what is known at ``time`` on the files' own grid.
 
@@ -45,6 +46,7 @@ def read_state(
         time: datetime64[s].
         codes: what the files' own codes mean, by the user.
         exact: use the fields that are valid at ``time`` alone.
+        member: index of the member to take of files that hold several; None: such files are no state.
 
     Returns:
         The state (winds along the earth, elevation None where no file has the terrain), and what a reader
@@ -55,10 +57,16 @@ def read_state(
         GriddedFileError: a file cannot be read.
     """
     window = (time, time) if exact else (time - WIDEST_GAP, time + WIDEST_GAP)
-    fields = [f for path in paths for f in read_gridded(path, NEEDED, window, codes)]
+
+    def read(span: Window | None) -> list[GridField]:
+        parts = (read_gridded(path, NEEDED, span, codes, member=member, projection=domain.projection) for path in paths)
+        return [field for part in parts for field in part]
+
+    fields = read(window)
     weather = [f for f in fields if f.name != CONSTANT]
     if not weather:
-        raise BackgroundError(_nothing(paths, time, codes))
+        weather = [f for f in read(None) if f.name != CONSTANT]
+        raise BackgroundError(_nothing(paths, time, weather, member))
     grid = _choose_grid(weather, domain, paths)
     notes: list[str] = []
     values = {}
@@ -89,8 +97,10 @@ def _listed(paths) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
-def _nothing(paths, time, codes) -> str:
-    fields = [f for path in paths for f in read_gridded(path, NEEDED, None, codes) if f.name != CONSTANT]
+def _nothing(paths, time, fields: list[GridField], member: int | None) -> str:
+    """Why nothing near a time can be read of files that hold these fields of weather at any time."""
+    if not fields and member is None and any(member_names(path) for path in paths):
+        return f"{_listed(paths)}: holds members of an ensemble, expected one forecast: --ensemble takes its members"
     if not fields:
         return (
             f"{_listed(paths)}: holds none of the variables {', '.join(VARIABLES)} by codes that are known, as values"

@@ -143,6 +143,7 @@ def _interpolate(field, domain: Domain, name: str, source: str, notes: list[str]
     """The file's field on the domain's grid, and where the file covers it; beyond it sea level, or land."""
     filled = np.where(np.isnan(field.values), np.float32(0.0), field.values)
     values = regrid(filled, field.domain, domain)
+    _reach_out(values, filled, field.domain, domain)
     outside = np.isnan(values)
     if outside.all():
         raise StaticError(f"domain {domain.name}: the {name} file {source} does not cover any of it: {WAY_OUT}")
@@ -157,6 +158,16 @@ def _interpolate(field, domain: Domain, name: str, source: str, notes: list[str]
         )
         log.warning("domain %s: %s; %s", domain.name, notes[-1], MAKE)
     return values, ~outside
+
+
+def _reach_out(values: np.ndarray, field: np.ndarray, source: Domain, target: Domain) -> None:
+    """Give points beyond a grid's edge the value at the edge where that lies in the point's own cell, in place."""
+    outside = np.nonzero(np.isnan(values))
+    place = np.stack(source.index(*target.position(*outside)))
+    last = np.array(source.shape)[:, None] - 1
+    nearest = np.clip(place, 0, last)
+    near = np.abs(place - nearest).max(axis=0) * source.spacing_metres <= 0.5 * target.spacing_metres
+    values[tuple(each[near] for each in outside)] = bilinear(field, *nearest[:, near])
 
 
 def grid_points(static: Static, rows=slice(None), columns=slice(None)) -> Points:

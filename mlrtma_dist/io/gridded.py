@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from itertools import islice
 
+from mlrtma_dist.io import netcdf_members
 from mlrtma_dist.io.field_codes import NAMES, FieldCode
 from mlrtma_dist.io.grib import read_grib
 from mlrtma_dist.io.grib_messages import split_messages
@@ -14,7 +15,13 @@ HEADING = 1000  # bytes in which a bulletin heading may come before "GRIB"
 
 
 def read_gridded(
-    path, names: Collection[str] | None = None, window: Window | None = None, codes: tuple[FieldCode, ...] = ()
+    path,
+    names: Collection[str] | None = None,
+    window: Window | None = None,
+    codes: tuple[FieldCode, ...] = (),
+    *,
+    member: int | None = None,
+    projection: str | None = None,
 ) -> list[GridField]:
     """Read the fields of a gridded file.
 
@@ -23,11 +30,24 @@ def read_gridded(
         names: keep only these (``GridField.name``); None: all.
         window: first and last valid time to keep; terrain and land are kept whatever their time. None: all.
         codes: what the file's own codes mean, by the user (``field_codes.parse_codes``).
+        member: index of the member to read of netCDF variables with a dimension of members (`member_names`).
+        projection: tried where a netCDF file lacks the grid mapping that it names (`netcdf_grid.grid_layout`).
 
     Raises:
         GriddedFileError: the file cannot be read, is of another format, truncated or damaged.
     """
-    return (read_netcdf if _is_netcdf(path) else read_grib)(path, names, window, codes)
+    if _is_netcdf(path):
+        return read_netcdf(path, names, window, codes, member=member, projection=projection)
+    return read_grib(path, names, window, codes)
+
+
+def member_names(path) -> tuple[str, ...]:
+    """The members of an ensemble that one netCDF file holds; () where a file, of whatever kind, is of one member.
+
+    Raises:
+        GriddedFileError: the file cannot be read, or is of another format.
+    """
+    return netcdf_members.member_names(path) if _is_netcdf(path) else ()
 
 
 def read_one(path, name: str) -> GridField:

@@ -15,6 +15,7 @@ from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.io.field_codes import NAMES, FieldCode
 from mlrtma_dist.io.grid_field import GridField, Window, in_window
 from mlrtma_dist.io.netcdf_grid import GridLayout, NetcdfError, grid_layout, units_of
+from mlrtma_dist.io.netcdf_members import member_dimension
 from mlrtma_dist.io.netcdf_names import recognise_all
 from mlrtma_dist.io.netcdf_times import field_times, time_dimensions
 from mlrtma_dist.io.netcdf_values import read_values
@@ -24,7 +25,13 @@ log = logging.getLogger(__name__)
 
 
 def read_netcdf(
-    path, names: Collection[str] | None = None, window: Window | None = None, codes: tuple[FieldCode, ...] = ()
+    path,
+    names: Collection[str] | None = None,
+    window: Window | None = None,
+    codes: tuple[FieldCode, ...] = (),
+    *,
+    member: int | None = None,
+    projection: str | None = None,
 ) -> list[GridField]:
     """Read the fields of a CF netCDF file.
 
@@ -33,9 +40,11 @@ def read_netcdf(
         names: keep only these (``GridField.name``); None: all two-dimensional fields.
         window: first and last valid time to keep; terrain and land are always kept. None: all.
         codes: what variables and their levels mean, by the user.
+        member: index of the member to read of variables that have a dimension of members; None: they are not read.
+        projection: PROJ's words, tried where a variable's grid mapping is not in the file (`netcdf_grid.grid_layout`).
 
     Returns:
-        One field a variable and time, rows northward and columns eastward.
+        One field per variable and time, rows northward and columns eastward.
 
     Raises:
         NetcdfError: the file cannot be opened or read, a field asked for has no grid or time that can be understood or
@@ -44,8 +53,8 @@ def read_netcdf(
     try:
         with netCDF4.Dataset(str(path)) as dataset:
             dataset.set_auto_maskandscale(True)
-            chosen = _choose(dataset, path, names, codes)
-            return [field for variable in chosen for field in _fields(dataset, variable, window)]
+            chosen = _choose(dataset, path, names, codes, member)
+            return [field for variable in chosen for field in _fields(dataset, variable, window, projection)]
     except NetcdfError:
         raise
     except (OSError, RuntimeError, AttributeError) as error:
@@ -73,10 +82,12 @@ class _Chosen(NamedTuple):
     name: str
     where: str  # what errors call it
     unit: str  # by the user; "" where that of the file counts
-    level: dict[str, int]  # dimension -> index, of the level that the user chose
+    level: dict[str, int]  # dimension -> index, of the level that the user chose, and of the member
 
 
-def _choose(dataset, path, names: Collection[str] | None, codes: tuple[FieldCode, ...]) -> list[_Chosen]:
+def _choose(
+    dataset, path, names: Collection[str] | None, codes: tuple[FieldCode, ...], member: int | None
+) -> list[_Chosen]:
     """The variables to read."""
     code_of = {code.variable: code for code in codes if code.variable in dataset.variables}
     taken = {code.name for code in code_of.values()}
@@ -91,11 +102,15 @@ def _choose(dataset, path, names: Collection[str] | None, codes: tuple[FieldCode
         if not name or (names is not None and name not in names):
             continue
         level = _level(dataset, variable, code, where) if code and code.dimension else {}
+        members = member_dimension(dataset, variable)
+        if member is not None and members is not None:
+            level = {members: member} | level
         if _is_field(dataset, variable, level, where):
             chosen = _Chosen(variable, name, where, code.unit if code else "", level)
             candidates.setdefault(name, []).append(chosen)
         elif name in NAMES:
-            log.warning("%s is over %s: not read; codes can choose one of a dimension", where, variable.dimensions)
+            way_out = "codes can choose one of a dimension" if members is None else "--ensemble takes files of members"
+            log.warning("%s is over %s: not read; %s", where, variable.dimensions, way_out)
     for name, several in candidates.items():
         if len(several) > 1 and name in NAMES:
             variables = [chosen.variable.name for chosen in several]
@@ -133,9 +148,9 @@ def _is_field(dataset, variable, chosen: dict[str, int], where: str) -> bool:
     return not extra or extra <= time_dimensions(dataset, variable, where)
 
 
-def _fields(dataset, chosen: _Chosen, window: Window | None) -> list[GridField]:
+def _fields(dataset, chosen: _Chosen, window: Window | None, projection: str | None) -> list[GridField]:
     variable, name, where, _, level = chosen
-    layout = grid_layout(dataset, variable, where)
+    layout = grid_layout(dataset, variable, where, projection)
     leading = dict(zip(variable.dimensions[:-2], variable.shape[:-2], strict=True)) | dict.fromkeys(level, 1)
     times = field_times(dataset, variable, leading, where)
     variable.set_auto_maskandscale(False)

@@ -14,6 +14,8 @@ from mlrtma_dist.grid.domain import EARTH_RADIUS, Domain, Size, locate_corner
 from mlrtma_dist.io.grid_field import GriddedFileError, oblong_domain
 from mlrtma_dist.units import length_of
 
+AGREE = 0.02  # cells by which positions may differ from those by a projection that the file does not name
+LATTICE = 9  # points along each side at which these are compared
 UNEVEN = 1e-3  # of the spacing, for each of two neighbours; float32 coordinates of a continent round to 2e-4 of 2.5 km
 LATITUDE = ("degrees_north", "degree_north", "degree_N", "degrees_N", "degreeN", "degreesN")
 LONGITUDE = ("degrees_east", "degree_east", "degree_E", "degrees_E", "degreeE", "degreesE")
@@ -56,8 +58,13 @@ class GridLayout(NamedTuple):
         return np.ascontiguousarray(values[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1])
 
 
-def grid_layout(dataset, variable, where: str) -> GridLayout:
+def grid_layout(dataset, variable, where: str, projection: str | None = None) -> GridLayout:
     """The grid of a variable over (..., y, x) or (..., x, y).
+
+    Args:
+        dataset, variable: of netCDF4; where: file and variable, for errors.
+        projection: PROJ's words, for a file without the grid mapping that the variable names, as a file cut out of
+            another may be. It is used where the file's own 2-D latitude and longitude agree with it.
 
     Raises:
         NetcdfError: the coordinates are missing, uneven, or in a projection or unit that is not understood.
@@ -70,7 +77,11 @@ def grid_layout(dataset, variable, where: str) -> GridLayout:
     if _is_latitude(y):
         projection, scales = f"+proj=longlat +R={EARTH_RADIUS}", (_degrees(y, where), _degrees(x, where))
     else:
-        projection, scale = _projection(dataset, variable, y, where)
+        own = _mapping(dataset, variable)
+        if own is None and projection is not None and _agrees(dataset, y, x, projection):
+            scale = (length_of(units_of(y)) or 1.0) / _unit_of(pyproj.CRS.from_user_input(projection))
+        else:
+            projection, scale = _projection(dataset, variable, y, where)
         scales = scale, scale
     (y_first, y_step), (x_first, x_step) = (_even(a, scale, where) for a, scale in zip((y, x), scales, strict=True))
     size, steps = Size(len(x), len(y)), (abs(x_step), abs(y_step))
@@ -126,15 +137,54 @@ def _degrees(coordinate, where: str) -> float:
     return _ANGLES[unit]
 
 
+def _agrees(dataset, y, x, projection: str) -> bool:
+    """Whether the 2-D latitude and longitude along y and x are, to ``AGREE`` cells, those by a projection."""
+    crs, metres = pyproj.CRS.from_user_input(projection), length_of(units_of(x))
+    tables = {
+        getattr(each, "standard_name", ""): each
+        for each in dataset.variables.values()
+        if each.ndim == 2 and set(each.dimensions) == {*y.dimensions, *x.dimensions}
+    }
+    if not crs.is_projected or metres is None or not {"latitude", "longitude"} <= set(tables):
+        return False
+    rows, columns = (np.unique(np.linspace(0, len(axis) - 1, LATTICE).round().astype(int)) for axis in (y, x))
+    position = []
+    for table in (tables["longitude"], tables["latitude"]):
+        values = np.ma.filled(np.ma.asarray(table[:]).astype(np.float64), np.nan)
+        position.append((values if table.dimensions[0] == y.dimensions[0] else values.T)[np.ix_(rows, columns)])
+    place = np.stack(pyproj.Proj(crs)(*position)) * _unit_of(crs)
+    stated = np.stack(np.meshgrid(np.asarray(x[columns]) * metres, np.asarray(y[rows]) * metres))
+    spacing = metres * abs(float(x[1]) - float(x[0]))
+    return bool(np.abs(place - stated).max() <= AGREE * spacing)
+
+
+def _unit_of(crs: pyproj.CRS) -> float:
+    """The unit of a projection's coordinates, m."""
+    return crs.axis_info[0].unit_conversion_factor
+
+
+def _mapping(dataset, variable):
+    """The grid mapping of a variable, or the only one in the file where it names none; None where there is none."""
+    key = _mapping_name(variable)
+    if key in dataset.variables or hasattr(variable, "grid_mapping"):
+        return dataset.variables.get(key)
+    mappings = [each for each in dataset.variables.values() if hasattr(each, "grid_mapping_name")]
+    return mappings[0] if len(mappings) == 1 else None
+
+
+def _mapping_name(variable) -> str:
+    return getattr(variable, "grid_mapping", OWN_MAPPING).split(":")[0].strip()
+
+
 def _projection(dataset, variable, axis, where: str) -> tuple[str, float]:
     """PROJ's words for a variable's grid mapping, and what brings its coordinates to PROJ's unit."""
-    key = getattr(variable, "grid_mapping", OWN_MAPPING).split(":")[0].strip()
-    if key not in dataset.variables:
+    key, mapping = _mapping_name(variable), _mapping(dataset, variable)
+    if mapping is None:
         raise NetcdfError(
             f"{where}: expected its last two dimensions to be latitude and longitude, 1-D and in degrees, or y and x"
             f" with a grid_mapping variable ({key!r} is none); they are {', '.join(variable.dimensions[-2:])}"
         )
-    attributes = {a: dataset[key].getncattr(a) for a in dataset[key].ncattrs()}
+    attributes = {a: mapping.getncattr(a) for a in mapping.ncattrs()}
     try:
         # our product gives PROJ's words beside CF's, which do not hold every projection
         projection = attributes.get("proj_string") or pyproj.Proj(pyproj.CRS.from_cf(attributes)).srs
@@ -148,7 +198,7 @@ def _projection(dataset, variable, axis, where: str) -> tuple[str, float]:
     metres = length_of(units_of(axis))
     if metres is None or not crs.is_projected:
         raise NetcdfError(f"{where}: expected coordinates in a unit of length on {crs.name!r}, got {units_of(axis)!r}")
-    return projection, metres / crs.axis_info[0].unit_conversion_factor
+    return projection, metres / _unit_of(crs)
 
 
 def _even(axis, scale: float, where: str) -> tuple[float, float]:

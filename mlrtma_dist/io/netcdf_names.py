@@ -19,9 +19,11 @@ _STANDARD_NAMES = {v.standard_name: v.name for v in VARIABLES.values() if v.stan
 _NAMES = {v: v for v in VARIABLES} | {
     "terrain": "terrain",
     "elevation": "terrain",
+    "altitude": "terrain",
     "orog": "terrain",
     "land": "land",
     "lsm": "land",
+    "land_area_fraction": "land",
     "d2m": "d2m",
     "sp": "psfc",
     "msl": "sea_level_pressure",

@@ -10,6 +10,7 @@ from mlrtma_dist.samples.archive import Archive, Inventory
 from mlrtma_dist.samples.archive_cases import ArchiveCases, require_cases
 from mlrtma_dist.samples.crops import Boxes, Crops
 from mlrtma_dist.samples.judgement import Assumptions
+from mlrtma_dist.samples.members import Members
 from mlrtma_dist.samples.station_hours import Reports, StationHours, load_region
 from mlrtma_dist.samples.store import Store
 from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
@@ -40,6 +41,8 @@ class CasesSection:
             other; empty: the store's own, or the plane of the exercises.
         reports: files of station reports of one or several times.
         archive: files of past hours by patterns of their names.
+        members: files of an ensemble, of which each member in turn is the truth and the mean of the others the
+            background.
         store: cases at rest.
         gaussian_plane: a simulated world: Gaussian fields on a periodic plane, Exercise 1.
         shallow_plane: a simulated world: shallow water on a periodic plane, Exercise 2.
@@ -52,6 +55,7 @@ class CasesSection:
     domain: tuple[str, ...] | str = ()
     reports: Reports | None = None
     archive: Archive | None = None
+    members: Members | None = None
     store: StoreSection | None = None
     gaussian_plane: GaussianPlane | None = None
     shallow_plane: ShallowPlane | None = None
@@ -66,7 +70,7 @@ class CasesSection:
         named = [name for name in SOURCES if getattr(self, name) is not None]
         if len(named) > 1:
             raise ValueError(f"{' and '.join(named)} exclude each other: expected one source of cases")
-        if not self.domain and (self.reports or self.archive or self.simulated_weather) is not None:
+        if not self.domain and (self.reports or self.archive or self.members or self.simulated_weather) is not None:
             raise ValueError("domain: expected a name or a YAML file (--domain), got none")
         if len(self.domain) > 1 and not self.is_real:
             raise ValueError(f"domain: expected one for this source of cases, got {', '.join(self.domain)}")
@@ -115,7 +119,7 @@ class CasesSection:
         """
         if self.store is not None and self.place is None:
             return Store(self.store.file).domain
-        return load_region(self.place) if self.is_real else load_domain(self.place or "plane")
+        return load_region(self.place) if self.is_real or self.members else load_domain(self.place or "plane")
 
 
 SOURCES = tuple(each.name for each in fields(CasesSection) if each.name not in ("domain", "count", "first", "boxes"))
@@ -143,6 +147,8 @@ def _open(section: CasesSection, assumptions: Assumptions, files: Inventory | No
         return StationHours.on(section.place, section.reports, assumptions)
     if section.archive is not None:
         return ArchiveCases.on(section.place, section.archive, assumptions, files)
+    if section.members is not None:
+        return section.members.on(section.load_domain())
     if section.store is not None:
         return _open_store(section)
     if section.world is None:

@@ -33,7 +33,7 @@ class Reports:
     Attributes:
         observations: files of reports, of any kind of ``readers.READERS``.
         background: gridded files; empty: the mean of the ensemble, without one a regression on the reports.
-        ensemble: gridded files, one per member.
+        ensemble: gridded files, one per member, or netCDF files of all members (``fields.ensemble``).
         time: analysis times, UTC, each a time or a range START/END[/STEP] (``clock.parse_times``); empty: the full
             hour nearest to the middle of the reports.
         window_minutes: half width of the observation window; reports further from the time are not used.

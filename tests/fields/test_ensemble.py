@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from member_file import write_members
 
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.ensemble import EnsembleError, load_ensemble
@@ -13,6 +14,7 @@ from mlrtma_dist.grid.box import Box
 from mlrtma_dist.inference.state_file import write_state
 from mlrtma_dist.methods.settings import assumptions
 from mlrtma_dist.names import VARIABLES
+from mlrtma_dist.physics.moisture import relative_humidity
 from mlrtma_dist.samples.station_hours import Reports, StationHours
 
 SHIFTS = np.array([-1.5, 0.25, 2.0, 0.75])
@@ -84,8 +86,55 @@ def test_a_case_takes_the_mean_as_first_guess_unless_there_is_a_background(toy, 
 
 
 def test_one_file_is_no_ensemble(toy, files):
-    with pytest.raises(EnsembleError, match="expected two files or more, one a member, got .*member0.nc"):
+    words = "expected two files or more, one per member, or a netCDF file of all members.*got .*member0.nc"
+    with pytest.raises(EnsembleError, match=words):
         load_ensemble(files[:1], toy.static, toy.time)
+
+
+@pytest.fixture
+def of_all(toy, tmp_path):
+    """Files of temperature and of relative humidity, each of all members, and the values (member, y, x) of both."""
+    values = toy.world.background.values
+    temperature = np.stack([values["t2m"] + np.float32(shift) for shift in SHIFTS])
+    humidity = np.stack([np.full(toy.static.domain.shape, share, np.float32) for share in (0.5, 0.6, 0.7, 0.8)])
+    fields = {"t2m": temperature, "relative_humidity": humidity}
+    paths = [
+        write_members(tmp_path / f"{name}.nc", toy.static.domain, [toy.time], {name: each[None]})
+        for name, each in fields.items()
+    ]
+    return tuple(paths), temperature, humidity
+
+
+def test_files_of_all_members_make_the_same_as_one_file_per_member(toy, files, of_all):
+    """The dew point is made of each member's own temperature and humidity, which lie in different files."""
+    paths, temperature, humidity = of_all
+    ensemble = load_ensemble(paths, toy.static, toy.time)
+    points, box = grid_points(toy.static, slice(10, 30), slice(5, 25)), (slice(10, 30), slice(5, 25))
+    separate = load_ensemble(files, toy.static, toy.time)
+    expected = separate.perturbations("t2m", points)
+    np.testing.assert_allclose(ensemble.perturbations("t2m", points), expected, atol=1e-4)
+    for number, member in enumerate(ensemble.members):
+        np.testing.assert_allclose(member.mean("t2m", points), temperature[number][box].ravel(), atol=1e-4)
+        share = relative_humidity(temperature[number][box].ravel(), member.mean("d2m", points))
+        np.testing.assert_allclose(share, humidity[number][box].ravel(), atol=1e-4)
+    assert ensemble.name == "mean of 4 members: t2m.nc to relative_humidity.nc"
+
+
+def test_one_file_of_all_members_is_an_ensemble(toy, of_all):
+    assert len(load_ensemble(of_all[0][:1], toy.static, toy.time).members) == len(SHIFTS)
+
+
+def test_files_of_different_members_are_named(toy, of_all, tmp_path):
+    other = write_members(
+        tmp_path / "two.nc", toy.static.domain, [toy.time], {"t2m": of_all[1][None, :2]}, names=[4, 7]
+    )
+    with pytest.raises(EnsembleError, match="the same members in all files, got t2m.nc: 0, 1, 2, 3; two.nc: 4, 7"):
+        load_ensemble((of_all[0][0], other), toy.static, toy.time)
+
+
+def test_a_file_of_members_is_no_background(toy, of_all):
+    with pytest.raises(InputError, match="t2m.nc: holds members of an ensemble.*--ensemble"):
+        load_gridded(of_all[0][0], toy.static, toy.time)
 
 
 def test_a_variable_that_a_member_lacks_is_named_with_those_that_all_have(toy, files, tmp_path):

@@ -3,7 +3,9 @@
 import dataclasses
 import logging
 
+import netCDF4
 import numpy as np
+import pyproj
 import pytest
 
 from mlrtma_dist.config import ConfigError
@@ -91,6 +93,26 @@ def test_terrain_that_covers_only_a_part_is_said(real_data, caplog):
         static = load_static(east)
     assert "% of the grid lies outside" in static.note and "% of the grid lies outside" in caplog.text
     assert not np.isnan(static.terrain).any()
+
+
+def test_a_point_whose_cell_the_file_reaches_into_gets_the_files_edge(tmp_path):
+    """A 1 km file that begins 0.6 km east of the first column of a 2.5 km grid, and one that begins 1.4 km east."""
+    grid = domain(x=4, y=3)
+    for start, outside in ((600.0, 0), (1400.0, 3)):
+        x, y = grid.x[0] + start + 1000.0 * np.arange(9), grid.y[0] - 500.0 + 1000.0 * np.arange(8)
+        path = tmp_path / f"{start:.0f}.nc"
+        with netCDF4.Dataset(path, "w") as file:
+            for key, axis in (("x", x), ("y", y)):
+                file.createDimension(key, len(axis))
+                variable = file.createVariable(key, "f8", (key,))
+                variable[:], variable.units, variable.standard_name = axis, "m", f"projection_{key}_coordinate"
+            file.createVariable("crs", "i4", ()).setncatts(pyproj.CRS(LAMBERT).to_cf())
+            terrain = file.createVariable("altitude", "f4", ("y", "x"))
+            terrain[:], terrain.units = np.broadcast_to(100.0 + 0.1 * (x - x[0]), (8, 9)), "m"
+        static = load_static(dataclasses.replace(grid, terrain=str(path)))
+        assert (~static.has_terrain).sum() == outside and static.has_terrain[:, 1:].all()
+        np.testing.assert_allclose(static.terrain[:, 0], 0.0 if outside else 100.0)
+        np.testing.assert_allclose(static.terrain[:, 1], 100.0 + 0.1 * (2500.0 - start), atol=0.01)
 
 
 def test_terrain_of_elsewhere_a_missing_file_and_a_missing_folder_say_the_way_out(real_data, monkeypatch):

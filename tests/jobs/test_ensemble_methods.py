@@ -90,4 +90,4 @@ def test_the_command_says_how_to_give_an_ensemble(toy, tmp_path, capsys):
     assert command.main(arguments) == 2
     assert "envar needs an ensemble" in capsys.readouterr().err
     assert command.main([*arguments, "--ensemble", str(toy.background)]) == 3
-    assert "expected two files or more, one a member" in capsys.readouterr().err
+    assert "expected two files or more, one per member" in capsys.readouterr().err
