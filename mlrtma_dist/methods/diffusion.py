@@ -31,7 +31,7 @@ from mlrtma_dist.methods.ensemble_answer import EnsembleAnswer
 from mlrtma_dist.methods.field_method import FieldMethod
 from mlrtma_dist.methods.learned import ContentsError
 from mlrtma_dist.methods.posterior import Posterior
-from mlrtma_dist.methods.sample import Sample
+from mlrtma_dist.methods.sample import Sample, without_data
 from mlrtma_dist.methods.settings import load_settings
 from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.nn.denoiser import Denoiser
@@ -69,7 +69,7 @@ class DiffusionMethod(FieldMethod):
                     groups=settings.groups,
                     recompute=settings.recompute,
                 ),
-                conditions=settings.backgrounds,
+                conditions=settings.conditions,
             )
 
     def drawing(self, sampling: Sampling) -> "DiffusionMethod":
@@ -87,15 +87,23 @@ class DiffusionMethod(FieldMethod):
         target = sample.target
         if self.settings.backgrounds:
             target = (target - sample.inputs) / self.settings.background_deviation
+        inputs = torch.cat([sample.inputs, self._ground(case)], 1) if self.settings.ground else sample.inputs
         seconds = case.time.astype("datetime64[s]").astype(np.int64)
         key = torch.tensor([[int(seconds) % WORD, draw % WORD]])
-        return replace(sample, target=target, key=key)
+        return replace(sample, inputs=inputs, target=target, key=key)
+
+    @staticmethod
+    def _ground(case: Case) -> Tensor:
+        """Terrain in km, relief in units of 300 m and the land's share minus a half, shape (1, 3, y, x)."""
+        static, box = case.static, case.box.slices
+        terrain = static.terrain[box]
+        fields = (terrain / 1000.0, (terrain - static.terrain_smooth[box]) / 300.0, static.land[box] - 0.5)
+        return torch.from_numpy(np.stack(fields)[None].astype(np.float32))
 
     def without_data(self, shape: tuple[int, int], batch: int, dtype: torch.dtype) -> Sample:
         """See `methods.learned.LearnedMethod.without_data`."""
-        return replace(
-            super().without_data(shape, batch, dtype), key=torch.empty(batch, 2, dtype=torch.int64, device="meta")
-        )
+        plain = without_data(shape, (self.settings.conditions, self.settings.variables), batch, dtype)
+        return replace(plain, key=torch.empty(batch, 2, dtype=torch.int64, device="meta"))
 
     def weight(self, sample: Sample) -> float:
         """Known target points of a sample on this tile, all channels, at all its noise levels."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+GROUND = 3  # fields of the ground: terrain, relief, land
+
 
 @dataclass(frozen=True)
 class DiffusionSettings:
@@ -12,6 +14,7 @@ class DiffusionSettings:
         background_deviation: typical error of the background in units of the target's deviation: the departures from
             the background that are modelled are of size one. None: there is no background, and the fields themselves
             are modelled.
+        ground: whether terrain, relief and land are conditions, too; they weigh where departures follow the terrain.
         fold: points on a side of the squares that become channels; smaller than the shortest scale to be resolved.
         widths: channels of the U-net's levels; groups: of its norms.
         sigma_min, sigma_max: range of noise levels, in units of the departures' deviation, that are trained, all
@@ -30,6 +33,7 @@ class DiffusionSettings:
 
     variables: int = 1
     background_deviation: float | None = 0.4
+    ground: bool = False
     fold: int = 2
     widths: tuple[int, ...] = (64, 64, 64)
     groups: int = 8
@@ -58,6 +62,11 @@ class DiffusionSettings:
     def backgrounds(self) -> int:
         """Channels of backgrounds."""
         return 0 if self.background_deviation is None else self.variables
+
+    @property
+    def conditions(self) -> int:
+        """Channels of the condition."""
+        return self.backgrounds + GROUND * self.ground
 
     @property
     def types(self) -> int:
