@@ -138,13 +138,20 @@ def probe(variables: dict[str, str], results: Results) -> dict[str, bool]:
     return {name: is_there for name, (is_there, _) in versions.items()}
 
 
-def kill_family(process: int) -> None:
-    """Kill a process and all that it started, in whatever groups: they would keep its output open."""
-    with contextlib.suppress(OSError):  # it has ended
-        children = [file.read_text().split() for file in Path(f"/proc/{process}/task").glob("*/children")]
-        os.kill(process, signal.SIGKILL)
-        for child in (int(each) for part in children for each in part):
-            kill_family(child)
+def family(process: int) -> list[int]:
+    """A process and all that it started, in whatever groups."""
+    children: list[int] = []
+    for file in Path(f"/proc/{process}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # it has just ended
+            children += map(int, file.read_text().split())
+    return [process, *(each for child in children for each in family(child))]
+
+
+def kill(process: int) -> None:
+    """Kill a process and all that it started, which would keep its output open."""
+    for each in family(process):
+        with contextlib.suppress(OSError):
+            os.killpg(os.getpgid(each), signal.SIGKILL)
 
 
 def run_part(
@@ -171,7 +178,7 @@ def run_part(
         )
         # torchrun ends its ranks, which are no longer in its group, when it is told to; ranks that hang it leaves.
         timers = [threading.Timer(seconds, os.killpg, (process.pid, signal.SIGTERM))]
-        timers.append(threading.Timer(seconds + GRACE, kill_family, (process.pid,)))
+        timers.append(threading.Timer(seconds + GRACE, kill, (process.pid,)))
         for timer in timers:
             timer.start()
         for line in process.stdout or ():
