@@ -116,9 +116,9 @@ def engine_on(config: VisionTransformerConfig, shape: tuple[int, int], switches,
     """An engine on an undivided domain, and a sample of noise."""
     settings = {**OPTIMIZER, **({"bf16": {"enabled": True}} if place.on_gpu else {})}
     engine = Engine(Method(config, switches, place.world.device), place.world, Alone(shape), settings, [1])
-    fields = torch.randn(1, config.channels_in + config.channels_out, *shape)
+    fields = torch.randn(1, config.channels_in + config.channels_out, *shape, device=place.world.device)
     inputs, target = fields.split([config.channels_in, config.channels_out], 1)
-    return engine, Sample(inputs, target, None, np.zeros(1, "datetime64[s]")).to(place.world.device)
+    return engine, Sample(inputs, target, None, np.zeros(1, "datetime64[s]"))
 
 
 def step_time(config, shape, switches, place: Place) -> float:
