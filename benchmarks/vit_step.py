@@ -151,21 +151,23 @@ def attempt(words: str, config, shape, switches, place: Place, count: int) -> fl
 
 
 def utilisation(name: str, config: VisionTransformerConfig, size: int, switches, place: Place) -> float:
-    """Race the switches on a square tile; print each gain, and return the share of the peak with all that help."""
+    """Race the switches on a square tile; print each gain, and return the largest share of the peak."""
     shape, count = (size, size), operations(config, (size, size))
-    plain = attempt(f"{name}, no switch", config, shape, (), place, count)
-    times = {switch: attempt(f"{name}, {switch}", config, shape, (switch,), place, count) for switch in switches}
-    helpful = tuple(switch for switch, seconds in times.items() if seconds < plain)
-    words = " and ".join(helpful) or "none"
-    best = min(plain, *times.values())
+    times = {(): attempt(f"{name}, no switch", config, shape, (), place, count)}
+    for switch in switches:
+        times[(switch,)] = attempt(f"{name}, {switch}", config, shape, (switch,), place, count)
+    plain = times[()]
+    helpful = tuple(switch for switch in switches if times[(switch,)] < plain)
     if len(helpful) > 1:
-        best = min(best, attempt(f"{name}, {words}", config, shape, helpful, place, count))
+        times[helpful] = attempt(f"{name}, {' and '.join(helpful)}", config, shape, helpful, place, count)
     free()
-    share = count / best / place.peak
-    gains = ", ".join(f"{switch} {plain / seconds:.2f}" for switch, seconds in times.items())
+    best = min(times, key=times.get)
+    share = count / times[best] / place.peak
+    gains = ", ".join(f"{switch} {plain / times[(switch,)]:.2f}" for switch in switches)
     print(
         f"{name}: {config.width} channels, {config.depth} blocks, tile {size} x {size}, {count / 1e12:.4g} x 10^12"
-        f" operations; step {plain:.4g} s, gains: {gains}; {best:.4g} s with {words}, {share:.3f} of the peak",
+        f" operations; step {plain:.4g} s, gains: {gains}; {times[best]:.4g} s with"
+        f" {' and '.join(best) or 'none'}, {share:.3f} of the peak",
         flush=True,
     )
     return share
