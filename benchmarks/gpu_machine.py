@@ -1,6 +1,7 @@
 """The part of `gpu_acceptance.py` that tells the machine, and clocks and rows for all parts. It needs torch alone."""
 
 import functools
+import gc
 import json
 import os
 import shutil
@@ -35,6 +36,7 @@ def peak_memory(device: torch.device) -> str:
     if device.type != "cuda":
         return "memory not measured on a CPU"
     size = torch.cuda.max_memory_allocated(device)
+    gc.collect()  # a former training holds itself by cycles
     torch.cuda.reset_peak_memory_stats(device)
     return f"{size / 2**30:.2f} GiB"
 

@@ -14,13 +14,15 @@ that help together:
     compile            torch.compile of the network; on a GPU only: on CPUs PyTorch 2.13's backward pass of replicating
                        padding returns another layout than its compiler was told, which ends the program
 
-``--domains`` adds the largest square tile that fits, and seconds of a step and of an analysis on CONUS at 2.5 km and
-1 km where they fit, activations computed again. Prints the utilisation of the wide network last.
+Times are printed as they are measured, those of the wide network first: what runs out of time keeps what it has. Then
+``--domains`` adds seconds of a step and of an analysis on CONUS at 2.5 km and 1 km where they fit, activations computed
+again, and the largest square tile that fits.
 """
 
 import argparse
 import contextlib
 import gc
+import math
 import statistics
 import time
 from dataclasses import dataclass, replace
@@ -41,6 +43,7 @@ CHANNELS = {"channels_in": 24, "channels_out": 8}  # background, departure and m
 SHIPPED = VisionTransformerConfig(**CHANNELS)
 WIDE = VisionTransformerConfig(**CHANNELS, patch=4, window=8, width=1536, heads=16, depth=12)
 SWITCHES = ("fused attention", "channels last", "compile")
+FIRST_TRIED = 16  # windows on a side of the first tile of which it is tried whether it fits
 OPTIMIZER = {"optimizer": {"type": "AdamW", "params": {}}, "gradient_clipping": 1.0}
 
 
@@ -61,9 +64,10 @@ class Place:
 class Method:
     """Squared error of the transformer, with some of the switches on."""
 
-    def __init__(self, config: VisionTransformerConfig, switches: tuple[str, ...]):
+    def __init__(self, config: VisionTransformerConfig, switches: tuple[str, ...], device: torch.device):
         torch.manual_seed(0)
-        self.network, self.switches = VisionTransformer(config), switches
+        with device:  # a CPU takes seconds to draw the weights of the wide network
+            self.network, self.switches = VisionTransformer(config), switches
         self._call = torch.compile(self.network) if "compile" in switches else self.network
 
     def weight(self, sample: Sample) -> float:
@@ -111,10 +115,10 @@ def clock(action, device: torch.device, times: int) -> list[float]:
 def engine_on(config: VisionTransformerConfig, shape: tuple[int, int], switches, place: Place) -> tuple[Engine, Sample]:
     """An engine on an undivided domain, and a sample of noise."""
     settings = {**OPTIMIZER, **({"bf16": {"enabled": True}} if place.on_gpu else {})}
-    engine = Engine(Method(config, switches), place.world, Alone(shape), settings, [1])
-    fields = torch.randn(1, config.channels_in + config.channels_out, *shape)
+    engine = Engine(Method(config, switches, place.world.device), place.world, Alone(shape), settings, [1])
+    fields = torch.randn(1, config.channels_in + config.channels_out, *shape, device=place.world.device)
     inputs, target = fields.split([config.channels_in, config.channels_out], 1)
-    return engine, Sample(inputs, target, None, np.zeros(1, "datetime64[s]")).to(place.world.device)
+    return engine, Sample(inputs, target, None, np.zeros(1, "datetime64[s]"))
 
 
 def step_time(config, shape, switches, place: Place) -> float:
@@ -134,26 +138,36 @@ def free() -> None:
         torch.cuda.empty_cache()
 
 
-def utilisation(name: str, config: VisionTransformerConfig, size: int, switches, place: Place) -> float:
-    """Race the switches on a square tile; print each gain, and return the share of the peak with all that help."""
-    shape, count = (size, size), operations(config, (size, size))
-    plain, gains = step_time(config, shape, (), place), {}
-    for switch in switches:
-        free()
-        try:
-            gains[switch] = plain / step_time(config, shape, (switch,), place)
-        except (RuntimeError, AssertionError) as error:  # of a compiler or a kernel: the others are still worth knowing
-            print(f"{name}: {switch} fails: {type(error).__name__} {str(error)[:200]!r}", flush=True)
-            gains[switch] = 0.0
-    helpful = tuple(switch for switch, gain in gains.items() if gain > 1.0)
+def attempt(words: str, config, shape, switches, place: Place, count: int) -> float:
+    """Time of a step with some of the switches, printed; infinite where a compiler, a kernel or memory fails."""
     free()
-    best = min(plain, step_time(config, shape, helpful, place)) if helpful else plain
-    share = count / best / place.peak
-    words = ", ".join(f"{switch} {gain:.2f}" for switch, gain in gains.items())
+    try:
+        seconds = step_time(config, shape, switches, place)
+    except (RuntimeError, AssertionError) as error:  # the others are still worth knowing
+        print(f"{words} fails: {type(error).__name__} {str(error)[:200]!r}", flush=True)
+        return math.inf
+    print(f"{words}: step {seconds:.4g} s, {count / seconds / place.peak:.3f} of the peak", flush=True)
+    return seconds
+
+
+def utilisation(name: str, config: VisionTransformerConfig, size: int, switches, place: Place) -> float:
+    """Race the switches on a square tile; print each gain, and return the largest share of the peak."""
+    shape, count = (size, size), operations(config, (size, size))
+    times = {(): attempt(f"{name}, no switch", config, shape, (), place, count)}
+    for switch in switches:
+        times[(switch,)] = attempt(f"{name}, {switch}", config, shape, (switch,), place, count)
+    plain = times[()]
+    helpful = tuple(switch for switch in switches if times[(switch,)] < plain)
+    if len(helpful) > 1:
+        times[helpful] = attempt(f"{name}, {' and '.join(helpful)}", config, shape, helpful, place, count)
+    free()
+    best = min(times, key=times.get)
+    share = count / times[best] / place.peak
+    gains = ", ".join(f"{switch} {plain / times[(switch,)]:.2f}" for switch in switches)
     print(
         f"{name}: {config.width} channels, {config.depth} blocks, tile {size} x {size}, {count / 1e12:.4g} x 10^12"
-        f" operations; step {plain:.4g} s, gains: {words}; {best:.4g} s with {' and '.join(helpful) or 'none'},"
-        f" {share:.3f} of the peak",
+        f" operations; step {plain:.4g} s, gains: {gains}; {times[best]:.4g} s with"
+        f" {' and '.join(best) or 'none'}, {share:.3f} of the peak",
         flush=True,
     )
     return share
@@ -175,7 +189,7 @@ def fits(config, shape, place: Place) -> bool:
 
 def largest_tile(config: VisionTransformerConfig, place: Place) -> int:
     """Side of the largest square that fits, to one window, 0 if none: doubled until it does not, halved in between."""
-    unit, low, high = config.patch * config.window, 0, 1
+    unit, low, high = config.patch * config.window, 0, FIRST_TRIED
     while fits(config, (high * unit,) * 2, place):
         low, high = high, 2 * high
     while high - low > 1:
@@ -192,10 +206,8 @@ def step_and_analysis(config: VisionTransformerConfig, shape: tuple[int, int], p
 
 
 def domains(name: str, config: VisionTransformerConfig, place: Place) -> None:
-    """Largest tile; seconds of a step and of an analysis on CONUS where they fit."""
+    """Seconds of a step and of an analysis on CONUS where they fit; largest tile."""
     again = replace(config, recompute=True)
-    for word, each in (("kept", config), ("computed again", again)):
-        print(f"{name}: largest tile, activations {word}: {largest_tile(each, place)} points a side", flush=True)
     for domain in ("conus", "conus_1km"):
         shape = load_domain(domain).shape
         if not fits(again, shape, place):
@@ -204,10 +216,12 @@ def domains(name: str, config: VisionTransformerConfig, place: Place) -> None:
         step, analysis = step_and_analysis(again, shape, place)
         print(f"{name}: {domain} {shape}: step {step:.3f} s, analysis {analysis:.3f} s", flush=True)
         free()
+    for word, each in (("kept", config), ("computed again", again)):
+        print(f"{name}: largest tile, activations {word}: {largest_tile(each, place)} points a side", flush=True)
 
 
 def main():
-    """Measure the shipped network, then the wide one."""
+    """Measure the wide network, then the shipped one."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--peak", type=float, help="dense peak, 1/s; otherwise that of a large product of matrices")
@@ -226,12 +240,16 @@ def main():
     torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True)  # else plain attention computes in float32
     with Ranks.start(device=options.device, always_group=True) as world:
         place = Place(world, options.steps, options.peak or matrix_peak(world.device))
-        print(f"peak {place.peak / 1e12:.4g} x 10^12 1/s, {'stated' if options.peak else 'of a product of matrices'}")
-        for name, config in (("shipped", SHIPPED), ("wide", wide)):
-            share = utilisation(name, config, options.tile, tuple(options.switches), place)
-            if options.domains:
-                domains(name, config, place)
-    print(f"operations of a step / (time x peak), wide: {share:.3f}")
+        print(
+            f"peak {place.peak / 1e12:.4g} x 10^12 1/s, {'stated' if options.peak else 'of a product of matrices'}",
+            flush=True,
+        )
+        networks = {"wide": wide, "shipped": SHIPPED}
+        switches = tuple(options.switches)
+        shares = {name: utilisation(name, each, options.tile, switches, place) for name, each in networks.items()}
+        print(f"operations of a step / (time x peak), wide: {shares['wide']:.3f}", flush=True)
+        for name, config in networks.items() if options.domains else ():
+            domains(name, config, place)
 
 
 if __name__ == "__main__":

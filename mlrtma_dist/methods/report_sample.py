@@ -83,7 +83,9 @@ def _join(parts: Sequence):
     joined = {}
     for field in fields(parts[0]):
         each = [getattr(part, field.name) for part in parts]
-        if isinstance(each[0], Tensor):
+        if each[0] is None:
+            joined[field.name] = None
+        elif isinstance(each[0], Tensor):
             joined[field.name] = torch.cat(each)
         elif isinstance(each[0], np.ndarray):
             joined[field.name] = np.concatenate(each)

@@ -1,7 +1,7 @@
 """Sample: a batch of encoded cases, as a learned method takes it, on the tile that this rank owns."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ class Sample:
     target: Tensor
     mask: Tensor | None
     time: np.ndarray
-    key: Tensor | None = None
+    key: Tensor | None = field(default=None, kw_only=True)
 
     @classmethod
     def join(cls, samples: Sequence["Sample"]) -> "Sample":
@@ -38,7 +38,7 @@ class Sample:
             masks = [torch.ones_like(each.target[:, :1]) if each.mask is None else each.mask for each in samples]
         time = np.concatenate([each.time for each in samples])
         keys = [each.key for each in samples if each.key is not None]
-        return cls(inputs, target, torch.cat(masks) if masks else None, time, torch.cat(keys) if keys else None)
+        return cls(inputs, target, torch.cat(masks) if masks else None, time, key=torch.cat(keys) if keys else None)
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "Sample":
         """The same batch on a device; itself if it is there."""

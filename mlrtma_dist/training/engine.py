@@ -12,6 +12,7 @@ import contextlib
 import io
 import os
 import warnings
+from collections import defaultdict
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -273,9 +274,10 @@ def _initialise(module: nn.Module, settings: dict):
     warnings.filterwarnings("ignore", ".*(all_gather_into|reduce_scatter)_tensor. is deprecated", FutureWarning)
     import deepspeed
 
-    # Its sums through shared memory are compiled at the first use: a minute, a compiler, and a lock that outlives a
-    # killed job and stops all later ones. Gloo needs none of it.
-    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    # None of its compiled operators is used, its sums through shared memory included, whose compilation at the first
+    # use takes a minute, a compiler, and a lock that outlives a killed job and stops all later ones. A dictionary that
+    # is there already keeps it from looking which it could compile, for which it starts compilers, on a GPU nvcc.
+    deepspeed.ops.__compatible_ops__ = defaultdict(bool)
     with contextlib.redirect_stdout(io.StringIO()):  # its report of memory, printed by every rank
         engine, *_ = deepspeed.initialize(model=module, config=settings, model_parameters=list(module.parameters()))
     return engine

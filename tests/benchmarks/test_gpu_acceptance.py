@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,45 @@ def test_a_part_that_hangs_costs_its_own_figures_only_and_keeps_those_it_had(
     acceptance.run_part(acceptance.Part("reading"), options, variables(), results, 1.0)
     assert results.rows[0] == ["reading", "time", "1 s", "< 2", "ok"]
     assert results.rows[1][2].startswith("no end within 1 s") and results.failed
+
+
+def test_ranks_that_hang_and_do_not_end_when_told_are_killed_and_do_not_delay_the_other_parts(
+    acceptance, options, results, monkeypatch, tmp_path
+):
+    rank = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('begun', flush=True); time.sleep(30)"
+    )
+    launcher = f"""
+import signal, subprocess, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+subprocess.run([sys.executable, "-c", {rank!r}], start_new_session=True)
+"""
+    stub(monkeypatch, acceptance, tmp_path, launcher)
+    monkeypatch.setattr(acceptance, "GRACE", 1.0)
+    begin = time.monotonic()
+    acceptance.run_part(acceptance.Part("ranks"), options, variables(), results, 1.0)
+    assert time.monotonic() - begin < 10.0
+    assert results.rows[0][2].startswith("no end within 1 s: begun")
+
+
+def test_methods_run_at_once_where_no_time_is_measured_and_else_one_after_another(
+    acceptance, options, results, monkeypatch
+):
+    parts = (acceptance.Part("equality", ("torch",), together=True), acceptance.Part("train", ("torch",)))
+    monkeypatch.setattr(acceptance, "PARTS", parts)
+    monkeypatch.setattr(acceptance, "probe", lambda *_: {"torch": True})
+    events, both = [], threading.Barrier(2)
+
+    def run_part(part, *_):
+        events.append(f"{part.name} begins")
+        if part.together:
+            both.wait(timeout=10.0)
+        events.append(f"{part.name} ends")
+
+    monkeypatch.setattr(acceptance, "run_part", run_part)
+    acceptance.run_parts(options, variables(), results)
+    at_once = ["equality begins", "equality begins", "equality ends", "equality ends"]
+    assert events == [*at_once, "train begins", "train ends", "train begins", "train ends"]
 
 
 def test_a_part_that_fails_is_told_by_its_last_line(acceptance, options, results, monkeypatch, tmp_path):

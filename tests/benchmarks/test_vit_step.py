@@ -42,6 +42,42 @@ def test_operations_are_those_of_the_layers_counted_by_hand():
     assert module.operations(config, (size, size)) == expected
 
 
+def test_what_fails_is_named_and_the_share_is_that_of_what_works(monkeypatch, capsys):
+    module = load()
+    times = {(): 4.0, ("fused attention",): 2.0, ("channels last",): 3.0, ("fused attention", "channels last"): 2.5}
+
+    def step_time(config, shape, switches, place):
+        if switches == ("compile",):
+            raise RuntimeError("no kernel")
+        return times[switches]
+
+    monkeypatch.setattr(module, "step_time", step_time)
+    monkeypatch.setattr(module, "free", lambda: None)
+    monkeypatch.setattr(module, "operations", lambda config, shape: 1e12)
+    place = module.Place(None, 1, 1e12)
+    assert module.utilisation("wide", module.SHIPPED, 8, module.SWITCHES, place) == 0.5
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "wide, no switch: step 4 s, 0.250 of the peak"
+    assert lines[3] == "wide, compile fails: RuntimeError 'no kernel'"
+    assert lines[4] == "wide, fused attention and channels last: step 2.5 s, 0.400 of the peak"
+    assert "gains: fused attention 2.00, channels last 1.33, compile 0.00; 2 s with fused attention, 0.5" in lines[5]
+
+
+def test_a_network_without_switches_that_does_not_fit_does_not_end_the_race(monkeypatch):
+    module = load()
+
+    def step_time(config, shape, switches, place):
+        if not switches:
+            raise module.torch.OutOfMemoryError("no memory")
+        return 2.0
+
+    monkeypatch.setattr(module, "step_time", step_time)
+    monkeypatch.setattr(module, "free", lambda: None)
+    monkeypatch.setattr(module, "operations", lambda config, shape: 1e12)
+    place = module.Place(None, 1, 1e12)
+    assert module.utilisation("wide", module.SHIPPED, 8, module.SWITCHES[:1], place) == 0.5
+
+
 @pytest.mark.slow
 def test_a_tiny_run_prints_operations_over_time_and_peak_last():
     peak = 1e9
@@ -63,7 +99,9 @@ def test_a_tiny_run_prints_operations_over_time_and_peak_last():
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    *_, wide, last = done.stdout.strip().splitlines()
+    lines = done.stdout.strip().splitlines()
+    last, wide = lines[-1], next(line for line in lines if line.startswith("wide: "))
+    assert [line.split(":")[0] for line in lines[1:3]] == ["wide, no switch", "wide, fused attention"]  # as measured
     count, seconds = (
         float(re.search(pattern, wide).group(1)) for pattern in (r"([\d.e+-]+) x 10\^12", r"; ([\d.e+-]+) s with")
     )

@@ -45,3 +45,7 @@ def test_deepspeed_sets_the_gpu_that_a_rank_has_among_those_it_sees(indices, vis
 
 def test_on_a_cpu_no_gpu_is_set_and_ranks_keep_their_places_on_the_node(indices):
     assert indices["none"] == [[[], [0]], [[], [1]]]
+
+
+def test_deepspeed_does_not_start_compilers_to_see_which_operators_it_could_build(indices):
+    assert indices["looks at what compiles"] == 0

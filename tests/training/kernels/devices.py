@@ -2,7 +2,8 @@
 
 PyTorch is told of as many GPUs as CUDA_VISIBLE_DEVICES names. DeepSpeed's accelerator is that of the CPU, which records
 every index that it is handed, so that whole steps run. Prints one line of JSON: for each way of showing GPUs and each
-rank [indices set by this code, indices used by DeepSpeed].
+rank [indices set by this code, indices used by DeepSpeed]; and how often DeepSpeed looked which of its operators it
+could compile, which starts compilers.
 """
 
 import json
@@ -12,13 +13,14 @@ from types import SimpleNamespace
 
 import torch
 import torch.distributed as dist
+from deepspeed import ops
 from deepspeed.accelerator import set_accelerator
 from deepspeed.accelerator.cpu_accelerator import CPU_Accelerator
 from tiny import engine_of
 
 from mlrtma_dist.parallel.ranks import Ranks
 
-ours, theirs = set(), set()
+ours, theirs, looks = set(), set(), []
 end_the_group = dist.destroy_process_group
 
 
@@ -64,6 +66,7 @@ def used(device):
 def main():
     pretend_gpus()
     set_accelerator(Recording())
+    ops._probe_compatible_ops = lambda: looks.append("all operators") or {}
     launched, results = os.environ["CUDA_VISIBLE_DEVICES"], {}
     visible_to_rank = {
         "one, by launch.sh": ("auto", launched),
@@ -76,6 +79,7 @@ def main():
     for name, (device, names) in visible_to_rank.items():
         os.environ["CUDA_VISIBLE_DEVICES"] = names
         results[name] = used(device)
+    results["looks at what compiles"] = len(looks)
     if launched == "0":
         print(json.dumps(results))
     end_the_group()  # its thread must not free a tensor while the interpreter ends
