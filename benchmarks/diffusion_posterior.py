@@ -158,8 +158,10 @@ def _ratio(scores: list[Scores], part: str) -> float:
 
 def _deviation(scores: list[Scores]) -> float:
     """Standard error of the CRPS ratio, by leaving out one case after the other."""
+    if len(scores) < 2:
+        return np.nan
     left = [_ratio(scores[:number] + scores[number + 1 :], "crps") for number in range(len(scores))]
-    return float(np.std(left) * np.sqrt(len(scores) - 1)) if len(scores) > 1 else np.nan
+    return float(np.std(left) * np.sqrt(len(scores) - 1))
 
 
 if __name__ == "__main__":

@@ -84,6 +84,8 @@ class Dataset:
 
     def stream(self, batches: Iterable[Sequence[int]]) -> Generator[Sample, None, None]:
         """Read batches of cases, by their indices in ``time``, in this order, some ahead of the network."""
+        for store in self.stores:
+            _ = store.static  # read here: of the threads that follow two would read one netCDF file at once
         return read_ahead(self.batch, batches)
 
     def batch(self, indices: Sequence[int]) -> Sample:
