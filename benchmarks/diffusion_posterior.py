@@ -31,7 +31,6 @@ from mlrtma_dist.methods.posterior import Posterior
 from mlrtma_dist.nn.noise import normal
 from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
 from mlrtma_dist.verification.crps import crps_ensemble, crps_gaussian
-from mlrtma_dist.weights.release import released
 from mlrtma_dist.weights.trained import load_trained
 
 SEED = 20261127  # of cases that no training has seen
@@ -98,14 +97,14 @@ def by_mask(posterior: Posterior, members: int, denoiser) -> Tensor:
 def main() -> int:
     """Print the table; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint", type=Path, help="default: the weights that come with the software")
+    parser.add_argument("--checkpoint", type=Path, default=Path("output/exercise1/diffusion/checkpoints/best"))
     parser.add_argument("--cases", type=int, default=16)
     parser.add_argument("--members", type=int, default=64)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--only", nargs="+", default=[""], help="samplers whose names begin so")
     parser.add_argument("--at-once", type=int, default=64, help="members at once")
     options = parser.parse_args()
-    method = load_trained(options.checkpoint or released("diffusion_exercise1")).method
+    method = load_trained(options.checkpoint).method
     method.network.to(options.device)
     world = GaussianPlane(seed=SEED)
     cases = world.on(load_domain("plane"), 0, options.cases)
