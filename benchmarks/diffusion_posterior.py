@@ -22,13 +22,13 @@ from torch import Tensor
 
 from mlrtma_dist.diffusion import soft_mask as masks
 from mlrtma_dist.diffusion.denoiser import Counted
+from mlrtma_dist.diffusion.noise import normal
 from mlrtma_dist.diffusion.schedule import karras_sigmas
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.optimal import OptimalAnalysis
 from mlrtma_dist.methods.posterior import Posterior
-from mlrtma_dist.nn.noise import normal
 from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
 from mlrtma_dist.verification.crps import crps_ensemble, crps_gaussian
 from mlrtma_dist.weights.trained import load_trained

@@ -19,8 +19,8 @@ import torch
 from scipy.special import j0
 from torch import Tensor
 
+from mlrtma_dist.diffusion.noise import normal
 from mlrtma_dist.grid.box import Box
-from mlrtma_dist.nn.noise import normal
 
 HIGHEST = 2.0 * math.sqrt(math.pi)  # radius of the disc of wave numbers with the area of a grid's, radians a point
 REACH = 4.0  # lengths after which a Gaussian is taken as zero
@@ -72,11 +72,11 @@ class GaussianSum:
 
     def along(self, axis: int, places: Tensor, others: Tensor) -> Tensor:
         """exp(-(a - b)^2 / (2 l^2)) of coordinates on an axis, shapes (n,) and (m,); returns (length, n, m)."""
-        apart = (places[:, None] - others).double()
+        distance = (places[:, None] - others).double()
         size = self.domain[axis] if self.periodic[axis] else 0
         images = math.ceil(0.5 + 1.5 * REACH * self.longest / size) if size else 0
-        scale = -0.5 / self.length.to(apart).square()[:, None, None]
-        return sum((scale * (apart + number * size).square()).exp() for number in range(-images, images + 1))
+        scale = -0.5 / self.length.to(distance).square()[:, None, None]
+        return sum((scale * (distance + number * size).square()).exp() for number in range(-images, images + 1))
 
     def between(self, places: Tensor, channel: Tensor) -> Tensor:
         """Covariances of n points, grid coordinates (n, 2), of channels (n,); shape (n, n)."""

@@ -21,10 +21,11 @@ from torch import Tensor
 
 from mlrtma_dist import config
 from mlrtma_dist.diffusion.gaussian_sum import GaussianSum, gaussian_power
+from mlrtma_dist.diffusion.noise import normal, uniform
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.linalg.noise import WORD
 from mlrtma_dist.methods.case import Case
-from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviation
+from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviation, tempered
 from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.diffusion_settings import DiffusionSettings
 from mlrtma_dist.methods.ensemble_answer import EnsembleAnswer
@@ -37,7 +38,6 @@ from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.nn.denoiser import Denoiser
 from mlrtma_dist.nn.folded import FoldedUNetConfig
 from mlrtma_dist.nn.neighbourhood import Alone, Neighbourhood
-from mlrtma_dist.nn.noise import normal, uniform
 
 LEVEL, NOISE = range(2)  # steps of the noise of training
 
@@ -162,6 +162,10 @@ class DiffusionMethod(FieldMethod):
         if self.settings.fit_variance and covariance is not None:
             factor = fitted_deviation(covariance, reports)
             unit, reports = unit * factor, reports.scaled(factor)
+        if (
+            covariance is not None and not case.domain.is_plane
+        ):  # the exercises' reports have the errors that they state
+            reports = tempered(covariance, reports)
 
         def denoiser(noised: Tensor, sigma: float) -> Tensor:
             levels = noised.new_full((len(noised),), sigma)

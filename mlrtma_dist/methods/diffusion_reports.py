@@ -15,6 +15,7 @@ from mlrtma_dist.nn.neighbourhood import Neighbourhood
 from mlrtma_dist.nn.points import owned, sample
 
 FACTORS = (0.25, 8.0)  # of a fitted deviation
+FARTHEST = 3.0  # standard deviations of a report from what the others say of it
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,23 @@ class Departures:
 
         value, error = self.value[own].float(), self.error[own].float()
         return Observed(value, error.square(), operator, lambda tensor: neighbourhood.total(tensor.detach()))
+
+
+def tempered(covariance: GaussianSum, reports: Departures) -> Departures:
+    """Reports whose errors are as large as it takes for none to lie more than ``FARTHEST`` deviations from the others.
+
+    What the others say of a report follows from one inverse: with A = H B H^T + R the residual of a report that is left
+    out is (A^-1 d)_i / (A^-1)_ii, its variance 1 / (A^-1)_ii (Dubrule 1983).
+    """
+    if len(reports.rows) < 2:
+        return reports
+    matrix = covariance.between(reports.places, reports.channel)
+    matrix.diagonal().add_(reports.error.square())
+    inverse = torch.linalg.inv(matrix)
+    variance = 1.0 / inverse.diagonal()
+    far = ((inverse @ reports.value) * variance).square() / (FARTHEST**2 * variance)
+    more = variance * (far - 1.0).clamp(min=0.0)
+    return replace(reports, error=(reports.error.square() + more).sqrt())
 
 
 def fitted_deviation(covariance: GaussianSum, reports: Departures) -> float:

@@ -19,6 +19,8 @@ class Sampling:
         warm_start: noise level that is added to the members of optimal interpolation, in units of the departures'
             deviation, from which the sampler starts; null: it starts from noise alone.
         iterations: of conjugate gradients in every evaluation of mmps.
+        seconds: that all members of a case may take; fewer steps, then none, then fewer members are drawn where the
+            measured cost of an evaluation says that more would not be ready (`methods.deadline`); null: no limit.
         at_once: members that are computed together; fewer need less memory.
         seed: of all noise.
     """
@@ -29,6 +31,7 @@ class Sampling:
     steps: int = 4
     warm_start: float | None = 3.0
     iterations: int = 5
+    seconds: float | None = None
     at_once: int = 10
     seed: int = 1
 
@@ -41,5 +44,12 @@ class Sampling:
                 raise ValueError(
                     f"diffusion: {name}: expected one of {', '.join(choices)}, got {getattr(self, name)!r}"
                 )
+        if self.seconds is not None and not self.seconds > 0.0:
+            raise ValueError(f"diffusion: seconds: expected more than 0, or null, got {self.seconds:g}")
         if self.warm_start is not None and not 0.0 < self.warm_start < math.inf:
             raise ValueError(f"diffusion: warm_start: expected more than 0, or null, got {self.warm_start:g}")
+
+    @property
+    def needs_covariance(self) -> bool:
+        """Whether the covariance of the departures is needed."""
+        return self.warm_start is not None or self.seconds is not None or self.guidance == "jfps" or not self.steps

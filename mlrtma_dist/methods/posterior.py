@@ -7,6 +7,8 @@
 All noise is a function of (seed, member, step, channel, y, x): members are the same on any ranks.
 """
 
+import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,15 +25,17 @@ from mlrtma_dist.diffusion.guidance_pigdm import pigdm
 from mlrtma_dist.diffusion.guidance_sda import sda
 from mlrtma_dist.diffusion.jfps import jfps
 from mlrtma_dist.diffusion.mmps import mmps
+from mlrtma_dist.diffusion.noise import normal
 from mlrtma_dist.diffusion.observed import Observed
 from mlrtma_dist.diffusion.schedule import karras_sigmas
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.box import Box
+from mlrtma_dist.methods.deadline import within
 from mlrtma_dist.methods.diffusion_reports import Departures
 from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.nn.neighbourhood import Neighbourhood
-from mlrtma_dist.nn.noise import normal
 
+log = logging.getLogger(__name__)
 START, PRIOR, REPORTS, FIRST_STEP = range(4)  # steps of the noise
 
 
@@ -59,6 +63,8 @@ class Posterior:
     def members(self, sampling: Sampling) -> Tensor:
         """Members, float32, shape (member, channel, y, x), units of the departures' deviation. Collective."""
         observed, gain = self.reports.observed(self.neighbourhood), self._gain(sampling)
+        if sampling.seconds is not None:
+            sampling = self._within(sampling, observed, gain)
         parts = []
         for first in range(0, sampling.members, sampling.at_once):
             numbers = torch.arange(first, min(first + sampling.at_once, sampling.members), device=self.device)
@@ -86,6 +92,27 @@ class Posterior:
             return samplers.stochastic_heun(posterior, start, sigmas, lambda step: noise(FIRST_STEP + step))
         return {"heun": samplers.heun, "dpm": samplers.dpm_solver}[sampling.sampler](posterior, start, sigmas)
 
+    def _within(self, sampling: Sampling, observed: Observed, gain: Gain | None) -> Sampling:
+        """What can be drawn within the seconds, by the measured cost of optimal interpolation and of an evaluation."""
+        count = min(sampling.at_once, sampling.members)
+        keys = torch.stack([torch.full((count,), sampling.seed), torch.arange(count)], 1).to(self.device)
+        began = time.perf_counter()
+        start = self.interpolated(gain, observed, keys)
+        without = time.perf_counter() - began
+        sigma = sampling.warm_start or self.levels[1]
+        began = time.perf_counter()
+        self._guided(sampling, observed, gain)(start, sigma)
+        costs = torch.tensor([without, time.perf_counter() - began], dtype=torch.float64, device=self.device)
+        without, evaluation = self.neighbourhood.largest(costs).tolist()  # the same choice on every tile
+        chosen = within(sampling, without, evaluation)
+        if chosen != sampling:
+            log.warning(
+                "diffusion: %d members of %d steps instead of %d of %d: an evaluation of %d members takes %.2f s,"
+                " all may take %g s",
+                *(chosen.members, chosen.steps, sampling.members, sampling.steps, count, evaluation, sampling.seconds),
+            )
+        return chosen
+
     @torch.no_grad()
     def interpolated(self, gain: Gain, observed: Observed, keys: Tensor) -> Tensor:
         """Members of optimal interpolation about the mean that the denoiser expects without reports."""
@@ -112,11 +139,11 @@ class Posterior:
             InputError: it is needed and no covariance is known.
         """
         if self.covariance is None:
-            if sampling.warm_start is not None or sampling.guidance == "jfps" or not sampling.steps:
+            if sampling.needs_covariance:
                 raise InputError(
-                    "diffusion: a warm start, jfps and members without a step need the covariance of the departures,"
-                    " which this network's settings.scales do not give. Set diffusion.warm_start=null with steps of"
-                    " mmps, or train with settings.scales."
+                    "diffusion: a warm start, jfps, a limit of seconds and members without a step need the covariance of"
+                    " the departures, which this network's settings.scales do not give. Set diffusion.warm_start=null"
+                    " with steps of mmps, or train with settings.scales."
                 )
             return None
         reports, here = self.reports, self.neighbourhood

@@ -48,9 +48,9 @@ def test_fields_that_are_drawn_have_the_covariance_and_boxes_are_parts_of_the_do
     keys = torch.stack([torch.full((150,), 3), torch.arange(150)], 1)
     fields = own.draw(keys, Box.whole(SHAPE), step=2)
     row = exact(math.inf).row[0]
-    for apart in (0, 2, 5, 8):
-        product = (fields * fields)[..., :-8] if not apart else fields[..., :-apart] * fields[..., apart:]
-        assert float(product.mean()) == pytest.approx(row[apart], abs=0.03 * row[0])
+    for distance in (0, 2, 5, 8):
+        product = (fields * fields)[..., :-8] if not distance else fields[..., :-distance] * fields[..., distance:]
+        assert float(product.mean()) == pytest.approx(row[distance], abs=0.03 * row[0])
     assert abs(float((fields[:, 0] * fields[:, 1]).mean())) < 0.03 * row[0]  # channels are independent
     part = own.draw(keys[:2], Box(10, 30, 20, 60), step=2)
     torch.testing.assert_close(part, fields[:2, :, 10:30, 20:60], atol=1e-10, rtol=0.0)

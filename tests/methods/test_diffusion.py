@@ -10,7 +10,9 @@ from invented import plane
 from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.box import Box
+from mlrtma_dist.methods.deadline import within
 from mlrtma_dist.methods.diffusion import DiffusionMethod, build_diffusion
+from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviation, tempered
 from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.diffusion_settings import DiffusionSettings
 from mlrtma_dist.methods.learned import ContentsError
@@ -168,6 +170,62 @@ def test_a_case_without_first_guess_and_a_sampling_without_covariance_are_refuse
         method_of(replace(SMALL, scales=())).analyse(case)
     cold = method_of(replace(SMALL, scales=())).drawing(Sampling(members=2, steps=1, warm_start=None))
     assert len(cold.analyse(case).members) == 2
+
+
+def test_what_is_ready_in_time_is_fewer_steps_then_none_then_fewer_members():
+    sampling = Sampling(members=20, steps=8, at_once=10, sampler="dpm", seconds=100.0)  # two batches
+    chosen = {
+        cost: (each.steps, each.members)
+        for cost in ((0.1, 1.0), (1.0, 8.0), (1.0, 46.0), (1.0, 60.0), (30.0, 1.0), (50.0, 1.0), (200.0, 9.0))
+        for each in [within(sampling, *cost)]
+    }
+    assert chosen == {
+        (0.1, 1.0): (8, 20),
+        (1.0, 8.0): (5, 20),  # 2 (1 + 5 * 8) = 82 of the 91 s that are left, 6 steps would take 98
+        (1.0, 46.0): (0, 20),
+        (1.0, 60.0): (0, 20),
+        (30.0, 1.0): (4, 20),
+        (50.0, 1.0): (0, 2),  # 49 s are left, which no batch fits into
+        (200.0, 9.0): (0, 2),
+    }
+    cold = within(replace(sampling, warm_start=None, sampler="heun"), 30.0, 4.0)
+    assert cold.steps == 4  # 2 * 7 * 4 = 56 of 66 s; nothing is interpolated
+
+
+def test_with_a_limit_of_seconds_members_are_drawn_by_measured_cost_and_the_log_says_so(caplog):
+    method = method_of().drawing(Sampling(members=4, steps=500, seconds=0.5, guidance="jfps"))
+    answer = method.analyse(CASES.case(1, WHOLE))
+    assert len(answer.members) == 4 and "members of" in caplog.text and "all may take 0.5 s" in caplog.text
+    assert len(method.drawing(Sampling(members=4, steps=1, seconds=1e3)).analyse(CASES.case(1, WHOLE)).members) == 4
+
+
+def test_a_wrong_report_counts_as_inexact_and_the_others_as_they_are():
+    case = CASES.case(1, WHOLE)
+    method = method_of()
+    unit, errors = np.array([0.4]), method.assumed_errors(case)
+    covariance = method.covariance(case.domain)
+    reports = Departures.of(case, ("field",), unit, errors)
+    value = reports.value.clone()
+    value[7] += 20.0
+    wrong = tempered(covariance, replace(reports, value=value))
+    assert float(wrong.error[7]) > 4.0 and float(wrong.error.median()) == pytest.approx(0.25)
+    assert torch.equal(tempered(covariance, reports).error > 1.0, torch.zeros(40, dtype=torch.bool))
+
+
+def test_the_deviation_of_departures_is_fitted_to_the_reports():
+    case = CASES.case(1, WHOLE)
+    method = method_of()
+    covariance = method.covariance(case.domain)
+    factors = []
+    for number in range(12):
+        case = CASES.case(number, WHOLE)
+        reports = Departures.of(case, ("field",), np.array([0.1]), method.assumed_errors(case))
+        factors.append(fitted_deviation(covariance, reports))
+    assert 3.0 < np.median(factors) < 7.0  # the departures' own deviation is four of these units, about a mean not 0
+    nothing = replace(
+        reports, **{name: getattr(reports, name)[:0] for name in ("rows", "places", "channel", "value", "error")}
+    )
+    assert fitted_deviation(covariance, nothing) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from mlrtma_dist.diffusion.noise import normal, uniform
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.linalg import noise as numbers
-from mlrtma_dist.nn.noise import normal, uniform
 
 KEYS = torch.tensor([[1, 2], [2**32 - 1, 7], [2**31, 2**32 - 1]])
 
