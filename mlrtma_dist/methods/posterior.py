@@ -141,7 +141,7 @@ class Posterior:
         if self.covariance is None:
             if sampling.needs_covariance:
                 raise InputError(
-                    "diffusion: a warm start, jfps, a limit of seconds and members without a step need the covariance of"
+                    "diffusion: a warm start, jfps, a limit of seconds and members without a step need a covariance of"
                     " the departures, which this network's settings.scales do not give. Set diffusion.warm_start=null"
                     " with steps of mmps, or train with settings.scales."
                 )
