@@ -29,7 +29,7 @@ def weights(name, plane, departure):
     errors = plane.observed.variance.numpy()
     if name == "dps":
         norm = np.sqrt((departure**2 / errors).sum(1, keepdims=True))
-        return ZETA * departure / errors / norm
+        return ZETA * (1 + SIGMA**2) * departure / errors / norm
     share = VARIANCE * SIGMA**2 / (VARIANCE + SIGMA**2)
     added = {"sda": GAMMA * SIGMA**2 * np.eye(len(errors)), "pigdm": share * plane.operator @ plane.operator.T}[name]
     return SIGMA**2 * np.linalg.solve(np.diag(errors) + added, departure.T).T

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -11,11 +12,11 @@ from mlrtma_dist.diffusion.denoiser import Counted
 from mlrtma_dist.diffusion.jfps import jfps
 from mlrtma_dist.diffusion.mmps import mmps
 from mlrtma_dist.diffusion.observed import Observed
-from mlrtma_dist.diffusion.samplers import dpm_solver
+from mlrtma_dist.diffusion.samplers import dpm_solver, heun
 from mlrtma_dist.diffusion.schedule import karras_sigmas
 from mlrtma_dist.errors import InputError
 
-LEVELS = (0.05, 0.4, 3.0, 40.0)
+SHAPE, LEVELS = (8, 12), (0.05, 0.4, 3.0, 40.0)
 
 
 @pytest.mark.parametrize("sigma", LEVELS)
@@ -30,6 +31,36 @@ def test_jfps_with_the_true_covariance_gives_the_posterior_mean(plane, draw, sig
     noised = sigma * draw(0)
     field = jfps(plane.denoiser, plane.observed, plane.increment)(noised, sigma)
     torch.testing.assert_close(field, plane.posterior_mean(noised, sigma), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["mmps", "jfps"])
+@pytest.mark.parametrize("sampler", [heun, dpm_solver])
+def test_samples_have_the_mean_and_the_whole_covariance_of_the_posterior(plane, name, sampler):
+    """Exact: the samplers are affine in their noise here, and each point's unit of noise is a member of its own."""
+    posterior = {
+        "mmps": mmps(plane.denoiser, plane.observed, iterations=20),
+        "jfps": jfps(plane.denoiser, plane.observed, plane.increment),
+    }[name]
+    points, largest = len(plane.prior), 300.0
+    starts = torch.cat([torch.zeros(1, points), torch.eye(points)]).double().reshape(-1, 1, *SHAPE)
+    samples = sampler(posterior, largest * starts, karras_sigmas(largest, 0.01, 48)).reshape(-1, points).numpy()
+    mean, covariance = plane.increment.posterior(plane.observed.value.numpy())
+    root = samples[1:] - samples[0]
+    assert np.abs(samples[0] - mean.reshape(-1)).max() < 0.02
+    assert np.abs(root.T @ root - covariance).max() < 0.02 * covariance.max()
+
+
+def test_memory_does_not_grow_with_the_steps(plane, draw):
+    alive, outputs = [], []
+
+    def denoiser(noised, sigma):
+        field = plane.denoiser(noised, sigma)
+        outputs.append(weakref.ref(field))
+        alive.append(sum(output() is not None for output in outputs))
+        return field
+
+    dpm_solver(mmps(denoiser, plane.observed), draw(0), karras_sigmas(20.0, 0.02, 12))
+    assert len(alive) == 12 and max(alive) <= 2
 
 
 def test_mmps_in_single_precision_solves_in_double(plane, draw):
