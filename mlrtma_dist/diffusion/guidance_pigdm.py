@@ -13,7 +13,7 @@ from mlrtma_dist.diffusion.guarded import solve
 from mlrtma_dist.diffusion.linearised import Linearised
 from mlrtma_dist.diffusion.observed import Observed
 
-ITERATIONS = 50  # of conjugate gradients, none of which evaluates the denoiser
+ITERATIONS, TOLERANCE = 30, 1e-6  # none evaluates the denoiser
 
 
 def pigdm(denoiser: Denoiser, observed: Observed, *, variance: float | Tensor = 1.0) -> Denoiser:
@@ -34,7 +34,7 @@ def pigdm(denoiser: Denoiser, observed: Observed, *, variance: float | Tensor = 
         def pull(weights: Tensor) -> Tensor:
             return share * about.pull_to_denoised(weights)
 
-        weights, _ = solve(pull, about.push, about.departure, observed.dot, ITERATIONS)
+        weights, _ = solve(pull, about.push, about.departure, observed.total, ITERATIONS, TOLERANCE)
         return about.field + sigma**2 * about.pull(weights)
 
     return guided

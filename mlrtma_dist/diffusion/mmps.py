@@ -5,8 +5,8 @@ moments for any prior. Then y given x_t is N(H D, R + H C H^T), and
 
     D_y = D + sigma^2 J^T H^T (R + sigma^2 H J^T H^T)^-1 (y - H D).
 
-The system is solved by guarded conjugate gradients in observation space (`guarded`), each iteration of which costs one
-vector-Jacobian product of the denoiser. A nonlinear H is linearised about D.
+The system is solved in observation space by a few iterations that are conjugate gradients where J is exact (`guarded`),
+each at the cost of one vector-Jacobian product of the denoiser. A nonlinear H is linearised about D.
 
 At large sigma the Jacobian of a trained network is noisy, while the prior's own covariance is nearly exact: there the
 increment of the classical covariance may stand in its place (`jfps`).
@@ -28,6 +28,7 @@ def mmps(
     observed: Observed,
     *,
     iterations: int = 5,
+    tolerance: float = 1e-2,
     covariance: Covariance | None = None,
     classical_above: float = math.inf,
 ) -> Denoiser:
@@ -36,7 +37,8 @@ def mmps(
     Args:
         denoiser: of the prior.
         observed: the observations; without any the result is ``denoiser``.
-        iterations: of conjugate gradients, and so vector-Jacobian products in one evaluation, at most.
+        iterations: vector-Jacobian products in one evaluation, at most.
+        tolerance: on the residual of the system over its right-hand side, below which no more are taken.
         covariance: the classical covariance for sigma above ``classical_above``; None uses the network's at all.
     """
     if observed.is_empty():
@@ -51,7 +53,7 @@ def mmps(
         def pull(weights: Tensor) -> Tensor:
             return sigma**2 * about.pull(weights)
 
-        _, increment = solve(pull, about.push, about.departure, observed.dot, iterations)
-        return about.field if increment is None else about.field + increment
+        _, increment = solve(pull, about.push, about.departure, observed.total, iterations, tolerance)
+        return about.field + increment
 
     return posterior
