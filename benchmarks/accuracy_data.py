@@ -12,6 +12,7 @@ import numpy as np
 
 from mlrtma_dist import clock
 from mlrtma_dist.config import data_root
+from mlrtma_dist.fields.ensemble import Ensemble
 from mlrtma_dist.fields.static import Static, load_static
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import load_domain
@@ -59,7 +60,7 @@ class Hour:
 
 @dataclass(frozen=True)
 class OneTime:
-    """A table of reports as a source of one case (`methods.case.Cases`); a regression is the first guess.
+    """A table of reports as a source of one case (`methods.case.Cases`).
 
     Attributes:
         table: the reports, n rows.
@@ -67,6 +68,7 @@ class OneTime:
         judge: of the reports.
         members: for methods of ensembles; None: there are none.
         static: of another domain than CONUS; None: CONUS.
+        gridded: the first guess; None: a regression on the reports.
     """
 
     table: Observations
@@ -74,6 +76,7 @@ class OneTime:
     judge: Judge
     members: object | None = None
     static: Static | None = None
+    gridded: Ensemble | None = None
 
     @property
     def _static(self) -> Static:
@@ -89,7 +92,7 @@ class OneTime:
         """What the case holds."""
         names = tuple(self.judge.assumptions)
         units = tuple(VARIABLES[name].unit for name in names)
-        return Contents(self._static.domain, names, units, names, background=False, truth=False)
+        return Contents(self._static.domain, names, units, names, background=self.gridded is not None, truth=False)
 
     def reports(self, number: int) -> Observations:
         """The table."""
@@ -98,7 +101,7 @@ class OneTime:
     def case(self, number: int, box: Box, withheld: np.ndarray | None = None) -> Case:
         """The case; see `methods.case.Cases.case`."""
         return self.judge.case(
-            self._static, self.moment, self.table, None, box, withheld=withheld, members=self.members
+            self._static, self.moment, self.table, self.gridded, box, withheld=withheld, members=self.members
         )
 
     def whole(self, withheld: np.ndarray | None = None) -> Case:

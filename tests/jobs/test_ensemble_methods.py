@@ -5,6 +5,7 @@ from dataclasses import replace
 import netCDF4
 import numpy as np
 import pytest
+from member_file import write_members
 
 from jobs import analyse, command, verify
 from mlrtma_dist.config import ConfigError, build
@@ -12,6 +13,7 @@ from mlrtma_dist.inference.state_file import write_state
 from mlrtma_dist.methods.registry import METHODS, Need
 from mlrtma_dist.samples.sources import CasesSection
 from mlrtma_dist.samples.station_hours import Reports
+from mlrtma_dist.samples.store import Store
 
 pytestmark = pytest.mark.slow
 
@@ -91,3 +93,40 @@ def test_the_command_says_how_to_give_an_ensemble(toy, tmp_path, capsys):
     assert "envar needs an ensemble" in capsys.readouterr().err
     assert command.main([*arguments, "--ensemble", str(toy.background)]) == 3
     assert "expected two files or more, one per member" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def one_file(toy, members, tmp_path_factory):
+    """The same six members in one file."""
+    fields = []
+    for path in members:
+        with netCDF4.Dataset(path) as file:
+            fields.append(np.asarray(file["t2m"][:]).reshape(toy.static.domain.shape))
+    path = tmp_path_factory.mktemp("one") / "all.nc"
+    return write_members(path, toy.static.domain, [toy.time], {"t2m": np.stack(fields)[None]})
+
+
+def test_one_file_of_all_members_gives_the_analysis_of_one_file_per_member(toy, members, one_file, tmp_path):
+    separate = analyse.make(make_run(analyse, toy, tmp_path / "six", members, method="letkf", maps=False))
+    arguments = ["analyse", "--domain", "toy", "--observations", str(toy.observations), "--method", "letkf"]
+    arguments += ["--time", TIME, "--ensemble", one_file, "--output", str(tmp_path / "one")]
+    assert command.main([*arguments, "--set", "variables=[t2m]", "--set", "maps=false"]) == 0
+    (product,) = (tmp_path / "one").glob("**/*.nc")
+    with netCDF4.Dataset(product) as file:
+        np.testing.assert_allclose(file["t2m"][0], separate[0][0].values["t2m"], atol=0.02)
+        assert file.background_files == "all.nc"
+
+
+def test_the_members_of_one_file_become_a_store(toy, one_file, tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        f"cases: {{domain: toy, members: {{files: [{one_file}], time: [{TIME}]}}}}\noutput: {tmp_path}/members.h5\n"
+    )
+    assert command.main(["samples", str(recipe)]) == 0
+    store = Store(tmp_path / "members.h5")
+    assert len(store.time) == 6 and store.layout.fields == ("background_t2m", "truth_t2m")
+    rows, columns = (range(size) for size in toy.static.domain.shape)
+    fields = np.stack([store.fields(number, rows, columns) for number in range(6)])
+    np.testing.assert_allclose(fields[:, 0].mean(axis=0), fields[:, 1].mean(axis=0), atol=1e-3)
+    others = np.delete(fields[:, 1], 4, axis=0).mean(axis=0)
+    np.testing.assert_allclose(fields[4, 0], others, atol=1e-3)
