@@ -62,6 +62,16 @@ def test_a_job_of_which_slurm_does_not_answer_is_unknown_unless_its_output_is_th
     assert (seen.state, seen.source, seen.action) == ("done", "outputs", "")
 
 
+def test_an_error_of_slurm_of_several_lines_is_told_on_one_each_of_them_once(answers, submitted, capsys):
+    job = submitted()
+    answers(squeue=f"squeue: error: fetch_config: DNS lookup failed\n{SILENT}\n{SILENT}\nsqueue: fatal: no answer")
+    capsys.readouterr()
+    assert command.main(["status"]) == 0
+    text = " ".join(capsys.readouterr().out.split())  # the console breaks a long line
+    assert status.jobs()[0].reason == f"squeue failed with 1: fetch_config: DNS lookup failed; {SILENT}; no answer"
+    assert f"{job}: unknown (squeue failed with 1: fetch_config: DNS lookup failed; " in text
+
+
 def test_a_job_that_slurm_has_forgotten_is_what_accounting_outputs_or_the_journal_say_in_this_order(answers, submitted):
     job = submitted()
     answers(squeue="")
