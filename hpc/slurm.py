@@ -83,11 +83,7 @@ def _call(*command: str, check: bool = True, variables: Mapping[str, str] | None
 
 
 def _one_line(text: str) -> str:
-    """The lines of a command's error as one, each once, without the command's name before each.
-
-    >>> _one_line("squeue: error: no DNS\\nsqueue: fatal: no configuration\\n")
-    'no DNS; no configuration'
-    """
+    """The lines of a command's error as one, each once, without the command's name before each."""
     lines = (re.sub(r"^\w+: (error|fatal): ", "", line.strip()) for line in text.splitlines())
     return "; ".join(dict.fromkeys(filter(None, lines)))
 
@@ -108,8 +104,7 @@ def submit(line: Sequence[str], variables: Mapping[str, str]) -> str:
         SlurmError: refused, with sbatch's words.
     """
     answer = _call(*line, variables=variables)
-    # --parsable prints "number" or "number;cluster"
-    return answer.stdout.strip().splitlines()[-1].split(";")[0]
+    return answer.stdout.strip().splitlines()[-1].split(";")[0]  # --parsable prints "number" or "number;cluster"
 
 
 def states(jobs: Iterable[str]) -> dict[str, Status]:

@@ -6,13 +6,12 @@ if its outputs are not there either.
 """
 
 import functools
-import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hpc import journal, progress, record, slurm
+from hpc import journal, process, progress, record, slurm
 from hpc.campaign import key_of
 from hpc.chain import Step
 from hpc.evidence import Evidence, Note, gather, number_of
@@ -167,8 +166,13 @@ def _state(evidence: Evidence, job: str, rows: list[Row], has_output: bool, task
         return "unknown", "", evidence.silent
     if ending := _note(evidence, job).ending(job):
         return str(ending["event"]), "journal", str(ending.get("reason", ""))
-    if job.startswith("local-") and _lives(job):
-        return "running", "process", ""
+    if job.startswith("local-"):
+        noted = _note(evidence, job).process
+        runs = process.lives(int(job.split("-")[1]), noted)
+        if runs is None:
+            return "unknown", "", f"it was started on {noted[0]}: ask there"
+        if runs:
+            return "running", "process", ""
     return "lost", "", "Slurm does not list it, its output is not there, and the journal has no end of it"
 
 
@@ -248,11 +252,6 @@ def _tasks(submitted: dict, job: str) -> tuple[Task, ...]:
 def _list(path: Path, changed: int) -> tuple[Task, ...]:
     """The tasks of a list; it is read once for all elements of an array, unless it has ``changed`` since, ns."""
     return read(path)
-
-
-def _lives(job: str) -> bool:
-    """Whether the process that runs a job of this machine lives: local-<process>-<number>."""
-    return os.path.exists(f"/proc/{job.split('-')[1]}")
 
 
 def _order(job: str) -> tuple[int, str]:

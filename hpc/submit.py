@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from hpc import journal, record, slurm
+from hpc import journal, process, record, slurm
 from hpc.division import array_limit
 from hpc.job import AGAIN
 from hpc.machine import ROOT, Machine, seconds_of
@@ -51,6 +51,7 @@ def _note(order: Order, job: str) -> None:
         elements=order.elements,
         key=order.key,
         again=list(order.again),
+        **({} if order.machine.scheduler == "slurm" else {"process": process.identity(os.getpid())}),
         commit=journal.commit(ROOT),
         node_hours=round(order.node_hours, 3),
     )

@@ -2,13 +2,15 @@
 
 import json
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from answers import SILENT, comment_of, row
 
-from hpc import journal, progress, record, slurm, status
+from hpc import journal, process, progress, record, slurm, status
 from hpc.progress import Counter
 from hpc.worklist import note_done, read
 from jobs import command
@@ -182,6 +184,38 @@ def test_an_array_of_which_slurm_has_forgotten_the_failed_elements_is_not_done_w
     assert status.jobs()[0].state == "done"
     answers(squeue="")
     assert (status.jobs()[0].state, status.jobs()[0].source) == ("done", "outputs")
+
+
+def test_a_job_of_this_machine_runs_while_its_own_process_lives_and_not_another_one_of_its_number(answers):
+    with subprocess.Popen(["sleep", "60"]) as child:
+        job, (host, machine, started) = f"local-{child.pid}-0", process.identity(child.pid)
+
+        def state(*identity):
+            journal.append(journal.path(), job=job, event="submitted", verb="train", process=list(identity))
+            (seen,) = status.jobs([job])
+            return seen.state, seen.source
+
+        assert state(host, machine, started) == ("running", "process")
+        assert state(host, machine, str(int(started) - 1)) == ("lost", "")  # its number was given again
+        assert state(host, "another start of the host", started) == ("lost", "")
+        assert state("elsewhere", machine, started) == ("unknown", "")
+        assert "it was started on elsewhere: ask there" in status.jobs([job])[0].reason
+        assert state(host, machine, started) == ("running", "process")
+        child.kill()
+        child.wait()
+    assert status.jobs([job])[0].state == "lost"
+
+
+def test_a_job_that_runs_here_notes_its_process(environment, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = [sys.executable, "-m", "hpc.job", "--verb", "train", "--config", "c", "sleep", "60"]
+    with subprocess.Popen(line) as child:
+        until = time.monotonic() + 30
+        while not (entries := journal.read(journal.path())) and time.monotonic() < until:
+            time.sleep(0.05)
+        (seen,) = status.jobs()
+        child.terminate()
+    assert entries[0]["process"][2] and (seen.job, seen.state) == (f"local-{child.pid}", "running")
 
 
 def test_a_campaign_shows_each_step_by_its_newest_job_and_those_that_were_not_submitted(answers, submitted, capsys):
