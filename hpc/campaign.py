@@ -19,6 +19,11 @@ def key_of(machine: Machine, step: Step) -> str:
     return record.key_of(step.verb, step.config, (*machine.resources(step.verb).set, *step.set))
 
 
+def arguments_of(machine: Machine, step: Step) -> tuple[str, ...]:
+    """The arguments of a step's command, but for its configuration."""
+    return _options((*machine.resources(step.verb).set, *step.set))
+
+
 def order_of(machine: Machine, step: Step, more: tuple[str, ...] = (), profile: str = "") -> Order:
     """The order of a step.
 
@@ -29,12 +34,12 @@ def order_of(machine: Machine, step: Step, more: tuple[str, ...] = (), profile: 
         profile: by which the machine was read: a shipped name or a path; without it the machine's name.
     """
     resources, elements = machine.resources(step.verb), 0
-    own, all_changes = (_options(changes) for changes in (step.set, (*resources.set, *step.set)))
+    own = _options(step.set)
     if step.verb == "worklist":
         elements = elements_of(machine, len(remaining(read(Path(step.config)))), resources.workers)
     again = ("submit", step.verb, step.config, "--machine", profile or machine.name, *own, *_wishes(resources))
     key = key_of(machine, step)
-    arguments = (*all_changes, *more)
+    arguments = (*arguments_of(machine, step), *more)
     return Order(machine, step.verb, step.config, arguments, resources, elements=elements, key=key, again=again)
 
 

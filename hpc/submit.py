@@ -12,7 +12,8 @@ from hpc import journal, process, record, slurm
 from hpc.division import array_limit
 from hpc.job import AGAIN
 from hpc.machine import ROOT, Machine, seconds_of
-from hpc.order import LOGS, NOTHING_REMAINS, Order, OrderError, environment, rehearsed, sbatch_line
+from hpc.order import LOGS, Order, OrderError, environment, sbatch_line
+from hpc.outputs import work_of
 from hpc.worklist import Task, read, remaining, write
 
 _numbers = itertools.count()
@@ -146,12 +147,9 @@ def wait(orders: dict[str, Order], poll_seconds: float) -> dict[str, slurm.Statu
 
 
 def is_over(order: Order) -> bool:
-    """Whether nothing remains of the work of an array whose verb divides it, by the verb's dry run."""
-    try:
-        rehearsed(order)
-    except OrderError as error:
-        return error.code == NOTHING_REMAINS
-    return False
+    """Whether nothing remains of the work of an array whose verb divides it, by its outputs."""
+    work = work_of(order.verb, order.config, order.arguments)
+    return work is not None and not work.left
 
 
 def _open_tasks(order: Order) -> int:

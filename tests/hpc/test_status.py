@@ -179,7 +179,7 @@ def test_an_array_of_which_slurm_has_forgotten_the_failed_elements_is_not_done_w
     job = submitted("worklist", "tasks.tsv")
     finish("tasks.tsv", 0, 2)
     answers(squeue="\n".join(row(f"{job}_{i}", "COMPLETED") for i in (0, 2)))
-    assert (status.jobs()[0].state, status.jobs()[0].reason) == ("failed", "1 tasks remain")
+    assert (status.jobs()[0].state, status.jobs()[0].reason) == ("failed", "1 of 3 tasks remain")
     finish("tasks.tsv", 1)
     assert status.jobs()[0].state == "done"
     answers(squeue="")
