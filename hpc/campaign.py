@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hpc import record, slurm
 from hpc.chain import ChainError, Step, to_submit
@@ -33,7 +34,8 @@ def order_of(machine: Machine, step: Step, more: tuple[str, ...] = (), profile: 
         more: further arguments, such as --resume, which do not make it another step.
         profile: by which the machine was read: a shipped name or a path; without it the machine's name.
     """
-    resources, elements = machine.resources(step.verb), 0
+    wishes: dict[str, Any] = dict(step.resources)
+    resources, elements = replace(machine.resources(step.verb), **wishes), 0
     own = _options(step.set)
     if step.verb == "worklist":
         elements = elements_of(machine, len(remaining(read(Path(step.config)))), resources.workers)
