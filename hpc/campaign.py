@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hpc import record, slurm
 from hpc.chain import ChainError, Step, to_submit
@@ -19,6 +20,11 @@ def key_of(machine: Machine, step: Step) -> str:
     return record.key_of(step.verb, step.config, (*machine.resources(step.verb).set, *step.set))
 
 
+def arguments_of(machine: Machine, step: Step) -> tuple[str, ...]:
+    """The arguments of a step's command, but for its configuration."""
+    return _options((*machine.resources(step.verb).set, *step.set))
+
+
 def order_of(machine: Machine, step: Step, more: tuple[str, ...] = (), profile: str = "") -> Order:
     """The order of a step.
 
@@ -28,13 +34,14 @@ def order_of(machine: Machine, step: Step, more: tuple[str, ...] = (), profile: 
         more: further arguments, such as --resume, which do not make it another step.
         profile: by which the machine was read: a shipped name or a path; without it the machine's name.
     """
-    resources, elements = machine.resources(step.verb), 0
-    own, all_changes = (_options(changes) for changes in (step.set, (*resources.set, *step.set)))
+    wishes: dict[str, Any] = dict(step.resources)
+    resources, elements = replace(machine.resources(step.verb), **wishes), 0
+    own = _options(step.set)
     if step.verb == "worklist":
         elements = elements_of(machine, len(remaining(read(Path(step.config)))), resources.workers)
     again = ("submit", step.verb, step.config, "--machine", profile or machine.name, *own, *_wishes(resources))
     key = key_of(machine, step)
-    arguments = (*all_changes, *more)
+    arguments = (*arguments_of(machine, step), *more)
     return Order(machine, step.verb, step.config, arguments, resources, elements=elements, key=key, again=again)
 
 

@@ -4,6 +4,7 @@ steps:
   analyse: {verb: analyse, config: configs/inference/toy.yaml}
   verify: {verb: verify, config: configs/verification/toy.yaml, after: [analyse], set: [folds=5]}
 
+What one step asks of the machine instead of its profile: resources: {nodes: 1, tasks_per_node: 1, time: "01:00:00"}.
 One that is repeated on later data has a section period: {days: 30, lookback_days: 3}; see `hpc.period`.
 """
 
@@ -14,7 +15,10 @@ from pathlib import Path
 
 import yaml
 
+from hpc.machine import WISHES
 from hpc.period import filled, words_of
+
+TIMES = ("time", "task_time")  # of the resources
 
 
 class ChainError(ValueError):
@@ -30,6 +34,8 @@ class Step:
         verb, config: what runs.
         set: key=value changes of the configuration.
         after: names of the steps that must have succeeded first.
+        resources: that the step asks for instead of the profile's: nodes, tasks_per_node, time and other options of
+            `mlrtma submit`, with their values.
     """
 
     name: str
@@ -37,6 +43,7 @@ class Step:
     config: str
     set: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    resources: tuple[tuple[str, int | str], ...] = ()
 
 
 def load_campaign(path: Path, until: str | None = None) -> tuple[Step, ...]:
@@ -79,7 +86,20 @@ def _step(name: str, entry, path: Path, words: Mapping[str, str]) -> Step:
         if not isinstance(names, list):
             raise ChainError(f"{path}: steps.{name}.{key}: expected a list, such as [{names}], got {names!r}")
         lists[key] = tuple(filled(str(item), words) for item in names)
-    return Step(str(name), str(entry["verb"]), filled(str(entry["config"]), words), **lists)
+    config, resources = filled(str(entry["config"]), words), _resources(entry.get("resources") or {}, name, path)
+    return Step(str(name), str(entry["verb"]), config, **lists, resources=resources)
+
+
+def _resources(section, name, path: Path) -> tuple[tuple[str, int | str], ...]:
+    """The resources of a step: whole numbers, but for times."""
+    where = f"{path}: steps.{name}.resources"
+    if not isinstance(section, dict) or (unknown := set(section) - set(WISHES)):
+        got = ", ".join(sorted(map(str, unknown))) if isinstance(section, dict) else repr(section)
+        raise ChainError(f"{where}: expected a section with keys of {', '.join(WISHES)}; got {got}")
+    for key, value in section.items():
+        if key not in TIMES and not str(value).isdecimal():
+            raise ChainError(f"{where}.{key}: expected a whole number, got {value!r}")
+    return tuple((key, str(value) if key in TIMES else int(value)) for key, value in section.items())
 
 
 def ordered(steps: Sequence[Step], where: str = "campaign") -> tuple[Step, ...]:

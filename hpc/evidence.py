@@ -10,6 +10,7 @@ from pathlib import Path
 from hpc import journal, slurm
 from hpc.logs import logs
 from hpc.order import MARK
+from hpc.outputs import Asked
 from hpc.queue import Row, listed
 
 
@@ -21,12 +22,14 @@ class Note:
         submitted: the line of its submission; empty: it was submitted by hand, or the journal could not be written.
         last: the last line of the job, or of each element of an array, by their numbers.
         begun, changed: times of the first start and of the last line, seconds since 1970; 0: none.
+        process: `process.identity` of what runs a job of this machine; empty: nobody has written it down.
     """
 
     submitted: dict = field(default_factory=dict)
     last: dict[str, dict] = field(default_factory=dict)
     begun: float = 0.0
     changed: float = 0.0
+    process: list[str] = field(default_factory=list)
 
     def ending(self, job: str) -> dict:
         """The last line of a job or of an element if that is an ending; of an array one that failed first."""
@@ -48,6 +51,7 @@ def notes_of(entries: Iterable[dict]) -> dict[str, Note]:
         job, event = str(entry.get("job")), entry.get("event")
         note = notes.setdefault(number_of(job), Note())
         note.changed = max(note.changed, moment := _seconds(entry.get("time")))
+        note.process = entry.get("process") or note.process
         if event == "submitted":
             note.submitted = entry
             continue
@@ -74,6 +78,7 @@ class Evidence:
         accounted: what accounting says of jobs that the queue no longer lists, and of their elements.
         silent: why Slurm gives no answer; "": it does.
         logs: by the number of the job or of the element of an array.
+        asked: what verbs said of their work, see `outputs.work_of`.
     """
 
     notes: dict[str, Note]
@@ -81,6 +86,7 @@ class Evidence:
     accounted: dict[str, slurm.Status]
     silent: str
     logs: dict[str, list[Path]]
+    asked: Asked = field(default_factory=dict)
 
     @property
     def live(self) -> dict[str, str]:

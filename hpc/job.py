@@ -20,7 +20,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpc import journal, progress, record, slurm
+from hpc import journal, process, progress, record, slurm
 from hpc.machine import ROOT
 
 DONE, AGAIN = 0, 75
@@ -75,6 +75,7 @@ def run(command: list[str], *, verb: str, config: str) -> int:
         commit=journal.commit(ROOT),
         restarts=restarts(),
         nodes=os.environ.get("SLURM_JOB_NODELIST") or os.uname().nodename,
+        **({"process": process.identity(os.getpid())} if job == f"local-{os.getpid()}" else {}),
     )
     ending = _supervise(command, {progress.VARIABLE: str(progress.path_of(job).absolute())})
     return _close(book, job, ending, _slurms_view(job))

@@ -14,6 +14,7 @@ import fcntl
 import functools
 import json
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -48,6 +49,7 @@ def append(journal: Path, *, job: str, event: str, **facts) -> None:
 
 
 def _add_line(journal: Path, line: str) -> None:
+    _check_kind(journal)
     journal.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(journal, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
@@ -60,6 +62,13 @@ def _add_line(journal: Path, line: str) -> None:
         os.fsync(file)
     finally:
         os.close(file)
+
+
+def _check_kind(journal: Path) -> None:
+    """Raise OSError for what is there and is no regular file: a device may have no end, a pipe never answer."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(journal.stat().st_mode):
+            raise OSError("expected a regular file, got a folder, a device or a pipe; MLRTMA_JOURNAL names another one")
 
 
 def _lock(file: int) -> None:
@@ -87,6 +96,7 @@ def warn(message: str) -> None:
 def read(journal: Path, job: str | None = None) -> list[dict]:
     """All whole lines, oldest first, of one job if it is named; no lines where there is no file, or no reading it."""
     try:
+        _check_kind(journal)
         text = journal.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return []
@@ -108,11 +118,16 @@ def prune(journal: Path, is_kept: Callable[[dict], bool], dry_run: bool = False)
     """Remove lines; those that stay keep their order. Returns how many were removed, or would be.
 
     The file stays the same one, as others may be about to append to it: what stays is moved to its beginning, and the
-    rest cut off. A process that is killed meanwhile leaves lines twice, and loses none.
+    rest cut off. A process that is killed meanwhile leaves lines twice, and loses none. What cannot be read is warned
+    of, as by `read`.
     """
     try:
+        _check_kind(journal)
         file = os.open(journal, os.O_RDONLY if dry_run else os.O_RDWR)
     except FileNotFoundError:
+        return 0
+    except OSError as error:
+        warn(f"journal: {journal}: {error.strerror or error}: it cannot be pruned")
         return 0
     try:
         if not dry_run:

@@ -74,12 +74,12 @@ class Order:
     @property
     def script(self) -> Path:
         """The job script."""
-        return ROOT / "jobs" / f"{self.verb}.sbatch"
+        return script_of(self.verb)
 
     @property
     def is_divided(self) -> bool:
-        """Whether the verb divides its own work among the elements of an array: its script hands the element on."""
-        return self.verb != "worklist" and "--element" in self.script.read_text(encoding="utf-8")
+        """Whether the verb divides its own work among the elements of an array."""
+        return is_divided(self.verb)
 
     @property
     def comment(self) -> str:
@@ -95,6 +95,17 @@ class Order:
     def node_hours(self) -> float:
         """The most that the job can use until its time limit, one run of it."""
         return self.resources.nodes * self.resources.hours * max(1, self.elements)
+
+
+def script_of(verb: str) -> Path:
+    """The job script of a verb."""
+    return ROOT / "jobs" / f"{verb}.sbatch"
+
+
+def is_divided(verb: str) -> bool:
+    """Whether a verb divides its own work among the elements of an array: its script hands the element on."""
+    script = script_of(verb)
+    return verb != "worklist" and script.is_file() and "--element" in script.read_text(encoding="utf-8")
 
 
 def environment(order: Order) -> dict[str, str]:
@@ -186,25 +197,31 @@ def rehearsed(order: Order, earlier: Sequence[Order] = ()) -> Order:
         raise OrderError(f"{order.config}: every task is done; nothing to submit")
     if order.verb in ("check", "worklist"):  # no configuration of the verb's own
         return replace(order, size=guess)
-    command = [sys.executable, "-m", "jobs.command", order.verb, order.config, *order.arguments, "--dry-run"]
-    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     to_come = [
         {"verb": each.verb, "config": each.config, "arguments": each.arguments, "output": each.output}
         for each in earlier
         if each.output
     ]
-    variables = {**os.environ, "PYTHONPATH": paths, "MLRTMA_RANKS": str(order.ranks)}
-    variables["MLRTMA_TO_COME"] = json.dumps(to_come)
-    answer = subprocess.run(command, capture_output=True, text=True, env=variables)
+    answer = dry_run(
+        order.verb, order.config, order.arguments, MLRTMA_RANKS=str(order.ranks), MLRTMA_TO_COME=json.dumps(to_come)
+    )
     if answer.returncode:
         _, mark, message = answer.stderr.rpartition(f"mlrtma {order.verb}: ")  # before it there may be warnings
-        raise OrderError((mark + message).strip() or f"{shlex.join(command)} failed", answer.returncode)
+        raise OrderError((mark + message).strip() or f"{shlex.join(answer.args)} failed", answer.returncode)
     for warning in WARNING.findall(answer.stderr):
         print(f"mlrtma {order.verb}: warning: {warning}", file=sys.stderr, flush=True)
     expected = EXPECTED.search(answer.stdout)
     output = str(yaml.safe_load(answer.stdout).get("output") or "")
     order = _divided(order, answer.stdout)
     return replace(order, output=output, size=float(expected.group(1)) if expected else guess)
+
+
+def dry_run(verb: str, config: str, arguments: Sequence[str], **variables: str) -> subprocess.CompletedProcess:
+    """The verb's own dry run, with further environment variables."""
+    command = [sys.executable, "-m", "jobs.command", verb, config, *arguments, "--dry-run"]
+    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environ = {**os.environ, "PYTHONPATH": paths, **variables}
+    return subprocess.run(command, capture_output=True, text=True, env=environ)
 
 
 def _divided(order: Order, text: str) -> Order:

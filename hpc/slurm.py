@@ -78,8 +78,14 @@ def _call(*command: str, check: bool = True, variables: Mapping[str, str] | None
     except subprocess.TimeoutExpired:
         answer = subprocess.CompletedProcess(command, 1, "", f"{command[0]} gave no answer within 120 s")
     if check and answer.returncode:
-        raise SlurmError(f"{' '.join(command)} failed with {answer.returncode}: {answer.stderr.strip()}")
+        raise SlurmError(f"{' '.join(command)} failed with {answer.returncode}: {_one_line(answer.stderr)}")
     return answer
+
+
+def _one_line(text: str) -> str:
+    """The lines of a command's error as one, each once, without the command's name before each."""
+    lines = (re.sub(r"^\w+: (error|fatal): ", "", line.strip()) for line in text.splitlines())
+    return "; ".join(dict.fromkeys(filter(None, lines)))
 
 
 def is_here() -> bool:
@@ -98,8 +104,7 @@ def submit(line: Sequence[str], variables: Mapping[str, str]) -> str:
         SlurmError: refused, with sbatch's words.
     """
     answer = _call(*line, variables=variables)
-    # --parsable prints "number" or "number;cluster"
-    return answer.stdout.strip().splitlines()[-1].split(";")[0]
+    return answer.stdout.strip().splitlines()[-1].split(";")[0]  # --parsable prints "number" or "number;cluster"
 
 
 def states(jobs: Iterable[str]) -> dict[str, Status]:
@@ -153,7 +158,7 @@ def rows(columns: str, *filters: str) -> list[list[str]]:
     """
     answer = _call("squeue", "--noheader", f"--format={columns}", *filters, check=False)
     if answer.returncode and NO_SUCH_JOB not in answer.stderr:
-        raise SlurmError(f"squeue failed with {answer.returncode}: {answer.stderr.strip()}")
+        raise SlurmError(f"squeue failed with {answer.returncode}: {_one_line(answer.stderr)}")
     count = columns.count("|")
     return [line.strip().split("|", count) for line in answer.stdout.splitlines() if line.count("|") >= count]
 

@@ -5,22 +5,19 @@ is. A job of which Slurm does not answer is unknown, which is no failure; a job 
 if its outputs are not there either.
 """
 
-import functools
-import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from hpc import journal, progress, record, slurm
-from hpc.campaign import key_of
+from hpc import journal, process, progress, record, slurm
+from hpc.campaign import arguments_of, key_of
 from hpc.chain import Step
 from hpc.evidence import Evidence, Note, gather, number_of
 from hpc.machine import Machine
 from hpc.order import MARK
+from hpc.outputs import Work, work_of
 from hpc.progress import Progress
 from hpc.queue import Row
-from hpc.worklist import Task, WorklistError, read, remaining
 
 WORDS = {"COMPLETED": "done", "TIMEOUT": "out of time", "NODE_FAIL": "node failed", "OUT_OF_MEMORY": "out of memory"}
 WAITS = {  # Slurm's reason -> what it means
@@ -103,8 +100,8 @@ def campaign(machine: Machine, steps: Iterable[Step]) -> list[Job]:
             by_another = job.has_output and job.state not in ALIVE
             parts.append(replace(job, state="done", source="outputs", reason="", action="") if by_another else job)
             continue
-        tasks = _tasks({"verb": step.verb, "config": step.config}, "")
-        has_output = not remaining(tasks) if tasks else record.is_done(key)
+        work = work_of(step.verb, step.config, arguments_of(machine, step))
+        has_output = not work.left if work else record.is_done(key)
         state, action = ("unknown", LATER) if silent else ("not submitted", "mlrtma submit campaign")
         job = Job("", step.verb, step.config, state, reason=silent, action=action, step=step.name)
         by_outputs = replace(job, state="done", source="outputs", has_output=True, reason="", action="")
@@ -117,13 +114,12 @@ def job_of(evidence: Evidence, job: str) -> Job:
     note = _note(evidence, job)
     rows = [row for row in evidence.rows.get(number_of(job), ()) if job in (row.job, row.number)]
     key = _key(note.submitted, rows)
-    tasks = _tasks(note.submitted, job)
-    left = remaining(tasks) if tasks else ()
-    has_output = not left if tasks else bool(key) and record.is_done(key)
-    state, source, reason = _state(evidence, job, rows, has_output, len(left))
-    if tasks:
+    work = _work(evidence, note.submitted, job, any(not row.status.ended for row in rows))
+    has_output = not work.left if work else bool(key) and record.is_done(key)
+    state, source, reason = _state(evidence, job, rows, has_output, work.words if work else "")
+    if work and work.what == "tasks":
         now = time.time()
-        counted: Progress | None = Progress("tasks", len(tasks) - len(left), len(tasks), 0.0, note.begun or now, now)
+        counted: Progress | None = Progress("tasks", work.total - work.left, work.total, 0.0, note.begun or now, now)
     else:
         counted = progress.read(job) or progress.of_array(job, note.submitted.get("elements", 0))
     twin = evidence.live.get(f"{MARK}{key}", "") if key else ""
@@ -145,8 +141,8 @@ def job_of(evidence: Evidence, job: str) -> Job:
     return replace(whole, action=_action(whole, bool(note.submitted.get("again"))))
 
 
-def _state(evidence: Evidence, job: str, rows: list[Row], has_output: bool, tasks_left: int) -> tuple[str, str, str]:
-    """State, whose word that is, and the reason."""
+def _state(evidence: Evidence, job: str, rows: list[Row], has_output: bool, remains: str) -> tuple[str, str, str]:
+    """State, whose word that is, and the reason; ``remains``: of the work of an array, in words."""
     account = evidence.accounted.get(job)
     if rows or account:
         status = slurm.worst(row.status for row in rows) if rows else account
@@ -156,8 +152,8 @@ def _state(evidence: Evidence, job: str, rows: list[Row], has_output: bool, task
             return "waiting", "slurm", _counts(rows) or ", ".join(filter(None, (status.reason, begins)))
         if not status.ended:
             return "running", "slurm", _counts(rows) or status.reason
-        if status.done and tasks_left:  # the controller forgets elements that ended long ago
-            return "failed", "outputs", f"{tasks_left} tasks remain"
+        if status.done and remains:  # the controller forgets elements that ended long ago
+            return "failed", "outputs", remains
         ending = _note(evidence, job).ending(job).get("reason", "")
         reasons = dict.fromkeys(("" if status.done else _counts(rows), status.reason, "" if status.done else ending))
         return _word(status), "slurm", "; ".join(filter(None, reasons))
@@ -166,9 +162,16 @@ def _state(evidence: Evidence, job: str, rows: list[Row], has_output: bool, task
     if not job.startswith("local-") and evidence.silent:
         return "unknown", "", evidence.silent
     if ending := _note(evidence, job).ending(job):
+        if ending["event"] == "done" and remains:
+            return "failed", "outputs", remains
         return str(ending["event"]), "journal", str(ending.get("reason", ""))
-    if job.startswith("local-") and _lives(job):
-        return "running", "process", ""
+    if job.startswith("local-"):
+        noted = _note(evidence, job).process
+        runs = process.lives(int(job.split("-")[1]), noted)
+        if runs is None:
+            return "unknown", "", f"it was started on {noted[0]}: ask there"
+        if runs:
+            return "running", "process", ""
     return "lost", "", "Slurm does not list it, its output is not there, and the journal has no end of it"
 
 
@@ -231,28 +234,13 @@ def _key(submitted: dict, rows: list[Row]) -> str:
     return submitted.get("key") or next(comments, "")
 
 
-def _tasks(submitted: dict, job: str) -> tuple[Task, ...]:
-    """The tasks of an array, or of one of its elements; none of other jobs, or where the list is gone."""
-    if submitted.get("verb") != "worklist":
-        return ()
-    try:
-        path = Path(submitted["config"]).absolute()
-        tasks = _list(path, path.stat().st_mtime_ns)
-    except (WorklistError, KeyError, OSError):
-        return ()
-    element = job.partition("_")[2]
-    return tasks[int(element) :: submitted["elements"]] if element.isdecimal() else tasks
-
-
-@functools.lru_cache
-def _list(path: Path, changed: int) -> tuple[Task, ...]:
-    """The tasks of a list; it is read once for all elements of an array, unless it has ``changed`` since, ns."""
-    return read(path)
-
-
-def _lives(job: str) -> bool:
-    """Whether the process that runs a job of this machine lives: local-<process>-<number>."""
-    return os.path.exists(f"/proc/{job.split('-')[1]}")
+def _work(evidence: Evidence, submitted: dict, job: str, runs: bool) -> Work | None:
+    """What remains of a job's work; a verb that divides its own is not asked while the job ``runs``."""
+    verb, config = submitted.get("verb", ""), submitted.get("config", "")
+    if not verb or (runs and verb != "worklist"):
+        return None
+    arguments, elements = submitted.get("arguments", ()), submitted.get("elements", 0)
+    return work_of(verb, config, arguments, job, elements, evidence.asked)
 
 
 def _order(job: str) -> tuple[int, str]:

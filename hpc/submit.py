@@ -8,11 +8,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from hpc import journal, record, slurm
+from hpc import journal, process, record, slurm
 from hpc.division import array_limit
 from hpc.job import AGAIN
 from hpc.machine import ROOT, Machine, seconds_of
-from hpc.order import LOGS, NOTHING_REMAINS, Order, OrderError, environment, rehearsed, sbatch_line
+from hpc.order import LOGS, Order, OrderError, environment, sbatch_line
+from hpc.outputs import work_of
 from hpc.worklist import Task, read, remaining, write
 
 _numbers = itertools.count()
@@ -51,6 +52,7 @@ def _note(order: Order, job: str) -> None:
         elements=order.elements,
         key=order.key,
         again=list(order.again),
+        **({} if order.machine.scheduler == "slurm" else {"process": process.identity(os.getpid())}),
         commit=journal.commit(ROOT),
         node_hours=round(order.node_hours, 3),
     )
@@ -145,12 +147,9 @@ def wait(orders: dict[str, Order], poll_seconds: float) -> dict[str, slurm.Statu
 
 
 def is_over(order: Order) -> bool:
-    """Whether nothing remains of the work of an array whose verb divides it, by the verb's dry run."""
-    try:
-        rehearsed(order)
-    except OrderError as error:
-        return error.code == NOTHING_REMAINS
-    return False
+    """Whether nothing remains of the work of an array whose verb divides it, by its outputs."""
+    work = work_of(order.verb, order.config, order.arguments)
+    return work is not None and not work.left
 
 
 def _open_tasks(order: Order) -> int:

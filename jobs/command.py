@@ -81,15 +81,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(verb: str, arguments: list[str]) -> int:
+    from jobs.one_process import check_ranks
     from mlrtma_dist.io.atomic import device_errors
     from mlrtma_dist.training.stop_signal import StopSignal
 
     before, threading.excepthook = threading.excepthook, _report_thread
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
-        with (
-            StopSignal.watched(STOPPABLE[verb]) if verb in STOPPABLE else contextlib.nullcontext()
-        ):  # before the verb's long imports
+        check_ranks(verb, "--dry-run" in arguments)
+        with StopSignal.watched(STOPPABLE[verb]) if verb in STOPPABLE else contextlib.nullcontext():  # before imports
             code = importlib.import_module(f"jobs.{verb}").main(arguments) or 0
             with device_errors("standard output"):
                 sys.stdout.flush()  # here, where a full disk can still be told

@@ -4,7 +4,8 @@
     mlrtma lineage /site/weights/current
     mlrtma lineage output/vit/checkpoints/best --json          # with the whole configurations
 
-Of a product its weights are looked for where they were; that they are still the same is told by their checksum.
+Of a product its weights are looked for where they were, a relative path below this folder, and among the releases of a
+weights folder; that they are still the same is told by their checksum.
 """
 
 import json
@@ -47,17 +48,32 @@ def of_product(path: Path) -> dict:
 
 
 def _weights_of_product(attributes: dict, key: str) -> dict:
-    """The weights that a product names, with their lineage if they are still where they were."""
-    folder, checksum = Path(attributes[key]), attributes.get(f"{key}_sha256")
-    named = {"folder": str(folder), "sha256": checksum, "step": attributes[f"{key}_step"]}
+    """The weights that a product names, with their lineage if they can still be found."""
+    place, checksum = attributes[key], attributes.get(f"{key}_sha256")
+    named = {"folder": place, "sha256": checksum, "step": attributes[f"{key}_step"]}
     named["commit"] = attributes[f"{key}_commit"]
-    try:
-        facts = of_weights(folder)
-    except InputError as error:
-        return {**named, "now": f"not there any more: {error}"}
-    if checksum is None:
-        return {**facts, "now": "the product holds no checksum of its weights: these may be others"}
-    return facts if facts["sha256"] == checksum else {**named, "now": f"replaced by {facts['sha256']}"}
+    now = ""
+    for folder in _folders(place):
+        try:
+            facts = of_weights(folder)
+        except InputError as error:
+            now = now or f"not there any more: {error}"
+            continue
+        if checksum is None:
+            return {**facts, "now": "the product holds no checksum of its weights: these may be others"}
+        if facts["sha256"] == checksum:
+            return facts
+        now = now or f"replaced by {facts['sha256']}"
+    return {**named, "now": now}
+
+
+def _folders(place: str) -> list[Path]:
+    """Where weights may be: as they were named, in this installation, or beside a link that leads elsewhere by now."""
+    from mlrtma_dist.weights.release import FOLDER, place_of
+
+    folder, shipped = Path(place), FOLDER / Path(place).name
+    own = shipped if place == place_of(shipped) else folder
+    return [own, *sorted((folder.parent / "releases").glob("*"))]
 
 
 def of_weights(folder: Path) -> dict:

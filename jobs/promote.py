@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from hpc import slurm
 from jobs.command_line import parse
 from jobs.gate_decision import require_candidate, require_passed
-from mlrtma_dist.config import ConfigError
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.io.lock import locked
 
@@ -34,10 +33,11 @@ class Run:
 
     Attributes:
         weights: the weights folder.
-        release: folder of the release; null: none, as --back needs none.
+        release: folder of the release; null: none, as back takes none.
         gate: decision.json of the gate that it passed.
         without_gate: the reason for promoting it without a gate.
         name: of the release in the weights folder; null: its method and the first letters of its checksum.
+        back: whether the release is put to use that was in use before.
         output: what is there when it is done, for `mlrtma submit`; null: the weights folder.
     """
 
@@ -46,14 +46,25 @@ class Run:
     gate: str | None = None
     without_gate: str | None = None
     name: str | None = None
+    back: bool = False
     output: str | None = None
 
     def __post_init__(self):
         if self.output is None:
             object.__setattr__(self, "output", str(Path(self.weights) / "current"))
+        others = [key for key in ("release", "gate", "without_gate", "name") if getattr(self, key) is not None]
+        if self.back:
+            if others:
+                raise ValueError(
+                    f"back: expected neither {' nor '.join(others)}, as {BACK} puts the release to use that was in use"
+                    f" before. Leave it out, or leave {BACK} out."
+                )
+            return
+        if self.release is None:
+            raise ValueError(f"release: expected the folder of a release, or {BACK}, got neither")
         if self.gate is not None and self.without_gate is not None:
             raise ValueError("gate and without_gate exclude each other: expected one of them")
-        if self.release is not None and self.gate is None and not (self.without_gate or "").strip():
+        if self.gate is None and not (self.without_gate or "").strip():
             raise ValueError(
                 "gate: expected the decision of a gate that the release passed (--gate decision.json),"
                 " or a reason to do without (--without-gate REASON), got none"
@@ -62,19 +73,17 @@ class Run:
 
 def main(arguments: list[str]) -> None:
     """Run the verb."""
-    backs = BACK in arguments
-    run = parse(Run, "promote", __doc__, [each for each in arguments if each != BACK])
+    backs = ["--set", "back=true"] if BACK in arguments else []
+    run = parse(Run, "promote", __doc__, [*(each for each in arguments if each != BACK), *backs])
     if run is None:
         return
-    if (run.release is None) != backs:
-        raise ConfigError(f"release: expected the folder of a release, or {BACK}, got {'both' if backs else 'neither'}")
     from mlrtma_dist.weights.folder import WeightsFolder  # here: it needs torch
 
     folder = WeightsFolder(run.weights)
-    if backs and not folder.root.is_dir():
+    if run.back and not folder.root.is_dir():
         raise InputError(f"weights: no folder {run.weights}")
     with locked(folder.root, slurm.runs):
-        release = folder.back({}) if backs else promote(folder, run)
+        release = folder.back({}) if run.back else promote(folder, run)
     print(f"{folder.link} -> {release}")
 
 

@@ -37,9 +37,13 @@ def provenance(resolved: str, section: CasesSection, trained: Mapping) -> dict[s
 
 
 def weights_of(trained) -> dict[str, str | int]:
-    """Which weights a `weights.trained.TrainedMethod` has: folder, steps, commit, checksum."""
+    """Which weights a `weights.trained.TrainedMethod` has: folder as it was named, its name, steps, commit, checksum.
+
+    No path of this machine is added to what was named, so that a product is the same at another site.
+    """
     return {
-        "checkpoint": _attribute(str(trained.folder.resolve())),
+        "checkpoint": _attribute(trained.place),
+        "name": _attribute(trained.folder.name),
         "step": trained.manifest.state.step,
         "commit": trained.manifest.run.commit,
         "sha256": trained.checksum,

@@ -111,7 +111,8 @@ def _queue(values: argparse.Namespace) -> int:
     if values.verb == "campaign":
         if values.set or values.after or wishes:
             raise ConfigError(
-                "a campaign names set and after itself, and its resources are the profile's: leave these options out"
+                "a campaign names set, after and resources of its steps itself; other resources are the profile's:"
+                " leave these options out"
             )
         machine = load_machine(values.machine)
         steps = load_campaign(values.config, values.until)

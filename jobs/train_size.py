@@ -29,7 +29,7 @@ def describe(run, method) -> str:
     try:
         parts = run.schedule.parts(mesh.data)
     except ValueError as error:
-        raise ConfigError(str(error)) from error
+        raise ConfigError(f"{error}{_way_out(ranks)}") from error
     tiles = Tile.split(domain.shape, (mesh.y, mesh.x), align=method.alignment, name=domain.name)
     boxes = [tiles.box_at((y, x)).shape for y in range(mesh.y) for x in range(mesh.x)]
     largest = max(boxes, key=lambda shape: shape[0] * shape[1])
@@ -42,6 +42,16 @@ def describe(run, method) -> str:
         f"expected output: {expected_bytes(run, method)} bytes",
     ]  # read by `mlrtma submit`
     return "".join(f"# {line}\n" for line in lines)
+
+
+def _way_out(ranks: int) -> str:
+    """What else may be changed where a job's profile chose the number of ranks."""
+    if not os.environ.get("MLRTMA_RANKS"):
+        return ""
+    return (
+        f" Or give the job another number of ranks than {ranks}, nodes times tasks_per_node: options of mlrtma submit,"
+        " of a campaign resources: of the step, or jobs: train: of the profile."
+    )
 
 
 def expected_bytes(run, method) -> int:

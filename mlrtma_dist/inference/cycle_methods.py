@@ -16,7 +16,7 @@ from mlrtma_dist.methods.method import Answer, Method
 from mlrtma_dist.methods.registry import LEARNED, METHODS, Means, Need, build, check_name
 from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.weights.manifest import FILE, CheckpointError
-from mlrtma_dist.weights.release import released
+from mlrtma_dist.weights.release import place_of, released
 
 if TYPE_CHECKING:  # it imports torch
     from mlrtma_dist.weights.trained import TrainedMethod
@@ -81,7 +81,8 @@ class Weights:
         return trained.method, trained
 
     def _current(self, choice: Choice) -> "TrainedMethod":
-        folder = Path(choice.checkpoint or released(choice.name) or "").resolve()  # followed once: a link may change
+        place = choice.checkpoint or released(choice.name) or ""
+        folder = Path(place).resolve()  # followed once: a link may change
         try:
             stat = (folder / FILE).stat()
         except OSError as error:
@@ -92,7 +93,7 @@ class Weights:
         from mlrtma_dist.parallel.meeting import device_of  # here: they need torch, whose import takes seconds
         from mlrtma_dist.weights.trained import load_trained
 
-        trained = load_trained(folder)
+        trained = load_trained(folder, place_of(place))
         if trained.name != choice.name:
             raise InputError(f"{folder}: expected weights of method {choice.name}, got those of {trained.name}")
         trained.method.network.to(device_of(self._device, 0))

@@ -3,8 +3,9 @@
     reader (a process)         worker (this thread)              writer (a thread)
     files, quality control ->  method, fields, departures   ->   compression, product, checksum, manifest
 
-A slot that fails is tried again after all others, and then set aside with its reason. What cannot be written ends the
-worker. A product depends on its configuration and input alone, whatever worked on it, in which order, or was killed.
+A slot that fails is tried again after all others, and then set aside with its reason; so is one that ends the process
+itself (`slot_deaths`). What cannot be written ends the worker. A product depends on its configuration and input alone,
+whatever worked on it, in which order, or was killed.
 """
 
 import logging
@@ -19,6 +20,7 @@ from typing import Protocol
 from mlrtma_dist.inference.analyse import analyse
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.inference.product import write_product
+from mlrtma_dist.inference.slot_deaths import MOST, REASON, Deaths, suspects_last
 from mlrtma_dist.inference.slot_manifest import Day
 from mlrtma_dist.inference.slot_reader import Key, SlotError, reason_of
 from mlrtma_dist.inference.slot_scores import Sums, sums_of
@@ -47,6 +49,11 @@ class Slot:
     checksum: str
     attributes: Mapping[str, str | int] = field(default_factory=dict)
     absent: str = ""
+
+    @property
+    def deaths(self) -> Deaths:
+        """How often a process ended while it analysed this slot, of this configuration and input."""
+        return Deaths(self.day.output / self.day.domain / "begun" / f"{self.name}.{self.checksum}")
 
 
 class Reader(Protocol):
@@ -96,6 +103,7 @@ class Worker:
         """
         self._methods, self._reader, self._attempts, self._share = methods, reader, attempts, share
         self._stopping, self._progress, self.tally = stopping, progress, Tally()
+        self._begun = deque[Slot](maxlen=WAITING + 3)  # in the method, in the writer, or waiting for it
 
     def run(self, slots: Iterable[Slot]) -> bool:
         """Analyse slots; whether all were taken, False where the worker was asked to stop.
@@ -103,6 +111,14 @@ class Worker:
         Raises:
             OSError: a product or a line cannot be written.
         """
+        try:
+            return self._run(suspects_last(slots))
+        except BaseException:  # an error, or an interrupt, which is no fault of a slot
+            for slot in self._begun:
+                slot.deaths.end()
+            raise
+
+    def _run(self, slots: Iterable[Slot]) -> bool:
         with _Writer() as writer:
             for attempt in range(1, self._attempts + 1):
                 failed: list[tuple[Slot, str]] = []
@@ -113,10 +129,14 @@ class Worker:
                     words = "set aside" if attempt == self._attempts else "to be tried again"
                     log.warning("%s: attempt %d failed, %s: %s", slot.name, attempt, words, reason)
             for slot, reason in failed:
-                facts = {"id": slot.name, "checksum": slot.checksum, "aside": reason, "attempts": self._attempts}
-                writer.submit(slot.day.note, facts)
-                self.tally.aside += 1
+                self._set_aside(slot, writer, reason, self._attempts)
         return True
+
+    def _set_aside(self, slot: Slot, writer: "_Writer", reason: str, attempts: int) -> None:
+        facts = {"id": slot.name, "checksum": slot.checksum, "aside": reason, "attempts": attempts}
+        writer.submit(slot.day.note, facts)
+        writer.submit(slot.deaths.end)
+        self.tally.aside += 1
 
     def _pass(self, slots: Iterable[Slot], writer: "_Writer", failed: list) -> bool:
         """Try each slot once; those that fail are appended to ``failed`` with the reason."""
@@ -127,6 +147,9 @@ class Worker:
                 if slot.absent:
                     writer.submit(slot.day.note, {"id": slot.name, "checksum": slot.checksum, "absent": slot.absent})
                     self.tally.absent += 1
+                elif (count := slot.deaths.count) >= MOST:
+                    log.warning("%s: set aside: %s", slot.name, REASON.format(count))
+                    self._set_aside(slot, writer, REASON.format(count), count)
                 else:
                     pending.append(slot)
                     yield slot.key
@@ -150,6 +173,10 @@ class Worker:
     def _analyse(self, slot: Slot, case: Case, writer: "_Writer") -> None:
         """Analyse one case and hand it to the writer; SlotError where the method fails."""
         name, method = self._methods[slot.key[0]]
+        if slot.deaths.count:  # another death must cost no other slot its turn
+            writer.drain()
+        slot.deaths.begin()
+        self._begun.append(slot)
         begin = time.perf_counter()
         try:
             answer = method.analyse(case)
@@ -157,6 +184,7 @@ class Worker:
             sums = sums_of(case, answer, analysis)
         except Exception as error:
             log.debug("%s", slot.name, exc_info=True)
+            slot.deaths.end()
             raise SlotError(reason_of(error)) from error
         seconds = time.perf_counter() - begin
         writer.submit(_publish, slot, analysis, sums, name, seconds)
@@ -168,6 +196,7 @@ def _publish(slot: Slot, analysis: Analysis, sums: Sums, method: str, seconds: f
     product = write_product(analysis, slot.day.folder, slot.attributes)
     facts = {"id": slot.name, "checksum": slot.checksum, "method": method, "seconds": round(seconds, 4)}
     slot.day.publish(product, facts, sums)
+    slot.deaths.end()
 
 
 class _Writer:
@@ -189,3 +218,8 @@ class _Writer:
         while len(self._waiting) > WAITING:
             self._waiting.popleft().result()
         self._waiting.append(self._thread.submit(write, *arguments))
+
+    def drain(self) -> None:
+        """Wait until all that was handed is written."""
+        while self._waiting:
+            self._waiting.popleft().result()

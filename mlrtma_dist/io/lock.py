@@ -82,7 +82,9 @@ class Owner:
 
 @contextlib.contextmanager
 def locked(folder, is_running: IsRunning = lambda job: None) -> Iterator[None]:
-    """Hold the lock of a folder during the ``with`` block; the folder is made where it is missing.
+    """Hold the lock of a folder during the ``with`` block.
+
+    The folder is made where it is missing, and is removed again if nothing was written into it.
 
     Args:
         folder: where the run writes.
@@ -93,7 +95,7 @@ def locked(folder, is_running: IsRunning = lambda job: None) -> Iterator[None]:
         OSError: the folder cannot be written.
     """
     path, us = pathlib.Path(folder) / FILE, Owner.here()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    missing = [each for each in path.parents if not each.exists()]  # the innermost first
     while not _create(path, us):
         try:
             owner = _owner(path)
@@ -111,12 +113,17 @@ def locked(folder, is_running: IsRunning = lambda job: None) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):
             _remove(path, us.token)
+        with contextlib.suppress(OSError):  # one that holds anything stays
+            for each in missing:
+                each.rmdir()
 
 
 def _create(path: pathlib.Path, us: Owner) -> bool:
+    """Take a lock; False where another one has it, or where its folder was removed at this moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-    except FileExistsError:
+    except (FileExistsError, FileNotFoundError):
         return False
     try:
         with open(file, "w", encoding="utf-8") as stream:

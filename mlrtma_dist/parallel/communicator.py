@@ -38,6 +38,19 @@ def started_without_mpi() -> bool:
     return "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1"
 
 
+def ranks_started() -> int:
+    """How many ranks this process's launcher started together, by the environment alone; 1: this one alone."""
+    if started_without_mpi():
+        return int(os.environ["WORLD_SIZE"])
+    sizes = (os.environ.get(name, "") for name in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE"))
+    return max([_tasks_of_step(), *(int(size) for size in sizes if size.isdecimal())])
+
+
+def _tasks_of_step() -> int:
+    """The tasks of the step of srun to which this process belongs; 1 outside one, in a batch script too."""
+    return int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) if os.environ.get("SLURM_STEP_ID", "").isdigit() else 1
+
+
 def communicator_of_all():
     """MPI's communicator of all ranks, or None when nobody else was started.
 
@@ -50,8 +63,8 @@ def communicator_of_all():
             " are set); only trainings and networks meet so. Use mpiexec -n N or srun --mpi=pmix, or unset WORLD_SIZE."
         )
     sign = next((name for name in MPI_SIGNS if name in os.environ), None)
-    tasks = os.environ.get("SLURM_STEP_NUM_TASKS", "1") if os.environ.get("SLURM_STEP_ID", "").isdigit() else "1"
-    if sign is None and tasks == "1":
+    tasks = _tasks_of_step()
+    if sign is None and tasks == 1:
         return None
     if sign is None:
         raise RanksError(f"srun started {tasks} tasks that do not know of each other. Use srun --mpi=pmix.")

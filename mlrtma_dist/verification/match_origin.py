@@ -18,8 +18,8 @@ class Origin:
     """What a verification records of its matches.
 
     Attributes:
-        methods: name of each learned method -> its weights: "sha256" (`weights.identity`), "checkpoint", "step",
-            "commit".
+        methods: name of each learned method -> its weights: "sha256" (`weights.identity`), "checkpoint", "name",
+            "step", "commit".
         withheld: how stations were divided: "folds", "blocks", "seed".
         sha256: of the table.
     """

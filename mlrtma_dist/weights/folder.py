@@ -10,6 +10,7 @@ its change. It counts where the change took place: where the next line begins at
 lock (`io.lock.locked`) while they change it.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -143,6 +144,8 @@ class WeightsFolder:
             partial.rename(folder)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
+            with contextlib.suppress(OSError):  # there are other releases
+                folder.parent.rmdir()
             raise
         synchronise(folder.parent)
         return folder

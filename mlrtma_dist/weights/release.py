@@ -30,6 +30,12 @@ def released(method: str) -> Path | None:
     return folder if (folder / FILE).is_file() else None
 
 
+def place_of(folder: str | Path) -> str:
+    """A folder as it is named; of weights that come with the software without where that is installed."""
+    folder = Path(folder)
+    return f"mlrtma_dist/weights/{FOLDER.name}/{folder.name}" if folder.parent == FOLDER else str(folder)
+
+
 def write_release(checkpoint: Path, folder: Path, about: Release) -> Manifest:
     """Write the averaged weights of a checkpoint as a release; an equal one that is there already is left as it is.
 

@@ -14,7 +14,7 @@ from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.weights.checkpoint import Checkpoint
 from mlrtma_dist.weights.identity import weights_checksum
 from mlrtma_dist.weights.manifest import CheckpointError, Manifest
-from mlrtma_dist.weights.release import released
+from mlrtma_dist.weights.release import place_of, released
 
 FORMER = {"regression": "unet"}  # names of methods in older checkpoints
 
@@ -24,21 +24,25 @@ class TrainedMethod:
     """A method with trained weights.
 
     Attributes:
-        folder: of the checkpoint; manifest: what it is.
+        folder: of the checkpoint, links followed; place: as it was named; manifest: what it is.
         name: of ``methods.registry.METHODS``.
         method: with the trained weights (their average where there is one) and the statistics of its training cases.
         checksum: of `weights.identity.weights_checksum`.
     """
 
     folder: Path
+    place: str
     manifest: Manifest
     name: str
     method: LearnedMethod
     checksum: str
 
 
-def load_trained(folder) -> TrainedMethod:
+def load_trained(folder, place: str | None = None) -> TrainedMethod:
     """Read a checkpoint.
+
+    Args:
+        place: as it was named, for products; None: ``folder``, see `release.place_of`.
 
     Raises:
         CheckpointError: none, damaged, of another network, or of a method that this software does not have.
@@ -53,7 +57,8 @@ def load_trained(folder) -> TrainedMethod:
     saved.load_into(method.network)
     method.network.eval()
     method.statistics = _statistics(run.statistics, folder)
-    return TrainedMethod(saved.folder, saved.manifest, name, method, weights_checksum(saved))
+    place = place_of(folder) if place is None else place
+    return TrainedMethod(saved.folder, place, saved.manifest, name, method, weights_checksum(saved))
 
 
 def load_released(names: Iterable[str], domain: Domain) -> dict[str, Method]:

@@ -9,9 +9,10 @@ import pytest
 from hpc import campaign, order
 from hpc.chain import ChainError, Step, load_campaign
 from hpc.graph import graph, longest_path
-from hpc.machine import load_machine
+from hpc.machine import ROOT, MachineError, folder, load_machine
 from hpc.period import PeriodError, filled, words_of
-from jobs import submit
+from jobs import submit, train
+from mlrtma_dist import config
 from mlrtma_dist.config import ConfigError
 
 NOW = datetime(2026, 11, 27, 15, 30, tzinfo=UTC)
@@ -116,3 +117,35 @@ def test_a_step_that_waits_or_runs_is_asked_for_its_output_and_not_submitted_aga
     assert list(orders) == ["17", "18"]
     assert told[1][0].arguments == ("--resume",)  # a training that runs has checkpoints
     assert orders["18"].after == ("17",) and len(told[2][1]) == 2
+
+
+def test_a_step_asks_for_its_own_resources_and_its_other_ones_are_the_profiles(tmp_path):
+    path = tmp_path / "c.yaml"
+    step = "steps:\n  a: {verb: train, config: t.yaml, resources: %s}\n"
+    path.write_text(step % '{nodes: 2, tasks_per_node: 1, time: "02:00:00"}')
+    machine = load_machine("gpu_cluster")
+    one = campaign.order_of(machine, *load_campaign(path))
+    assert (one.resources.nodes, one.ranks, one.resources.time) == (2, 2, "02:00:00")
+    assert one.resources.output_megabytes == machine.resources("train").output_megabytes
+    assert one.again[one.again.index("--nodes") :][:2] == ("--nodes", "2")  # a resumed job asks for the same
+    for text, message in (
+        ("{node: 2}", r"steps.a.resources: expected a section with keys of nodes, .*; got node"),
+        ("{nodes: two}", "steps.a.resources.nodes: expected a whole number, got 'two'"),
+        ("[nodes]", "expected a section"),
+    ):
+        path.write_text(step % text)
+        with pytest.raises(ChainError, match=message):
+            load_campaign(path)
+    path.write_text(step % "{nodes: 99}")
+    with pytest.raises(MachineError, match="lends at most 32 nodes, 99 are asked for"):
+        campaign.order_of(machine, *load_campaign(path))
+
+
+@pytest.mark.parametrize("machine", sorted(path.stem for path in folder().glob("*.yaml")))
+def test_the_trainings_of_shipped_campaigns_divide_their_batch_over_the_ranks_of_every_shipped_machine(machine):
+    paths = sorted((ROOT / "configs" / "campaigns").glob("*.yaml"))
+    steps = [step for path in paths for step in load_campaign(path) if step.verb == "train"]
+    assert len(steps) == 2
+    for step in steps:
+        run = config.load(train.Run, ROOT / step.config, list(step.set))
+        assert run.schedule.parts(campaign.order_of(load_machine(machine), step).ranks)

@@ -1,10 +1,14 @@
 """Division: which elements of an array are sent where a verb says in which pieces of its work something remains."""
 
 from dataclasses import replace
+from subprocess import CompletedProcess
 
 import pytest
+from answers import SILENT, comment_of, row
 
+from hpc import journal, status
 from hpc.campaign import _is_done
+from hpc.chain import Step
 from hpc.division import as_ranges, elements_of, pieces_of
 from hpc.machine import load_machine
 from hpc.order import Order, OrderError, _divided, environment, sbatch_line
@@ -42,5 +46,67 @@ def test_a_step_of_a_campaign_that_divides_its_work_is_done_when_nothing_of_it_r
     order = Order(machine, "reanalysis", "c.yaml", (), machine.resources("reanalysis"), key="k")
     assert order.is_divided and not replace(order, verb="verify").is_divided
     answers = iter(["none of 10", "2,3 of 10"])
-    monkeypatch.setattr("hpc.submit.rehearsed", lambda each: _divided(each, f"# array elements: {next(answers)}\n"))
+    answer = lambda *_: CompletedProcess((), 0, f"# array elements: {next(answers)}\n", "")  # noqa: E731
+    monkeypatch.setattr("hpc.outputs.dry_run", answer)
     assert [_is_done(order), _is_done(order)] == [True, False]
+
+
+@pytest.fixture
+def remains(monkeypatch):
+    """Sets what the dry run of a reanalysis prints; its calls are counted."""
+    calls = []
+
+    def set_to(text):
+        calls.clear()
+        answer = lambda *line: (calls.append(line), CompletedProcess((), 0, f"# array elements: {text}\n", ""))[1]  # noqa: E731
+        monkeypatch.setattr("hpc.outputs.dry_run", answer)
+        return calls
+
+    return set_to
+
+
+def test_an_array_that_slurm_has_forgotten_is_what_its_outputs_say_and_so_is_each_element(answers, submitted, remains):
+    job = submitted("reanalysis", "toy.yaml")
+    entry = {**journal.read(journal.path(), job)[0], "elements": 3, "arguments": ["--of", "3"]}
+    journal.append(journal.path(), **{key: value for key, value in entry.items() if key != "time"})
+    for element in range(3):
+        journal.append(journal.path(), job=f"{job}_{element}", event="failed" if element == 1 else "done")
+    calls = remains("none of 7")
+    answers(squeue="")
+    assert [(each.state, each.source) for each in status.jobs()] == [("done", "outputs")]
+    assert [line[:2] for line in calls] == [("reanalysis", "toy.yaml")]
+    remains("1,4 of 7")  # both belong to element 1 of 3
+    (whole,) = status.jobs()
+    assert (whole.state, whole.source, whole.action) == ("failed", "journal", f"mlrtma resume {job}")
+    calls = remains("1,4 of 7")
+    assert [each.state for each in status.jobs([job])] == ["failed", "done", "failed", "done"] and len(calls) == 1
+    remains("3 of 7")  # the product of an element that was done is gone
+    assert [status.jobs([f"{job}_{i}"])[0].state for i in range(3)] == ["failed", "done", "done"]
+    assert status.jobs([f"{job}_0"])[0].reason == "1 of 3 parts of the work remain"
+
+
+def test_a_campaign_asks_the_outputs_of_an_array_that_nobody_knows_of_as_its_submission_does(
+    answers, submitted, remains
+):
+    machine, step = load_machine("slurm_test"), Step("r", "reanalysis", "toy.yaml")
+    for reply in ("", SILENT):
+        answers(squeue=reply)
+        remains("none of 4")
+        assert [(each.state, each.source) for each in status.campaign(machine, [step])] == [("done", "outputs")]
+        remains("2 of 4")
+        (seen,) = status.campaign(machine, [step])
+        assert seen.state == ("unknown" if reply else "not submitted")
+    job = submitted("reanalysis", "toy.yaml")
+    remains("none of 4")
+    answers(squeue="")
+    assert [(each.job, each.state) for each in status.campaign(machine, [step])] == [(job, "done")]
+
+
+def test_a_verb_that_divides_its_work_is_not_asked_while_its_array_runs(answers, submitted, remains):
+    job = submitted("reanalysis", "toy.yaml")
+    calls = remains("none of 4")
+    answers(squeue=row(job, "RUNNING", comment=comment_of(job)))
+    assert [each.state for each in status.jobs()] == ["running"] and calls == []
+    answers(squeue=row(job, "COMPLETED", comment=comment_of(job)))
+    remains("2 of 4")
+    assert [(each.state, each.source) for each in status.jobs()] == [("failed", "outputs")]

@@ -58,15 +58,24 @@ def test_a_journal_whose_lock_stays_taken_is_written_all_the_same(tmp_path, monk
     assert len(journal.read(book)) == 1
 
 
-def test_a_journal_that_cannot_be_written_or_read_is_warned_of_with_reason_and_place(tmp_path, capsys):
-    full, folder = tmp_path / "full.jsonl", tmp_path / "folder"
-    full.symlink_to("/dev/full")
-    folder.mkdir()
-    for book, reason in ((full, "No space left on device"), (folder, "Is a directory")):
-        journal.append(book, job="7", event="done")
-        assert f"{book}: {reason}: not noted: job 7 done" in capsys.readouterr().err
-    assert journal.read(tmp_path) == [] and journal.ending(tmp_path, "7") is None
-    assert f"{tmp_path}: Is a directory: it cannot be read" in capsys.readouterr().err
+def test_a_journal_on_a_full_disk_is_warned_of_with_reason_and_place(tmp_path, capsys, monkeypatch):
+    book = tmp_path / "full.jsonl"
+    monkeypatch.setattr(os, "write", lambda file, text: 0)  # as a disk that is full takes a part of a line
+    journal.append(book, job="7", event="done")
+    assert f"{book}: No space left on device: not noted: job 7 done" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["folder", "device", "pipe"])
+def test_a_journal_that_is_no_regular_file_is_neither_read_nor_written_and_is_warned_of(tmp_path, capsys, kind):
+    book = tmp_path / "journal.jsonl"
+    make = {"folder": book.mkdir, "device": lambda: book.symlink_to("/dev/full"), "pipe": lambda: os.mkfifo(book)}
+    make[kind]()
+    assert journal.read(book) == [] and journal.ending(book, "7") is None
+    assert journal.prune(book, lambda entry: False) == 0 == journal.prune(book, lambda entry: False, dry_run=True)
+    journal.append(book, job="7", event="done")
+    messages = capsys.readouterr().err.splitlines()
+    assert len(messages) == 5 and all(f"{book}: expected a regular file" in line for line in messages)
+    assert [line.rpartition(": ")[2] for line in messages[1:3]] == ["it cannot be read", "it cannot be pruned"]
 
 
 def test_a_torn_last_line_costs_only_itself(tmp_path):

@@ -2,13 +2,15 @@
 
 import json
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from answers import SILENT, comment_of, row
 
-from hpc import journal, progress, record, slurm, status
+from hpc import journal, process, progress, record, slurm, status
 from hpc.progress import Counter
 from hpc.worklist import note_done, read
 from jobs import command
@@ -60,6 +62,16 @@ def test_a_job_of_which_slurm_does_not_answer_is_unknown_unless_its_output_is_th
     record_done(job)
     (seen,) = status.jobs()
     assert (seen.state, seen.source, seen.action) == ("done", "outputs", "")
+
+
+def test_an_error_of_slurm_of_several_lines_is_told_on_one_each_of_them_once(answers, submitted, capsys):
+    job = submitted()
+    answers(squeue=f"squeue: error: fetch_config: DNS lookup failed\n{SILENT}\n{SILENT}\nsqueue: fatal: no answer")
+    capsys.readouterr()
+    assert command.main(["status"]) == 0
+    text = " ".join(capsys.readouterr().out.split())  # the console breaks a long line
+    assert status.jobs()[0].reason == f"squeue failed with 1: fetch_config: DNS lookup failed; {SILENT}; no answer"
+    assert f"{job}: unknown (squeue failed with 1: fetch_config: DNS lookup failed; " in text
 
 
 def test_a_job_that_slurm_has_forgotten_is_what_accounting_outputs_or_the_journal_say_in_this_order(answers, submitted):
@@ -167,11 +179,43 @@ def test_an_array_of_which_slurm_has_forgotten_the_failed_elements_is_not_done_w
     job = submitted("worklist", "tasks.tsv")
     finish("tasks.tsv", 0, 2)
     answers(squeue="\n".join(row(f"{job}_{i}", "COMPLETED") for i in (0, 2)))
-    assert (status.jobs()[0].state, status.jobs()[0].reason) == ("failed", "1 tasks remain")
+    assert (status.jobs()[0].state, status.jobs()[0].reason) == ("failed", "1 of 3 tasks remain")
     finish("tasks.tsv", 1)
     assert status.jobs()[0].state == "done"
     answers(squeue="")
     assert (status.jobs()[0].state, status.jobs()[0].source) == ("done", "outputs")
+
+
+def test_a_job_of_this_machine_runs_while_its_own_process_lives_and_not_another_one_of_its_number(answers):
+    with subprocess.Popen(["sleep", "60"]) as child:
+        job, (host, machine, started) = f"local-{child.pid}-0", process.identity(child.pid)
+
+        def state(*identity):
+            journal.append(journal.path(), job=job, event="submitted", verb="train", process=list(identity))
+            (seen,) = status.jobs([job])
+            return seen.state, seen.source
+
+        assert state(host, machine, started) == ("running", "process")
+        assert state(host, machine, str(int(started) - 1)) == ("lost", "")  # its number was given again
+        assert state(host, "another start of the host", started) == ("lost", "")
+        assert state("elsewhere", machine, started) == ("unknown", "")
+        assert "it was started on elsewhere: ask there" in status.jobs([job])[0].reason
+        assert state(host, machine, started) == ("running", "process")
+        child.kill()
+        child.wait()
+    assert status.jobs([job])[0].state == "lost"
+
+
+def test_a_job_that_runs_here_notes_its_process(environment, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = [sys.executable, "-m", "hpc.job", "--verb", "train", "--config", "c", "sleep", "60"]
+    with subprocess.Popen(line) as child:
+        until = time.monotonic() + 30
+        while not (entries := journal.read(journal.path())) and time.monotonic() < until:
+            time.sleep(0.05)
+        (seen,) = status.jobs()
+        child.terminate()
+    assert entries[0]["process"][2] and (seen.job, seen.state) == (f"local-{child.pid}", "running")
 
 
 def test_a_campaign_shows_each_step_by_its_newest_job_and_those_that_were_not_submitted(answers, submitted, capsys):

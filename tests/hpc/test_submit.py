@@ -97,7 +97,7 @@ def test_a_dry_run_prints_line_cost_and_size_and_submits_nothing(environment, tm
         (("analyse", "toy.yaml", "--nodes", "99"), "lends at most 32 nodes, 99 are asked for"),
         (("anaylse", "toy.yaml"), "no section jobs: anaylse:; there are analyse"),
         (("analyse", "toy.yaml", "--resume"), "unrecognized arguments: --resume\nusage: mlrtma analyse"),
-        (("train", TRAINING), "a multiple of the mesh's 16 data ranks, got 8. Use 16 or 32"),
+        (("train", TRAINING), "a multiple of the mesh's 16 data ranks, got 8. Use 16 or 32. Or give the job"),
         (("train", TRAINING, "--set", "mesh={y: 2}"), "data(1) * y(2) * x(1) = 2 != 16 ranks"),
     ],
 )

@@ -64,6 +64,17 @@ def test_a_run_that_ends_or_fails_leaves_no_lock(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_was_made_for_the_lock_stays_only_where_something_was_written(tmp_path):
+    for name in ("", "file"):
+        with locked(tmp_path / "new" / "inner"):
+            if name:
+                (tmp_path / "new" / "inner" / name).touch()
+        assert (tmp_path / "new").exists() == bool(name)
+    with locked(tmp_path / "new"):
+        pass
+    assert (tmp_path / "new" / "inner" / "file").exists()
+
+
 def test_the_lock_of_a_process_that_was_killed_is_taken_over(tmp_path, caplog):
     process, _ = holder(tmp_path)
     process.send_signal(signal.SIGKILL)

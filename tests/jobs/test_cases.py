@@ -141,7 +141,7 @@ def test_the_unet_product_is_the_network_in_the_units_of_its_statistics(products
         expected = method.network(inputs, Alone((64, 64), (True, True)))[0, 0].numpy() * 0.9 + 0.2
     np.testing.assert_allclose(fields_of(folder / "one", "unet")[0][20], expected, atol=1e-5 * np.ptp(expected))
     with netCDF4.Dataset(folder / "one" / "plane_unet" / "plane_unet.nc") as product:
-        assert (product.checkpoint, product.checkpoint_step) == (str(saved.resolve()), 3)
+        assert (product.checkpoint, product.checkpoint_step) == (str(saved), 3)
 
 
 def test_verify_adds_up_the_errors_of_the_products(products):

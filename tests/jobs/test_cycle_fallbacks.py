@@ -156,7 +156,8 @@ def test_weights_are_read_again_where_the_link_was_replaced_between_two_slots(wo
     assert make(run, clock=clock) == 0
     products = [product(tmp_path, f"20220824T06{minute}Z") for minute in ("00", "15", "30")]
     assert [each["method"] for each in products] == ["vit"] * 3
-    assert [Path(each["checkpoint"]).name for each in products] == ["a", "b", "b"]
+    assert [each["checkpoint_name"] for each in products] == ["a", "b", "b"]
+    assert {each["checkpoint"] for each in products} == {str(current)}
     assert [Path(row["weights"]).name for row in rows_of(tmp_path / "east/slots.csv")] == ["a", "b", "b"]
 
 

@@ -160,13 +160,31 @@ def test_a_decision_against_what_is_no_longer_in_use_or_about_others_does_not_pr
         (("r", "--weights", "w", "--without-gate", " "), 2, "gate: expected the decision of a gate"),
         (("r", "--weights", "w", "--gate", "d.json", "--without-gate", "x"), 2, "exclude each other"),
         (("--weights", "w"), 2, "release: expected the folder of a release, or --back, got neither"),
-        (("r", "--weights", "w", "--back", "--without-gate", "x"), 2, "got both"),
+        (
+            ("r", "--weights", "w", "--back"),
+            2,
+            "back: expected neither release, as --back puts the release to use that",
+        ),
+        (
+            ("r", "--weights", "w", "--back", "--without-gate", "x"),
+            2,
+            "back: expected neither release nor without_gate",
+        ),
         (("--weights", "w", "--back"), 3, "weights: no folder w"),
         (("r", "--weights", "w", "--without-gate", "x"), 3, "expected a checkpoint with manifest.json"),
     ],
 )
-def test_a_wrong_promotion_is_refused_in_words(run, capsys, arguments, code, message):
+def test_a_wrong_promotion_is_refused_in_words_and_leaves_no_folder(tmp_path, run, capsys, arguments, code, message):
     assert run("promote", *arguments) == code and message in capsys.readouterr().err
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_release_that_is_damaged_or_has_an_unfit_name_leaves_no_folder_at_a_new_site(tmp_path, run, capsys):
+    release, site = release_of(tmp_path, 1), ("--weights", "new/site/weights", "--without-gate", "first")
+    assert run("promote", release, *site, "--set", "name=a/b") == 3 and "name: expected" in capsys.readouterr().err
+    (release / "weights.safetensors").write_bytes(b"short")
+    assert run("promote", release, *site) == 3
+    assert not (tmp_path / "new").exists()
 
 
 def _promote(folder, release, answers):

@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import re
 import typing
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from jobs.verb_help import FILES, sections
 from mlrtma_dist import config
 from mlrtma_dist.methods.registry import METHODS
 
+ROOT = Path(__file__).parents[2]
 SECTIONS = sorted({(module, name) for files in FILES.values() for _, module, name in files})
 # Words by which a number is measured; a key may carry its unit in its own name.
 UNITS = re.compile(
@@ -101,6 +103,19 @@ def test_the_help_of_a_verb_names_its_options_methods_keys_and_defaults(verb, ca
             assert " ".join(key.meaning.split()) in " ".join(text.split()), key
     if verb in ("analyse", "verify"):
         assert all(f"\n  {name} " in text and entry.words in text for name, entry in METHODS.items())
+
+
+def test_the_page_of_commands_has_every_verb_in_its_table_and_its_usage_with_options_that_there_are(capsys):
+    page = (ROOT / "docs" / "commands.md").read_text()
+    usage = next(block for block in re.findall(r"```\n(.*?)```", page, re.DOTALL) if block.startswith("mlrtma analyse"))
+    calls = [call.split(maxsplit=2)[1:] for call in re.sub(r"\n +", " ", usage).splitlines()]
+    assert {verb for verb, _ in calls} == set(command.VERBS)
+    table = re.findall(r"^\| `(\w+)`", page.partition("\n\n```")[0], re.MULTILINE)  # the first one
+    assert set(table) == set(command.VERBS)
+    for verb, arguments in calls:
+        command.main([verb, "--help"])
+        options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+        assert set(re.findall(r"--[a-z-]+", arguments)) <= options, verb
 
 
 def test_methods_and_their_words_are_those_of_the_registry():

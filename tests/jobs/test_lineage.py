@@ -1,6 +1,7 @@
 """What products, matches and weights say of their origin, and how it is told; by untrained networks."""
 
 import json
+import shutil
 from dataclasses import asdict
 
 import netCDF4
@@ -8,6 +9,8 @@ import pytest
 from tiny_domain import DOMAIN
 
 from jobs import command
+from jobs.lineage import _weights_of_product
+from jobs.provenance import weights_of
 from mlrtma_dist.methods.registry import untrained
 from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.verification.match_origin import read_origin
@@ -15,7 +18,8 @@ from mlrtma_dist.weights import checkpoint
 from mlrtma_dist.weights.folder import WeightsFolder
 from mlrtma_dist.weights.identity import checksum_of
 from mlrtma_dist.weights.manifest import Release, Run, State
-from mlrtma_dist.weights.release import write_release
+from mlrtma_dist.weights.release import released, write_release
+from mlrtma_dist.weights.trained import load_trained
 
 SETTINGS = "{{variables: [t2m], token_spacing: 80.0e3, neighbours: 4, width: 16, hidden: 16, window: 2, seed: {seed}}}"
 CASES = """\
@@ -102,6 +106,34 @@ def test_weights_that_were_replaced_or_removed_since_are_told(folder, product, t
     assert command.main(["lineage", str(copy)]) == 3
     assert "expected a product of this software" in capsys.readouterr().err
     assert command.main(["lineage", str(tmp_path)]) == 3 and command.main(["lineage"]) == 2
+
+
+def test_a_product_of_current_leads_to_its_release_after_another_one_was_promoted(folder, product, tmp_path, capsys):
+    site, copy = WeightsFolder(tmp_path / "weights"), tmp_path / "product.nc"
+    site.promote(folder / "release", "first", {}, None)
+    write_release(folder / "new" / "step_00000003", tmp_path / "second", Release(("public domain",), "train", 6, {}))
+    site.promote(tmp_path / "second", "second", {}, None)
+    copy.write_bytes(product.read_bytes())
+    with netCDF4.Dataset(copy, "a") as file:
+        assert (file.checkpoint, file.checkpoint_name) == (f"{folder}/weights/current", "first")
+        file.checkpoint = str(site.link)
+    (weights,) = lineage(copy, capsys)["weights"]
+    assert weights["folder"] == str(tmp_path / "weights" / "releases" / "first") and "now" not in weights
+    shutil.rmtree(tmp_path / "weights" / "releases" / "first")
+    assert "replaced by" in lineage(copy, capsys)["weights"][0]["now"]
+
+
+def test_what_a_product_says_of_its_weights_is_the_same_at_two_sites(folder, tmp_path, monkeypatch, capsys):
+    facts = []
+    for site in ("here", "there"):
+        shutil.copytree(folder / "weights", tmp_path / site / "weights", symlinks=True)
+        monkeypatch.chdir(tmp_path / site)
+        facts.append(weights_of(load_trained("weights/current")))
+    assert facts[0] == facts[1] and facts[0]["checkpoint"] == "weights/current" and facts[0]["name"] == "first"
+    shipped = weights_of(load_trained(released("vit")))
+    assert (shipped["checkpoint"], shipped["name"]) == ("mlrtma_dist/weights/released/vit", "vit")
+    attributes = {"weights": shipped["checkpoint"], **{f"weights_{key}": value for key, value in shipped.items()}}
+    assert "now" not in _weights_of_product(attributes, "weights")  # found where this software is installed
 
 
 @pytest.mark.slow

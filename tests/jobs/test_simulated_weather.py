@@ -107,7 +107,7 @@ def test_a_network_analyses_an_hour_of_report_files_as_the_same_case_of_a_store(
         for name in VARIABLES:
             np.testing.assert_allclose(file[name][0], expected.values[name], atol=0.01)  # rounded to 1/128 or finer
             assert np.ptp(file[f"{name}_increment"][0]) > 0.5, "the network must change the background"
-        assert file.checkpoint == str((trained / CHECKPOINT).resolve()) and file.checkpoint_step == 30
+        assert file.checkpoint == str(trained / CHECKPOINT) and file.checkpoint_step == 30
         assert not set(file.variables) & {"gust", "psfc", "t2m_error"}  # what it was not trained on, and does not know
 
 
