@@ -16,7 +16,7 @@ class Sampling:
         guidance: how reports enter an evaluation of the denoiser: mmps, jfps, pigdm, sda or dps (docs/diffusion.md).
         sampler: heun, stochastic (Heun's steps with new noise) or dpm (DPM-Solver++).
         steps: noise levels; 0: none, the members are those of optimal interpolation.
-        warm_start: noise level that is added to the members of optimal interpolation, in units of the departures'
+        warm_start: noise level that is added to the members of optimal interpolation, as a factor of the departures'
             deviation, from which the sampler starts; null: it starts from noise alone.
         iterations: of conjugate gradients in every evaluation of mmps.
         seconds: that all members of a case may take; fewer steps, then none, then fewer members are drawn where the
@@ -27,8 +27,8 @@ class Sampling:
 
     members: int = 20
     guidance: str = "mmps"
-    sampler: str = "heun"
-    steps: int = 4
+    sampler: str = "dpm"
+    steps: int = 8
     warm_start: float | None = 3.0
     iterations: int = 5
     seconds: float | None = None

@@ -133,22 +133,26 @@ class Posterior:
         return guided[sampling.guidance]()
 
     def _gain(self, sampling: Sampling) -> Gain | None:
-        """Optimal interpolation of the reports.
+        """Optimal interpolation of the reports; None where it is neither needed nor possible.
 
         Raises:
             InputError: it is needed and no covariance is known.
         """
-        if self.covariance is None:
-            if sampling.needs_covariance:
-                raise InputError(
-                    "diffusion: a warm start, jfps, a limit of seconds and members without a step need a covariance of"
-                    " the departures, which this network's settings.scales do not give. Set diffusion.warm_start=null"
-                    " with steps of mmps, or train with settings.scales."
-                )
-            return None
+        if self.covariance is not None:
+            return self.gain()
+        if sampling.needs_covariance:
+            raise InputError(
+                "diffusion: a warm start, jfps, a limit of seconds and members without a step need a covariance of"
+                " the departures, which this network's settings.scales do not give. Set diffusion.warm_start=null"
+                " with steps of mmps, or train with settings.scales."
+            )
+        return None
+
+    def gain(self) -> Gain:
+        """Optimal interpolation of the reports by the covariance."""
         reports, here = self.reports, self.neighbourhood
-        own = reports.own(here)
-        return Gain(self.covariance, reports.places, reports.channel, reports.error.square(), own, here.box, here.total)
+        variance = reports.error.square()
+        return Gain(self.covariance, reports.places, reports.channel, variance, reports.own(here), here.box, here.total)
 
     def _noise(self, keys: Tensor, step: int) -> Tensor:
         return normal(keys, self.neighbourhood.box, self.channels, step).float()

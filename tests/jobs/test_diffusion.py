@@ -1,0 +1,68 @@
+"""The diffusion assimilation end to end: trained on tiles as on one rank, members on four ranks, verified."""
+
+import csv
+
+import netCDF4
+import numpy as np
+import pytest
+from launch import mlrtma
+
+from mlrtma_dist.training.metrics import read
+
+pytestmark = pytest.mark.slow
+
+SMALL = ("--set", "settings.widths=[16,16,16]", "--set", "validation_from=null")
+ROUNDING = 1e-3  # of the product's fields
+CASES = """\
+cases: {domain: plane, count: 2, first: 900000, gaussian_plane: {seed: 3}}
+method: diffusion
+checkpoint: output/exercise1/diffusion_ci/checkpoints/best
+diffusion: {steps: 3, guidance: GUIDANCE, sampler: dpm, at_once: 4}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a denoiser after 100 steps on two ranks."""
+    folder = tmp_path_factory.mktemp("diffusion")
+    mlrtma(folder, "samples", "samples/exercise1_small.yaml")
+    mlrtma(folder, "train", "training/diffusion_exercise1_ci.yaml", "--set", "schedule.steps=100", ranks=2)
+    for guidance in ("mmps", "jfps"):
+        (folder / f"{guidance}.yaml").write_text(CASES.replace("GUIDANCE", guidance))
+    return folder
+
+
+def fields_of(path, names):
+    with netCDF4.Dataset(path) as product:
+        return [product[name][:].astype(np.float64) for name in names]
+
+
+def test_losses_on_four_tiles_are_those_of_one_rank(folder):
+    losses = []
+    for output, ranks, mesh in (("one", 1, "{}"), ("four", 4, "{y: 2, x: 2}")):
+        sets = ("--set", "schedule.steps=4", "--set", f"mesh={mesh}", "--set", f"output={output}", *SMALL)
+        mlrtma(folder, "train", "training/diffusion_exercise1_ci.yaml", *sets, ranks=ranks)
+        losses.append([row["loss"] for row in read(folder / output / "metrics.csv")])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("guidance", ["mmps", "jfps"])
+def test_members_on_four_tiles_are_those_of_one_rank_and_their_spread_is_the_error(folder, guidance):
+    names, parts = ("field", "field_error"), []
+    for output, ranks, mesh in (("alone", 1, "{}"), ("tiles", 4, "{y: 2, x: 2}")):
+        sets = ("--members", "4", "--set", f"mesh={mesh}", "--output", f"{output}_{guidance}")
+        mlrtma(folder, "analyse", str(folder / f"{guidance}.yaml"), *sets, ranks=ranks)
+        parts.append(fields_of(folder / f"{output}_{guidance}/plane_diffusion/plane_diffusion.nc", names))
+    for alone, tiles in zip(*parts, strict=True):
+        np.testing.assert_allclose(tiles, alone, atol=1e-4 * np.ptp(alone) + ROUNDING)
+    assert 0.05 < parts[0][1].mean() < 0.3  # the exact posterior's is 0.11
+
+
+def test_the_mean_of_the_members_beats_interpolation_with_the_exact_covariance(folder):
+    methods = "method: [first_guess, exact_oi, diffusion, exact_bayes]"
+    text = (folder / "jfps.yaml").read_text().replace("method: diffusion", methods).replace("steps: 3", "steps: 6")
+    (folder / "verify.yaml").write_text(text + "output: verification\n")
+    mlrtma(folder, "verify", str(folder / "verify.yaml"), "--members", "8")
+    with open(folder / "verification/fields.csv", newline="", encoding="utf-8") as stream:
+        rmse = {row["method"]: float(row["rmse"]) for row in csv.DictReader(stream)}
+    assert rmse["exact_bayes"] < rmse["diffusion"] < rmse["exact_oi"] < rmse["first_guess"]
