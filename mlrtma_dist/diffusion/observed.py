@@ -45,6 +45,15 @@ class Observed:
         """Whether no tile has an observation. Collective."""
         return int(self.total(torch.tensor(len(self.value), device=self.value.device))) == 0
 
+    def with_others(self, others: "Observed") -> "Observed":
+        """These observations, then others of the same tile, whatever their operator."""
+
+        def operator(field: Tensor) -> Tensor:
+            return torch.cat([each.operator(field) for each in (self, others)], 1)
+
+        value, variance = (torch.cat([getattr(self, n), getattr(others, n)]) for n in ("value", "variance"))
+        return Observed(value, variance, operator, self.total)
+
     @property
     def deviation(self) -> Tensor:
         """Standard deviations of the errors, shape (n,), float64."""

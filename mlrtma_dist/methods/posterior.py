@@ -51,6 +51,8 @@ class Posterior:
             start nor jfps.
         levels: least and largest noise level of the denoiser.
         channels: of the fields.
+        others: observations of the tile beside the reports, of any operator, in units of the departures; they enter by
+            mmps, pigdm, sda and dps, but neither the warm start nor jfps. None: there are none.
     """
 
     denoiser: Denoiser
@@ -59,6 +61,7 @@ class Posterior:
     covariance: GaussianSum | None
     levels: tuple[float, float]
     channels: int
+    others: Observed | None = None
 
     def members(self, sampling: Sampling) -> Tensor:
         """Members, float32, shape (member, channel, y, x), units of the departures' deviation. Collective."""
@@ -123,6 +126,8 @@ class Posterior:
 
     def _guided(self, sampling: Sampling, observed: Observed, gain: Gain | None) -> Denoiser:
         """The denoiser of the posterior."""
+        if self.others is not None:
+            observed = observed.with_others(self.others)
         guided: dict[str, Callable[[], Denoiser]] = {
             "mmps": lambda: mmps(self.denoiser, observed, iterations=sampling.iterations),
             "jfps": lambda: jfps(self.denoiser, observed, gain),

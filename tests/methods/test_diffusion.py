@@ -8,6 +8,7 @@ import torch
 from invented import plane
 
 from mlrtma_dist import config
+from mlrtma_dist.diffusion.observed import Observed
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.methods.deadline import within
@@ -149,6 +150,40 @@ def test_with_the_exact_denoiser_the_members_are_those_of_the_exact_posterior(gu
     np.testing.assert_allclose(value, fields.values["field"][tuple(places.T)], atol=1e-5)
     np.testing.assert_allclose(spread, fields.error["field"][tuple(places.T)], atol=1e-5)
     assert (answer.observation_error == PLANE.observation_error).all() and (answer.weight == 1.0).all()
+
+
+def with_others(value: float, error: float, operator):
+    """The posterior of a case without reports, given one more observation of the departures."""
+    method = method_of()
+    method.network = GaussianNetwork()
+    case = CASES.case(0, WHOLE, withheld=np.ones(PLANE.observations, bool))
+    posterior, _ = method.posterior(case, method.assumed_errors(case))
+    others = Observed(torch.tensor([value]), torch.tensor([error**2]), operator, lambda tensor: tensor)
+    sampling = Sampling(members=100, steps=16, warm_start=None, guidance="mmps", sampler="dpm", at_once=100)
+    prior = method.network(torch.zeros(1, 1, 32, 32), torch.tensor([1e4]), method.encode(case).inputs, HERE)[0, 0]
+    return replace(posterior, others=others).members(sampling)[:, 0], prior
+
+
+def test_an_areal_mean_which_training_never_saw_is_assimilated_exactly():
+    members, prior = with_others(1.0, 0.1, lambda field: field[:, 0, 4:12, 4:12].mean((1, 2))[:, None])
+    left = OptimalAnalysis.bayes(*PLANE.covariances, 1.0).covariance.apply(np.eye(32**2).reshape(-1, 32, 32)) / 0.16
+    weights = np.zeros((32, 32))
+    weights[4:12, 4:12] = 1.0 / 64.0
+    across = np.tensordot(left.reshape(32**2, -1), weights.ravel(), 1)
+    gain = across / (across @ weights.ravel() + 0.01)
+    expected = prior.numpy() + (gain * (1.0 - float((prior.numpy() * weights).sum()))).reshape(32, 32)
+    assert np.sqrt(np.mean((members.mean(0).numpy() - expected) ** 2)) < 0.2  # of 100 members of deviation 0.8: 0.08
+    means = members[:, 4:12, 4:12].mean((1, 2))
+    assert float(means.mean()) == pytest.approx(float((expected * weights).sum()), abs=0.04)
+    assert float(means.std()) == pytest.approx(0.1, abs=0.04)
+
+
+def test_a_magnitude_without_a_sign_leaves_members_of_both_signs():
+    members, prior = with_others(2.0, 0.1, lambda field: field[:, 0, 16, 16].square().add(1e-6).sqrt()[:, None])
+    assert abs(float(prior[16, 16])) < 1.0  # both signs are likely
+    at = members[:, 16, 16]
+    assert float((at.abs() - 2.0).abs().median()) < 0.2
+    assert 0.05 < float((at > 0).double().mean()) < 0.95
 
 
 def test_without_reports_members_are_of_the_distribution_given_the_background():
