@@ -1,7 +1,7 @@
 """How near are samples of a trained denoiser to the exact posterior? Exercise 1, unseen cases, ratios to the exact one.
 
     python benchmarks/diffusion_posterior.py --checkpoint output/exercise1/diffusion/checkpoints/best
-    python benchmarks/diffusion_posterior.py --cases 4 --members 32 --only "optimal interpolation" "jfps, warm"
+    python benchmarks/diffusion_posterior.py --observations 20 --only "jfps, warm, DPM"
 
 Of every sampler: evaluations of the denoiser (a vector-Jacobian product counts 2), CRPS, rmse of the mean, spread on
 the grid and at the observations, each divided by that of the exact posterior (`methods.optimal`), and the share of
@@ -12,7 +12,7 @@ by sqrt(1 + 1/M). The standard error is that of the CRPS ratio over cases.
 import argparse
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -34,21 +34,18 @@ from mlrtma_dist.verification.crps import crps_ensemble, crps_gaussian
 from mlrtma_dist.weights.trained import load_trained
 
 SEED = 20261127  # of cases that no training has seen
-COLD = {"warm_start": None, "sampler": "heun"}
 SAMPLERS = {
-    "optimal interpolation about D(0), no step": {"steps": 0},
-    "jfps, warm, Heun 4": {"guidance": "jfps", "steps": 4},
-    "jfps, warm, DPM-Solver++ 8": {"guidance": "jfps", "sampler": "dpm", "steps": 8},
-    "jfps, warm, Heun 8": {"guidance": "jfps", "steps": 8},
-    "jfps, cold, Heun 16": dict(guidance="jfps", steps=16, **COLD),
-    "mmps, warm, Heun 4": {"guidance": "mmps", "steps": 4},
-    "mmps, warm, DPM-Solver++ 8": {"guidance": "mmps", "sampler": "dpm", "steps": 8},
-    "mmps, warm, Heun 8": {"guidance": "mmps", "steps": 8},
-    "mmps, cold, Heun 16": dict(guidance="mmps", steps=16, **COLD),
-    "mmps, cold, stochastic 32": {"guidance": "mmps", "steps": 32, "warm_start": None, "sampler": "stochastic"},
-    "pigdm, cold, Heun 32": dict(guidance="pigdm", steps=32, **COLD),
-    "sda, cold, Heun 48": dict(guidance="sda", steps=48, **COLD),
-    "dps, cold, Heun 128": dict(guidance="dps", steps=128, **COLD),
+    "optimal interpolation about D(0), no step": Sampling(steps=0),
+    "jfps, warm, DPM-Solver++ 4": Sampling(guidance="jfps", steps=4),
+    "jfps, warm, DPM-Solver++ 8": Sampling(guidance="jfps"),
+    "jfps, warm, Heun 4": Sampling(guidance="jfps", sampler="heun", steps=4),
+    "jfps, warm, Heun 8": Sampling(guidance="jfps", sampler="heun"),
+    "jfps, cold, DPM-Solver++ 16": Sampling(guidance="jfps", steps=16, warm_start=None),
+    "jfps, cold, Heun 16": Sampling(guidance="jfps", sampler="heun", steps=16, warm_start=None),
+    "mmps, warm, DPM-Solver++ 8": Sampling(guidance="mmps"),
+    "mmps, cold, DPM-Solver++ 16": Sampling(guidance="mmps", steps=16, warm_start=None),
+    "pigdm, cold, DPM-Solver++ 32": Sampling(guidance="pigdm", steps=32, warm_start=None),
+    "sda, cold, DPM-Solver++ 64": Sampling(guidance="sda", steps=64, warm_start=None),
 }
 SOFT_MASK = "soft mask (RePaint), 300 steps"
 STEPS_OF_MASK, KERNEL = 300, 1.0  # points: the kernel's width
@@ -98,19 +95,20 @@ def main() -> int:
     """Print the table; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, default=Path("output/exercise1/diffusion/checkpoints/best"))
-    parser.add_argument("--cases", type=int, default=16)
-    parser.add_argument("--members", type=int, default=64)
+    parser.add_argument("--cases", type=int, default=4)
+    parser.add_argument("--members", type=int, default=32)
+    parser.add_argument("--observations", type=int, default=GaussianPlane().observations, help="of each case")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--only", nargs="+", default=[""], help="samplers whose names begin so")
-    parser.add_argument("--at-once", type=int, default=64, help="members at once")
+    parser.add_argument("--at-once", type=int, default=32, help="members at once")
     options = parser.parse_args()
     method = load_trained(options.checkpoint).method
     method.network.to(options.device)
-    world = GaussianPlane(seed=SEED)
+    world = GaussianPlane(seed=SEED, observations=options.observations)
     cases = world.on(load_domain("plane"), 0, options.cases)
     exact = OptimalAnalysis.bayes(*world.covariances, world.observation_error)
     names = [name for name in (*SAMPLERS, SOFT_MASK) if name.startswith(tuple(options.only))]
-    print(f"{options.cases} cases, {options.members} members, {options.device}\n")
+    print(f"{options.cases} cases, {options.observations} observations, {options.members} members, {options.device}\n")
     print("| sampler | evaluations | CRPS | rmse | spread | spread at observations | outside | s per member |")
     print("|---|---|---|---|---|---|---|---|")
     for name in names:
@@ -126,12 +124,12 @@ def row(name: str, method, cases, exact: OptimalAnalysis, options) -> str:
         mean = exact.analyse(case.background["field"].astype(np.float64), case.place, case.observations.value)
         posterior, unit = method.posterior(case, method.assumed_errors(case))
         counted = Counted(posterior.denoiser)
-        posterior = Posterior(**{**vars(posterior), "denoiser": counted})
+        posterior = replace(posterior, denoiser=counted)
         began = time.perf_counter()
         if name == SOFT_MASK:
             departures = by_mask(posterior, options.members, counted)
         else:
-            sampling = Sampling(members=options.members, at_once=options.at_once, **SAMPLERS[name])
+            sampling = replace(SAMPLERS[name], members=options.members, at_once=options.at_once)
             departures = posterior.members(sampling)
         members = case.background["field"] + departures[:, 0].cpu().numpy() * unit[0]
         seconds += time.perf_counter() - began
