@@ -37,12 +37,12 @@ SEED = 20261127  # of cases that no training has seen
 SAMPLERS = {
     "optimal interpolation about D(0), no step": Sampling(steps=0),
     "jfps, warm, DPM-Solver++ 4": Sampling(guidance="jfps", steps=4),
-    "jfps, warm, DPM-Solver++ 8": Sampling(guidance="jfps"),
+    "jfps, warm, DPM-Solver++ 8": Sampling(guidance="jfps", steps=8),
     "jfps, warm, Heun 4": Sampling(guidance="jfps", sampler="heun", steps=4),
-    "jfps, warm, Heun 8": Sampling(guidance="jfps", sampler="heun"),
+    "jfps, warm, Heun 8": Sampling(guidance="jfps", sampler="heun", steps=8),
     "jfps, cold, DPM-Solver++ 16": Sampling(guidance="jfps", steps=16, warm_start=None),
     "jfps, cold, Heun 16": Sampling(guidance="jfps", sampler="heun", steps=16, warm_start=None),
-    "mmps, warm, DPM-Solver++ 8": Sampling(guidance="mmps"),
+    "mmps, warm, DPM-Solver++ 8": Sampling(guidance="mmps", steps=8),
     "mmps, cold, DPM-Solver++ 16": Sampling(guidance="mmps", steps=16, warm_start=None),
     "pigdm, cold, DPM-Solver++ 32": Sampling(guidance="pigdm", steps=32, warm_start=None),
     "sda, cold, DPM-Solver++ 64": Sampling(guidance="sda", steps=64, warm_start=None),
@@ -95,7 +95,7 @@ def main() -> int:
     """Print the table; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, default=Path("output/exercise1/diffusion/checkpoints/best"))
-    parser.add_argument("--cases", type=int, default=4)
+    parser.add_argument("--cases", type=int, default=16)
     parser.add_argument("--members", type=int, default=32)
     parser.add_argument("--observations", type=int, default=GaussianPlane().observations, help="of each case")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

@@ -26,9 +26,9 @@ class Sampling:
     """
 
     members: int = 20
-    guidance: str = "mmps"
+    guidance: str = "jfps"
     sampler: str = "dpm"
-    steps: int = 8
+    steps: int = 4
     warm_start: float | None = 3.0
     iterations: int = 5
     seconds: float | None = None
