@@ -127,6 +127,11 @@ class Posterior:
     def _guided(self, sampling: Sampling, observed: Observed, gain: Gain | None) -> Denoiser:
         """The denoiser of the posterior."""
         if self.others is not None:
+            if sampling.guidance == "jfps":
+                raise InputError(
+                    "diffusion: guidance jfps takes reports at points alone, but there are observations of another"
+                    " operator. Set diffusion.guidance to mmps or sda."
+                )
             observed = observed.with_others(self.others)
         guided: dict[str, Callable[[], Denoiser]] = {
             "mmps": lambda: mmps(self.denoiser, observed, iterations=sampling.iterations),

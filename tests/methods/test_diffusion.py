@@ -64,7 +64,7 @@ def test_a_case_without_first_guess_and_a_sampling_without_covariance_are_refuse
         method_of().analyse(replace(case, first_guess=None))
     with pytest.raises(InputError, match=r"settings.scales do not give. Set diffusion.warm_start=null"):
         method_of(replace(SMALL, scales=())).analyse(case)
-    cold = method_of(replace(SMALL, scales=())).drawing(Sampling(members=2, steps=1, warm_start=None))
+    cold = method_of(replace(SMALL, scales=())).drawing(Sampling(members=2, steps=1, warm_start=None, guidance="mmps"))
     assert len(cold.analyse(case).members) == 2
 
 

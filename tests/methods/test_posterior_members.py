@@ -8,6 +8,7 @@ import torch
 from denoised_plane import CASES, HERE, PLANE, SMALL, WHOLE, GaussianNetwork, method_of
 
 from mlrtma_dist.diffusion.observed import Observed
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.methods.deadline import within
 from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.optimal import OptimalAnalysis
@@ -79,7 +80,7 @@ def with_others(value: float, error: float, operator, **sampling) -> torch.Tenso
     method.network = GaussianNetwork()
     posterior, _ = method.posterior(CASE, method.assumed_errors(CASE))
     others = Observed(torch.tensor([value]), torch.tensor([error**2]), operator, lambda tensor: tensor)
-    chosen = Sampling(members=100, at_once=100, warm_start=None, **{"steps": 16, **sampling})
+    chosen = Sampling(members=100, at_once=100, warm_start=None, **{"steps": 16, "guidance": "mmps", **sampling})
     return replace(posterior, others=others).members(chosen)[:, 0]
 
 
@@ -115,6 +116,11 @@ def test_a_magnitude_without_a_sign_leaves_members_of_both_signs(sampling, least
     variance = OptimalAnalysis.bayes(*PLANE.covariances, 1.0).covariance.variance / 0.16
     expected = 1.0 / (1.0 + np.exp(-2.0 * 2.0 * float(prior[row, column]) / variance))  # P(+2) over P(+2) + P(-2)
     assert least * expected < float((at > 0).double().mean()) < most * expected
+
+
+def test_other_observations_are_refused_where_they_would_have_no_effect():
+    with pytest.raises(InputError, match="jfps takes reports at points alone"):
+        with_others(1.0, 0.1, lambda field: field[:, 0, 0, :1], guidance="jfps")
 
 
 def test_without_reports_members_are_of_the_distribution_given_the_background():
