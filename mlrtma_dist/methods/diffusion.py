@@ -24,7 +24,7 @@ from mlrtma_dist.diffusion.gaussian_sum import GaussianSum, gaussian_power
 from mlrtma_dist.diffusion.noise import normal, uniform
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.linalg.noise import WORD
-from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.case import Case, Contents
 from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviation, tempered
 from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.diffusion_settings import DiffusionSettings
@@ -35,6 +35,7 @@ from mlrtma_dist.methods.posterior import Posterior
 from mlrtma_dist.methods.sample import Sample, without_data
 from mlrtma_dist.methods.settings import load_settings
 from mlrtma_dist.methods.statistics import Statistics
+from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.nn.denoiser import Denoiser
 from mlrtma_dist.nn.folded import FoldedUNetConfig
 from mlrtma_dist.nn.neighbourhood import Alone, Neighbourhood
@@ -70,6 +71,16 @@ class DiffusionMethod(FieldMethod):
                     recompute=settings.recompute,
                 ),
                 conditions=settings.conditions,
+            )
+
+    def check(self, contents: Contents) -> None:
+        """Raise ContentsError unless cases of these contents suit the network and its statistics."""
+        super().check(contents)
+        logarithms = [name for name in contents.variables if name in VARIABLES and VARIABLES[name].transform == "log"]
+        if logarithms:
+            raise ContentsError(
+                f"method diffusion: expected variables whose departures have the variable's own unit, got"
+                f" {', '.join(logarithms)}, whose departures are of logarithms. Leave them out of the store."
             )
 
     def drawing(self, sampling: Sampling) -> "DiffusionMethod":
@@ -138,33 +149,37 @@ class DiffusionMethod(FieldMethod):
             ContentsError: the case has no first guess, which is the condition.
             InputError: the sampling needs a covariance that the settings do not give.
         """
-        if case.first_guess is None:
+        if self.settings.backgrounds and case.first_guess is None:
             raise ContentsError(f"method diffusion: the case of {case.time} has no first guess, its condition")
+        if case.first_guess is not None:  # evaluated on the grid once, not for every member
+            case = replace(case, background={name: case.background_of(name) for name in self.variables})
         errors = self.assumed_errors(case)
         posterior, unit = self.posterior(case, errors, neighbourhood)
         departures = posterior.members(self.sampling).cpu().numpy()
-        members = {
-            name: case.background_of(name) + departures[:, number] * unit[number]
-            for number, name in enumerate(self.variables)
-        }
+        members = {}
+        for number, name in enumerate(self.variables):
+            reference = case.background[name] if self.settings.backgrounds else self.target_units[0][number]
+            members[name] = (reference + departures[:, number] * unit[number]).astype(np.float32)
         return EnsembleAnswer.of(case, members, errors, neighbourhood)
 
     def posterior(
         self, case: Case, errors: np.ndarray, neighbourhood: Neighbourhood | None = None
     ) -> tuple[Posterior, np.ndarray]:
-        """The posterior of a case's departures, and their units, SI, shape (variable,)."""
+        """The posterior of a case's departures, and their units, SI, shape (variable,).
+
+        Without a background they are departures from the mean of the cases that were trained on.
+        """
         here = neighbourhood or Alone(case.domain.shape, (case.domain.periodic,) * 2)
         device = next(self.network.parameters()).device
         condition = self.encode(case).inputs.to(device)
         unit = self.target_units[1] * (self.settings.background_deviation or 1.0)
-        reports = Departures.of(case, self.variables, unit, errors)
+        mean = None if self.settings.backgrounds else self.target_units[0]
+        reports = Departures.of(case, self.variables, unit, errors, mean)
         covariance = self.covariance(case.domain)
         if self.settings.fit_variance and covariance is not None:
             factor = fitted_deviation(covariance, reports)
             unit, reports = unit * factor, reports.scaled(factor)
-        if (
-            covariance is not None and not case.domain.is_plane
-        ):  # the exercises' reports have the errors that they state
+        if covariance is not None and not case.domain.is_plane:  # reports of the exercises are what they state
             reports = tempered(covariance, reports)
 
         def denoiser(noised: Tensor, sigma: float) -> Tensor:
@@ -195,7 +210,8 @@ class DiffusionMethod(FieldMethod):
             settings = load_settings("classical")
             for name in self.variables:
                 rows = (case.observations.variable == name) & ~np.isfinite(errors)
-                errors[rows] = settings.variables[name].observation_error
+                own = settings.variables.get(name)
+                errors[rows] = own.observation_error if own else VARIABLES[name].error
         return np.where(case.used & np.isin(case.observations.variable, self.variables), errors, np.nan)
 
 

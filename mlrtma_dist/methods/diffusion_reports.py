@@ -26,7 +26,7 @@ class Departures:
         rows: in the case's table, shape (n,).
         places: grid coordinates (y, x), float64, shape (n, 2).
         channel: number of each one's variable, shape (n,).
-        value: report minus first guess, in units of the departures' deviation, shape (n,).
+        value: report minus first guess (or mean), in units of the departures' deviation, shape (n,).
         error: standard deviation of its error, same units, shape (n,).
     """
 
@@ -37,17 +37,26 @@ class Departures:
     error: Tensor
 
     @classmethod
-    def of(cls, case: Case, variables: tuple[str, ...], unit: np.ndarray, errors: np.ndarray) -> "Departures":
+    def of(
+        cls,
+        case: Case,
+        variables: tuple[str, ...],
+        unit: np.ndarray,
+        errors: np.ndarray,
+        mean: np.ndarray | None = None,
+    ) -> "Departures":
         """The reports of a case.
 
         Args:
             variables: that are analysed; unit: of each one's departures, analysis space, shape (variable,).
             errors: standard deviation of the error of each report, analysis space, shape of the case's table.
+            mean: of each variable, from which reports depart, analysis space, shape (variable,); None: the first guess.
         """
         rows, _, kind = own_reports(replace(case, box=Box.whole(case.domain.shape)), variables)
-        usable = np.isfinite(case.departure[rows]) & (errors[rows] > 0.0)
+        departure = case.departure[rows] if mean is None else case.value[rows] - mean[kind]
+        usable = np.isfinite(departure) & (errors[rows] > 0.0)
         rows, kind = rows[usable], kind[usable]
-        value, error = case.departure[rows] / unit[kind], errors[rows] / unit[kind]
+        value, error = departure[usable] / unit[kind], errors[rows] / unit[kind]
         places = np.asarray(case.grid_place[rows], dtype=np.float64).reshape(-1, 2)
         return cls(rows, *(torch.from_numpy(np.ascontiguousarray(each)) for each in (places, kind, value, error)))
 

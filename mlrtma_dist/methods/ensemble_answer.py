@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from mlrtma_dist.fields.consistency import make_consistent
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.learned import GridAnswer
@@ -36,7 +37,9 @@ class EnsembleAnswer:
         observation_error: np.ndarray,
         neighbourhood: Neighbourhood | None,
     ) -> "EnsembleAnswer":
-        """The answer of members (member, y, x) of each variable, SI. Collective among the tiles."""
+        """The answer of members (member, y, x) of each variable, SI, made consistent. Collective among the tiles."""
+        members = {name: each.copy() for name, each in members.items()}
+        make_consistent(members, case.reported)
         mean = {name: each.mean(0, dtype=np.float64).astype(np.float32) for name, each in members.items()}
         count = len(next(iter(members.values())))
         each = [

@@ -5,15 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from denoised_plane import CASES, HERE, PLANE, SMALL, WHOLE, GaussianNetwork, method_of
+from denoised_plane import CASES, HERE, PLANE, SMALL, UNITS, WHOLE, GaussianNetwork, method_of
 
 from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.methods.diffusion import build_diffusion
+from mlrtma_dist.methods.diffusion import DiffusionMethod, build_diffusion
 from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviation, tempered
 from mlrtma_dist.methods.diffusion_sampling import Sampling
+from mlrtma_dist.methods.ensemble_answer import EnsembleAnswer
 from mlrtma_dist.methods.learned import ContentsError
 from mlrtma_dist.methods.sample import Sample
+from mlrtma_dist.methods.statistics import Statistics
 
 
 def test_a_case_is_the_background_and_the_departure_of_the_truth_from_it_and_draws_have_keys_of_their_own():
@@ -95,6 +97,46 @@ def test_the_deviation_of_departures_is_fitted_to_the_reports():
         reports, **{name: getattr(reports, name)[:0] for name in ("rows", "places", "channel", "value", "error")}
     )
     assert fitted_deviation(covariance, nothing) == 1.0
+
+
+def test_without_a_background_the_fields_themselves_are_modelled():
+    units = Statistics(("truth_field",), (0.5,), (2.0,), 4, "", "")
+    settings = replace(SMALL, background_deviation=None, scales=((1.0, 6.0),), field_scales=())
+    method = DiffusionMethod(settings, units).drawing(Sampling(members=40, steps=0))
+    case = replace(CASES.case(1, WHOLE), first_guess=None, background={})
+    sample = method.encode(case)
+    assert sample.inputs.shape == (1, 0, 32, 32)
+    np.testing.assert_allclose(sample.target[0, 0], (case.truth["field"] - 0.5) / 2.0, atol=1e-5)
+    assert bool(torch.isfinite(method.loss(sample, HERE)[0]))
+    answer = method.analyse(case)
+    value, spread = answer.at("field", case.points)
+    reports = case.observations.value[case.used]
+    assert np.sqrt(np.mean((value - reports) ** 2)) < 0.2 < np.std(reports) and (spread < 0.3).all()
+
+
+def test_no_member_has_a_dew_point_above_its_temperature():
+    generator = np.random.default_rng(1)
+    members = {name: generator.normal(280.0, 2.0, (5, 32, 32)).astype(np.float32) for name in ("t2m", "d2m")}
+    case = replace(CASES.case(0, WHOLE), first_guess=None, background={})
+    answer = EnsembleAnswer.of(case, members, np.full(len(case.used), np.nan), None)
+    assert all((each.values["d2m"] <= each.values["t2m"]).all() for each in answer.members)
+    assert (answer.fields().values["d2m"] < answer.fields().values["t2m"] + 1e-3).all()
+    assert answer.members_at("t2m", case.points).shape == (5, 40)
+
+
+def test_variables_that_are_used_as_logarithms_are_refused():
+    contents = replace(CASES.contents, variables=("visibility",), observed=("visibility",))
+    with pytest.raises(ContentsError, match="own unit, got visibility, whose departures are of logarithms"):
+        DiffusionMethod(SMALL).check(contents)
+
+
+def test_the_ground_is_a_condition_and_samples_of_work_have_as_many_channels():
+    method = DiffusionMethod(replace(SMALL, ground=True), UNITS)
+    sample = method.encode(CASES.case(1, WHOLE))
+    bare = method.without_data((32, 32), 2, torch.float32)
+    assert sample.inputs.shape == (1, 4, 32, 32) and bare.inputs.shape == (2, 4, 32, 32)
+    method.network.to("meta")
+    assert method.loss(bare, HERE)[0].device.type == "meta"  # work and memory are counted so
 
 
 @pytest.mark.parametrize(
