@@ -25,7 +25,7 @@ from mlrtma_dist.diffusion.noise import normal, uniform
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.linalg.noise import WORD
 from mlrtma_dist.methods.case import Case, Contents
-from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviation, tempered
+from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviations, tempered
 from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.diffusion_settings import DiffusionSettings
 from mlrtma_dist.methods.ensemble_answer import EnsembleAnswer
@@ -177,8 +177,8 @@ class DiffusionMethod(FieldMethod):
         reports = Departures.of(case, self.variables, unit, errors, mean)
         covariance = self.covariance(case.domain)
         if self.settings.fit_variance and covariance is not None:
-            factor = fitted_deviation(covariance, reports)
-            unit, reports = unit * factor, reports.scaled(factor)
+            factors = fitted_deviations(covariance, reports)
+            unit, reports = unit * factors, reports.scaled(factors)
         if covariance is not None and not case.domain.is_plane:  # reports of the exercises are what they state
             reports = tempered(covariance, reports)
 

@@ -65,9 +65,10 @@ class Departures:
         tensors = {name: getattr(self, name).to(device) for name in ("places", "channel", "value", "error")}
         return replace(self, **tensors)
 
-    def scaled(self, factor: float) -> "Departures":
-        """The same in units that are ``factor`` times as large."""
-        return replace(self, value=self.value / factor, error=self.error / factor)
+    def scaled(self, factor: np.ndarray) -> "Departures":
+        """The same in units that are ``factor`` times as large, one for each variable."""
+        each = torch.from_numpy(factor)[self.channel]
+        return replace(self, value=self.value / each, error=self.error / each)
 
     def own(self, neighbourhood: Neighbourhood) -> Tensor:
         """Numbers of those that this tile owns, shape (m,)."""
@@ -103,18 +104,22 @@ def tempered(covariance: GaussianSum, reports: Departures) -> Departures:
     return replace(reports, error=(reports.error.square() + more).sqrt())
 
 
-def fitted_deviation(covariance: GaussianSum, reports: Departures) -> float:
-    """By what the deviation of departures is to be multiplied to make the reports most likely, at least a quarter.
+def fitted_deviations(covariance: GaussianSum, reports: Departures) -> np.ndarray:
+    """By what the deviation of each variable's departures is to be multiplied to make its reports most likely.
 
-    Of y ~ N(0, f^2 H B H^T + R) the likelihood is searched over f on a geometric grid. One number for all variables.
+    Of y ~ N(0, f^2 H B H^T + R) the likelihood is searched over f on a geometric grid of ``FACTORS``; 1 for a variable
+    without a report. Variables are independent in B. Shape (variable,).
     """
-    if not len(reports.rows):
-        return 1.0
-    root = reports.error.cpu()
-    matrix = covariance.between(reports.places, reports.channel).cpu() / (root[:, None] * root)
-    eigenvalues, vectors = torch.linalg.eigh(matrix)
-    squares = (vectors.T @ (reports.value.cpu() / root)).square()
-    factors = torch.from_numpy(np.geomspace(*FACTORS, 61))
-    variances = 1.0 + factors[:, None].square() * eigenvalues.clamp(min=0.0)
-    likelihood = -0.5 * (variances.log() + squares / variances).sum(1)
-    return float(factors[likelihood.argmax()])
+    factors, best = torch.from_numpy(np.geomspace(*FACTORS, 61)), np.ones(len(covariance.power))
+    for number in range(len(best)):
+        own = (reports.channel == number).nonzero()[:, 0]
+        if not len(own):
+            continue
+        error = reports.error[own]
+        matrix = covariance.between(reports.places[own], reports.channel[own]) / (error[:, None] * error)
+        eigenvalues, vectors = torch.linalg.eigh(matrix)
+        squares = (vectors.T @ (reports.value[own] / error)).square()
+        variances = 1.0 + factors[:, None].square() * eigenvalues.clamp(min=0.0)
+        likelihood = -0.5 * (variances.log() + squares / variances).sum(1)
+        best[number] = float(factors[likelihood.argmax()])
+    return best

@@ -26,7 +26,8 @@ class DiffusionSettings:
             departures' variance, and length, in grid points; of all variables the same. For the warm start and jfps.
         field_scales: the same of the fields about their mean, where they are smoother than the background's errors: of
             two covariances S and B, S B / (S + B) is left unknown by a background; empty: B is.
-        fit_variance: scale the departures' deviation to every case's reports, as `methods.amplitude` does.
+        fit_variance: scale the departures' deviation to every case's reports, each variable's, as `methods.amplitude`
+            does.
         recompute: forget activations in the forward pass, compute them again in the backward pass.
         seed: of the first weights.
     """

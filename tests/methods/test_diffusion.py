@@ -10,7 +10,7 @@ from denoised_plane import CASES, HERE, PLANE, SMALL, UNITS, WHOLE, GaussianNetw
 from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.methods.diffusion import DiffusionMethod, build_diffusion
-from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviation, tempered
+from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviations, tempered
 from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.ensemble_answer import EnsembleAnswer
 from mlrtma_dist.methods.learned import ContentsError
@@ -83,20 +83,25 @@ def test_a_wrong_report_counts_as_inexact_and_the_others_as_they_are():
     assert torch.equal(tempered(covariance, reports).error > 1.0, torch.zeros(40, dtype=torch.bool))
 
 
-def test_the_deviation_of_departures_is_fitted_to_the_reports():
-    case = CASES.case(1, WHOLE)
+def test_the_deviation_of_each_variables_departures_is_fitted_to_its_reports():
     method = method_of()
-    covariance = method.covariance(case.domain)
+    domain = CASES.contents.domain
+    covariance = method.covariance(domain)
     factors = []
     for number in range(12):
         case = CASES.case(number, WHOLE)
         reports = Departures.of(case, ("field",), np.array([0.1]), method.assumed_errors(case))
-        factors.append(fitted_deviation(covariance, reports))
+        factors.append(fitted_deviations(covariance, reports)[0])
     assert 3.0 < np.median(factors) < 7.0  # the departures' own deviation is four of these units, about a mean not 0
-    nothing = replace(
-        reports, **{name: getattr(reports, name)[:0] for name in ("rows", "places", "channel", "value", "error")}
-    )
-    assert fitted_deviation(covariance, nothing) == 1.0
+    two = DiffusionMethod(replace(SMALL, variables=2)).covariance(domain)
+    other = replace(reports, channel=torch.ones_like(reports.channel), value=0.1 * reports.value)
+    names = ("places", "channel", "value", "error")
+    both = replace(reports, **{name: torch.cat([getattr(reports, name), getattr(other, name)]) for name in names})
+    first, second = fitted_deviations(two, both)
+    assert first == factors[-1] and second < 0.5 * first
+    assert fitted_deviations(two, reports).tolist() == [first, 1.0]  # nothing is reported of the second
+    scaled = both.scaled(np.array([2.0, 4.0]))
+    assert torch.equal(scaled.value[:3] * 2.0, both.value[:3]) and torch.equal(scaled.error[-3:] * 4.0, both.error[-3:])
 
 
 def test_without_a_background_the_fields_themselves_are_modelled():
