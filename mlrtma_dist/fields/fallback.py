@@ -36,6 +36,10 @@ class Fallback:
         """The variables of which ``first`` has fields."""
         return frozenset(getattr(self.first, "variables", ()))
 
+    def reaches(self, variable: str, points: Points) -> np.ndarray:
+        """Where ``first`` has a value, boolean of shape (n,): the errors of the two are different ones."""
+        return ~np.isnan(self.first.mean(variable, points))
+
     def mean(self, variable: str, points: Points) -> np.ndarray:
         """The first guess in analysis space, shape (n,)."""
         return self._joined(self.first.mean(variable, points), variable, points, self.second.mean)

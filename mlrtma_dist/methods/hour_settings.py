@@ -1,13 +1,16 @@
 """Settings of one hour: those of the classical methods, with what is assumed of errors scaled to the hour's departures.
 
 With a regression as first guess, for which the settings were estimated, the variances are scaled (``amplitude``). The
-errors of a gridded background are other ones: all that is assumed of them is fitted (``background_error``).
+errors of a gridded background are other ones: all that is assumed of them is fitted (``background_error``), by the
+reports where it has values: beyond them a regression is the first guess.
 """
 
 from dataclasses import replace
 
 import numpy as np
 
+from mlrtma_dist.fields.fallback import Fallback
+from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.amplitude import scale_to_hour
 from mlrtma_dist.methods.background_error import fit_to_hour
@@ -56,8 +59,17 @@ class HourSettings:
         else:
             rows = case.used & (case.observations.variable == name)
             points, departure = case.points[rows], case.departure[rows]
+        points, departure = _of_the_background(case, name, points, departure)
         if gridded:
             return fit_to_hour(own, points, departure, measured)
         error = np.full(len(points), own.observation_error)
         scaled = scale_to_hour(Covariance(own.covariance), points, departure, error, measured)
         return replace(own, covariance=scaled.components)
+
+
+def _of_the_background(case: Case, name: str, points: Points, departure: np.ndarray) -> tuple[Points, np.ndarray]:
+    """The points and departures where a first guess that is made of two has values of its first; all, if none has."""
+    if not isinstance(case.first_guess, Fallback) or not len(points):
+        return points, departure
+    reached = case.first_guess.reaches(name, points)
+    return (points[reached], departure[reached]) if reached.any() else (points, departure)

@@ -1,10 +1,12 @@
 """The settings of an hour: what is scaled with a background, without one, and for methods of ensembles."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
+from mlrtma_dist.fields.fallback import Fallback
+from mlrtma_dist.fields.first_guess import FirstGuess
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.amplitude import scale_to_hour
 from mlrtma_dist.methods.background_error import fit_to_hour
@@ -40,6 +42,35 @@ def test_with_a_background_all_that_is_assumed_is_fitted_and_both_components_of_
     assert hour["t2m"].observation_error > 1.2 * settings.variables["t2m"].observation_error  # simulated: 0.5 to 0.9 K
     assert hour["u10"] == hour["v10"] != settings.variables["u10"]
     assert toy.answer(case, "threedvar", settings).assumed == hour
+
+
+@dataclass(frozen=True)
+class Western:
+    """A first guess that has no value east of a longitude."""
+
+    whole: FirstGuess
+    longitude: float
+    name = "western"
+    variables = frozenset(NAMES)
+
+    def mean(self, variable, points):
+        return np.where(points.longitude < self.longitude, self.whole.mean(variable, points), np.nan)
+
+    def spread(self, variable, points):
+        return np.zeros(len(points))
+
+
+@pytest.mark.parametrize("members", [False, True])
+def test_reports_beyond_the_background_do_not_tell_of_its_errors(toy, settings, members):
+    case = toy.case(settings)
+    middle = float(np.median(case.observations.longitude))
+    beyond = toy.case(settings, background=False).first_guess
+    both = replace(case, first_guess=Fallback(Western(case.first_guess, middle), beyond))
+    inside = replace(case, used=case.used & (case.observations.longitude < middle))
+    expected = HourSettings(settings).of(inside, NAMES, members)
+    assert HourSettings(settings).of(both, NAMES, members) == expected
+    nowhere = replace(case, first_guess=Fallback(Western(case.first_guess, -999.0), beyond))
+    assert HourSettings(settings).of(nowhere, NAMES, members)  # a regression everywhere: its departures tell of it
 
 
 def test_methods_of_ensembles_keep_error_and_scales_and_one_asks_after_the_other(toy, settings):
