@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -57,9 +58,15 @@ class Members:
         """The cases on a domain.
 
         Raises:
-            MembersError: too few members.
+            MembersError: a file that is missing, or too few members.
             InputError: terrain or files cannot be used.
         """
+        missing = [file for file in self.files if not Path(file).is_file()]
+        if missing:
+            raise MembersError(
+                f"members: no file {missing[0]} ({len(missing)} of {len(self.files)} are missing): set files of the"
+                " section members, or MLRTMA_REAL_DATA to the folder by which they are named"
+            )
         count = len(files_of_members(self.files))
         if count < FEWEST:
             raise MembersError(f"members: expected at least {FEWEST} members, got {count} in {', '.join(self.files)}")

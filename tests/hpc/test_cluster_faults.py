@@ -105,7 +105,7 @@ def test_a_journal_that_cannot_be_written_changes_neither_a_campaign_nor_its_sta
     monkeypatch.setenv("MLRTMA_JOURNAL", "file/journal.jsonl")
     submit = ("submit", "campaign", campaign(2), "--machine", "slurm_test", "--wait")
     done = mlrtma(*submit)
-    assert done.returncode == 0 and "file/journal.jsonl: File exists: not noted" in done.stderr
+    assert done.returncode == 0 and "file/journal.jsonl: Not a directory: not noted" in done.stderr
     assert [job.state for job in status.jobs() if job.verb == "worklist"] == ["done", "done"]
     again = mlrtma(*submit)
     assert again.returncode == 0 and "done before: s0\ndone before: s1\n" in again.stdout

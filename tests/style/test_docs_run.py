@@ -14,7 +14,12 @@ from jobs import command
 pytestmark = pytest.mark.slow  # a minute: every command starts an interpreter
 SHORT = 45  # lines of the method of docs/adding_a_method.md
 PLACEHOLDER = re.compile(r"\b(FILE|CONFIG|DIR|NAME|TRAINING|VERB)\b|--domain D\b|\[CONFIG|\.\.\.|inverse_distance")
-MADE_BEFORE = ("Make one with `mlrtma samples`", "Train it first with `mlrtma train`")  # by commands of the same page
+# By commands of the same page, or data that are not part of the project.
+MADE_BEFORE = (
+    "Make one with `mlrtma samples`",
+    "Train it first with `mlrtma train`",
+    "or MLRTMA_REAL_DATA to the folder",
+)
 VERBS = re.compile(r"(?:mpiexec -n \d+ )?(?:\.venv/bin/)?mlrtma ((?:analyse|cycle|verify|samples|train|estimate) .*)")
 
 
