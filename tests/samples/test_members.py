@@ -136,6 +136,11 @@ def test_a_domain_that_the_files_do_not_cover_is_named(world, tmp_path):
         open_cases(large).case(0, Box.whole((20, 30)))
 
 
+def test_a_file_that_is_missing_is_named_with_the_way_out(world, tmp_path):
+    with pytest.raises(MembersError, match=r"members: no file .*absent.nc \(1 of 1 are missing\): .*MLRTMA_REAL_DATA"):
+        open_cases(section(world, files=[str(tmp_path / "absent.nc")]))
+
+
 def test_two_members_are_too_few(world, tmp_path):
     folder, _, values = world
     domain = load_domain(str(folder / "small.yaml"))
