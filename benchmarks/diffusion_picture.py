@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from diffusion_posterior import SEED
 
-from mlrtma_dist.diffusion.denoiser import Denoiser
 from mlrtma_dist.diffusion.jfps import jfps
 from mlrtma_dist.diffusion.samplers import dpm_solver
 from mlrtma_dist.diffusion.schedule import karras_sigmas
@@ -68,17 +67,14 @@ def denoising(posterior, sigma_max: float) -> list[tuple[float, np.ndarray]]:
     stages: list[tuple[float, np.ndarray]] = []
     guided = jfps(posterior.denoiser, posterior.reports.observed(posterior.neighbourhood), posterior.gain())
 
-    def watched(inner: Denoiser) -> Denoiser:
-        def denoise(noised, sigma):
-            field = inner(noised, sigma)
-            stages.append((sigma, field[0, 0].numpy()))
-            return field
-
-        return denoise
+    def watched(noised: torch.Tensor, sigma: float) -> torch.Tensor:
+        field = guided(noised, sigma)
+        stages.append((sigma, field[0, 0].numpy()))
+        return field
 
     generator = torch.Generator().manual_seed(1)
     start = sigma_max * torch.randn(1, 1, *posterior.neighbourhood.box.shape, generator=generator)
-    dpm_solver(watched(guided), start, karras_sigmas(sigma_max, posterior.levels[0], STEPS))
+    dpm_solver(watched, start, karras_sigmas(sigma_max, posterior.levels[0], STEPS))
     return stages
 
 

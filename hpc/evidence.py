@@ -10,7 +10,7 @@ from pathlib import Path
 from hpc import journal, slurm
 from hpc.logs import logs
 from hpc.order import MARK
-from hpc.outputs import Asked
+from hpc.outputs import Answers
 from hpc.queue import Row, listed
 
 
@@ -78,7 +78,7 @@ class Evidence:
         accounted: what accounting says of jobs that the queue no longer lists, and of their elements.
         silent: why Slurm gives no answer; "": it does.
         logs: by the number of the job or of the element of an array.
-        asked: what verbs said of their work, see `outputs.work_of`.
+        answers: what verbs said of their work, see `outputs.work_of`.
     """
 
     notes: dict[str, Note]
@@ -86,7 +86,7 @@ class Evidence:
     accounted: dict[str, slurm.Status]
     silent: str
     logs: dict[str, list[Path]]
-    asked: Asked = field(default_factory=dict)
+    answers: Answers = field(default_factory=dict)
 
     @property
     def live(self) -> dict[str, str]:

@@ -24,17 +24,17 @@ class Work:
         return f"{self.left} of {self.total} {self.what} remain" if self.left else ""
 
 
-Asked = dict[tuple[str, ...], tuple[list[int], int] | None]  # command -> what its dry run said of its pieces
+Answers = dict[tuple[str, ...], tuple[list[int], int] | None]  # command -> what its dry run said of its pieces
 
 
 def work_of(
-    verb: str, config: str, arguments: Sequence[str], job: str = "", elements: int = 0, asked: Asked | None = None
+    verb: str, config: str, arguments: Sequence[str], job: str = "", elements: int = 0, answers: Answers | None = None
 ) -> Work | None:
     """The work of an array or of one of its elements; None: of another job, or where list or configuration are gone.
 
     Args:
         arguments: of the verb. job: of an element 12_3, else all of the work is meant; elements: of the array.
-        asked: takes what the verb's dry run said, which takes seconds, and gives it to those who ask again.
+        answers: takes what the verb's dry run said, which takes seconds, and gives it to those who ask again.
     """
     element = job.partition("_")[2]
     if verb == "worklist":
@@ -44,10 +44,10 @@ def work_of(
         return Work("tasks", len(remaining(tasks)), len(tasks)) if tasks else None
     if not is_divided(verb):
         return None
-    asked, command = {} if asked is None else asked, (verb, config, *arguments)
-    if command not in asked:
-        asked[command] = pieces_of(dry_run(verb, config, arguments).stdout)
-    if (division := asked[command]) is None:
+    answers, command = {} if answers is None else answers, (verb, config, *arguments)
+    if command not in answers:
+        answers[command] = pieces_of(dry_run(verb, config, arguments).stdout)
+    if (division := answers[command]) is None:
         return None
     pieces, total = division
     own = range(int(element), total, _shares(arguments)) if element else range(total)

@@ -240,7 +240,7 @@ def _work(evidence: Evidence, submitted: dict, job: str, runs: bool) -> Work | N
     if not verb or (runs and verb != "worklist"):
         return None
     arguments, elements = submitted.get("arguments", ()), submitted.get("elements", 0)
-    return work_of(verb, config, arguments, job, elements, evidence.asked)
+    return work_of(verb, config, arguments, job, elements, evidence.answers)
 
 
 def _order(job: str) -> tuple[int, str]:

@@ -22,8 +22,8 @@ class GaussianDenoiser:
 
     covariance: SpectralCovariance
 
-    def __call__(self, noised: Tensor, sigma: float) -> Tensor:
-        """D on the whole plane, shape (member, channel, y, x)."""
+    def __call__(self, noised: Tensor, sigma: float | Tensor) -> Tensor:
+        """D on the whole plane, shape (member, channel, y, x); sigma may be one for each member, (member, 1, 1, 1)."""
         power = self._power.to(noised)
         spectrum = torch.fft.rfft2(noised) * (power / (power + sigma**2))
         return torch.fft.irfft2(spectrum, s=self.covariance.shape)

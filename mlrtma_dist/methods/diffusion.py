@@ -14,12 +14,12 @@ The denoiser minimises, over cases, noise levels and noise,
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mlrtma_dist import config
 from mlrtma_dist.diffusion.gaussian_sum import GaussianSum, gaussian_power
 from mlrtma_dist.diffusion.noise import normal, uniform
 from mlrtma_dist.grid.domain import Domain
@@ -30,10 +30,10 @@ from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.diffusion_settings import DiffusionSettings
 from mlrtma_dist.methods.ensemble_answer import EnsembleAnswer
 from mlrtma_dist.methods.field_method import FieldMethod
-from mlrtma_dist.methods.learned import ContentsError
+from mlrtma_dist.methods.learned import ContentsError, build_method, first_weights
 from mlrtma_dist.methods.posterior import Posterior
 from mlrtma_dist.methods.sample import Sample, without_data
-from mlrtma_dist.methods.settings import load_settings
+from mlrtma_dist.methods.settings import Classical, load_settings
 from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.nn.denoiser import Denoiser
@@ -60,8 +60,7 @@ class DiffusionMethod(FieldMethod):
     def __init__(self, settings: DiffusionSettings, statistics: Statistics | None = None):
         self.settings, self.statistics = settings, statistics
         self.signed = settings.backgrounds
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(settings.seed)  # every rank the same first weights, whatever was drawn before
+        with first_weights(settings.seed):
             self.network = Denoiser(
                 FoldedUNetConfig(
                     channels_out=settings.variables,
@@ -202,15 +201,19 @@ class DiffusionMethod(FieldMethod):
         periodic = (domain.periodic,) * 2
         return GaussianSum(np.tile(power, (self.settings.variables, 1)), longest, domain.shape, periodic)
 
+    @cached_property
+    def _shipped(self) -> Classical:
+        """What comes with the classical methods, read once for all cases."""
+        return load_settings("classical")
+
     def assumed_errors(self, case: Case) -> np.ndarray:
         """Standard deviation of the error of each report, analysis space, shape (n,): its own, else that of the
         shipped table; NaN where the report is not used."""
         errors = np.array(case.observations.error, dtype=np.float64)
         if not case.domain.is_plane:
-            settings = load_settings("classical")
             for name in self.variables:
                 rows = (case.observations.variable == name) & ~np.isfinite(errors)
-                own = settings.variables.get(name)
+                own = self._shipped.variables.get(name)
                 errors[rows] = own.observation_error if own else VARIABLES[name].error
         return np.where(case.used & np.isin(case.observations.variable, self.variables), errors, np.nan)
 
@@ -224,8 +227,4 @@ def build_diffusion(settings: Mapping[str, object], where: str) -> DiffusionMeth
     Raises:
         ConfigError: settings that do not suit the method.
     """
-    chosen = config.build(DiffusionSettings, dict(settings), f"{where}: settings")
-    try:
-        return DiffusionMethod(chosen)
-    except ValueError as error:  # each setting is possible, the network that they describe is not
-        raise config.ConfigError(f"{where}: settings: {error}") from error
+    return build_method(DiffusionMethod, DiffusionSettings, settings, where)

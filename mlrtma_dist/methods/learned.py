@@ -1,13 +1,15 @@
 """Learned methods: what training asks of one, and the answer of a method whose analysis is known on the grid."""
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mlrtma_dist import names
+from mlrtma_dist import config, names
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.box import cell_of, inside
 from mlrtma_dist.grid.domain import Domain
@@ -19,6 +21,8 @@ from mlrtma_dist.methods.method import ALONE, Answer, Fields, Share
 from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.nn.neighbourhood import Alone, Neighbourhood
+
+Settings, Made = TypeVar("Settings"), TypeVar("Made")
 
 
 class LearnedMethod(Protocol):
@@ -89,6 +93,33 @@ class LearnedMethod(Protocol):
     def analyse(self, case: Case, neighbourhood: Neighbourhood | None = None) -> Answer:
         """The analysis of a case; see `methods.method.Method.analyse`."""
         ...
+
+
+@contextmanager
+def first_weights(seed: int) -> Iterator[None]:
+    """Within the block a network is given the same first weights on every rank, whatever was drawn before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def build_method(
+    method: Callable[[Settings], Made], kind: type[Settings], settings: Mapping[str, object], where: str
+) -> Made:
+    """A method with its first weights.
+
+    Args:
+        method: makes it of settings of the dataclass ``kind``.
+        settings: by key; where: for messages.
+
+    Raises:
+        ConfigError: settings that do not suit the method.
+    """
+    chosen = config.build(kind, dict(settings), f"{where}: settings")
+    try:
+        return method(chosen)
+    except ValueError as error:  # each setting is possible, the network that they describe is not
+        raise config.ConfigError(f"{where}: settings: {error}") from error
 
 
 class WithoutWeights:

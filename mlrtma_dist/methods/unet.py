@@ -18,10 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mlrtma_dist import config
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.field_method import FieldMethod
-from mlrtma_dist.methods.learned import ContentsError, GridAnswer
+from mlrtma_dist.methods.learned import ContentsError, GridAnswer, build_method, first_weights
 from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.nn.folded import FoldedUNet, FoldedUNetConfig
@@ -92,8 +91,7 @@ class UNetMethod(FieldMethod):
         deviation, scales = settings.background_deviation, settings.scales_in
         self.settings, self.statistics = settings, statistics
         self.signed = settings.backgrounds + settings.types
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(settings.seed)  # every rank the same first weights, whatever was drawn before
+        with first_weights(settings.seed):
             self.network = FoldedUNet(
                 FoldedUNetConfig(
                     channels_in=len(scales),
@@ -148,8 +146,4 @@ def build_unet(settings: Mapping[str, object], where: str) -> UNetMethod:
     Raises:
         ConfigError: settings that do not suit the method.
     """
-    chosen = config.build(UNetSettings, dict(settings), f"{where}: settings")
-    try:
-        return UNetMethod(chosen)
-    except ValueError as error:  # each setting is possible, the network that they describe is not
-        raise config.ConfigError(f"{where}: settings: {error}") from error
+    return build_method(UNetMethod, UNetSettings, settings, where)

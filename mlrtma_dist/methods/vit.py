@@ -12,14 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mlrtma_dist import config
 from mlrtma_dist.fields.static import with_broad_ground
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.methods.case import Case, Contents
 from mlrtma_dist.methods.classical_source import ClassicalSource, degraded
 from mlrtma_dist.methods.draws import MOST_TARGETS, divide, heights, random_of
-from mlrtma_dist.methods.learned import ContentsError
+from mlrtma_dist.methods.learned import ContentsError, build_method, first_weights
 from mlrtma_dist.methods.predictands import Channels
 from mlrtma_dist.methods.report_distributions import TRUST, Distributions, Heads
 from mlrtma_dist.methods.report_encoding import FEATURES, FEW, Reports, fields_count, read_reports, tensor, token_fields
@@ -56,8 +55,7 @@ class TransformerMethod:
         beside = tuple(self.source.settings.variables) if self.source else ()
         self.heads = Heads(self.reported, settings.heads, settings.rounds, beside)
         features = FEATURES + len(settings.variables) + 1 + (self.source.count if self.source else 0)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(settings.seed)  # every rank the same first weights, whatever was drawn before
+        with first_weights(settings.seed):
             self.network = ReportTransformer(
                 ReportTransformerConfig(
                     fields=fields_count(self.reported),
@@ -285,8 +283,4 @@ def build_vit(settings: Mapping[str, object], where: str, **own: object) -> Tran
     Raises:
         ConfigError: settings that do not suit the method.
     """
-    chosen = config.build(TransformerSettings, {**settings, **own}, f"{where}: settings")
-    try:
-        return TransformerMethod(chosen)
-    except ValueError as error:  # each setting is possible, the network that they describe is not
-        raise config.ConfigError(f"{where}: settings: {error}") from error
+    return build_method(TransformerMethod, TransformerSettings, {**settings, **own}, where)

@@ -3,7 +3,9 @@
 import torch
 from invented import plane
 
+from mlrtma_dist.diffusion.gaussian import GaussianDenoiser
 from mlrtma_dist.grid.box import Box
+from mlrtma_dist.linalg.spectral import SpectralCovariance
 from mlrtma_dist.methods.diffusion import DiffusionMethod
 from mlrtma_dist.methods.diffusion_settings import DiffusionSettings
 from mlrtma_dist.methods.statistics import Statistics
@@ -35,12 +37,12 @@ class GaussianNetwork(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))
-        truth, error = (torch.from_numpy(each.power / 0.16) for each in PLANE.covariances)
-        self.share, self.left = error / (truth + error), truth * error / (truth + error)
+        truth, error = (each.power / 0.16 for each in PLANE.covariances)
+        self.share, self.left = torch.from_numpy(error / (truth + error)), truth * error / (truth + error)
+        self.denoiser = GaussianDenoiser(SpectralCovariance(PLANE.shape, self.left))
 
     def forward(self, noised, sigma, condition, neighbourhood):
         """E[d | d_t, x_b]: the mean given the background is -B (S + B)^-1 x_b."""
         mean = torch.fft.irfft2(-self.share * torch.fft.rfft2(condition.double() / 0.4), s=PLANE.shape)
-        level = sigma.double().square()[:, None, None, None]
-        spectrum = torch.fft.rfft2(noised.double() - mean) * (self.left / (self.left + level))
-        return (mean + torch.fft.irfft2(spectrum, s=PLANE.shape)).to(noised.dtype)
+        departure = self.denoiser(noised.double() - mean, sigma.double()[:, None, None, None])
+        return (mean + departure).to(noised.dtype)

@@ -55,7 +55,9 @@ def test_the_exact_denoiser_has_the_least_loss_and_it_is_what_theory_says():
         total, weight = method.loss(method.encode(CASES.case(number, WHOLE), 1), HERE)
         losses.append(float(total) / weight)
     levels = torch.from_numpy(np.geomspace(0.02, 40.0, 200))[:, None, None]
-    whole = torch.fft.fft2(torch.fft.irfft2(network.left, s=PLANE.shape)).real  # eigenvalues of all waves
+    whole = torch.fft.fft2(
+        torch.fft.irfft2(torch.from_numpy(network.left), s=PLANE.shape)
+    ).real  # eigenvalues of all waves
     expected = ((1.0 + levels**2) * whole / (whole + levels**2)).mean()
     assert np.mean(losses) == pytest.approx(float(expected), rel=0.04)
 
