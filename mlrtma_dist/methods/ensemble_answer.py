@@ -42,11 +42,9 @@ class EnsembleAnswer:
         make_consistent(members, case.reported)
         mean = {name: each.mean(0, dtype=np.float64).astype(np.float32) for name, each in members.items()}
         count = len(next(iter(members.values())))
-        each = [
-            GridAnswer.of(case, {name: fields[number] for name, fields in members.items()}, neighbourhood)
-            for number in range(count)
-        ]
-        return cls(GridAnswer.of(case, mean, neighbourhood), tuple(each), observation_error)
+        each = [{name: fields[number] for name, fields in members.items()} for number in range(count)]
+        of_mean, *of_members = GridAnswer.of_each(case, [mean, *each], neighbourhood)
+        return cls(of_mean, tuple(of_members), observation_error)
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -71,7 +69,8 @@ class EnsembleAnswer:
 
     def members_at(self, variable: str, points: Points) -> np.ndarray:
         """Every member at points, analysis space, shape (member, m)."""
-        return np.stack([each.at(variable, points)[0] for each in self.members])
+        believed, places = self.mean.believed(variable, points), self.mean.places(points)
+        return np.stack([believed + each.increment(variable, places) for each in self.members])
 
     def at(self, variable: str, points: Points) -> tuple[np.ndarray, np.ndarray]:
         """Mean of the members and their standard deviation at points, analysis space, shape (m,) each."""

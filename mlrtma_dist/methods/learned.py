@@ -1,6 +1,6 @@
 """Learned methods: what training asks of one, and the answer of a method whose analysis is known on the grid."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -159,11 +159,19 @@ class GridAnswer(WithoutWeights):
     @classmethod
     def of(cls, case: Case, values: dict[str, np.ndarray], neighbourhood: Neighbourhood | None) -> "GridAnswer":
         """The answer of fields on a box; collective among the tiles, whose outermost points are exchanged."""
+        return cls.of_each(case, [values], neighbourhood)[0]
+
+    @classmethod
+    def of_each(
+        cls, case: Case, analyses: Sequence[dict[str, np.ndarray]], neighbourhood: Neighbourhood | None
+    ) -> "list[GridAnswer]":
+        """The answers of several analyses of the same variables, whose outermost points are exchanged at once."""
         here = neighbourhood or Alone(case.domain.shape, (case.domain.periodic,) * 2)
-        increments = {name: _increment(case, name, field) for name, field in values.items()}
-        field = torch.from_numpy(np.stack(list(increments.values()))[None])
-        around = here.rim(field, Rim.around(1, 1), "replicate")[0].numpy()
-        return cls(case, values, dict(zip(increments, around, strict=True)))
+        increments = [[_increment(case, name, field) for name, field in values.items()] for values in analyses]
+        around = here.rim(torch.from_numpy(np.array(increments)), Rim.around(1, 1), "replicate").numpy()
+        return [
+            cls(case, values, dict(zip(values, own, strict=True))) for values, own in zip(analyses, around, strict=True)
+        ]
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -184,6 +192,15 @@ class GridAnswer(WithoutWeights):
 
         NaN at points that the box does not own; the error is not known.
         """
+        value = self.believed(variable, points) + self.increment(variable, self.places(points))
+        return value, np.full(len(points), np.nan)
+
+    def believed(self, variable: str, points: Points) -> np.ndarray | float:
+        """The first guess at points, analysis space, shape (m,); 0 where there is none."""
+        return 0.0 if self.case.first_guess is None else self.case.first_guess.mean(variable, points)
+
+    def places(self, points: Points) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and columns of points in ``around``, shape (m, 2), and which of them the box owns, shape (m,)."""
         domain, box = self.case.domain, self.case.box
         if domain.is_plane:
             place = np.stack([points.position[:, 1], points.position[:, 0]], 1) / domain.spacing
@@ -193,11 +210,12 @@ class GridAnswer(WithoutWeights):
         cell = cell_of(place[own], domain.shape, domain.periodic)
         place[own] += cell - np.floor(place[own] + 0.5)  # to the side of a domain that wraps on which its cell lies
         own[own] = box.owns(cell)
-        row, column = (place[:, 0] - box.y0 + 1, place[:, 1] - box.x0 + 1)
-        value = bilinear(self.around[variable], row, column).astype(np.float64)
-        if self.case.first_guess is not None:
-            value = value + self.case.first_guess.mean(variable, points)
-        return np.where(own, value, np.nan), np.full(len(points), np.nan)
+        return place - (box.y0 - 1, box.x0 - 1), own
+
+    def increment(self, variable: str, places: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """The interpolated increment at `places`, analysis space, shape (m,); NaN where the box does not own it."""
+        place, own = places
+        return np.where(own, bilinear(self.around[variable], *place.T).astype(np.float64), np.nan)
 
 
 def _increment(case: Case, name: str, field: np.ndarray) -> np.ndarray:
