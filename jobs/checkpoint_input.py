@@ -1,6 +1,7 @@
 """The trained methods of a run: that of its checkpoint, and those whose weights come with the software."""
 
 import logging
+from typing import Any
 
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.methods.registry import LEARNED
@@ -16,10 +17,13 @@ def has_weights(run, name: str) -> bool:
 
 
 def load(run, names: tuple[str, ...], are_named: bool) -> dict:
-    """The learned methods among ``names`` with their weights (`weights.trained.TrainedMethod`), by name.
+    """The learned methods among ``names``, and one about whose analyses they draw, with weights, by name.
 
     Args:
         are_named: whether the user named them; of those that were not, only the checkpoint's own takes part.
+
+    Returns:
+        Name -> `weights.trained.TrainedMethod`.
 
     Raises:
         InputError: the checkpoint is of a method that is not among them, or a named method has no weights.
@@ -38,7 +42,11 @@ def load(run, names: tuple[str, ...], are_named: bool) -> dict:
                 f" {own.name}. Use --method {own.name}, or another checkpoint."
             )
         trained[own.name] = own
-    for name in (each for each in learned if are_named and each not in trained):
+    wanted = [name for name in learned if are_named and name not in trained]
+    if "diffusion" in trained:
+        diffusion: Any = trained["diffusion"].method
+        wanted += [name for name in diffusion.weights_needed(run.diffusion) if name not in learned]
+    for name in wanted:
         folder = released(name)
         if folder is None:
             raise InputError(

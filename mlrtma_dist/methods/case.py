@@ -33,6 +33,7 @@ class Contents:
         observed: types of observation; with a background they are the variables.
         background: whether there is a gridded first guess of every variable.
         truth: whether the fields are known.
+        error: whether there is a field of the error of every first guess, too.
     """
 
     domain: Domain
@@ -41,6 +42,7 @@ class Contents:
     observed: tuple[str, ...]
     background: bool
     truth: bool
+    error: bool = False
 
     @property
     def unit_of(self) -> dict[str, str]:
@@ -49,8 +51,8 @@ class Contents:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Names of the fields of a case at rest: backgrounds, then truths, in the order of the variables."""
-        parts = ("background",) * self.background + ("truth",) * self.truth
+        """Names of the fields of a case at rest: backgrounds, their errors, truths, in the order of the variables."""
+        parts = ("background",) * self.background + ("error",) * self.error + ("truth",) * self.truth
         return tuple(f"{part}_{name}" for part in parts for name in self.variables)
 
 
@@ -72,6 +74,8 @@ class Case:
         truth: variable -> field on the box, shape (y, x), SI; None where it is not known.
         background: variable -> first guess on the box, shape (y, x), SI, where the source holds it as fields; empty:
             the first guess is evaluated where it is wanted.
+        background_error: variable -> standard deviation of the error of that field, shape (y, x), analysis space, where
+            it is known; else empty.
         notes: what a reader of the product must know, one sentence each.
         variables: names of what is to be analysed; empty: everything that the method knows.
         units: of variables that are not in ``names.VARIABLES``.
@@ -88,6 +92,7 @@ class Case:
     members: Ensemble | None = None
     truth: dict[str, np.ndarray] | None = None
     background: dict[str, np.ndarray] = field(default_factory=dict)
+    background_error: dict[str, np.ndarray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     units: dict[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ its variance 1 / (A^-1)_ii (Dubrule 1983), so that one hour tells at all its sta
 trusted.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
@@ -18,7 +18,7 @@ from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.classical import ClassicalAnswer, ClassicalMethod
 from mlrtma_dist.methods.hour_settings import HourSettings
 from mlrtma_dist.methods.local import leave_one_out
-from mlrtma_dist.methods.report_encoding import regression_on
+from mlrtma_dist.methods.regression_guess import on_regression
 from mlrtma_dist.methods.settings import VariableSettings, load_settings
 from mlrtma_dist.methods.threedvar import THREEDVAR
 from mlrtma_dist.methods.wind import WIND, in_space, on_earth, wind_rows
@@ -60,10 +60,7 @@ class ClassicalSource:
 
     def _on_regression(self, case: Case) -> Case:
         """The case with a regression on its used reports as first guess: the network has no background either."""
-        variables = case.observations.variable
-        names = {*self.settings.variables, *np.unique(variables).tolist()}  # departures are of all reports
-        rows = {name: case.used & (variables == name) & np.isfinite(case.value) for name in sorted(names)}
-        return replace(case, first_guess=regression_on(case, rows, case.points), background={}, variables=())
+        return on_regression(case, self.settings.variables)
 
     def by_others(self, case: Case) -> tuple[np.ndarray, np.ndarray]:
         """What the others give at each used report, and its error, analysis space, shape (n,) each; NaN elsewhere."""

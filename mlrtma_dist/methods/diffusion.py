@@ -22,16 +22,21 @@ from torch import Tensor
 
 from mlrtma_dist.diffusion.gaussian_sum import GaussianSum, gaussian_power
 from mlrtma_dist.diffusion.noise import normal, uniform
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.linalg.noise import WORD
+from mlrtma_dist.methods.about_analysis import about_analysis
 from mlrtma_dist.methods.case import Case, Contents
+from mlrtma_dist.methods.coarse_departures import CoarseGrid
 from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviations, tempered
 from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.diffusion_settings import DiffusionSettings
 from mlrtma_dist.methods.ensemble_answer import EnsembleAnswer
 from mlrtma_dist.methods.field_method import FieldMethod
 from mlrtma_dist.methods.learned import ContentsError, build_method, first_weights
+from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.posterior import Posterior
+from mlrtma_dist.methods.registry import LEARNED, Means, build
 from mlrtma_dist.methods.sample import Sample, without_data
 from mlrtma_dist.methods.settings import Classical, load_settings
 from mlrtma_dist.methods.statistics import Statistics
@@ -51,11 +56,13 @@ class DiffusionMethod(FieldMethod):
         statistics: the units of the network; None before they are gathered.
         signed: channels of the input that are no masks: all.
         sampling: how members are drawn.
+        base: the method ``sampling.about``, where the background is an analysis; None: not made yet.
     """
 
     draws = True
     reads_reports = False
     sampling = Sampling()
+    base: Method | None = None
 
     def __init__(self, settings: DiffusionSettings, statistics: Statistics | None = None):
         self.settings, self.statistics = settings, statistics
@@ -75,6 +82,13 @@ class DiffusionMethod(FieldMethod):
     def check(self, contents: Contents) -> None:
         """Raise ContentsError unless cases of these contents suit the network and its statistics."""
         super().check(contents)
+        if contents.error != self.settings.of_analysis:
+            have = "have" if contents.error else "have not"
+            raise ContentsError(
+                f"settings: background: {self.settings.background} does not suit cases of {contents.domain.name}, which"
+                f" {have} the error of the background. Set settings.background=analysis for cases with the section"
+                " analysis, else first_guess."
+            )
         logarithms = [name for name in contents.variables if name in VARIABLES and VARIABLES[name].transform == "log"]
         if logarithms:
             raise ContentsError(
@@ -82,10 +96,30 @@ class DiffusionMethod(FieldMethod):
                 f" {', '.join(logarithms)}, whose departures are of logarithms. Leave them out of the store."
             )
 
-    def drawing(self, sampling: Sampling) -> "DiffusionMethod":
-        """The method, which draws its members in this way from now on."""
-        self.sampling = sampling
+    def drawing(self, sampling: Sampling, base: Method | None = None) -> "DiffusionMethod":
+        """The method, which draws its members in this way from now on.
+
+        Args:
+            base: the method ``sampling.about``; None: it is made where it is needed, with the shipped settings.
+        """
+        self.sampling, self.base = sampling, base
         return self
+
+    def weights_needed(self, sampling: Sampling) -> tuple[str, ...]:
+        """Learned methods about whose analyses members are drawn in this way."""
+        return (sampling.about,) if self.settings.of_analysis and sampling.about in LEARNED else ()
+
+    def _about_analysis(self, case: Case, neighbourhood: Neighbourhood | None) -> Case:
+        """The case about the analysis of its reports that the sampling names."""
+        about = self.sampling.about
+        if self.base is None:
+            if about in LEARNED:
+                raise InputError(
+                    f"method diffusion: the weights of {about}, about whose analyses members are to be drawn, are not"
+                    " loaded here. Set diffusion.about=threedvar."
+                )
+            self.base = build((about,), Means(self._shipped))[about]
+        return about_analysis(case, self.base, about, self.variables, neighbourhood)
 
     def encode(self, case: Case, draw: int = 0) -> Sample:
         """A case as a batch of one: the background as input, the departure of the truth from it as target.
@@ -95,12 +129,30 @@ class DiffusionMethod(FieldMethod):
         """
         sample = super().encode(case)
         target = sample.target
+        conditions = [sample.inputs]
         if self.settings.backgrounds:
             target = (target - sample.inputs) / self.settings.background_deviation
-        inputs = torch.cat([sample.inputs, self._ground(case)], 1) if self.settings.ground else sample.inputs
+        if self.settings.of_analysis:
+            relative, deviation = self._errors(case)
+            conditions.append(relative.log())
+            target = target / deviation
+        if self.settings.ground:
+            conditions.append(self._ground(case))
+        inputs = torch.cat(conditions, 1)
         seconds = case.time.astype("datetime64[s]").astype(np.int64)
         key = torch.tensor([[int(seconds) % WORD, draw % WORD]])
         return replace(sample, inputs=inputs, target=target, key=key)
+
+    def _errors(self, case: Case) -> tuple[Tensor, Tensor]:
+        """Errors of the background over their mean in training, and in units of the targets' deviations, shape
+        (1, variable, y, x) each."""
+        count = self.settings.variables
+        error = torch.from_numpy(np.stack([case.background_error[name] for name in self.variables])[None])
+        means, units = (
+            torch.tensor(np.array(part), dtype=torch.float32)[:, None, None]
+            for part in (self.statistics.mean[count : 2 * count], self.target_units[1])
+        )
+        return error / means, error / units
 
     @staticmethod
     def _ground(case: Case) -> Tensor:
@@ -150,11 +202,17 @@ class DiffusionMethod(FieldMethod):
         """
         if self.settings.backgrounds and case.first_guess is None:
             raise ContentsError(f"method diffusion: the case of {case.time} has no first guess, its condition")
-        if case.first_guess is not None:  # evaluated on the grid once, not for every member
+        if self.settings.of_analysis:
+            if not case.background_error:
+                case = self._about_analysis(case, neighbourhood)
+        elif case.first_guess is not None:  # evaluated on the grid once, not for every member
             case = replace(case, background={name: case.background_of(name) for name in self.variables})
         errors = self.assumed_errors(case)
         posterior, unit = self.posterior(case, errors, neighbourhood)
-        departures = posterior.members(self.sampling).cpu().numpy()
+        departures = posterior.members(self.sampling)
+        if coarse := self._coarse(case.domain):
+            departures = coarse.interpolated(departures, case.box, self.settings.scales)
+        departures = departures.cpu().numpy()
         members = {}
         for number, name in enumerate(self.variables):
             reference = case.background[name] if self.settings.backgrounds else self.target_units[0][number]
@@ -164,17 +222,22 @@ class DiffusionMethod(FieldMethod):
     def posterior(
         self, case: Case, errors: np.ndarray, neighbourhood: Neighbourhood | None = None
     ) -> tuple[Posterior, np.ndarray]:
-        """The posterior of a case's departures, and their units, SI, shape (variable,).
+        """The posterior of a case's departures, and their units, SI, shape (variable,), or (variable, y, x).
 
         Without a background they are departures from the mean of the cases that were trained on.
         """
         here = neighbourhood or Alone(case.domain.shape, (case.domain.periodic,) * 2)
         device = next(self.network.parameters()).device
         condition = self.encode(case).inputs.to(device)
+        if coarse := self._coarse(case.domain):  # small: each tile has the whole of it
+            condition = coarse.gathered(condition[0], here)[None]
+            here = Alone(coarse.shape, (False, False))
         unit = self.target_units[1] * (self.settings.background_deviation or 1.0)
         mean = None if self.settings.backgrounds else self.target_units[0]
+        if self.settings.of_analysis:  # the reports are in it
+            errors = np.full(len(errors), np.nan)
         reports = Departures.of(case, self.variables, unit, errors, mean)
-        covariance = self.covariance(case.domain)
+        covariance = self.covariance(here)
         if self.settings.fit_variance and covariance is not None:
             factors = fitted_deviations(covariance, reports)
             unit, reports = unit * factors, reports.scaled(factors)
@@ -186,9 +249,17 @@ class DiffusionMethod(FieldMethod):
             return self.network(noised, levels, condition.expand(len(noised), -1, -1, -1), here)
 
         levels = self.settings.sigma_min, self.settings.sigma_max
+        if self.settings.of_analysis:
+            error = np.stack([case.background_error[name] for name in self.variables])
+            unit = self.settings.background_deviation * error
         return Posterior(denoiser, reports.to(device), here, covariance, levels, self.settings.variables), unit
 
-    def covariance(self, domain: Domain) -> GaussianSum | None:
+    def _coarse(self, domain: Domain) -> CoarseGrid | None:
+        """The points of a domain on which departures are drawn; None: all."""
+        factor = round((self.settings.spacing or 0.0) / domain.spacing_metres)
+        return CoarseGrid(domain.shape, factor) if factor > 1 else None
+
+    def covariance(self, here: Neighbourhood) -> GaussianSum | None:
         """Of the departures about their mean given the background; None where the settings give none."""
         if not self.settings.scales:
             return None
@@ -198,8 +269,12 @@ class DiffusionMethod(FieldMethod):
             of_fields = gaussian_power(*np.transpose(fields))
             power = power * of_fields / (power + of_fields)
         longest = max(length for _, length in (*errors, *fields))
-        periodic = (domain.periodic,) * 2
-        return GaussianSum(np.tile(power, (self.settings.variables, 1)), longest, domain.shape, periodic)
+        return GaussianSum(np.tile(power, (self.settings.variables, 1)), longest, here.domain, here.periodic)
+
+    @property
+    def fields_read(self) -> int:
+        """Fields of a stored case: backgrounds, their errors where they are conditions, and targets."""
+        return super().fields_read + self.settings.variables * self.settings.of_analysis
 
     @cached_property
     def _shipped(self) -> Classical:

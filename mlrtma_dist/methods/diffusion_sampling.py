@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 GUIDANCES = ("mmps", "jfps", "pigdm", "sda", "dps")
+ABOUT = ("threedvar", "oi", "vit", "vit_hybrid")  # they know the error of their analysis
 SAMPLERS = ("heun", "stochastic", "dpm")
 
 
@@ -23,6 +24,8 @@ class Sampling:
             measured cost of an evaluation says that more would not be ready (`methods.deadline`); null: no limit.
         at_once: members that are computed together; fewer need less memory.
         seed: of all noise.
+        about: for weights that were trained on errors of analyses (``background: analysis``): the method of the
+            registry about whose analysis members are drawn; threedvar, oi, vit or vit_hybrid.
     """
 
     members: int = 20
@@ -34,12 +37,13 @@ class Sampling:
     seconds: float | None = None
     at_once: int = 10
     seed: int = 1
+    about: str = "threedvar"
 
     def __post_init__(self):
         for name, least in (("members", 2), ("steps", 0), ("iterations", 1), ("at_once", 1), ("seed", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"diffusion: {name}: expected at least {least}, got {getattr(self, name)}")
-        for name, choices in (("guidance", GUIDANCES), ("sampler", SAMPLERS)):
+        for name, choices in (("guidance", GUIDANCES), ("sampler", SAMPLERS), ("about", ABOUT)):
             if getattr(self, name) not in choices:
                 raise ValueError(
                     f"diffusion: {name}: expected one of {', '.join(choices)}, got {getattr(self, name)!r}"

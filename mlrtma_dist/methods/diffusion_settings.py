@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+BACKGROUNDS = ("first_guess", "analysis")
 GROUND = 3  # fields of the ground: terrain, relief, land
 
 
@@ -14,6 +15,11 @@ class DiffusionSettings:
         background_deviation: typical error of the background in units of the target's deviation: the departures from
             the background that are modelled are of size one. None: there is no background, and the fields themselves
             are modelled.
+        background: first_guess: that of the case, to which reports are added by guidance; or analysis: an analysis of
+            the reports by another method (``diffusion.about``), whose error is a condition as well, and the unit of the
+            departures that are modelled.
+        spacing: of the grid on which departures from an analysis are drawn, m: that of training. On finer grids they
+            are drawn on some of the points and interpolated; null: on the domain's own points, whatever its spacing.
         ground: whether terrain, relief and land are conditions, too; they weigh where departures follow the terrain.
         fold: points on a side of the squares that become channels; smaller than the shortest scale to be resolved.
         widths: channels of the U-net's levels; groups: of its norms.
@@ -34,6 +40,8 @@ class DiffusionSettings:
 
     variables: int = 1
     background_deviation: float | None = 0.4
+    background: str = "first_guess"
+    spacing: float | None = None
     ground: bool = False
     fold: int = 2
     widths: tuple[int, ...] = (64, 64, 64)
@@ -55,9 +63,20 @@ class DiffusionSettings:
         if not 0.0 < self.sigma_min < self.sigma_max:
             raise ValueError(f"expected 0 < sigma_min < sigma_max, got {self.sigma_min:g} and {self.sigma_max:g}")
 
+        if self.background not in BACKGROUNDS:
+            raise ValueError(f"background: expected one of {', '.join(BACKGROUNDS)}, got {self.background!r}")
+        if self.of_analysis and self.background_deviation is None:
+            raise ValueError("background_deviation: expected a number, such as 1, with background: analysis, got null")
+        if self.spacing is not None and not (self.of_analysis and self.spacing > 0.0):
+            raise ValueError(f"spacing: expected null, or with background: analysis more than 0, got {self.spacing:g}")
         for name in ("scales", "field_scales"):
             if any(len(scale) != 2 or not min(scale) > 0.0 for scale in getattr(self, name)):
                 raise ValueError(f"{name}: expected pairs of variance and length above 0, got {getattr(self, name)}")
+
+    @property
+    def of_analysis(self) -> bool:
+        """Whether the background is an analysis of the reports, with its error."""
+        return self.background == "analysis"
 
     @property
     def backgrounds(self) -> int:
@@ -67,7 +86,7 @@ class DiffusionSettings:
     @property
     def conditions(self) -> int:
         """Channels of the condition."""
-        return self.backgrounds + GROUND * self.ground
+        return self.backgrounds * (1 + self.of_analysis) + GROUND * self.ground
 
     @property
     def types(self) -> int:

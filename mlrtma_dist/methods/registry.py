@@ -139,7 +139,11 @@ def _outer_loops(means: Means) -> Method:
 
 
 def _diffusion(means: Means) -> Method:
-    return means.trained["diffusion"].drawing(means.sampling)
+    method, about = means.trained["diffusion"], means.sampling.about
+    base = None
+    if method.settings.of_analysis and (about not in LEARNED or about in means.trained):
+        base = METHODS[about].build(means)
+    return method.drawing(means.sampling, base)
 
 
 def _untrained_unet(settings: Mapping[str, object], where: str) -> "LearnedMethod":

@@ -12,14 +12,14 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from mlrtma_dist import names
 from mlrtma_dist.clock import day_of_year
-from mlrtma_dist.fields.regression import Regression, fit_regression
+from mlrtma_dist.fields.regression import Regression
 from mlrtma_dist.fields.static import Static, grid_points, with_broad_ground
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.points import Points, cartesian
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.predictands import Channels
+from mlrtma_dist.methods.regression_guess import regression_on
 from mlrtma_dist.nn.report_points import PointSet, Stations
 from mlrtma_dist.observations.sun import solar_elevation
 
@@ -155,20 +155,6 @@ def read_reports(case: Case, chosen: np.ndarray, channels: Channels) -> Reports:
     return Reports(
         channels, case.static, case.time, guess, points, case.grid_place[first], age, plain, values, present, row, tree
     )
-
-
-def regression_on(case: Case, rows: dict[str, np.ndarray], points: Points) -> Regression:
-    """The regression on reports of a case.
-
-    Args:
-        rows: variable -> mask of its reports, shape (n,); points: where the reports were made, n of them.
-    """
-    middle = (slice(size // 2, size // 2 + 1) for size in case.domain.shape)
-    reports = {}
-    for name, chosen in rows.items():
-        error = np.full(np.count_nonzero(chosen), names.VARIABLES[name].error)
-        reports[name] = points[chosen], case.value[chosen], error
-    return fit_regression(grid_points(case.static, *middle), case.time, reports)
 
 
 def token_fields(reports: Reports, case: Case, patch: int) -> tuple[Tensor, PointSet]:

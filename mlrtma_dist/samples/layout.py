@@ -51,8 +51,8 @@ class Layout:
 
     Attributes:
         domain: its name; shape: points in y and x; periodic: the plane closes on itself.
-        fields: names of the fields of a case, backgrounds first, in the order of ``variables``, then targets; or
-            targets alone; or, where the truth is not known, backgrounds alone.
+        fields: names of the fields of a case, in the order of ``variables``: backgrounds, if there are any, their
+            errors, if they are known, and targets, if the truth is known.
         variables: names of what is analysed.
         edge: points on a side of a chunk.
         observed: names of the types of observation; those with a background are the variables. Empty: the variables.
@@ -73,10 +73,11 @@ class Layout:
     def __post_init__(self):
         object.__setattr__(self, "observed", self.observed or self.variables)
         object.__setattr__(self, "units", self.units or ("1",) * len(self.variables))
-        if len(self.units) != len(self.variables) or len(self.fields) not in (self.targets, 2 * self.targets):
+        if len(self.units) != len(self.variables) or not self._whole:
             raise StoreError(
                 f"{self.domain}: expected one target and one unit for each of {', '.join(self.variables)}, and a"
-                f" background for each or none, got the fields {', '.join(self.fields)} in {', '.join(self.units)}."
+                f" background (with or without its error) for each or none, got the fields {', '.join(self.fields)}"
+                f" in {', '.join(self.units)}."
             )
         if self.backgrounds and self.observed != self.variables:
             raise StoreError(
@@ -132,6 +133,17 @@ class Layout:
         return dict(zip(self.variables, self.units, strict=True))
 
     @property
+    def _whole(self) -> bool:
+        """Whether each kind of field is there for every variable or for none, and errors only beside backgrounds."""
+        rest = len(self.fields) - self.backgrounds - self.errors
+        return (
+            bool(self.fields)
+            and self.backgrounds in (0, self.targets)
+            and self.errors in (0, self.backgrounds)
+            and rest in (0, self.targets)
+        )
+
+    @property
     def targets(self) -> int:
         """How many fields are to be analysed: the last ones."""
         return len(self.variables)
@@ -139,12 +151,17 @@ class Layout:
     @property
     def truth(self) -> bool:
         """Whether the fields of the truth are stored: the last ones."""
-        return len(self.fields) > self.targets or not self.fields[0].startswith("background_")
+        return not self.fields[-1].startswith(("background_", "error_"))
 
     @property
     def backgrounds(self) -> int:
         """How many fields are backgrounds: the first ones, none or one per variable."""
-        return len(self.fields) - self.targets * self.truth
+        return sum(name.startswith("background_") for name in self.fields)
+
+    @property
+    def errors(self) -> int:
+        """How many fields are errors of backgrounds: the ones behind these, none or one per variable."""
+        return sum(name.startswith("error_") for name in self.fields)
 
     @property
     def chunk_table(self) -> tuple[int, int]:
@@ -175,7 +192,8 @@ class Layout:
 
     def fields_of(self, case: Case) -> np.ndarray:
         """The fields of a case in the store's order, shape (field, y, x), float32."""
-        groups = [case.background] * bool(self.backgrounds) + [case.truth] * self.truth
+        groups = [case.background] * bool(self.backgrounds) + [case.background_error] * bool(self.errors)
+        groups += [case.truth] * self.truth
         return np.stack([group[name] for group in groups for name in self.variables]).astype(np.float32)
 
 

@@ -6,6 +6,9 @@ from pathlib import Path
 from mlrtma_dist import config
 from mlrtma_dist.grid.domain import Domain, load_domain
 from mlrtma_dist.methods.case import Cases
+from mlrtma_dist.methods.registry import Means, Need, build, check_methods
+from mlrtma_dist.methods.settings import load_settings
+from mlrtma_dist.samples.analysed import Analysed, Analysis
 from mlrtma_dist.samples.archive import Archive, Inventory
 from mlrtma_dist.samples.archive_cases import ArchiveCases, require_cases
 from mlrtma_dist.samples.crops import Boxes, Crops
@@ -49,6 +52,8 @@ class CasesSection:
         simulated_weather: a simulated world: weather on any domain of the earth.
         count: number of cases of a simulated world.
         first: number of the first case of a simulated world; other numbers are other cases of it.
+        analysis: the background of every case of simulated weather is an analysis of its reports, with its error; null:
+            it is the source's own.
         boxes: every case is a box of the domain; null: the domain is whole.
     """
 
@@ -62,6 +67,7 @@ class CasesSection:
     simulated_weather: SimulatedWeather | None = None
     count: int = 1024
     first: int = 0
+    analysis: Analysis | None = None
     boxes: Boxes | None = None
 
     def __post_init__(self):
@@ -74,6 +80,8 @@ class CasesSection:
             raise ValueError("domain: expected a name or a YAML file (--domain), got none")
         if len(self.domain) > 1 and not self.is_real:
             raise ValueError(f"domain: expected one for this source of cases, got {', '.join(self.domain)}")
+        if self.analysis is not None and self.simulated_weather is None:
+            raise ValueError("analysis: expected null for cases of other sources than simulated_weather")
         if self.count < 1 or self.first < 0:
             raise ValueError(f"expected count >= 1 and first >= 0, got {self.count} and {self.first}")
 
@@ -122,7 +130,8 @@ class CasesSection:
         return load_region(self.place) if self.is_real or self.members else load_domain(self.place or "plane")
 
 
-SOURCES = tuple(each.name for each in fields(CasesSection) if each.name not in ("domain", "count", "first", "boxes"))
+OTHERS = ("domain", "count", "first", "analysis", "boxes")
+SOURCES = tuple(each.name for each in fields(CasesSection) if each.name not in OTHERS)
 
 
 def open_cases(section: CasesSection, assumptions: Assumptions | None = None, files: Inventory | None = None) -> Cases:
@@ -155,7 +164,15 @@ def _open(section: CasesSection, assumptions: Assumptions, files: Inventory | No
         raise config.ConfigError(
             f"cases: expected one source of {', '.join(SOURCES)}, e.g. --observations FILE ..., got none"
         )
-    return section.world.on(section.load_domain(), section.first, section.count)
+    cases = section.world.on(section.load_domain(), section.first, section.count)
+    return cases if section.analysis is None else _analysed(cases, section.analysis)
+
+
+def _analysed(cases: Cases, section: Analysis) -> Analysed:
+    settings = load_settings("classical", cases.contents.variables)
+    check_methods([section.method], (Need.FIRST_GUESS, Need.SETTINGS))
+    method = build([section.method], Means(settings))[section.method]
+    return Analysed(cases, section, method)
 
 
 def _open_store(section: CasesSection) -> Store:

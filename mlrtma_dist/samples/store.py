@@ -60,7 +60,13 @@ class Store:
         """What every case holds."""
         layout = self.layout
         return Contents(
-            self.domain, layout.variables, layout.units, layout.observed, layout.backgrounds > 0, layout.truth
+            self.domain,
+            layout.variables,
+            layout.units,
+            layout.observed,
+            layout.backgrounds > 0,
+            layout.truth,
+            layout.errors > 0,
         )
 
     @cached_property
@@ -116,7 +122,9 @@ class Store:
         layout, fields = self.layout, self.fields(number, *_ranges(box))
         used, stored, observations = of_stored_flags(observations)
         withheld = stored if withheld is None else stored | withheld
-        background = dict(zip(layout.variables, fields[: layout.backgrounds], strict=False))
+        backgrounds = fields[: layout.backgrounds]
+        errors = fields[layout.backgrounds : layout.backgrounds + layout.errors]
+        truths = fields[layout.backgrounds + layout.errors :]
         return Case(
             self.static,
             box,
@@ -126,8 +134,9 @@ class Store:
             withheld,
             self._first_guess(number) if layout.backgrounds else None,
             place=place,
-            truth=dict(zip(layout.variables, fields[layout.backgrounds :], strict=True)) if layout.truth else None,
-            background=background,
+            truth=dict(zip(layout.variables, truths, strict=True)) if layout.truth else None,
+            background=dict(zip(layout.variables, backgrounds, strict=False)),
+            background_error=dict(zip(layout.variables, errors, strict=False)),
             variables=layout.variables,
             units=layout.unit_of,
         )

@@ -76,7 +76,7 @@ def test_a_wrong_report_counts_as_inexact_and_the_others_as_they_are():
     case = CASES.case(1, WHOLE)
     method = method_of()
     unit, errors = np.array([0.4]), method.assumed_errors(case)
-    covariance = method.covariance(case.domain)
+    covariance = method.covariance(HERE)
     reports = Departures.of(case, ("field",), unit, errors)
     value = reports.value.clone()
     value[7] += 20.0
@@ -87,15 +87,14 @@ def test_a_wrong_report_counts_as_inexact_and_the_others_as_they_are():
 
 def test_the_deviation_of_each_variables_departures_is_fitted_to_its_reports():
     method = method_of()
-    domain = CASES.contents.domain
-    covariance = method.covariance(domain)
+    covariance = method.covariance(HERE)
     factors = []
     for number in range(12):
         case = CASES.case(number, WHOLE)
         reports = Departures.of(case, ("field",), np.array([0.1]), method.assumed_errors(case))
         factors.append(fitted_deviations(covariance, reports)[0])
     assert 3.0 < np.median(factors) < 7.0  # the departures' own deviation is four of these units, about a mean not 0
-    two = DiffusionMethod(replace(SMALL, variables=2)).covariance(domain)
+    two = DiffusionMethod(replace(SMALL, variables=2)).covariance(HERE)
     other = replace(reports, channel=torch.ones_like(reports.channel), value=0.1 * reports.value)
     names = ("places", "channel", "value", "error")
     both = replace(reports, **{name: torch.cat([getattr(reports, name), getattr(other, name)]) for name in names})
