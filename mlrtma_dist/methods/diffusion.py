@@ -71,6 +71,7 @@ class DiffusionMethod(FieldMethod):
             self.network = Denoiser(
                 FoldedUNetConfig(
                     channels_out=settings.variables,
+                    adds=False,
                     fold=settings.fold,
                     widths=settings.widths,
                     groups=settings.groups,

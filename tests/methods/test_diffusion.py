@@ -105,6 +105,11 @@ def test_the_deviation_of_each_variables_departures_is_fitted_to_its_reports():
     assert torch.equal(scaled.value[:3] * 2.0, both.value[:3]) and torch.equal(scaled.error[-3:] * 4.0, both.error[-3:])
 
 
+def test_any_number_of_variables_is_analysed():
+    network = DiffusionMethod(replace(SMALL, variables=5)).network
+    assert network.channels == 5 == network.conditions
+
+
 def test_without_a_background_the_fields_themselves_are_modelled():
     units = Statistics(("truth_field",), (0.5,), (2.0,), 4, "", "")
     settings = replace(SMALL, background_deviation=None, scales=((1.0, 6.0),), field_scales=())
