@@ -1,7 +1,7 @@
 """Settings of the maps: units for people, and colour scales that are the same from hour to hour (configs/maps)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -105,15 +105,18 @@ class MapSettings:
             bands, in the unit of the map. A variable that is not named takes its scale from each field.
         increments: variable -> end of the scale of increments, in the unit of the map; of visibility and ceiling the
             ratio. A variable that is not named takes its scale from each field.
+        errors: variables of which the error that the analysis expects has a map as well, where it is known.
     """
 
     units: Units = field(default_factory=Units)
     scales: dict[str, dict[str, tuple[float, ...]]] = field(default_factory=dict)
     increments: dict[str, float] = field(default_factory=dict)
+    errors: tuple[str, ...] = ()
 
     def __post_init__(self):
         _check_names("scales", self.scales, (*VARIABLES, *DERIVED))
         _check_names("increments", self.increments, tuple(VARIABLES))
+        _check_names("errors", self.errors, tuple(VARIABLES))
         for name, scale in self.scales.items():
             if set(scale) not in ({YEAR}, set(SEASONS)):
                 expected = f"the key {YEAR}, or all of {', '.join(SEASONS)}"
@@ -155,7 +158,7 @@ def load_map_settings(name: str) -> MapSettings:
     return config.load(MapSettings, config.find("maps", name))
 
 
-def _check_names(key: str, mapping: Mapping[str, object], names: tuple[str, ...]) -> None:
+def _check_names(key: str, mapping: Iterable[str], names: tuple[str, ...]) -> None:
     unknown = [name for name in mapping if name not in names]
     if unknown:
         raise ValueError(f"{key}: {unknown[0]!r} is no variable of maps; expected some of {', '.join(names)}")

@@ -11,6 +11,7 @@ from mlrtma_dist.inference.derived import derived_fields
 from mlrtma_dist.inference.map_analysis import analysis_map, category_map, surface_map, wind_map
 from mlrtma_dist.inference.map_atlas import Atlas
 from mlrtma_dist.inference.map_canvas import Base, Sheet
+from mlrtma_dist.inference.map_error import error_map
 from mlrtma_dist.inference.map_increment import increment_map
 from mlrtma_dist.inference.map_picture import Tiles
 from mlrtma_dist.inference.map_settings import MapSettings
@@ -25,7 +26,8 @@ def draw_maps(
     """Draw PNG maps in the domain's projection. Collective.
 
     ``<domain>_<time>_<variable>_analysis.png`` of every variable and derived field and, where there is a first guess,
-    ``..._increment.png`` of every variable; where there is wind, ``..._wind_analysis.png`` with its speed and barbs.
+    ``..._increment.png`` of every variable; ``..._error.png`` of those of ``settings.errors``; where there is wind,
+    ``..._wind_analysis.png`` with its speed and barbs.
     Variables that are not in ``names.VARIABLES`` have no map. Ranks draw one map each at a time, of a picture that is
     brought together from all tiles.
 
@@ -69,6 +71,8 @@ def _maps(atlas: Atlas) -> Iterator[tuple[str, Callable[[Tiles], Sheet | None]]]
             yield f"{name}_analysis", partial(analysis_map, atlas, VARIABLES[name])
         if name in analysis.first_guess:
             yield f"{name}_increment", partial(increment_map, atlas, VARIABLES[name])
+        if name in analysis.error and name in atlas.settings.errors:
+            yield f"{name}_error", partial(error_map, atlas, VARIABLES[name])
     if windy:
         yield "wind_analysis", partial(wind_map, atlas)
     for entry in derived_fields(analysis):

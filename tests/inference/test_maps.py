@@ -6,6 +6,7 @@ import numpy as np
 import pyproj
 import pytest
 from matplotlib.image import imread
+from matplotlib.text import Text
 
 from mlrtma_dist.fields.static import make_static
 from mlrtma_dist.grid.box import Box
@@ -13,6 +14,7 @@ from mlrtma_dist.inference import map_canvas, maps
 from mlrtma_dist.inference.field_range import field_range
 from mlrtma_dist.inference.map_atlas import Atlas
 from mlrtma_dist.inference.map_canvas import DPI, MARGIN, Base, Sheet
+from mlrtma_dist.inference.map_error import error_map
 from mlrtma_dist.inference.map_increment import increment_map
 from mlrtma_dist.inference.map_marks import Winds, draw_winds
 from mlrtma_dist.inference.map_picture import Tiles
@@ -50,6 +52,21 @@ def test_the_map_of_the_wind_is_that_of_its_speed_and_alone_the_speed_has_its_ow
     ]
     assert "wind_analysis" in kinds[0] and "wind_speed_analysis" not in kinds[0] and "wind_speed_increment" in kinds[0]
     assert kinds[1] == ["wind_speed_analysis", "wind_speed_increment"]
+
+
+def test_errors_that_settings_name_have_a_map_in_the_unit_of_a_difference(make_domain, make_analysis, tmp_path):
+    analysis = make_analysis(make_domain(LAMBERT), ["t2m", "ceiling"])
+    error = np.broadcast_to(np.linspace(0.5, 2.0, analysis.box.shape[1], dtype=np.float32), analysis.box.shape)
+    analysis = dataclasses.replace(analysis, error={"t2m": error, "ceiling": error})
+    atlas = Atlas(analysis, Base(analysis.static), MapSettings(errors=("t2m", "ceiling", "gust")))
+    names = [name for name, _ in maps._maps(atlas)]
+    assert [name for name in names if name.endswith("_error")] == ["t2m_error", "ceiling_error"]
+    tiles = Tiles(analysis.static.domain.shape, analysis.box, atlas.base.thin, None, 0)
+    sheet, ratio = (error_map(atlas, VARIABLES[name], tiles) for name in ("t2m", "ceiling"))
+    labels = [" ".join(text.get_text() for text in each._figure.findobj(Text)) for each in (sheet, ratio)]
+    assert "Minimum 0.5, mean 1.2, maximum 2.0 K." in labels[0] and "maximum 7.4 factor" in labels[1]
+    with pytest.raises(ValueError, match=r"errors: 'rain' is no variable of maps"):
+        MapSettings(errors=("rain",))
 
 
 def test_a_warm_corner_is_drawn_in_that_corner_with_the_colour_of_the_bar(make_domain, make_analysis, tmp_path):
