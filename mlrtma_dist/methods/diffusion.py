@@ -211,6 +211,8 @@ class DiffusionMethod(FieldMethod):
         errors = self.assumed_errors(case)
         posterior, unit = self.posterior(case, errors, neighbourhood)
         departures = posterior.members(self.sampling)
+        if self.settings.of_analysis:  # where the analysis errs on the average is not to be learnt from other cases
+            departures = departures - posterior.expected()
         if coarse := self._coarse(case.domain):
             departures = coarse.interpolated(departures, case.box, self.settings.scales)
         departures = departures.cpu().numpy()

@@ -119,10 +119,15 @@ class Posterior:
     @torch.no_grad()
     def interpolated(self, gain: Gain, observed: Observed, keys: Tensor) -> Tensor:
         """Members of optimal interpolation about the mean that the denoiser expects without reports."""
-        nothing = torch.zeros(1, self.channels, *self.neighbourhood.box.shape, device=self.device)
-        mean = self.denoiser(nothing, self.levels[1])
+        mean = self.expected()
         everywhere = normal(keys, Box(0, 1, 0, len(self.reports.rows)), 1, REPORTS)[:, 0, 0]
         return gain.posterior(mean, observed, keys, everywhere[:, gain.own], PRIOR)
+
+    @torch.no_grad()
+    def expected(self) -> Tensor:
+        """The mean that the denoiser expects without reports, shape (1, channel, y, x). Collective."""
+        nothing = torch.zeros(1, self.channels, *self.neighbourhood.box.shape, device=self.device)
+        return self.denoiser(nothing, self.levels[1])
 
     def _guided(self, sampling: Sampling, observed: Observed, gain: Gain | None) -> Denoiser:
         """The denoiser of the posterior."""
