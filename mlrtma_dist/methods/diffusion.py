@@ -12,7 +12,7 @@ The denoiser minimises, over cases, noise levels and noise,
     (1 + sigma^2) / sigma^2  (D(d + sigma n, sigma, x_b) - d)^2         (Karras et al. 2022, with unit variance)
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 
@@ -28,13 +28,14 @@ from mlrtma_dist.methods.case import Case, Contents
 from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviations, tempered
 from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.diffusion_settings import DiffusionSettings
-from mlrtma_dist.methods.ensemble_answer import EnsembleAnswer
+from mlrtma_dist.methods.ensemble_answer import Batch, EnsembleAnswer
 from mlrtma_dist.methods.field_method import FieldMethod
 from mlrtma_dist.methods.learned import ContentsError, build_method, first_weights
 from mlrtma_dist.methods.posterior import Posterior
 from mlrtma_dist.methods.sample import Sample, without_data
 from mlrtma_dist.methods.settings import Classical, load_settings
 from mlrtma_dist.methods.statistics import Statistics
+from mlrtma_dist.methods.team import ALONE_IN_TEAM, Team
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.nn.denoiser import Denoiser
 from mlrtma_dist.nn.folded import FoldedUNetConfig
@@ -50,12 +51,13 @@ class DiffusionMethod(FieldMethod):
         network: a `nn.denoiser.Denoiser`.
         statistics: the units of the network; None before they are gathered.
         signed: channels of the input that are no masks: all.
-        sampling: how members are drawn.
+        sampling: how members are drawn; team: the ranks that draw them on the same tile.
     """
 
     draws = True
     reads_reports = False
     sampling = Sampling()
+    team = ALONE_IN_TEAM
 
     def __init__(self, settings: DiffusionSettings, statistics: Statistics | None = None):
         self.settings, self.statistics = settings, statistics
@@ -86,6 +88,10 @@ class DiffusionMethod(FieldMethod):
         """The method, which draws its members in this way from now on."""
         self.sampling = sampling
         return self
+
+    def divided(self, team: Team) -> None:
+        """Divide the members among the ranks of a team from now on."""
+        self.team = team
 
     def encode(self, case: Case, draw: int = 0) -> Sample:
         """A case as a batch of one: the background as input, the departure of the truth from it as target.
@@ -154,12 +160,17 @@ class DiffusionMethod(FieldMethod):
             case = replace(case, background={name: case.background_of(name) for name in self.variables})
         errors = self.assumed_errors(case)
         posterior, unit = self.posterior(case, errors, neighbourhood)
-        departures = posterior.members(self.sampling).cpu().numpy()
-        members = {}
-        for number, name in enumerate(self.variables):
-            reference = case.background[name] if self.settings.backgrounds else self.target_units[0][number]
-            members[name] = (reference + departures[:, number] * unit[number]).astype(np.float32)
-        return EnsembleAnswer.of(case, members, errors, neighbourhood)
+        sampling = posterior.ready_in_time(self.sampling, self.team)
+
+        def batches() -> Iterator[Batch]:
+            for numbers in self.team.batches(sampling.members, sampling.at_once):
+                departures, members = posterior.drawn(sampling, numbers).cpu().numpy(), {}
+                for number, name in enumerate(self.variables):
+                    reference = case.background[name] if self.settings.backgrounds else self.target_units[0][number]
+                    members[name] = (reference + departures[:, number] * unit[number]).astype(np.float32)
+                yield numbers, members
+
+        return EnsembleAnswer.of(case, sampling.members, batches(), errors, neighbourhood, self.team)
 
     def posterior(
         self, case: Case, errors: np.ndarray, neighbourhood: Neighbourhood | None = None
@@ -177,6 +188,8 @@ class DiffusionMethod(FieldMethod):
         covariance = self.covariance(case.domain)
         if self.settings.fit_variance and covariance is not None:
             factors = fitted_deviations(covariance, reports)
+            if not case.domain.is_plane:  # again, so that a report that fits no other widens no deviation
+                factors = factors * fitted_deviations(covariance, tempered(covariance, reports.scaled(factors)))
             unit, reports = unit * factors, reports.scaled(factors)
         if covariance is not None and not case.domain.is_plane:  # reports of the exercises are what they state
             reports = tempered(covariance, reports)
