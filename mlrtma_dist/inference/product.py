@@ -145,7 +145,7 @@ class ProductLayout:
         degrees = [ProductField(v, _on_box(v.values)) for v in places if callable(v.values)]
         fixed = [each.chunked(edges) for each in (*degrees, *static_fields(analysis))]
         of_analysis = (*analysis_fields(analysis), *probability_fields(analysis), *distribution_fields(analysis))
-        timed = [each.chunked((block, *(1,) * (len(each.variable.dimensions) - 3), *edges)) for each in of_analysis]
+        timed = [each.chunked((1, block, *edges)) for each in of_analysis]  # the first of them is of a member
         empty = {each.variable.name: replace(each.variable, values=None) for each in (*fixed, *timed)}
         first = [empty.pop(each.name, each) for each in places]
         sizes = {"time": times, "y": domain.size.y, "x": domain.size.x}
@@ -167,20 +167,22 @@ class ProductLayout:
         """This rank's parts of the fields of one time."""
         analysis.check_shapes()
         box = analysis.box
+        starts = {"time": number, "y": box.y0, "x": box.x0}
+        lengths = {**self.sizes, "time": 1, "y": box.shape[0], "x": box.shape[1]}
         return [
             Part(
                 each.variable,
-                (number, *(0 for _ in between), box.y0, box.x0),
-                (1, *between, *box.shape),
+                tuple(starts.get(name, 0) for name in each.variable.dimensions),
+                tuple(lengths[name] for name in each.variable.dimensions),
                 partial(_of_one_time, each, analysis),
             )
             for each in self.timed
-            for between in [tuple(self.sizes[name] for name in each.variable.dimensions[1:-2])]
         ]
 
 
 def _of_one_time(field: ProductField, analysis: Analysis, index: tuple[slice, ...]) -> np.ndarray:
-    return field.values(analysis, index[1:])[None]
+    time = field.variable.dimensions.index("time")
+    return np.expand_dims(field.values(analysis, index[:time] + index[time + 1 :]), time)
 
 
 def _on_box(values: Callable[[slice, slice], np.ndarray]) -> Callable:

@@ -93,7 +93,7 @@ def _members(analysis: Analysis, name: str) -> ProductField:
         **on_scale(described),
         **_links(analysis, described),
     }
-    dimensions = ("time", REALIZATION, "y", "x")
+    dimensions = (REALIZATION, *TIMED)  # CF 1.11, section 2.4: what is no place and no time comes first
     return ProductField(
         NetcdfVariable(f"{name}_members", dimensions, None, attributes, **_rounding(described)),
         lambda analysis, index: analysis.distribution.members[name][index],
