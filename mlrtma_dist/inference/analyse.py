@@ -114,6 +114,15 @@ def below_at_reports(
     return _evaluate(case, answer, rows, share, most, evaluate)
 
 
+def members_at_reports(case: Case, answer: Answer, rows: np.ndarray, share: Share = ALONE) -> np.ndarray:
+    """The members at reports, analysis space, shape (n, member), NaN elsewhere; no member of an answer without some."""
+    own = getattr(answer, "members_at", None)
+    if own is None:
+        return np.empty((len(rows), 0))
+    count = answer.count  # type: ignore[attr-defined]  # an answer with members_at has it
+    return _evaluate(case, answer, rows, share, count, lambda name, points: own(name, points).T)
+
+
 def _evaluate(
     case: Case,
     answer: Answer,

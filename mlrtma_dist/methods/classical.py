@@ -150,8 +150,3 @@ class ClassicalAnswer:
     def members_of(self, fields: Fields, share: Share = ALONE) -> dict[str, np.ndarray]:
         """The members of the variables whose fits have some; see `methods.method.Answer`."""
         return evaluate_members(self.case, self.fits, fields, share)
-
-    def members_at(self, variable: str, points: Points) -> np.ndarray | None:
-        """Every member at points, analysis space, shape (member, m); None: the fit has none."""
-        own = getattr(self.fits[variable], "members", None)
-        return None if own is None else self.at(variable, points)[0] + own(points)

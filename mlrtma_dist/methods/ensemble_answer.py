@@ -17,6 +17,7 @@ from mlrtma_dist.grid.points import Points
 from mlrtma_dist.grid.rim import Rim
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.ensemble_fields import by_rows
+from mlrtma_dist.methods.events import gaussian_below
 from mlrtma_dist.methods.learned import GridAnswer
 from mlrtma_dist.methods.method import ALONE, Fields, Share
 from mlrtma_dist.methods.team import ALONE_IN_TEAM, Team
@@ -88,6 +89,11 @@ class EnsembleAnswer:
         return self.mean.case
 
     @property
+    def count(self) -> int:
+        """Number of members."""
+        return len(next(iter(self.around.values())))
+
+    @property
     def variables(self) -> tuple[str, ...]:
         """The analysed variables."""
         return self.mean.variables
@@ -124,6 +130,16 @@ class EnsembleAnswer:
             one = replace(self.mean, around={variable: _increment(variable, member, self.background)})
             values.append(believed + one.increment(variable, places))
         return np.stack(values)
+
+    def below(self, variable: str, points: Points, limits: np.ndarray) -> np.ndarray:
+        """Probability that a report would lie below limits, analysis space, shape (m, k); see `events.below`.
+
+        Every member has the Gaussian error that is assumed of reports of the variable.
+        """
+        rows = self.case.observations.variable == variable
+        error = np.nanmedian(self.observation_error[rows]) if np.isfinite(self.observation_error[rows]).any() else 0.0
+        members = self.members_at(variable, points)
+        return np.mean([gaussian_below(each, np.full(len(points), error), limits) for each in members], axis=0)
 
     def at(self, variable: str, points: Points) -> tuple[np.ndarray, np.ndarray]:
         """Mean of the members and their standard deviation at points, analysis space, shape (m,) each."""
