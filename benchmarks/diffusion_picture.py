@@ -65,7 +65,7 @@ def main() -> None:
 def denoising(posterior, sigma_max: float) -> list[tuple[float, np.ndarray]]:
     """What the denoiser of the posterior gives at every noise level of a cold start."""
     stages: list[tuple[float, np.ndarray]] = []
-    guided = jfps(posterior.denoiser, posterior.reports.observed(posterior.neighbourhood), posterior.gain())
+    guided = jfps(posterior.denoiser, posterior.reports.observed(posterior.neighbourhood), posterior.gain)
 
     def watched(noised: torch.Tensor, sigma: float) -> torch.Tensor:
         field = guided(noised, sigma)

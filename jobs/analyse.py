@@ -25,6 +25,7 @@ from jobs.requirement import TOO_FEW, Requirement
 from jobs.training_section import TrainingCasesSection
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.inference.derived import DERIVED
+from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.inference.map_settings import load_map_settings
 from mlrtma_dist.inference.parts import Analyst, part_of
 from mlrtma_dist.methods.diffusion_sampling import Sampling
@@ -51,6 +52,7 @@ class Run:
         checkpoint: folder of a trained network; null: the weights that come with the learned methods, where they do.
         grid: gridded files that method ``grid`` takes as its answer; empty: those of the background.
         diffusion: how members of method ``diffusion`` are drawn.
+        ensemble: what the products have of the distribution: quantiles, probabilities beyond limits, members.
         training: cases that methods estimate covariances from.
         maps: whether maps are drawn, of report files.
         map_style: units and colour scales of the maps, a file of ``configs/maps``.
@@ -68,6 +70,7 @@ class Run:
     checkpoint: str | None = None
     grid: tuple[str, ...] = ()
     diffusion: Sampling = Sampling()
+    ensemble: EnsembleSection = EnsembleSection()
     training: TrainingCasesSection | None = None
     maps: bool = True
     map_style: str = "us"
@@ -96,7 +99,9 @@ class Run:
     def bytes_of_a_time(self) -> float:
         """Size of the products of one time, of all domains."""
         points = sum(math.prod(section.load_domain().shape) for section in self.cases.on_each_domain())
-        return 0.7 * points * (3 * len(load_settings(self.settings, self.variables).variables) + len(DERIVED) + 4)
+        variables = len(load_settings(self.settings, self.variables).variables)
+        members = self.diffusion.members * variables if self.ensemble.members else 0
+        return 0.7 * points * (3 * variables + len(DERIVED) + 4 + self.ensemble.fields(variables) + members)
 
 
 def main(arguments: list[str]) -> int:
@@ -126,7 +131,7 @@ def each(run: Run) -> Iterator[Outcome]:
         for section in run.cases.on_each_domain():
             own = replace(run, cases=section)
             prepared = prepare(own, (run.method,), ranks)
-            part = part_of(ranks, prepared.cases, prepared.methods)
+            part = part_of(ranks, prepared.cases, prepared.methods, one_case=times)
             analyst = Analyst(prepared.cases, prepared.methods, part)
             for outcome in write_times(own, prepared, analyst) if times else write_file(own, prepared, analyst):
                 if part.is_first:

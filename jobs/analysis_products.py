@@ -87,7 +87,7 @@ def departures_of(analysis: Analysis) -> Errors:
 def _analysis(run, analyst: Analyst, number: int, show) -> tuple[Analysis, list[str]]:
     """The analysis of a case on this rank's box, and what it lacks. Collective among the ranks that share the case."""
     ((name, case, answer),) = analyst.answers(number)
-    analysis = analyst.cut(analyse(case, answer, name, share=analyst.part.share, progress=show))
+    analysis = analyst.cut(analyse(case, answer, name, share=analyst.part.share, progress=show, ensemble=run.ensemble))
     return analysis, run.require.shortfalls_of(case, answer.variables)
 
 

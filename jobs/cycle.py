@@ -18,6 +18,8 @@ from jobs.cycle_loop import make
 from mlrtma_dist import clock
 from mlrtma_dist.inference.cycle_agenda import Timing
 from mlrtma_dist.inference.cycle_methods import Choice
+from mlrtma_dist.inference.distribution import check_limits
+from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.samples.sources import CasesSection
 
 BACKGROUNDS = ("archive", "previous")
@@ -42,6 +44,7 @@ class Run:
         settings: file of ``configs/methods``, or of the user's own, with what the classical methods assume.
         variables: to analyse; empty: all of the settings.
         grib2: whether the product is written as GRIB2, too.
+        ensemble: what the products have of the distribution: quantiles, probabilities beyond limits, members.
         until: end at this time, UTC; null: never.
         replay: seconds of waiting that pass in one second of real time, from the archive's start; null: real time.
         latency_minutes: from the time of a report to its arrival, in a replay.
@@ -58,6 +61,7 @@ class Run:
     settings: str = "classical"
     variables: tuple[str, ...] = ()
     grib2: bool = False
+    ensemble: EnsembleSection = EnsembleSection()
     until: str | None = None
     replay: float | None = None
     latency_minutes: float = 5.0
@@ -71,6 +75,7 @@ class Run:
             raise ValueError("cases: expected every_minutes >= 1, the time between slots, and no boxes")
         if self.background not in BACKGROUNDS:
             raise ValueError(f"background: expected one of {', '.join(BACKGROUNDS)}, got {self.background}")
+        check_limits(self.ensemble)
         if not 0.0 < self.background_share <= 1.0:
             raise ValueError(f"background_share: expected above 0 and up to 1, got {self.background_share:g}")
         for name in self.compare:

@@ -3,6 +3,7 @@
 import logging
 import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ class DomainCycle:
         self.name, self.weights = self.static.domain.name, weights
         self.publications = Publications(folder, self.name)
         self.costs = Costs(Path(run.output) / f"costs_{self.name}.json")
-        self.methods = Fallbacks(run.choices, weights, analyse)
+        self.methods = Fallbacks(run.choices, weights, partial(analyse, ensemble=run.ensemble))
         self.publications.sweep([clock.now(), clock.now() - minutes(run.timing.lookback_minutes)])
 
     def least_cost(self) -> float:

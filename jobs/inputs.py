@@ -7,13 +7,16 @@ from pathlib import Path
 from jobs.cases_input import open_run
 from jobs.checkpoint_input import has_weights, load, load_incumbent
 from mlrtma_dist import clock
+from mlrtma_dist.inference.distribution import check_limits
 from mlrtma_dist.io.field_codes import parse_codes
 from mlrtma_dist.methods.case import Cases
 from mlrtma_dist.methods.grid import GridFiles
 from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.registry import LEARNED, METHODS, Means, Need, build, check_methods, check_name
 from mlrtma_dist.methods.settings import Classical
+from mlrtma_dist.observations.indirect import VARIABLES as SHALLOW
 from mlrtma_dist.samples.sources import open_cases
+from mlrtma_dist.simulation.gaussian_plane import VARIABLE as FIELD
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +35,10 @@ def check_run(run, methods: tuple[str, ...]) -> None:
     """Check what a run's keys say of its methods before anything is read.
 
     Raises:
-        InputError: an unknown method, or one without its ensemble or checkpoint.
+        InputError: an unknown method. ValueError: one without its ensemble or checkpoint; an unknown name of a limit.
     """
+    if hasattr(run, "ensemble"):
+        check_limits(run.ensemble, (FIELD, *SHALLOW))
     for name in methods:
         check_name(name)
         needs = METHODS[name].needs

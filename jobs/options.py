@@ -65,6 +65,7 @@ OPTIONS: dict[str, Options] = {
         **ANALYSIS,
         "--method": ("method", "one of the methods below"),
         "--format": ("formats...", "of the product: netcdf, grib2"),
+        "--quantiles": ("ensemble.quantiles...", "levels such as 0.1 0.5 0.9 that the product has of each variable"),
     },
     "verify": {
         **ANALYSIS,

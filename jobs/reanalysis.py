@@ -19,6 +19,7 @@ from jobs.inputs import check_run
 from jobs.reanalysis_report import audit_products, write_report_of
 from jobs.reanalysis_slots import open_spans, slots_of
 from jobs.reanalysis_work import work
+from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.samples.sources import CasesSection
 
@@ -38,6 +39,7 @@ class Run:
         checkpoint: folder of a trained network; null: the weights that come with the learned methods.
         grid: gridded files that method ``grid`` takes as its answer.
         diffusion: how members of method ``diffusion`` are drawn.
+        ensemble: what the products have of the distribution: quantiles, probabilities beyond limits, members.
         days_per_element: days of all domains that an array element takes at least; the shortest piece of the work.
         attempts: after which a slot that fails is set aside.
         retry: whether slots that were set aside are tried again, and elements with slots without input submitted again.
@@ -54,6 +56,7 @@ class Run:
     checkpoint: str | None = None
     grid: tuple[str, ...] = ()
     diffusion: Sampling = Sampling()
+    ensemble: EnsembleSection = EnsembleSection()
     days_per_element: int = 1
     attempts: int = 3
     retry: bool = False
@@ -75,7 +78,17 @@ class Run:
 
     def expected_bytes(self) -> float:
         """Size of the products, as `mlrtma analyse` expects it."""
-        own = Analyse(self.cases, "", self.method, self.settings, self.variables, self.checkpoint, self.grid)
+        own = Analyse(
+            self.cases,
+            "",
+            self.method,
+            self.settings,
+            self.variables,
+            self.checkpoint,
+            self.grid,
+            self.diffusion,
+            self.ensemble,
+        )
         return own.bytes_of_a_time() * len(slots_of(self).times)
 
     def array(self) -> str:

@@ -55,6 +55,7 @@ def work(run) -> int:
             _reader(run, prepared, openers, slots),
             attempts=run.attempts,
             share=Share(threads=ranks.threads),
+            ensemble=run.ensemble,
             stopping=lambda: stop.received is not None,
             progress=note,
         )

@@ -7,9 +7,10 @@
     mlrtma verify configs/verification/weather.yaml        # simulated weather: both, in one report
     mpiexec -n 4 mlrtma verify configs/verification/exercise1.yaml        # the same scores, sooner
 
-Every station is withheld once; where the truth is known every method's fields are compared with it. Writes report.html
-and config.yaml; of stations scores.csv, matches.csv, matches.json and, of several times, trend.csv; of known fields
-fields.csv, case.png and errors.png. Exit code 4: written, but a time rests on too few reports, or on none.
+Every station is withheld once; where the truth is known every method's fields are compared with it, and they alone if
+no case has a report. Writes report.html, config.yaml and distributions.csv; of stations scores.csv, matches.csv,
+matches.json and, of several times, trend.csv; of known fields fields.csv, case.png, errors.png and, with ensemble.above
+or below, reliability.csv. Exit code 4: written, but a time rests on too few reports, or on none.
 """
 
 import logging
@@ -22,8 +23,9 @@ from jobs.progress import progress, silent
 from jobs.provenance import provenance, weights_of
 from jobs.requirement import TOO_FEW, Requirement
 from jobs.training_section import TrainingCasesSection
-from jobs.verify_stations import join_domains, verify_stations
+from jobs.verify_stations import has_reports, join_domains, verify_stations
 from mlrtma_dist import config
+from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.inference.parts import Analyst, part_of
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.methods.diffusion_sampling import Sampling
@@ -52,6 +54,7 @@ class Run:
         incumbent: a weights folder, whose current release is verified beside as method ``incumbent``, if it has one.
         grid: gridded files that method ``grid`` takes as its answer; empty: those of the background.
         diffusion: how members of method ``diffusion`` are drawn.
+        ensemble: above and below: limits whose probabilities are scored against known fields.
         training: cases that methods estimate covariances from.
         folds: number of parts into which the stations are divided by a hash of their names.
         blocks: side of the boxes that are withheld whole, km; null: single stations are withheld.
@@ -71,6 +74,7 @@ class Run:
     incumbent: str | None = None
     grid: tuple[str, ...] = ()
     diffusion: Sampling = Sampling()
+    ensemble: EnsembleSection = EnsembleSection()
     training: TrainingCasesSection | None = None
     folds: int = 10
     blocks: float | None = None
@@ -117,10 +121,15 @@ def verify(run: Run) -> tuple[Results | None, list[str]]:
             own = replace(run, cases=section)
             earth = not section.load_domain().is_plane
             prepared = prepare(own, (*REFERENCES, *names) if earth and names else names, ranks)
-            part = part_of(ranks, prepared.cases, prepared.methods)
-            analyst = Analyst(prepared.cases, prepared.methods, part)
-            with progress(f"verify {prepared.cases.contents.domain.name}") if part.is_first else silent() as show:
-                fields = _fields(own, analyst, show) if prepared.cases.contents.truth and len(sections) == 1 else None
+            cases, methods = prepared.cases, prepared.methods
+            known = cases.contents.truth and len(sections) == 1
+            if known and earth and not has_reports(cases):
+                log.warning("no case has a report: methods are compared with the known fields alone")
+                earth, methods = False, {name: each for name, each in methods.items() if name in (names or methods)}
+            part = part_of(ranks, cases, methods)
+            analyst = Analyst(cases, methods, part)
+            with progress(f"verify {cases.contents.domain.name}") if part.is_first else silent() as show:
+                fields = known_fields.score(analyst, run.case, show, run.ensemble) if known else None
                 at_stations += [verify_stations(own, prepared, analyst, show)] if earth else []
             parts.append((prepared, fields))
         stations, shortfalls = join_domains(run, at_stations) if at_stations else (None, [])
@@ -133,17 +142,9 @@ def verify(run: Run) -> tuple[Results | None, list[str]]:
         folder = Path(run.output)
         write_text(folder / "config.yaml", resolved)
         context = provenance(resolved, run.cases, prepared.trained)
-        cases = prepared.cases
-        results = write_results(folder, cases, fields, stations, context, seed=run.seed, drawn=run.case)
+        results = write_results(folder, prepared.cases, fields, stations, context, seed=run.seed, drawn=run.case)
         if stations is not None:
             withheld = {"folds": run.folds, "blocks": run.blocks, "seed": run.seed}
             weights = {name: weights_of(each) for name, each in prepared.trained.items()}
             write_origin(folder / "matches.csv", weights, withheld)
         return results, shortfalls
-
-
-def _fields(run: Run, analyst: Analyst, show) -> known_fields.FieldSums:
-    count = len(analyst.cases.time)
-    if run.case >= count:
-        raise config.ConfigError(f"case: expected 0 to {count - 1}, got {run.case}")
-    return known_fields.score(analyst, run.case, show)

@@ -11,6 +11,7 @@ from mlrtma_dist.errors import InputError
 from mlrtma_dist.inference.analyse import diagnose
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.inference.parts import Analyst
+from mlrtma_dist.methods.case import Cases
 from mlrtma_dist.methods.settings import assumptions
 from mlrtma_dist.observations.withhold import folds
 from mlrtma_dist.verification.match import Matches
@@ -41,6 +42,11 @@ class DomainStations:
     left_out: dict[int, str]
     analysis: Analysis | None
     variables: tuple[str, ...]
+
+
+def has_reports(cases: Cases) -> bool:
+    """Whether any case has a report."""
+    return any(len(cases.reports(number)) for number in range(len(cases.time)))
 
 
 def verify_stations(run, prepared: Prepared, analyst: Analyst, show) -> DomainStations:

@@ -8,9 +8,13 @@ import numpy as np
 from mlrtma_dist.grid.box import cell_of
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.inference.analysis import Analysis
+from mlrtma_dist.inference.distribution import distribution_of
+from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.events import below
 from mlrtma_dist.methods.method import ALONE, Answer, Share
+
+NOTHING = EnsembleSection()
 
 
 def analyse(
@@ -20,6 +24,7 @@ def analyse(
     *,
     share: Share = ALONE,
     progress: Callable[[str, float], None] = lambda name, part: None,
+    ensemble: EnsembleSection = NOTHING,
 ) -> Analysis:
     """Evaluate an answer over the case's box and at its reports. Collective over the ranks of ``share``.
 
@@ -27,11 +32,13 @@ def analyse(
         case: what was analysed; answer: the analysis; method: its name, for the product.
         share: the part of the work that is this rank's.
         progress: called with a variable's name and the share of its work done, in [0, 1].
+        ensemble: what is wanted of the distribution.
 
     Returns:
-        The analysis, first guess and error on the box, and the departures at the reports of the whole domain.
+        Analysis, first guess, error and distribution on the box, and departures at the reports of the whole domain.
     """
     fields = answer.fields(share, progress)
+    distribution, notes = distribution_of(case, answer, fields, ensemble, share)
     departures = diagnose(case, answer, method, share)
     return replace(
         departures,
@@ -39,6 +46,8 @@ def analyse(
         first_guess=fields.first_guess,
         error=fields.error,
         probability=fields.probability,
+        distribution=distribution,
+        notes=(*departures.notes, *notes),
     )
 
 
@@ -103,6 +112,15 @@ def below_at_reports(
         return result
 
     return _evaluate(case, answer, rows, share, most, evaluate)
+
+
+def members_at_reports(case: Case, answer: Answer, rows: np.ndarray, share: Share = ALONE) -> np.ndarray:
+    """The members at reports, analysis space, shape (n, member), NaN elsewhere; no member of an answer without some."""
+    own = getattr(answer, "members_at", None)
+    if own is None:
+        return np.empty((len(rows), 0))
+    count = answer.count  # type: ignore[attr-defined]  # an answer with members_at has it
+    return _evaluate(case, answer, rows, share, count, lambda name, points: own(name, points).T)
 
 
 def _evaluate(

@@ -7,6 +7,7 @@ import numpy as np
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.static import Static
 from mlrtma_dist.grid.box import Box
+from mlrtma_dist.inference.ensemble_section import Distribution
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.observations.table import Observations
 
@@ -36,6 +37,7 @@ class Analysis:
         units: variable -> unit of the values that are not in ``names.VARIABLES``, such as a depth in an exercise.
         probability: variable -> probability of a value below each of its limits (`names.EVENTS`), float32
             (limit, y, x) of the box, of the variables whose distribution was analysed.
+        distribution: quantiles, probabilities and members that were asked for, on the box.
 
     Raises:
         InputError: a variable without a unit.
@@ -57,6 +59,7 @@ class Analysis:
     box: Box = None  # type: ignore[assignment]  # the constructor replaces None
     units: dict[str, str] = field(default_factory=dict)
     probability: dict[str, np.ndarray] = field(default_factory=dict)
+    distribution: Distribution = Distribution()
 
     def __post_init__(self):
         if self.box is None:
@@ -75,8 +78,9 @@ class Analysis:
 
     def check_shapes(self) -> None:
         """Raise InputError unless every field has the shape of the box."""
-        for group in ("values", "first_guess", "error", "probability"):
-            for name, values in getattr(self, group).items():
+        groups = {group: getattr(self, group) for group in ("values", "first_guess", "error", "probability")}
+        for group, fields in (groups | self.distribution.groups).items():
+            for name, values in fields.items():
                 if np.shape(values)[-2:] != self.box.shape:
                     raise InputError(
                         f"product of domain {self.static.domain.name}: {group} of {name}: expected the shape "

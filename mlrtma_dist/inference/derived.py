@@ -42,7 +42,7 @@ class Derived:
     display: tuple[str, float, float] = ("", 1.0, 0.0)
     meanings: tuple[str, ...] = ()
 
-    def field(self, analysis: Analysis, index: tuple[slice, slice] = WHOLE) -> np.ndarray:
+    def field(self, analysis: Analysis, index: tuple[slice, ...] = WHOLE) -> np.ndarray:
         """The values of an analysis at an index within its box, float32, shape (y, x)."""
         values = {name: analysis.values[name][index] for name in self.needs}
         distributions = [name for name in self.needs if name in analysis.probability]

@@ -17,6 +17,7 @@ from mlrtma_dist.errors import InputError
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.inference.georeference import coordinates, time_coordinate
 from mlrtma_dist.inference.product_attributes import Record, check_provenance, global_attributes
+from mlrtma_dist.inference.product_distribution import REALIZATION, distribution_coordinates, distribution_fields
 from mlrtma_dist.inference.product_fields import (
     ProductField,
     analysis_fields,
@@ -143,11 +144,15 @@ class ProductLayout:
         places = coordinates(domain)
         degrees = [ProductField(v, _on_box(v.values)) for v in places if callable(v.values)]
         fixed = [each.chunked(edges) for each in (*degrees, *static_fields(analysis))]
-        timed = [each.chunked((block, *edges)) for each in (*analysis_fields(analysis), *probability_fields(analysis))]
+        of_analysis = (*analysis_fields(analysis), *probability_fields(analysis), *distribution_fields(analysis))
+        timed = [each.chunked((1, block, *edges)) for each in of_analysis]  # the first of them is of a member
         empty = {each.variable.name: replace(each.variable, values=None) for each in (*fixed, *timed)}
         first = [empty.pop(each.name, each) for each in places]
         sizes = {"time": times, "y": domain.size.y, "x": domain.size.x}
-        return cls([*first, *height_coordinates(analysis), *empty.values()], fixed, timed, sizes, block)
+        if analysis.distribution.members:
+            sizes[REALIZATION] = analysis.distribution.count
+        scalars = (*height_coordinates(analysis), *distribution_coordinates(analysis))
+        return cls([*first, *scalars, *empty.values()], fixed, timed, sizes, block)
 
     def create(self, path, times: np.ndarray) -> None:
         """Make the file with all its variables, of which the fields are still missing."""
@@ -162,11 +167,13 @@ class ProductLayout:
         """This rank's parts of the fields of one time."""
         analysis.check_shapes()
         box = analysis.box
+        starts = {"time": number, "y": box.y0, "x": box.x0}
+        lengths = {**self.sizes, "time": 1, "y": box.shape[0], "x": box.shape[1]}
         return [
             Part(
                 each.variable,
-                (number, box.y0, box.x0),
-                (1, *box.shape),
+                tuple(starts.get(name, 0) for name in each.variable.dimensions),
+                tuple(lengths[name] for name in each.variable.dimensions),
                 partial(_of_one_time, each, analysis),
             )
             for each in self.timed
@@ -174,8 +181,8 @@ class ProductLayout:
 
 
 def _of_one_time(field: ProductField, analysis: Analysis, index: tuple[slice, ...]) -> np.ndarray:
-    _, rows, columns = index
-    return field.values(analysis, (rows, columns))[None]
+    time = field.variable.dimensions.index("time")
+    return np.expand_dims(field.values(analysis, index[:time] + index[time + 1 :]), time)
 
 
 def _on_box(values: Callable[[slice, slice], np.ndarray]) -> Callable:

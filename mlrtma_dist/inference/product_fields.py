@@ -15,9 +15,10 @@ from mlrtma_dist.names import VARIABLES, Variable
 # 1 Pa, 1/512 of the sky. It makes the file of CONUS 2.5 times smaller (docs/product.md).
 STEPS = {"K": 2.0**-7, "m s-1": 2.0**-7, "Pa": 1.0, "1": 2.0**-9}
 LOG_BITS = 9  # of the mantissa, for what spans decades: 0.1 % of the value
+PROBABILITY_STEP = 2.0**-9
 ERROR_BITS = 7  # 0.4 % of a standard deviation that is itself an estimate
 TIMED, FIXED = ("time", "y", "x"), ("y", "x")
-Index = tuple[slice, slice]
+Index = tuple[slice, ...]  # within a box; of fields that have more dimensions than rows and columns these come first
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class ProductField:
 
     Attributes:
         variable: its description, without values.
-        values: function of an analysis and of an index within its box that returns the values there, shape (y, x).
+        values: function of an analysis and of an index within its box that returns the values there, shape (..., y, x).
     """
 
     variable: NetcdfVariable
@@ -93,10 +94,10 @@ def _of_table(analysis: Analysis, variable: Variable) -> list[ProductField]:
         **place,
     }
     values = {
-        **_standard_name(variable),
+        **standard_name(variable),
         "long_name": variable.long_name,
         "units": variable.unit,
-        **_temperature(variable, "on_scale"),
+        **on_scale(variable),
         **_cell_methods(variable),
         **place,
     }
@@ -130,7 +131,7 @@ def _of_exercise(analysis: Analysis, name: str) -> list[ProductField]:
 def _of_derived(analysis: Analysis, entry: Derived) -> ProductField:
     """A derived field: analysis alone, for its error would need the errors' correlations."""
     attributes: dict[str, object] = {
-        **_standard_name(entry),
+        **standard_name(entry),
         "long_name": entry.long_name,
         "units": entry.unit,
         "comment": entry.comment,
@@ -182,11 +183,17 @@ def _cell_methods(variable: Variable) -> dict[str, str]:
     return {"cell_methods": "time: point"}
 
 
-def _standard_name(variable: Variable | Derived, modifier: str = "") -> dict[str, str]:
-    return {"standard_name": f"{variable.standard_name}{modifier}"} if variable.standard_name else {}
+def standard_name(variable: Variable | Derived | None, modifier: str = "") -> dict[str, str]:
+    """The standard name as attribute; none where there is none, or of a variable that is not in the table (None)."""
+    return {"standard_name": f"{variable.standard_name}{modifier}"} if variable and variable.standard_name else {}
 
 
-def _temperature(variable: Variable, kind: str) -> dict[str, str]:
+def on_scale(variable: Variable | Derived | None) -> dict[str, str]:
+    """What the attributes of a temperature say beside its unit; None: a variable that is not in the table."""
+    return {} if variable is None else _temperature(variable, "on_scale")
+
+
+def _temperature(variable: Variable | Derived, kind: str) -> dict[str, str]:
     """CF 1.11, section 3.1.2: temperatures and differences of temperature convert differently to degrees Celsius."""
     return {"units_metadata": f"temperature: {kind}"} if variable.unit == "K" else {}
 
@@ -200,7 +207,7 @@ def _error_attributes(variable: Variable) -> dict[str, str]:
             "comment": "0.1 means about 10 % of the value",
         }
     return {
-        **_standard_name(variable, " standard_error"),
+        **standard_name(variable, " standard_error"),
         "long_name": f"{variable.long_name}, standard deviation of the analysis error",
         "units": variable.unit,
         **_temperature(variable, "difference"),

@@ -7,12 +7,10 @@ import numpy as np
 
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.inference.georeference import links
-from mlrtma_dist.inference.product_fields import TIMED, Index, ProductField
+from mlrtma_dist.inference.product_fields import PROBABILITY_STEP, TIMED, Index, ProductField
 from mlrtma_dist.io.netcdf_write import NetcdfVariable
 from mlrtma_dist.names import EVENTS, VARIABLES
 from mlrtma_dist.physics.flight_category import CATEGORIES, category_probabilities
-
-STEP = 2.0**-9  # of a probability, before compression
 
 
 def probability_fields(analysis: Analysis) -> list[ProductField]:
@@ -43,7 +41,7 @@ def _field(
         "cell_methods": "time: point",
         **links(analysis.static.domain),
     }
-    return ProductField(NetcdfVariable(name, TIMED, None, attributes, step=STEP, valid=(0.0, 1.0)), values)
+    return ProductField(NetcdfVariable(name, TIMED, None, attributes, step=PROBABILITY_STEP, valid=(0.0, 1.0)), values)
 
 
 def _below(name: str, number: int, analysis: Analysis, index: Index) -> np.ndarray:

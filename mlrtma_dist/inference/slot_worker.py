@@ -17,8 +17,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mlrtma_dist.inference.analyse import analyse
+from mlrtma_dist.inference.analyse import NOTHING, analyse
 from mlrtma_dist.inference.analysis import Analysis
+from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.inference.product import write_product
 from mlrtma_dist.inference.slot_deaths import MOST, REASON, Deaths, suspects_last
 from mlrtma_dist.inference.slot_manifest import Day
@@ -88,6 +89,7 @@ class Worker:
         *,
         attempts: int = 1,
         share: Share = ALONE,
+        ensemble: EnsembleSection = NOTHING,
         stopping: Callable[[], bool] = lambda: False,
         progress: Callable[[Tally], None] = lambda tally: None,
     ):
@@ -98,10 +100,12 @@ class Worker:
             reader: of the cases.
             attempts: after which a failing slot is set aside.
             share: of the cores that the method may use.
+            ensemble: what the products have of the distribution.
             stopping: whether to stop, asked before each slot; what was analysed is still written.
             progress: called after each slot.
         """
         self._methods, self._reader, self._attempts, self._share = methods, reader, attempts, share
+        self._ensemble = ensemble
         self._stopping, self._progress, self.tally = stopping, progress, Tally()
         self._begun = deque[Slot](maxlen=WAITING + 3)  # in the method, in the writer, or waiting for it
 
@@ -180,7 +184,7 @@ class Worker:
         begin = time.perf_counter()
         try:
             answer = method.analyse(case)
-            analysis = analyse(case, answer, name, share=self._share)
+            analysis = analyse(case, answer, name, share=self._share, ensemble=self._ensemble)
             sums = sums_of(case, answer, analysis)
         except Exception as error:
             log.debug("%s", slot.name, exc_info=True)

@@ -15,7 +15,7 @@ from mlrtma_dist.fields.consistency import limits_of, make_consistent
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.case import Case
-from mlrtma_dist.methods.classical_fields import BLOCK, Progress, evaluate_fields
+from mlrtma_dist.methods.classical_fields import BLOCK, Progress, evaluate_fields, evaluate_members
 from mlrtma_dist.methods.departure_kind import DepartureKind, Prior
 from mlrtma_dist.methods.departure_method import Fit
 from mlrtma_dist.methods.events import at_limits, gaussian_below
@@ -146,3 +146,7 @@ class ClassicalAnswer:
     def fields(self, share: Share = ALONE, progress: Progress = no_progress) -> Fields:
         """The analysis on the case's box; see `methods.method.Answer.fields`."""
         return evaluate_fields(self.case, self.fits, share, progress)
+
+    def members_of(self, fields: Fields, share: Share = ALONE) -> dict[str, np.ndarray]:
+        """The members of the variables whose fits have some; see `methods.method.Answer`."""
+        return evaluate_members(self.case, self.fits, fields, share)

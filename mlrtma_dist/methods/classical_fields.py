@@ -23,7 +23,7 @@ from mlrtma_dist.methods.departure_method import Fit
 from mlrtma_dist.methods.evaluation import JoinedEvaluation, evaluations
 from mlrtma_dist.methods.indicators import IndicatorFit
 from mlrtma_dist.methods.method import Fields, Share
-from mlrtma_dist.names import EVENTS
+from mlrtma_dist.names import EVENTS, from_analysis, to_analysis
 
 BLOCK = 48  # grid points: 120 km at 2.5 km, smooth enough for few sources, large enough for BLAS
 AREA = 4 * BLOCK
@@ -50,6 +50,36 @@ def evaluate_fields(case: Case, fits: dict[str, Fit], share: Share, progress: Pr
     progress(title, 1.0)
     make_consistent(fields.values, case.reported)
     return fields
+
+
+def evaluate_members(case: Case, fits: dict[str, Fit], fields: Fields, share: Share) -> dict[str, np.ndarray]:
+    """The members of the variables whose fits have some, on a case's box, SI, float32 (member, y, x).
+
+    Args:
+        case: that is analysed; fits: of each variable; fields: the analysis, which is the members' mean.
+    """
+    box, drawn = case.box, {name: fit for name, fit in fits.items() if hasattr(fit, "members")}
+    members: dict[str, np.ndarray] = {}
+
+    def work(block: Box) -> None:
+        points = case.grid_points(*block.slices)
+        place = slice(block.y0 - box.y0, block.y1 - box.y0), slice(block.x0 - box.x0, block.x1 - box.x0)
+        for name, fit in drawn.items():
+            deviations = fit.members(points)
+            mean = to_analysis(name, fields.values[name][place])
+            values = from_analysis(name, mean + deviations.reshape(-1, *mean.shape))
+            if name not in members:
+                members[name] = _filled((len(deviations), *box.shape))
+            members[name][:, *place] = values
+
+    first, *others = _blocks(box, BLOCK)
+    work(first)  # the number of members is known then
+    with _threads(share) as pool:
+        for _ in pool.map(work, others):
+            pass
+    for number in range(len(next(iter(members.values()), ()))):
+        make_consistent({name: each[number] for name, each in members.items()}, case.reported)
+    return members
 
 
 def _empty(case: Case, fits: dict[str, Fit]) -> Fields:

@@ -12,7 +12,7 @@ The denoiser minimises, over cases, noise levels and noise,
     (1 + sigma^2) / sigma^2  (D(d + sigma n, sigma, x_b) - d)^2         (Karras et al. 2022, with unit variance)
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 
@@ -31,7 +31,7 @@ from mlrtma_dist.methods.coarse_departures import CoarseGrid
 from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviations, tempered
 from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.diffusion_settings import DiffusionSettings
-from mlrtma_dist.methods.ensemble_answer import EnsembleAnswer
+from mlrtma_dist.methods.ensemble_answer import Batch, EnsembleAnswer
 from mlrtma_dist.methods.field_method import FieldMethod
 from mlrtma_dist.methods.learned import ContentsError, build_method, first_weights
 from mlrtma_dist.methods.method import Method
@@ -40,6 +40,7 @@ from mlrtma_dist.methods.registry import LEARNED, Means, build
 from mlrtma_dist.methods.sample import Sample, without_data
 from mlrtma_dist.methods.settings import Classical, load_settings
 from mlrtma_dist.methods.statistics import Statistics
+from mlrtma_dist.methods.team import ALONE_IN_TEAM, Team
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.nn.denoiser import Denoiser
 from mlrtma_dist.nn.folded import FoldedUNetConfig
@@ -55,7 +56,7 @@ class DiffusionMethod(FieldMethod):
         network: a `nn.denoiser.Denoiser`.
         statistics: the units of the network; None before they are gathered.
         signed: channels of the input that are no masks: all.
-        sampling: how members are drawn.
+        sampling: how members are drawn; team: the ranks that draw them on the same tile.
         base: the method ``sampling.about``, where the background is an analysis; None: not made yet.
     """
 
@@ -63,6 +64,7 @@ class DiffusionMethod(FieldMethod):
     reads_reports = False
     sampling = Sampling()
     base: Method | None = None
+    team = ALONE_IN_TEAM
 
     def __init__(self, settings: DiffusionSettings, statistics: Statistics | None = None):
         self.settings, self.statistics = settings, statistics
@@ -121,6 +123,10 @@ class DiffusionMethod(FieldMethod):
                 )
             self.base = build((about,), Means(self._shipped))[about]
         return about_analysis(case, self.base, about, self.variables, neighbourhood)
+
+    def divided(self, team: Team) -> None:
+        """Divide the members among the ranks of a team from now on."""
+        self.team = team
 
     def encode(self, case: Case, draw: int = 0) -> Sample:
         """A case as a batch of one: the background as input, the departure of the truth from it as target.
@@ -210,17 +216,25 @@ class DiffusionMethod(FieldMethod):
             case = replace(case, background={name: case.background_of(name) for name in self.variables})
         errors = self.assumed_errors(case)
         posterior, unit = self.posterior(case, errors, neighbourhood)
-        departures = posterior.members(self.sampling)
-        if self.settings.of_analysis:  # where the analysis errs on the average is not to be learnt from other cases
-            departures = departures - posterior.expected()
-        if coarse := self._coarse(case.domain):
-            departures = coarse.interpolated(departures, case.box, self.settings.scales)
-        departures = departures.cpu().numpy()
-        members = {}
-        for number, name in enumerate(self.variables):
-            reference = case.background[name] if self.settings.backgrounds else self.target_units[0][number]
-            members[name] = (reference + departures[:, number] * unit[number]).astype(np.float32)
-        return EnsembleAnswer.of(case, members, errors, neighbourhood)
+        sampling = posterior.ready_in_time(self.sampling, self.team)
+        # where an analysis errs on the average is not to be learnt from other cases
+        expected = posterior.expected() if self.settings.of_analysis else None
+        coarse = self._coarse(case.domain)
+
+        def batches() -> Iterator[Batch]:
+            for numbers in self.team.batches(sampling.members, sampling.at_once):
+                drawn, members = posterior.drawn(sampling, numbers), {}
+                if expected is not None:
+                    drawn = drawn - expected
+                if coarse:
+                    drawn = coarse.interpolated(drawn, case.box, self.settings.scales)
+                departures = drawn.cpu().numpy()
+                for number, name in enumerate(self.variables):
+                    reference = case.background[name] if self.settings.backgrounds else self.target_units[0][number]
+                    members[name] = (reference + departures[:, number] * unit[number]).astype(np.float32)
+                yield numbers, members
+
+        return EnsembleAnswer.of(case, sampling.members, batches(), errors, neighbourhood, self.team)
 
     def posterior(
         self, case: Case, errors: np.ndarray, neighbourhood: Neighbourhood | None = None
@@ -243,6 +257,8 @@ class DiffusionMethod(FieldMethod):
         covariance = self.covariance(here)
         if self.settings.fit_variance and covariance is not None:
             factors = fitted_deviations(covariance, reports)
+            if not case.domain.is_plane:  # again, so that a report that fits no other widens no deviation
+                factors = factors * fitted_deviations(covariance, tempered(covariance, reports.scaled(factors)))
             unit, reports = unit * factors, reports.scaled(factors)
         if covariance is not None and not case.domain.is_plane:  # reports of the exercises are what they state
             reports = tempered(covariance, reports)

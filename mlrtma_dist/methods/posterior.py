@@ -10,8 +10,8 @@ All noise is a function of (seed, member, step, channel, y, x): members are the 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -30,9 +30,10 @@ from mlrtma_dist.diffusion.observed import Observed
 from mlrtma_dist.diffusion.schedule import karras_sigmas
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.box import Box
-from mlrtma_dist.methods.deadline import within
+from mlrtma_dist.methods.deadline import FEWEST, within
 from mlrtma_dist.methods.diffusion_reports import Departures
 from mlrtma_dist.methods.diffusion_sampling import Sampling
+from mlrtma_dist.methods.team import ALONE_IN_TEAM, Team
 from mlrtma_dist.nn.neighbourhood import Neighbourhood
 
 log = logging.getLogger(__name__)
@@ -64,16 +65,28 @@ class Posterior:
     others: Observed | None = None
 
     def members(self, sampling: Sampling) -> Tensor:
-        """Members, float32, shape (member, channel, y, x), units of the departures' deviation. Collective."""
-        observed, gain = self.reports.observed(self.neighbourhood), self._gain(sampling)
-        if sampling.seconds is not None:
-            sampling = self._within(sampling, observed, gain)
-        parts = []
-        for first in range(0, sampling.members, sampling.at_once):
-            numbers = torch.arange(first, min(first + sampling.at_once, sampling.members), device=self.device)
-            keys = torch.stack([torch.full_like(numbers, sampling.seed), numbers], 1)
-            parts.append(self._draw(sampling, observed, gain, keys))
-        return torch.cat(parts)
+        """All members, as `drawn` gives them. Collective."""
+        sampling = self.ready_in_time(sampling)
+        batches = ALONE_IN_TEAM.batches(sampling.members, sampling.at_once)
+        return torch.cat([self.drawn(sampling, numbers) for numbers in batches])
+
+    def drawn(self, sampling: Sampling, numbers: range) -> Tensor:
+        """Members of these numbers, float32, shape (member, channel, y, x), units of the departures' deviation.
+
+        Collective among the tiles, unless there is no number.
+        """
+        if not len(numbers):
+            return torch.empty(0, self.channels, *self.neighbourhood.box.shape)
+        return self._draw(sampling, self._observed, self._gain_for(sampling), self._keys(sampling, numbers))
+
+    def _keys(self, sampling: Sampling, numbers: range) -> Tensor:
+        """Of the noise of members: seed and number, shape (member, 2)."""
+        return torch.tensor([[sampling.seed, number] for number in numbers], device=self.device)
+
+    @cached_property
+    def _observed(self) -> Observed:
+        """What this tile observes at its reports."""
+        return self.reports.observed(self.neighbourhood)
 
     @property
     def device(self) -> torch.device:
@@ -95,10 +108,17 @@ class Posterior:
             return samplers.stochastic_heun(posterior, start, sigmas, lambda step: noise(FIRST_STEP + step))
         return {"heun": samplers.heun, "dpm": samplers.dpm_solver}[sampling.sampler](posterior, start, sigmas)
 
-    def _within(self, sampling: Sampling, observed: Observed, gain: Gain | None) -> Sampling:
-        """What can be drawn within the seconds, by the measured cost of optimal interpolation and of an evaluation."""
-        count = min(sampling.at_once, sampling.members)
-        keys = torch.stack([torch.full((count,), sampling.seed), torch.arange(count)], 1).to(self.device)
+    def ready_in_time(self, sampling: Sampling, team: Team = ALONE_IN_TEAM) -> Sampling:
+        """What can be drawn within the seconds, by the measured cost of optimal interpolation and of an evaluation.
+
+        The sampling itself where it has no limit. Collective among the tiles and the team, which draws the members.
+        """
+        if sampling.seconds is None:
+            return sampling
+        observed, gain = self._observed, self._gain_for(sampling)
+        share = replace(sampling, members=max(FEWEST, -(-sampling.members // team.count)))
+        count = min(sampling.at_once, share.members)
+        keys = self._keys(sampling, range(count))
         began = time.perf_counter()
         start = self.interpolated(gain, observed, keys)
         without = time.perf_counter() - began
@@ -106,8 +126,10 @@ class Posterior:
         began = time.perf_counter()
         self._guided(sampling, observed, gain)(start, sigma)
         costs = torch.tensor([without, time.perf_counter() - began], dtype=torch.float64, device=self.device)
-        without, evaluation = self.neighbourhood.largest(costs).tolist()  # the same choice on every tile
-        chosen = within(sampling, without, evaluation)
+        costs = self.neighbourhood.largest(costs).tolist()
+        without, evaluation = (team.largest(each) for each in costs)  # the same choice on every rank
+        ready = within(share, without, evaluation)
+        chosen = replace(ready, members=min(sampling.members, ready.members * team.count))
         if chosen != sampling:
             log.warning(
                 "diffusion: %d members of %d steps instead of %d of %d: an evaluation of %d members takes %.2f s,"
@@ -147,14 +169,14 @@ class Posterior:
         }
         return guided[sampling.guidance]()
 
-    def _gain(self, sampling: Sampling) -> Gain | None:
+    def _gain_for(self, sampling: Sampling) -> Gain | None:
         """Optimal interpolation of the reports; None where it is neither needed nor possible.
 
         Raises:
             InputError: it is needed and no covariance is known.
         """
         if self.covariance is not None:
-            return self.gain()
+            return self.gain
         if sampling.needs_covariance:
             raise InputError(
                 "diffusion: a warm start, jfps, a limit of seconds and members without a step need a covariance of"
@@ -163,6 +185,7 @@ class Posterior:
             )
         return None
 
+    @cached_property
     def gain(self) -> Gain:
         """Optimal interpolation of the reports by the covariance."""
         reports, here = self.reports, self.neighbourhood

@@ -24,7 +24,16 @@ TIME = "datetime64[s]"
 TEXTS = dict.fromkeys(("method", "variable", "domain", "station"), str)
 KINDS: dict[str, Any] = {**TEXTS, "time": TIME, "fold": np.int64}  # else float64
 BELOW = ("below_1", "below_2", "below_3", "below_4")
-UNKNOWN = ("latitude", "longitude", "elevation", "spread", "observation_error", "crps", *BELOW)  # may be NaN throughout
+UNKNOWN = (
+    "latitude",
+    "longitude",
+    "elevation",
+    "spread",
+    "observation_error",
+    "crps",
+    *BELOW,
+    "place",
+)  # may be NaN throughout
 DEFAULTS = dict.fromkeys(UNKNOWN, np.nan) | {"fold": 0, "domain": "", "time": np.datetime64("NaT", "s")}
 
 
@@ -49,10 +58,11 @@ class Matches:
         prediction: the analysis at the station, analysis space; NaN where the method gave none.
         spread: the standard deviation the method expects of its own error there, analysis space; NaN if none.
         observation_error: assumed standard deviation of the observation's error, analysis space; NaN if not known.
-        crps: continuous ranked probability score of the method's distribution of the report, of a variable with limits
-            (`methods.predictands`) by these limits, analysis space; NaN of other variables, which are Gaussian.
+        crps: continuous ranked probability score of the method's distribution of the report: of members, or of a
+            variable with limits (`methods.predictands`) by these limits, analysis space; NaN of others: Gaussian.
         below_1, below_2, below_3, below_4: predicted probability that the report lies below each limit of its variable
             (`names.EVENTS`); NaN where there are fewer limits or the method gave none.
+        place: of the report among the members, 0 to 1; NaN where there are none.
     """
 
     method: np.ndarray
@@ -73,6 +83,7 @@ class Matches:
     below_2: np.ndarray
     below_3: np.ndarray
     below_4: np.ndarray
+    place: np.ndarray
 
     def __post_init__(self):
         shapes = {name: np.shape(getattr(self, name)) for name in COLUMNS}
@@ -188,16 +199,16 @@ def read_matches(path: str | Path) -> Matches:
         reader = csv.reader(file)
         try:
             header = next(reader, [])
-            if tuple(header) != COLUMNS:
+            if tuple(header) not in (COLUMNS, COLUMNS[:-1]):  # tables of earlier versions have no place
                 raise MatchError(f"{path}: row 1: expected the columns {','.join(COLUMNS)}; got {','.join(header)!r}")
             for row in reader:
-                if len(row) != len(COLUMNS):
-                    raise MatchError(f"{path}: row {reader.line_num}: {len(row)} cells; expected {len(COLUMNS)}")
+                if len(row) != len(header):
+                    raise MatchError(f"{path}: row {reader.line_num}: {len(row)} cells; expected {len(header)}")
                 rows.append(row)
         except (UnicodeDecodeError, csv.Error) as error:
             raise MatchError(f"{path}: row {reader.line_num + 1}: expected a table of matches: {error}") from error
-    cells = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(COLUMNS, ())
-    return Matches.build(**{name: _column(path, name, cells[name]) for name in COLUMNS})
+    cells = dict(zip(header, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(header, ())
+    return Matches.build(**{name: _column(path, name, column) for name, column in cells.items()})
 
 
 def _plain(column: np.ndarray) -> np.ndarray:

@@ -4,12 +4,14 @@ Errors at withheld stations and errors against fields whose truth is known stand
 both, as on simulated weather, a section shows them side by side.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.verification.comparison import comparison_section, pair_errors
+from mlrtma_dist.verification.distribution_scores import DistributionScore, ReliabilityRow
 from mlrtma_dist.verification.event_scores import score_speeds
+from mlrtma_dist.verification.report_distributions import distributions_section
 from mlrtma_dist.verification.report_events import events_section
 from mlrtma_dist.verification.report_fields import FieldVerification, field_headline, field_sections
 from mlrtma_dist.verification.report_page import Section, figure_of_file, render
@@ -25,6 +27,8 @@ def write_report(
     context: Mapping[str, str],
     stations: StationVerification | None = None,
     fields: FieldVerification | None = None,
+    distributions: Sequence[DistributionScore] = (),
+    reliability: Sequence[ReliabilityRow] = (),
     figures: Iterable[str | Path] = (),
     words: Mapping[str, str] = WORDS,
     short: Mapping[str, str] = SHORT,
@@ -37,6 +41,8 @@ def write_report(
         context: what was run: configuration, commit, files, times; name -> text, line breaks are kept.
         stations: errors at withheld stations; None: there are none.
         fields: errors against known fields; None: no truth is known.
+        distributions: scores of predicted distributions, at stations and of fields; reliability: of their
+            probabilities.
         figures: PNG or SVG files to show, such as maps of the analysis; the file's name is the caption.
         words: what each method is; short: its name in sentences, legends and narrow columns.
 
@@ -66,6 +72,8 @@ def write_report(
         sections += [section] if section is not None else []
         if (section := trend_section(stations.matches, stations.periods, wording)) is not None:
             sections.append(section)
+    if (section := distributions_section(distributions, reliability, wording)) is not None:
+        sections.append(section)
     if pictures:
         sections.append(Section("maps", "Maps", "figures.html", {"figures": pictures, "columns": "several"}))
     sections.append(_reading(stations, fields, wording))

@@ -14,6 +14,15 @@ from mlrtma_dist.methods.case import Cases
 from mlrtma_dist.verification.case_figure import CaseShown, draw_case, draw_errors
 from mlrtma_dist.verification.comparison import describe as describe_pairs
 from mlrtma_dist.verification.comparison import pair_errors
+from mlrtma_dist.verification.distribution_scores import (
+    DistributionScore,
+    ReliabilityRow,
+    reliability_rows,
+    score_matches,
+    score_sums,
+    write_distributions,
+    write_reliability,
+)
 from mlrtma_dist.verification.event_scores import write_events
 from mlrtma_dist.verification.field_scores import (
     FieldScore,
@@ -114,6 +123,7 @@ def write_results(
     contents, files = cases.contents, []
     names = list(contents.variables)
     station_scores, field_scores, field_part, station_part = [], [], None, None
+    distributions, reliability = _distributions(fields, stations, names)
     if fields is not None:
         field_scores = score_fields(fields.sums, names, seed=seed)
         write_field_scores(folder / "fields.csv", field_scores)
@@ -137,13 +147,36 @@ def write_results(
             write_trend(folder / "trend.csv", station_part.periods)
             files.insert(1, folder / "trend.csv")
         context = {"withheld": stations.how, "first guess": stations.analysis.first_guess_name, **context}
+    if distributions:
+        write_distributions(folder / "distributions.csv", distributions)
+        files.append(folder / "distributions.csv")
+    if reliability:
+        write_reliability(folder / "reliability.csv", reliability)
+        files.append(folder / "reliability.csv")
     path = folder / "report.html"
     texts = {name: str(value) for name, value in context.items()}
     domains = [static.domain for static in stations.statics] if stations is not None else [contents.domain]
-    write_report(path, title=_title(domains, cases.time), context=texts, stations=station_part, fields=field_part)
+    write_report(
+        path,
+        title=_title(domains, cases.time),
+        context=texts,
+        stations=station_part,
+        fields=field_part,
+        distributions=distributions,
+        reliability=reliability,
+    )
     sums = fields.sums if fields is not None else {}
     ranked = standings(station_part.rankings.values()) if station_part is not None else ()
     return Results(station_scores, field_scores, sums, contents.unit_of, (*files, path), ranked)
+
+
+def _distributions(
+    fields: FieldSums | None, stations: StationResults | None, names: Sequence[str]
+) -> tuple[list[DistributionScore], list[ReliabilityRow]]:
+    """The scores of predicted distributions against fields and at stations, and the reliability against fields."""
+    scores = score_sums(fields.distributions, fields.sums, names) if fields is not None else []
+    scores += score_matches(stations.matches) if stations is not None else []
+    return scores, reliability_rows(fields.reliability, fields.limits) if fields is not None else []
 
 
 def _title(domains: Sequence[Domain], times: np.ndarray) -> str:

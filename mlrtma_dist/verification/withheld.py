@@ -6,7 +6,7 @@ import numpy as np
 
 from mlrtma_dist import names
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.inference.analyse import at_reports, below_at_reports
+from mlrtma_dist.inference.analyse import at_reports, below_at_reports, members_at_reports
 from mlrtma_dist.inference.parts import Analyst
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.method import Answer, Share
@@ -15,6 +15,7 @@ from mlrtma_dist.methods.settings import Assumption
 from mlrtma_dist.observations.departures import verifiable
 from mlrtma_dist.observations.withhold import boxes
 from mlrtma_dist.verification.crps import crps_at_limits
+from mlrtma_dist.verification.distribution_scores import crps_of_inexact, place_of_reports
 from mlrtma_dist.verification.match import BELOW, Matches
 
 Assumptions = Mapping[str, Assumption]
@@ -99,6 +100,17 @@ def match(
     every_limit = {name: at for name in answer.variables if len(at := _limits(name))}
     below = below_at_reports(case, answer, rows, every_limit, share)[rows]
     events, crps = _scored(below, table.variable, case.value[rows])
+    spread, place = error[rows], np.full(len(table), np.nan)
+    assumed = np.array([assumptions[str(v)].observation_error for v in table.variable])
+    members = members_at_reports(case, answer, rows, share)[rows]
+    drawn = np.isfinite(members).all(1) & (members.shape[1] > 1)
+    if drawn.any():
+        own, count = members[drawn].T, members.shape[1]
+        reports = case.value[rows][drawn], assumed[drawn]
+        columns = (table.station, table.variable, table.latitude, table.longitude, table.value)
+        keys = [f"{case.time} {' '.join(map(str, each))}" for each in zip(*(c[drawn] for c in columns), strict=True)]
+        crps[drawn], place[drawn] = crps_of_inexact(own, *reports), place_of_reports(own, *reports, keys)
+        spread[drawn] *= np.sqrt(1.0 + 1.0 / count)  # of one more draw about their mean
     return Matches.build(
         method=name,
         variable=table.variable,
@@ -111,9 +123,10 @@ def match(
         fold=fold,
         observation=case.value[rows],
         prediction=value[rows],
-        spread=error[rows],
-        observation_error=np.array([assumptions[str(v)].observation_error for v in table.variable]),
+        spread=spread,
+        observation_error=assumed,
         crps=crps,
+        place=place,
         **dict(zip(BELOW, events.T, strict=True)),
     )
 

@@ -10,6 +10,7 @@ import pytest
 import xarray
 
 from mlrtma_dist.inference.derived import DERIVED
+from mlrtma_dist.inference.ensemble_section import Distribution, EnsembleSection
 from mlrtma_dist.inference.product import write_product, write_series
 from mlrtma_dist.inference.product_attributes import Record, global_attributes
 from mlrtma_dist.inference.product_fields import STEPS
@@ -83,6 +84,54 @@ def test_compliance_checker_passes_with_all_variables(make_domain, make_analysis
     path = write_product(analysis, tmp_path, {})
     passed, report = check_cf(path, tmp_path / "report.txt")
     assert passed and "All tests passed" in report
+
+
+def test_compliance_checker_passes_with_quantiles_probabilities_and_members(
+    make_domain, make_analysis, check_cf, tmp_path
+):
+    analysis = make_analysis(make_domain(LAMBERT, size=(5, 4)), ["t2m", "d2m", "visibility"], num_stations=3)
+    distributed = dataclasses.replace(analysis, distribution=distribution_on(analysis.box.shape))
+    passed, report = check_cf(write_product(distributed, tmp_path, {}), tmp_path / "report.txt")
+    assert passed and "All tests passed" in report, report
+
+
+def distribution_on(shape) -> Distribution:
+    """A distribution of three members of temperature, and Gaussian visibilities."""
+    generator = np.random.default_rng(5)
+    section = EnsembleSection((0.025, 0.5), {"t2m": (-5.5, 273.15)}, {"relative_humidity": (0.5,)}, members=True)
+    return Distribution(
+        section,
+        {name: generator.uniform(300.0, 310.0, (2, *shape)).astype(np.float32) for name in ("t2m", "visibility")},
+        {"t2m": generator.uniform(0.0, 1.0, (2, *shape)).astype(np.float32)},
+        {"relative_humidity": np.ones((1, *shape), np.float32)},
+        {"t2m": generator.uniform(280.0, 300.0, (3, *shape)).astype(np.float32)},
+        drawn=frozenset({"t2m", "relative_humidity"}),
+        count=3,
+    )
+
+
+def test_quantiles_probabilities_and_members_come_back_by_name_with_levels_and_origin(
+    make_domain, make_analysis, tmp_path
+):
+    analysis = make_analysis(make_domain(LAMBERT), ["t2m", "d2m", "visibility"])
+    distribution = distribution_on(analysis.box.shape)
+    path = write_product(dataclasses.replace(analysis, distribution=distribution), tmp_path, {})
+    with xarray.open_dataset(path) as dataset:
+        assert dataset["quantile_2p5"] == 0.025 and dataset["quantile_50"] == 0.5
+        for number, name in enumerate(("2p5", "50")):
+            field = dataset[f"t2m_quantile_{name}"]
+            np.testing.assert_allclose(field[0], distribution.quantiles["t2m"][number], rtol=0, atol=0.5001 / 128)
+            assert f"quantile_{name}" in field.coords and "3 members" in field.comment
+        assert "Gaussian" in dataset["visibility_quantile_50"].comment
+        assert dataset["t2m_quantile_50"].standard_name == "air_temperature"
+        np.testing.assert_allclose(dataset["t2m_above_m5p5"][0], distribution.above["t2m"][0], rtol=0, atol=2.0**-9)
+        assert dataset["t2m_above_273p15"].long_name == "probability of 2 m temperature at or above 273.15 K"
+        assert dataset["relative_humidity_below_0p5"][0].values.max() == 1.0
+        assert dataset["t2m_members"].dims == ("realization", "time", "y", "x")
+        np.testing.assert_allclose(dataset["t2m_members"][:, 0], distribution.members["t2m"], rtol=0, atol=0.5001 / 128)
+        np.testing.assert_array_equal(dataset["realization"], [0, 1, 2])
+    (field,) = read_netcdf(path, ["t2m"])  # it is still the first guess of an analysis to come
+    np.testing.assert_allclose(field.values, analysis.values["t2m"], rtol=0, atol=2.0**-8)
 
 
 def test_every_standard_name_is_in_the_table_of_cf_with_our_unit():

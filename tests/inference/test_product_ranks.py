@@ -56,6 +56,8 @@ def test_ranks_write_the_netcdf_grib_and_maps_of_one_process_to_the_last_bit(alo
 def test_the_product_of_ranks_has_probabilities_and_flight_categories(alone):
     _, _, variables = contents(alone / "tiled_20220824T0600Z.nc")
     assert {"ceiling_below_152", "flight_category", "flight_category_lifr", "flight_category_vfr"} <= set(variables)
+    assert variables["u10_quantile_25"][0] == ("time", "y", "x")
+    assert variables["u10_members"][:2] == (("realization", "time", "y", "x"), [1, 1, 225, 250])
 
 
 def test_a_series_holds_every_time_with_its_own_note_and_the_counts_of_all(alone):

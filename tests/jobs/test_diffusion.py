@@ -1,11 +1,17 @@
 """The diffusion assimilation end to end: trained on tiles as on one rank, members on four ranks, verified."""
 
 import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import netCDF4
 import numpy as np
 import pytest
-from launch import mlrtma
+from launch import START, mlrtma, process_of, rank_environment
 
 from mlrtma_dist.training.metrics import read
 
@@ -58,11 +64,72 @@ def test_members_on_four_tiles_are_those_of_one_rank_and_their_spread_is_the_err
     assert 0.05 < parts[0][1].mean() < 0.3  # the exact posterior's is 0.11
 
 
+def test_members_divided_over_the_data_axis_give_the_product_of_one_rank(folder):
+    distribution = "{quantiles: [0.1, 0.5, 0.9], above: {field: [0.5]}, below: {field: [-1.0]}, members: true}"
+    names = ("field", "field_error", "field_quantile_10", "field_quantile_50", "field_quantile_90")
+    names += ("field_above_0p5", "field_below_m1", "field_members")
+    parts = []
+    for output, ranks, mesh in (("whole", 1, "{}"), ("two", 2, "{data: 2}"), ("four", 4, "{data: 2, x: 2}")):
+        sets = ("--members", "5", "--set", f"mesh={mesh}", "--set", f"ensemble={distribution}", "--output", output)
+        mlrtma(folder, "analyse", str(folder / "jfps.yaml"), *sets, ranks=ranks)
+        parts.append(fields_of(folder / output / "plane_diffusion/plane_diffusion.nc", names))
+    whole = dict(zip(names, parts[0], strict=True))
+    np.testing.assert_allclose(whole["field"], whole["field_members"].mean(0), atol=1e-6)
+    np.testing.assert_allclose(whole["field_quantile_50"], np.median(whole["field_members"], 0), atol=1e-6)
+    np.testing.assert_allclose(whole["field_above_0p5"], (whole["field_members"] >= 0.5).mean(0), atol=2.0**-10)
+    for several in parts[1:]:
+        for name, one, many in zip(names, parts[0], several, strict=True):
+            if name in ("field_above_0p5", "field_below_m1"):  # a member on the limit may lie on either side
+                assert (np.abs(many - one) > 2.0**-9).mean() < 1e-3
+            else:
+                np.testing.assert_allclose(many, one, atol=1e-4 * np.ptp(whole["field"]) + ROUNDING)
+
+
+def losses(output: Path) -> list[float]:
+    path = output / "metrics.csv"
+    return [row["loss"] for row in read(path)] if path.exists() else []
+
+
+def test_a_rank_killed_with_9_ends_the_training_which_goes_on_with_the_losses_of_an_uninterrupted_one(folder):
+    steps = ("--set", "schedule.steps=14", "--set", "schedule.checkpoint_every=4", "--set", "mesh={y: 2}", *SMALL)
+    options = ("train", "training/diffusion_exercise1_ci.yaml", *steps)
+    mlrtma(folder, *options, "--set", "output=whole_training", ranks=2)
+    output = folder / "killed"
+    mpiexec = Path(sys.executable).with_name("mpiexec")
+    start = [str(mpiexec) if mpiexec.exists() else "mpiexec", "--oversubscribe", "--bind-to", "none", "-n", "2"]
+    command_line = [*start, sys.executable, "-c", START, *options, "--set", f"output={output}"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    job = subprocess.Popen(command_line, env=rank_environment(), cwd=folder, **quiet)
+    try:
+        while len(losses(output)) < 6 and job.poll() is None:
+            time.sleep(0.01)
+        os.kill(process_of(1, output), signal.SIGKILL)
+        assert job.wait(timeout=60) != 0
+    finally:
+        job.kill()
+    assert 6 <= len(losses(output)) < 14
+    mlrtma(folder, *options, "--set", f"output={output}", "--resume", ranks=2)
+    whole = losses(folder / "whole_training")
+    assert len(whole) == 14 and losses(output) == pytest.approx(whole, rel=1e-4)
+
+
 def test_the_mean_of_the_members_beats_interpolation_with_the_exact_covariance(folder):
     methods = "method: [first_guess, exact_oi, diffusion, exact_bayes]"
     text = (folder / "jfps.yaml").read_text().replace("method: diffusion", methods).replace("steps: 3", "steps: 6")
-    (folder / "verify.yaml").write_text(text + "output: verification\n")
+    (folder / "verify.yaml").write_text(text + "output: verification\nensemble: {above: {field: [0.5]}}\n")
     mlrtma(folder, "verify", str(folder / "verify.yaml"), "--members", "8")
     with open(folder / "verification/fields.csv", newline="", encoding="utf-8") as stream:
         rmse = {row["method"]: float(row["rmse"]) for row in csv.DictReader(stream)}
     assert rmse["exact_bayes"] < rmse["diffusion"] < rmse["exact_oi"] < rmse["first_guess"]
+    with open(folder / "verification/distributions.csv", newline="", encoding="utf-8") as stream:
+        (row,) = csv.DictReader(stream)
+    assert (row["at"], row["method"], row["n"]) == ("fields", "diffusion", str(2 * 64 * 64))
+    assert float(row["rmse"]) == pytest.approx(rmse["diffusion"]) and 0.4 < float(row["crps"]) / rmse["diffusion"] < 0.7
+    assert sum(float(row[f"tenth_{number}"]) for number in range(1, 11)) == pytest.approx(1.0)
+    with open(folder / "verification/reliability.csv", newline="", encoding="utf-8") as stream:
+        bins = list(csv.DictReader(stream))
+    assert {(each["side"], each["limit"]) for each in bins} == {("above", "0.5")} and len(bins) > 5
+    assert sum(int(each["n"]) for each in bins) == 2 * 64 * 64
+    observed = [float(each["observed"]) for each in bins]
+    assert observed[0] < 0.1 and observed[-1] > 0.9
+    assert "Are the predicted distributions right?" in (folder / "verification/report.html").read_text()

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from member_file import write_members
 
 from jobs import command, verify
+from mlrtma_dist import config
 from mlrtma_dist.fields.static import load_static, make_static
 from mlrtma_dist.grid.domain import Corner, Domain, Size, load_domain
 from mlrtma_dist.observations.csv_write import write_csv
@@ -22,6 +24,16 @@ pytestmark = pytest.mark.slow
 
 TIME = "2022-08-24T06:00"
 FOLDS = 4
+SMALL = """\
+name: small
+title: small
+projection: "+proj=lcc +lat_1=60 +lat_2=60 +lat_0=60 +lon_0=10 +R=6371200"
+corner: {latitude: 59.0, longitude: 8.0}
+spacing: 10000.0
+size: {x: 24, y: 20}
+terrain: null
+land: null
+"""
 COLUMNS = ["method", "variable", "region", "n", "bias", "rmse", "rmse98", "mae", "lower", "upper"]
 
 
@@ -186,3 +198,18 @@ def test_the_coasts_of_a_real_domain_stand_in_the_report(tmp_path, monkeypatch):
         verify.make(run)
         pages.append((folder / "output" / "report.html").read_text(encoding="utf-8").count("<path"))
     assert len(coasts) > 3 and pages[0] >= pages[1] + len(coasts) / 2  # some lie in the margin beyond the map's edge
+
+
+def test_cases_without_reports_are_verified_against_their_truth_alone(tmp_path, caplog):
+    (tmp_path / "small.yaml").write_text(SMALL)
+    domain = load_domain(str(tmp_path / "small.yaml"))
+    members = np.random.default_rng(1).normal(280.0, 1.0, (1, 3, *domain.shape)).astype(np.float32)
+    path = write_members(tmp_path / "members.nc", domain, [np.datetime64(TIME)], {"t2m": members})
+    of_members = {"files": [path], "time": [TIME], "variables": ["t2m"]}
+    section = config.build(CasesSection, {"domain": str(tmp_path / "small.yaml"), "members": of_members}, "run.yaml")
+    scored = verify.make(verify.Run(section, str(tmp_path / "out"), method=("first_guess",)))
+    (row,) = scored.fields
+    assert not scored.stations and row.cases == 3 and row.method == "first_guess"
+    assert row.rmse == pytest.approx(np.sqrt(1.5), rel=0.1)  # of a member about the mean of two others
+    assert "no case has a report: methods are compared with the known fields alone" in caplog.text
+    assert not (tmp_path / "out/scores.csv").exists() and (tmp_path / "out/report.html").exists()

@@ -69,7 +69,7 @@ def test_a_case_without_first_guess_and_a_sampling_without_covariance_are_refuse
     with pytest.raises(InputError, match=r"settings.scales do not give. Set diffusion.warm_start=null"):
         method_of(replace(SMALL, scales=())).analyse(case)
     cold = method_of(replace(SMALL, scales=())).drawing(Sampling(members=2, steps=1, warm_start=None, guidance="mmps"))
-    assert len(cold.analyse(case).members) == 2
+    assert len(cold.analyse(case).members["field"]) == 2
 
 
 def test_a_wrong_report_counts_as_inexact_and_the_others_as_they_are():
@@ -129,8 +129,8 @@ def test_no_member_has_a_dew_point_above_its_temperature():
     generator = np.random.default_rng(1)
     members = {name: generator.normal(280.0, 2.0, (5, 32, 32)).astype(np.float32) for name in ("t2m", "d2m")}
     case = replace(CASES.case(0, WHOLE), first_guess=None, background={})
-    answer = EnsembleAnswer.of(case, members, np.full(len(case.used), np.nan), None)
-    assert all((each.values["d2m"] <= each.values["t2m"]).all() for each in answer.members)
+    answer = EnsembleAnswer.of(case, 5, [(range(5), members)], np.full(len(case.used), np.nan), None)
+    assert (answer.members["d2m"] <= answer.members["t2m"]).all()
     assert (answer.fields().values["d2m"] < answer.fields().values["t2m"] + 1e-3).all()
     assert answer.members_at("t2m", case.points).shape == (5, 40)
 

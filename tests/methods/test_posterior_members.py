@@ -1,18 +1,25 @@
 """Members of the posterior: on tiles, beside the exact posterior, by other operators, within some seconds."""
 
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from denoised_plane import CASES, HERE, PLANE, SMALL, WHOLE, GaussianNetwork, method_of
+from invented import plane
 
 from mlrtma_dist.diffusion.observed import Observed
 from mlrtma_dist.errors import InputError
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.methods.deadline import within
 from mlrtma_dist.methods.diffusion_sampling import Sampling
+from mlrtma_dist.methods.ensemble_answer import EnsembleAnswer
 from mlrtma_dist.methods.optimal import OptimalAnalysis
-from mlrtma_dist.parallel.memory import run_tiles
+from mlrtma_dist.methods.team import Team
+from mlrtma_dist.parallel.memory import Meeting, run_tiles
+from mlrtma_dist.parallel.tile import TileError
 
 
 @pytest.mark.parametrize(
@@ -32,16 +39,72 @@ def test_members_on_tiles_are_those_of_one_rank(sampling):
     def work(here):
         own = CASES.case(2, here.box)
         answer = method.analyse(own, here)
-        return here.box, np.stack([each.values["field"] for each in answer.members]), answer.at("field", own.points)[0]
+        return here.box, answer.members["field"], answer.at("field", own.points)[0]
 
     alone = method.analyse(case)
-    fields = np.stack([each.values["field"] for each in alone.members])
+    fields = alone.members["field"]
     for table in ((1, 2), (2, 2)):
         parts = run_tiles(PLANE.shape, table, work, periodic=(True, True))
         at = np.nansum([points for _, _, points in parts], axis=0)
         for box, part, _ in parts:
             np.testing.assert_allclose(part, fields[:, *box.slices], atol=1e-4 * np.ptp(fields))
         np.testing.assert_allclose(at, alone.at("field", case.points)[0], atol=1e-4 * np.ptp(fields))
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_members_that_a_team_divides_are_those_of_one_rank_and_each_has_all_of_its_rows(count):
+    sampling = Sampling(members=5, steps=2, at_once=2, guidance="jfps")
+    case = replace(CASES.case(2, WHOLE), truth=None)
+    alone = method_of().drawing(sampling).analyse(case)
+    meeting = Meeting(count)
+
+    def work(number: int):
+        def exchange(objects):
+            return [sent[number] for sent in meeting.swap(number, "members", objects)]
+
+        method = method_of().drawing(sampling)
+        method.divided(Team(number, count, exchange, lambda cost: max(meeting.swap(number, "cost", cost))))
+        return method.analyse(case)
+
+    with ThreadPoolExecutor(count) as threads:
+        answers = list(threads.map(work, range(count)))
+    assert [each.case.box.y0 for each in answers] == [32 * number // count for number in range(count)]
+    scale = 1e-4 * np.ptp(alone.members["field"])
+    for answer in answers:
+        rows, box = answer.case.box.slices[0], answer.case.box
+        np.testing.assert_allclose(answer.members["field"], alone.members["field"][:, rows], atol=scale)
+        np.testing.assert_allclose(answer.fields().values["field"], alone.fields().values["field"][rows], atol=scale)
+        np.testing.assert_allclose(answer.fields().error["field"], alone.fields().error["field"][rows], atol=scale)
+        own = box.owns(np.floor(case.grid_place + 0.5).astype(int) % 32)
+        for one, other in zip(answer.at("field", case.points), alone.at("field", case.points), strict=True):
+            np.testing.assert_allclose(one[own], other[own], atol=scale)
+            assert np.isnan(one[~own]).all()
+
+
+def test_every_member_is_drawn_by_one_rank_in_equally_many_batches_and_too_few_rows_are_refused():
+    for members, count, at_once in ((20, 3, 4), (2, 4, 10), (7, 2, 1), (8, 1, 3)):
+        batches = [Team(number, count).batches(members, at_once) for number in range(count)]
+        assert len({len(each) for each in batches}) == 1
+        numbers = [number for each in batches for batch in each for number in batch]
+        assert sorted(numbers) == list(range(members)) and max(len(b) for each in batches for b in each) <= at_once
+    with pytest.raises(TileError, match=r"2 points in y .* fewer than 3 ranks"):
+        Team(0, 3).boxes(Box(4, 6, 0, 10))
+
+
+def test_members_are_held_once():
+    count, shape = 30, (256, 256)
+    case = replace(plane_case(shape), first_guess=None, background={})
+
+    def batches():
+        for first in range(0, count, 3):
+            yield range(first, first + 3), {"field": np.full((3, *shape), first, np.float32)}
+
+    tracemalloc.start()
+    answer = EnsembleAnswer.of(case, count, batches(), np.full(len(case.used), np.nan), None)
+    assert float(answer.error["field"][0, 0]) > 0.0
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 1.5 * answer.members["field"].nbytes
 
 
 @pytest.mark.parametrize(("guidance", "steps"), [("jfps", 8), ("mmps", 8), ("jfps", 0)])
@@ -63,6 +126,11 @@ def test_with_the_exact_denoiser_the_members_are_those_of_the_exact_posterior(gu
     np.testing.assert_allclose(value, fields.values["field"][tuple(places.T)], atol=1e-5)
     np.testing.assert_allclose(spread, fields.error["field"][tuple(places.T)], atol=1e-5)
     assert (answer.observation_error == PLANE.observation_error).all() and (answer.weight == 1.0).all()
+
+
+def plane_case(shape):
+    """A case of the plane on so many points."""
+    return replace(PLANE, size=shape[0]).on(plane(shape, periodic=True), count=1).case(0, Box.whole(shape))
 
 
 CASE = CASES.case(0, WHOLE, withheld=np.ones(PLANE.observations, bool))
@@ -157,5 +225,6 @@ def test_what_is_ready_in_time_is_fewer_steps_then_none_then_fewer_members():
 def test_with_a_limit_of_seconds_members_are_drawn_by_measured_cost_and_the_log_says_so(caplog):
     method = method_of().drawing(Sampling(members=4, steps=500, seconds=0.5, guidance="jfps"))
     answer = method.analyse(CASES.case(1, WHOLE))
-    assert len(answer.members) == 4 and "members of" in caplog.text and "all may take 0.5 s" in caplog.text
-    assert len(method.drawing(Sampling(members=4, steps=1, seconds=1e3)).analyse(CASES.case(1, WHOLE)).members) == 4
+    assert len(answer.members["field"]) == 4 and "members of" in caplog.text and "all may take 0.5 s" in caplog.text
+    in_time = method.drawing(Sampling(members=4, steps=1, seconds=1e3)).analyse(CASES.case(1, WHOLE))
+    assert len(in_time.members["field"]) == 4

@@ -37,6 +37,14 @@ def test_a_table_written_as_csv_reads_back_bit_for_bit(tmp_path):
         assert getattr(again, name).dtype.kind == getattr(matches, name).dtype.kind
 
 
+def test_a_table_of_an_earlier_version_reads_back_without_places(tmp_path):
+    path = tmp_path / "matches.csv"
+    write_matches(path, two_methods())
+    path.write_text("".join(line.rpartition(",")[0] + "\n" for line in path.read_text().splitlines()))
+    again = read_matches(path)
+    assert np.isnan(again.place).all() and again.station.tolist() == two_methods().station.tolist()
+
+
 def test_an_empty_table_written_as_csv_reads_back_empty(tmp_path):
     write_matches(tmp_path / "matches.csv", Matches.empty())
     again = read_matches(tmp_path / "matches.csv")
@@ -78,9 +86,9 @@ def test_a_wrong_column_is_an_error_that_names_it(changes, message):
     ("row", "message"),
     [
         ("oi,t2m,d,NaT,a,1,2,3,0,4,5,6", "row 2: 12 cells"),
-        ("oi,t2m,d,NaT,a,1,2,3,0,4,warm,6,1" + 5 * ",nan", "column 'prediction': expected numbers"),
-        ("oi,t2m,d,NaT,a,1,2,3,0.5,4,5,6,1" + 5 * ",nan", "column 'fold': expected whole numbers"),
-        ("oi,t2m,d,noon,a,1,2,3,0,4,5,6,1" + 5 * ",nan", "column 'time': expected times such as 2022"),
+        ("oi,t2m,d,NaT,a,1,2,3,0,4,warm,6,1" + 6 * ",nan", "column 'prediction': expected numbers"),
+        ("oi,t2m,d,NaT,a,1,2,3,0.5,4,5,6,1" + 6 * ",nan", "column 'fold': expected whole numbers"),
+        ("oi,t2m,d,noon,a,1,2,3,0,4,5,6,1" + 6 * ",nan", "column 'time': expected times such as 2022"),
     ],
 )
 def test_a_damaged_file_is_an_error_that_names_file_and_place(tmp_path, row, message):

@@ -7,19 +7,23 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from threadpoolctl import threadpool_limits
 
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.inference.analyse import at_reports
 from mlrtma_dist.inference.parts import Analyst, Part
 from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.ensemble_answer import EnsembleAnswer
+from mlrtma_dist.methods.method import ALONE
 from mlrtma_dist.methods.registry import Means, build
 from mlrtma_dist.methods.settings import assumptions
 from mlrtma_dist.observations.departures import verifiable
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.observations.withhold import boxes, folds
+from mlrtma_dist.verification.distribution_scores import crps_of_inexact
 from mlrtma_dist.verification.match import Matches
-from mlrtma_dist.verification.withheld import box_of, collect, match_fold
+from mlrtma_dist.verification.withheld import box_of, collect, match, match_fold
 
 NAMES, METHODS = ("t2m", "psfc"), ("first_guess", "threedvar")
 PARTS, WRONG = 3, 7  # parts of the stations; row of a grossly wrong report in the first case
@@ -178,3 +182,26 @@ def test_the_box_of_a_match_is_that_of_its_place(alone):
     row, column = boxes(alone.latitude, alone.longitude, 100.0)
     assert names.shape == (len(alone),) and 10 < len(set(names)) < 200
     assert [tuple(map(int, name.split())) for name in names[:50]] == list(zip(row[:50], column[:50], strict=True))
+
+
+def test_members_are_scored_as_such_with_the_errors_of_the_reports(toy):
+    whole = toy.case(toy.settings("t2m"))
+    case = replace(whole, withheld=whole.used)
+    draws = np.random.default_rng(1).normal(0.0, 0.5, 9)
+    members = {"t2m": np.stack([case.background_of("t2m") + each for each in draws]).astype(np.float32)}
+    assumed = assumptions(toy.settings("t2m"))
+    error = np.where(case.used, assumed["t2m"].observation_error, np.nan)
+    answer = EnsembleAnswer.of(case, 9, [(range(9), members)], error, None)
+    rows = case.used & (case.observations.variable == "t2m")
+    matches = match("diffusion", case, answer, rows, ALONE, 0, assumed)
+    at = case.first_guess.mean("t2m", case.points[rows]) + draws[:, None]
+    expected = crps_of_inexact(at, case.value[rows], error[rows])
+    scored = np.isfinite(matches.crps)
+    assert scored.sum() > 100
+    np.testing.assert_allclose(matches.crps[scored], expected[scored], atol=1e-3)
+    np.testing.assert_allclose(matches.spread[scored], draws.std(ddof=1) * np.sqrt(10 / 9), rtol=1e-3)
+    assert ((matches.place[scored] > 0.0) & (matches.place[scored] < 1.0)).all()
+    limits = np.array([270.0, 285.0])
+    below = answer.below("t2m", case.points[rows], limits)
+    shares = norm.cdf((limits - at[..., None]) / assumed["t2m"].observation_error).mean(0)
+    np.testing.assert_allclose(below[scored], shares[scored], atol=1e-3)

@@ -18,6 +18,7 @@ from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import Corner, Domain, Size
 from mlrtma_dist.inference import map_canvas
 from mlrtma_dist.inference.analysis import Analysis
+from mlrtma_dist.inference.ensemble_section import Distribution, EnsembleSection
 from mlrtma_dist.inference.maps import draw_maps
 from mlrtma_dist.inference.product import write_product, write_series
 from mlrtma_dist.inference.product_grib import write_product_grib
@@ -73,6 +74,7 @@ def analysis_of(domain, names, seed, units):
         first_guess_name="waves",
         notes=(f"seed {seed}",),
         units=units,
+        distribution=_distribution(fields["values"]) if "u10" in names else Distribution(),
         probability={name: _probability(fields["values"][name]) for name in names if name in ("visibility", "ceiling")},
     )
 
@@ -83,6 +85,13 @@ def _probability(values):
     return np.stack([0.9 * share**power for power in (8, 4, 2, 1)]).astype(np.float32)
 
 
+def _distribution(values):
+    """Two quantiles of two members of a wind that vary with the values, missing where they are."""
+    members = {"u10": np.stack([values["u10"], 0.5 * values["u10"]])}
+    section = EnsembleSection(quantiles=(0.25, 0.75), members=True)
+    return Distribution(section, {"u10": members["u10"][::-1]}, members=members, drawn=frozenset({"u10"}), count=2)
+
+
 def on_box(analysis, box):
     """What a rank holds of an analysis."""
     groups = {
@@ -91,7 +100,7 @@ def on_box(analysis, box):
         }
         for group in ("values", "first_guess", "error", "probability")
     }
-    return replace(analysis, box=box, **groups)
+    return replace(analysis, box=box, distribution=analysis.distribution.on(box), **groups)
 
 
 def box_of(domain, table, number):
@@ -115,7 +124,7 @@ class Recorded:
     def alltoall(self, sent):
         received = self.communicator.alltoall(sent)
         for (name, _), start, values in (entry for entries in received for entry in entries):
-            self.points[name, start[0] if values.ndim == 3 else None] += values.size
+            self.points[name, start[:-2]] += values.size
         return received
 
 
