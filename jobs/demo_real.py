@@ -1,12 +1,14 @@
 """The demonstration's real hour: 3D-Var and the vision transformer with the weights that come with it, side by side."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
 from jobs import analyse, verify
 from mlrtma_dist.io.atomic import written_atomically
+from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.samples.sources import CasesSection
 from mlrtma_dist.samples.station_hours import Reports
 from mlrtma_dist.verification.results import Results
@@ -15,7 +17,8 @@ from mlrtma_dist.weights.release import released
 
 FILE = "prepbufr/rap.20220824.t06z.adpsfc.prepbufr"
 ANALYSED = ("t2m", "d2m", "u10", "v10", "wind_speed")  # the map of the wind shows its speed
-CLASSICAL, TRAINED = "threedvar", "vit"
+CLASSICAL, TRAINED, MEMBERS = "threedvar", "vit", "diffusion"
+DRAWN, COARSE = ("t2m", "d2m", "u10", "v10"), "conus_20km"  # of the members
 
 
 def real_hour(output: Path, file: Path) -> list[str]:
@@ -37,12 +40,24 @@ def real_hour(output: Path, file: Path) -> list[str]:
         beside = folder / "conus_t2m_by_both.png"
         _put_below([_picture(product) for product in products], beside)
         lines.append(f"  both maps {beside}")
-    return [*lines, f"  report    {folder / 'verification' / 'report.html'}"]
+    lines.append(f"  report    {folder / 'verification' / 'report.html'}")
+    return [*lines, *_members(folder, cases)] if trained_methods(MEMBERS) else lines
 
 
-def trained_methods() -> tuple[str, ...]:
-    """The trained method, where its weights and torch are there."""
-    return (TRAINED,) if released(TRAINED) and importlib.util.find_spec("torch") else ()
+def _members(folder: Path, cases: CasesSection) -> list[str]:
+    """Members about the analysis by 3D-Var on a coarser grid, and what there is to say of them."""
+    cases = replace(cases, domain=(COARSE,))
+    (product,) = analyse.make(analyse.Run(cases, str(folder / MEMBERS), method=MEMBERS, variables=DRAWN))[1]
+    return [
+        f"  {Sampling().members} members about 3D-Var on a grid of 20 km, by --method {MEMBERS}",
+        *paths(product),
+        f"  spread    {_picture(product, 'error')}",
+    ]
+
+
+def trained_methods(name: str = TRAINED) -> tuple[str, ...]:
+    """A trained method, where its weights and torch are there."""
+    return (name,) if released(name) and importlib.util.find_spec("torch") else ()
 
 
 def paths(product: Path) -> list[str]:
@@ -50,8 +65,8 @@ def paths(product: Path) -> list[str]:
     return [f"  analysis  {product}", f"  map       {_picture(product)}"]
 
 
-def _picture(product: Path) -> Path:
-    return product.parent / "maps" / f"{product.stem}_t2m_analysis.png"
+def _picture(product: Path, kind: str = "analysis") -> Path:
+    return product.parent / "maps" / f"{product.stem}_t2m_{kind}.png"
 
 
 def _put_below(pictures: list[Path], path: Path) -> None:

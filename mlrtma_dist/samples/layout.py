@@ -135,13 +135,8 @@ class Layout:
     @property
     def _whole(self) -> bool:
         """Whether each kind of field is there for every variable or for none, and errors only beside backgrounds."""
-        rest = len(self.fields) - self.backgrounds - self.errors
-        return (
-            bool(self.fields)
-            and self.backgrounds in (0, self.targets)
-            and self.errors in (0, self.backgrounds)
-            and rest in (0, self.targets)
-        )
+        others = len(self.fields) - self.errors
+        return others in (self.targets, 2 * self.targets) and self.errors in (0, self.backgrounds)
 
     @property
     def targets(self) -> int:
@@ -151,12 +146,12 @@ class Layout:
     @property
     def truth(self) -> bool:
         """Whether the fields of the truth are stored: the last ones."""
-        return not self.fields[-1].startswith(("background_", "error_"))
+        return len(self.fields) - self.errors > self.targets or not self.fields[0].startswith("background_")
 
     @property
     def backgrounds(self) -> int:
         """How many fields are backgrounds: the first ones, none or one per variable."""
-        return sum(name.startswith("background_") for name in self.fields)
+        return len(self.fields) - self.errors - self.targets * self.truth
 
     @property
     def errors(self) -> int:

@@ -233,7 +233,9 @@ def test_recipes_of_the_exercises_make_the_stores_they_made_before(tmp_path, rec
 
 
 def test_layouts_that_cannot_be_are_refused():
-    with pytest.raises(StoreError, match="background for each or none"):
+    with pytest.raises(StoreError, match=r"background \(with or without its error\) for each or none"):
         Layout("plane", (8, 8), True, ("b", "h", "u"), ("h", "u"))
+    with pytest.raises(StoreError, match="for each or none, got the fields error_h, h in 1"):
+        Layout("plane", (8, 8), True, ("error_h", "h"), ("h",))
     with pytest.raises(StoreError, match="what is observed must be h"):
         Layout("plane", (8, 8), True, ("b", "h"), ("h",), observed=("h", "o1"))
