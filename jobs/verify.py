@@ -122,14 +122,14 @@ def verify(run: Run) -> tuple[Results | None, list[str]]:
             earth = not section.load_domain().is_plane
             prepared = prepare(own, (*REFERENCES, *names) if earth and names else names, ranks)
             cases, methods = prepared.cases, prepared.methods
-            known = cases.contents.truth and len(sections) == 1
-            if known and earth and not has_reports(cases):
+            has_truth = cases.contents.truth and len(sections) == 1
+            if has_truth and earth and not has_reports(cases):
                 log.warning("no case has a report: methods are compared with the known fields alone")
                 earth, methods = False, {name: each for name, each in methods.items() if name in (names or methods)}
             part = part_of(ranks, cases, methods)
             analyst = Analyst(cases, methods, part)
             with progress(f"verify {cases.contents.domain.name}") if part.is_first else silent() as show:
-                fields = known_fields.score(analyst, run.case, show, run.ensemble) if known else None
+                fields = known_fields.score(analyst, run.case, show, run.ensemble) if has_truth else None
                 at_stations += [verify_stations(own, prepared, analyst, show)] if earth else []
             parts.append((prepared, fields))
         stations, shortfalls = join_domains(run, at_stations) if at_stations else (None, [])

@@ -76,10 +76,10 @@ def _of_members(case: Case, members: Mapping[str, np.ndarray], section: Ensemble
     sides = [
         {
             name: _evaluate(name, members, terrain, share_beyond(np.array(limits), is_above))
-            for name, limits in wanted.items()
+            for name, limits in limits_of_names.items()
             if name in members or _is_derived(name, members)
         }
-        for wanted, is_above in ((section.above, True), (section.below, False))
+        for limits_of_names, is_above in ((section.above, True), (section.below, False))
     ]
     return of_levels, sides[0], sides[1]
 

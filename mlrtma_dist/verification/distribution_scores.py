@@ -72,7 +72,7 @@ class ReliabilityRow:
 
 
 def tenth_place(matches: Matches) -> np.ndarray:
-    """Where a report lies in the predicted distribution, 0 to 1, shape (n,); NaN where that is not known.
+    """Where a report lies in the predicted distribution, 0 to 1, shape (n,); NaN where that is not complete.
 
     That of the match where the method gave it, else of a Gaussian; a distribution at limits has none.
     """
@@ -116,13 +116,13 @@ def _distance(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
 
 
 def score_matches(matches: Matches) -> list[DistributionScore]:
-    """The scores of every method and variable at withheld stations, where a distribution is known."""
+    """The scores of every method and variable at withheld stations, where a distribution is complete."""
     place, crps = tenth_place(matches), crps_of_matches(matches)
-    known = matches.scored & np.isfinite(place) & np.isfinite(crps)
+    complete = matches.scored & np.isfinite(place) & np.isfinite(crps)
     scores = []
     for method in matches.methods:
         for variable in matches.variables:
-            rows = known & (matches.method == method) & (matches.variable == variable)
+            rows = complete & (matches.method == method) & (matches.variable == variable)
             if rows.any():
                 rmse, spread = (_root(each[rows]) for each in (matches.error, matches.deviation))
                 counts = np.histogram(place[rows], TENTHS, (0.0, 1.0))[0]
@@ -151,18 +151,18 @@ def sums_of_members(members: np.ndarray, truth: np.ndarray) -> np.ndarray:
         return np.stack([crps, part.var(0, ddof=1) * (1.0 + 1.0 / count), (part < true).sum(0)])
 
     crps, variance, rank = by_rows(scores, members, truth[None])
-    known = np.isfinite(truth) & np.isfinite(crps)
-    ranks = np.bincount(rank[known].astype(np.int64), minlength=count + 1)
+    complete = np.isfinite(truth) & np.isfinite(crps)
+    ranks = np.bincount(rank[complete].astype(np.int64), minlength=count + 1)
     edges, cumulative = np.linspace(0.0, 1.0, count + 2), np.concatenate([[0], np.cumsum(ranks)])
     tenths = np.diff(np.interp(np.linspace(0.0, 1.0, TENTHS + 1), edges, cumulative))
-    sums = (each[known].sum(dtype=np.float64) for each in (crps, variance))
-    return np.concatenate([[*sums, known.sum()], tenths])
+    sums = (each[complete].sum(dtype=np.float64) for each in (crps, variance))
+    return np.concatenate([[*sums, complete.sum()], tenths])
 
 
 def sums_of_gaussians(value: np.ndarray, error: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """As `sums_of_members`, of Gaussians of mean ``value`` and deviation ``error``, shape (y, x)."""
-    known = np.isfinite(truth) & np.isfinite(value) & (error > 0.0)
-    value, error, truth = (each[known].astype(np.float64) for each in (value, error, truth))
+    complete = np.isfinite(truth) & np.isfinite(value) & (error > 0.0)
+    value, error, truth = (each[complete].astype(np.float64) for each in (value, error, truth))
     tenths = np.histogram(ndtr((truth - value) / error), TENTHS, (0.0, 1.0))[0]
     crps = crps_gaussian(value, error, truth).sum() if len(value) else 0.0
     return np.concatenate([[crps, np.square(error).sum(), len(value)], tenths])
@@ -171,7 +171,7 @@ def sums_of_gaussians(value: np.ndarray, error: np.ndarray, truth: np.ndarray) -
 def score_sums(
     sums: Mapping[str, np.ndarray], errors: Mapping[str, np.ndarray], variables: Sequence[str]
 ) -> list[DistributionScore]:
-    """The scores of every method and variable against known fields, where a distribution is known.
+    """The scores of every method and variable against known fields, where a distribution is predicted.
 
     Args:
         sums: method -> those of `sums_of_members`, shape (case, variable, 3 + TENTHS).
@@ -191,9 +191,9 @@ def score_sums(
 
 def reliability_sums(probability: np.ndarray, happened: np.ndarray) -> np.ndarray:
     """Points, summed probability and events by tenth of the probability, shape (TENTHS, 3)."""
-    known = np.isfinite(probability)
-    number = np.minimum((probability[known] * TENTHS).astype(np.int64), TENTHS - 1)
-    weights = np.ones(len(number)), probability[known], happened[known]
+    complete = np.isfinite(probability)
+    number = np.minimum((probability[complete] * TENTHS).astype(np.int64), TENTHS - 1)
+    weights = np.ones(len(number)), probability[complete], happened[complete]
     return np.stack([np.bincount(number, weights=each, minlength=TENTHS) for each in weights], 1)
 
 

@@ -43,7 +43,7 @@ class FieldSums:
 
 
 def score(
-    analyst: Analyst, drawn: int, progress: Callable[[str, float], None], wanted: EnsembleSection = NOTHING
+    analyst: Analyst, drawn: int, progress: Callable[[str, float], None], section: EnsembleSection = NOTHING
 ) -> FieldSums:
     """Analyse every case of a source and compare the fields with the truth. Collective.
 
@@ -51,7 +51,7 @@ def score(
         analyst: the methods at work on the cases, whose truth is known.
         drawn: number of the case whose fields are kept.
         progress: called with "cases" and the share that is done.
-        wanted: limits of whose probabilities the reliability is scored.
+        section: limits of whose probabilities the reliability is scored.
 
     Returns:
         The same on every rank.
@@ -66,7 +66,7 @@ def score(
     sums = np.zeros((len(methods), count, len(names), len(SUMS)))
     case_fields = np.zeros((1 + len(methods), len(names), *contents.domain.shape))
     distributions = np.zeros((len(methods), count, len(names), len(DISTRIBUTION_SUMS) + TENTHS))
-    limits = tuple(each for each in limits_of(wanted) if each[0] in names)
+    limits = tuple(each for each in limits_of(section) if each[0] in names)
     reliability = np.zeros((len(methods), len(limits), TENTHS, 3))
     rows, columns = part.box.slices
     for block in part.blocks(count):
@@ -77,7 +77,7 @@ def score(
                 members = _members(analyst, answer, fields)
                 distributions[index, number] = _distribution_sums(names, fields, truth, members)
                 if limits:
-                    distribution, _ = distribution_of(case, answer, fields, wanted, part.share)
+                    distribution, _ = distribution_of(case, answer, fields, section, part.share)
                     reliability[index] += _reliability_sums(limits, distribution, truth)
                 sums[index, number] = sums_of(*(_analysis_space(names, each) for each in (values, true)))[0]
                 if number == drawn:
@@ -125,8 +125,8 @@ def _reliability_sums(limits, distribution: Distribution, truth: dict[str, np.nd
         probabilities, true = getattr(distribution, side), truth[name]
         if name in probabilities:
             number = getattr(distribution.section, side)[name].index(limit)
-            known = np.where(np.isnan(true), np.nan, probabilities[name][number])
-            sums[index] = reliability_sums(known, true >= limit if side == "above" else true < limit)
+            probability = np.where(np.isnan(true), np.nan, probabilities[name][number])
+            sums[index] = reliability_sums(probability, true >= limit if side == "above" else true < limit)
     return sums
 
 

@@ -120,10 +120,9 @@ def write_results(
         context: what was run, for the report.
         seed: of the bootstrap; drawn: number of the case whose fields are drawn.
     """
-    contents, files = cases.contents, []
-    names = list(contents.variables)
+    contents, files, names = cases.contents, [], list(cases.contents.variables)
     station_scores, field_scores, field_part, station_part = [], [], None, None
-    distributions, reliability = _distributions(fields, stations, names)
+    distributions, reliability, tables = _distributions(folder, fields, stations, names)
     if fields is not None:
         field_scores = score_fields(fields.sums, names, seed=seed)
         write_field_scores(folder / "fields.csv", field_scores)
@@ -147,12 +146,7 @@ def write_results(
             write_trend(folder / "trend.csv", station_part.periods)
             files.insert(1, folder / "trend.csv")
         context = {"withheld": stations.how, "first guess": stations.analysis.first_guess_name, **context}
-    if distributions:
-        write_distributions(folder / "distributions.csv", distributions)
-        files.append(folder / "distributions.csv")
-    if reliability:
-        write_reliability(folder / "reliability.csv", reliability)
-        files.append(folder / "reliability.csv")
+    files += tables
     path = folder / "report.html"
     texts = {name: str(value) for name, value in context.items()}
     domains = [static.domain for static in stations.statics] if stations is not None else [contents.domain]
@@ -171,12 +165,20 @@ def write_results(
 
 
 def _distributions(
-    fields: FieldSums | None, stations: StationResults | None, names: Sequence[str]
-) -> tuple[list[DistributionScore], list[ReliabilityRow]]:
-    """The scores of predicted distributions against fields and at stations, and the reliability against fields."""
+    folder: Path, fields: FieldSums | None, stations: StationResults | None, names: Sequence[str]
+) -> tuple[list[DistributionScore], list[ReliabilityRow], list[Path]]:
+    """The scores of predicted distributions, of fields and at stations, their reliability, and the files of both."""
     scores = score_sums(fields.distributions, fields.sums, names) if fields is not None else []
     scores += score_matches(stations.matches) if stations is not None else []
-    return scores, reliability_rows(fields.reliability, fields.limits) if fields is not None else []
+    rows = reliability_rows(fields.reliability, fields.limits) if fields is not None else []
+    files = []
+    if scores:
+        files.append(folder / "distributions.csv")
+        write_distributions(files[-1], scores)
+    if rows:
+        files.append(folder / "reliability.csv")
+        write_reliability(files[-1], rows)
+    return scores, rows, files
 
 
 def _title(domains: Sequence[Domain], times: np.ndarray) -> str:

@@ -80,6 +80,45 @@ def test_a_part_is_that_of_the_rank_on_aligned_tiles(toy, tiles, align):
     assert (part.share.total(np.ones(2)) == 2).all() and (part.total(np.ones(2)) == 2).all()
 
 
+class Drawing:
+    """A method that can divide its members."""
+
+    def divided(self, team):
+        self.team = team
+
+
+class Swapping:
+    """A communicator of four ranks that hands rank 3 what every rank would send to it."""
+
+    def alltoall(self, sent):
+        assert [each is None for each in sent] == [True, False, True, False]  # the ranks of the other tile get nothing
+        return [f"from {rank}" for rank in range(4)]
+
+    def allgather(self, number):
+        return [1.0, 2.0, 5.0, number]
+
+
+def test_members_are_divided_over_the_data_axis_where_cases_do_not_suffice_for_it(toy):
+    ranks = FakeRanks(3, (1, 1, 0), SimpleNamespace(tiles=2, data=2))
+    object.__setattr__(ranks, "size", 4)
+    object.__setattr__(ranks, "communicator", Swapping())
+
+    def part(cases: int, one_case, methods):
+        source = SimpleNamespace(contents=SimpleNamespace(domain=toy.static.domain), time=np.zeros(cases))
+        return part_of(ranks, source, methods, one_case=one_case)
+
+    drawing = {"diffusion": Drawing()}
+    for own in (part(40, True, drawing), part(BLOCK, False, drawing)):
+        assert (own.data_rank, own.data_ranks, own.share.number, own.share.count) == (0, 1, 3, 4)
+        assert (own.team.number, own.team.count) == (1, 2) and own.box == QUARTERS[2]
+        assert own.team.exchange(["a", "b"]) == ["from 1", "from 3"] and own.team.largest(3.0) == 5.0
+        Analyst(None, drawing, own)
+        assert drawing["diffusion"].team is own.team
+    classical = {"rows": Rows()}
+    for own in (part(BLOCK + 1, False, drawing), part(1, None, drawing), part(1, True, drawing | classical)):
+        assert own.team is None and (own.data_rank, own.data_ranks, own.share.count) == (1, 2, 2)
+
+
 class Counted:
     """The simulated hour as a source that counts how often each box of it is made."""
 

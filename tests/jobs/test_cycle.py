@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pytest
 from cycle_world import DOMAINS, START, TWO, World, clock_at, product, rows_of
@@ -27,7 +28,10 @@ def world(tmp_path_factory) -> World:
 
 
 def test_a_slot_is_published_by_the_first_method_and_scored(world, tmp_path, capsys):
-    assert make(world.run(tmp_path, methods=TWO), clock=clock_at(10)) == 0
+    quantiles = {"ensemble": "{quantiles: [0.5]}"}
+    assert make(world.run(tmp_path, methods=TWO, **quantiles), clock=clock_at(10)) == 0
+    with netCDF4.Dataset(tmp_path / "east/latest.nc") as file:
+        np.testing.assert_allclose(file["t2m_quantile_50"][:], file["t2m"][:], atol=0.01)
     attributes = product(tmp_path)
     assert (attributes["method"], attributes["revision"], attributes["methods_passed_over"]) == ("oi", 1, "none")
     assert attributes["observation_files"] == "reports_20220824.csv" and np.isfinite(attributes["t2m"]).all()

@@ -9,6 +9,7 @@ from member_file import write_members
 
 from jobs import analyse, command, verify
 from mlrtma_dist.config import ConfigError, build
+from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.inference.state_file import write_state
 from mlrtma_dist.methods.registry import METHODS, Need
 from mlrtma_dist.samples.sources import CasesSection
@@ -51,7 +52,9 @@ def make_run(job, toy, output, members=(), **more):
 
 @pytest.mark.parametrize("method", OF_ENSEMBLES)
 def test_every_method_of_ensembles_makes_a_product_nearer_to_the_truth(toy, members, tmp_path, method):
-    (analysis,), (product,) = analyse.make(make_run(analyse, toy, tmp_path, members, method=method, maps=False))
+    ensemble = EnsembleSection(quantiles=(0.25, 0.5), members=True)
+    run = make_run(analyse, toy, tmp_path, members, method=method, maps=False, ensemble=ensemble)
+    (analysis,), (product,) = analyse.make(run)
     truth = toy.world.truth.values["t2m"]
     before, after = (np.sqrt(np.mean((f["t2m"] - truth) ** 2)) for f in (analysis.first_guess, analysis.values))
     print(f"{method}: rmse {before:.2f} K of the mean, {after:.2f} K of the analysis")
@@ -60,6 +63,15 @@ def test_every_method_of_ensembles_makes_a_product_nearer_to_the_truth(toy, memb
     with netCDF4.Dataset(product) as file:
         assert "m0.nc" in file.background_files and "m5.nc" in file.background_files
         np.testing.assert_allclose(file["t2m"][0], analysis.values["t2m"], atol=0.02)
+        assert (file["t2m_quantile_25"][0] <= file["t2m_quantile_50"][0]).all()
+        if method != "letkf":  # a Gaussian of the analysis and its error
+            assert "t2m_members" not in file.variables and "no members" in file.comment
+            np.testing.assert_allclose(file["t2m_quantile_50"][0], file["t2m"][0], atol=0.01)
+            return
+        drawn = file["t2m_members"][:, 0]
+        assert len(drawn) == 6 and "6 members" in file["t2m_quantile_50"].comment
+        np.testing.assert_allclose(drawn.mean(0), file["t2m"][0], atol=0.02)
+        assert 0.8 < (drawn.std(0, ddof=1) / file["t2m_error"][0]).mean() < 1.05  # the error has the first guess's own
 
 
 def test_withheld_stations_are_scored_for_each_method(toy, members, tmp_path):

@@ -85,15 +85,16 @@ def test_a_slot_is_the_analysis_that_the_verb_analyse_makes(run, here, whole, tm
     (file,) = Path(run.cases.archive.folder).glob("*202208250000.csv")
     reports = {"observations": [str(file)], "time": ["2022-08-25T00:00"]}
     keys = {"cases": {"domain": run.cases.domain[:1], "reports": reports}, "output": str(tmp_path / "one")}
+    keys["ensemble"] = {"quantiles": [0.1], "below": {"t2m": [290.0]}}
     one = config.build(analyse.Run, keys | {"variables": ["t2m", "d2m"], "maps": False}, "test")
     (product,) = analyse.make(one)[1]
     # nothing is withheld from the one, a fifth from the other
     other = replace(run, cases=replace(run.cases, archive=replace(run.cases.archive, withheld_share=0.0)))
-    other = replace(other, output=str(tmp_path / "other"))
+    other = replace(other, output=str(tmp_path / "other"), ensemble=one.ensemble)
     reanalysis.work(other)
     (slot,) = Path(other.output).rglob("north_20220825T0000Z.nc")
     with netCDF4.Dataset(product) as expected, netCDF4.Dataset(slot) as got:
-        for name in ("t2m", "t2m_error", "d2m_increment", "relative_humidity"):
+        for name in ("t2m", "t2m_error", "d2m_increment", "relative_humidity", "d2m_quantile_10", "t2m_below_290"):
             np.testing.assert_array_equal(expected[name][:], got[name][:])
 
 

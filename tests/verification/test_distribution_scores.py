@@ -111,11 +111,11 @@ def test_at_stations_gaussians_are_scored_and_what_predicts_no_error_or_no_place
     spread = generator.uniform(0.5, 2.0, count)
     observation = np.hypot(spread, 1.0) * generator.standard_normal(count)
     common = {"variable": "t2m", "station": station, "observation": observation, "prediction": np.zeros(count)}
-    known = Matches.build(method="known", spread=spread, observation_error=1.0, **common)
-    unknown = Matches.build(method="unknown", observation_error=1.0, **common)
+    with_error = Matches.build(method="known", spread=spread, observation_error=1.0, **common)
+    without = Matches.build(method="unknown", observation_error=1.0, **common)
     at_limits = Matches.build(method="limits", spread=spread, observation_error=1.0, crps=0.3, **common)
     ensemble = Matches.build(method="members", spread=spread, observation_error=1.0, crps=0.3, place=0.95, **common)
-    rows = score_matches(Matches.concatenate([known, unknown, at_limits, ensemble]))
+    rows = score_matches(Matches.concatenate([with_error, without, at_limits, ensemble]))
     assert [(row.at, row.method) for row in rows] == [("stations", "known"), ("stations", "members")]
     assert rows[0].spread_over_error == pytest.approx(1.0, abs=0.02)
     np.testing.assert_allclose(rows[0].tenths, 0.1, atol=0.01)
