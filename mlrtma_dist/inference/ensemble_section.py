@@ -12,7 +12,7 @@ class EnsembleSection:
     """What a product has of the distribution of an analysis.
 
     Attributes:
-        quantiles: levels, from above 0 to below 1, of every analysed variable.
+        quantiles: levels of the quantiles of every analysed variable, as shares from above 0 to below 1.
         above: variable -> limits, SI: probabilities of a value at or above each of them.
         below: variable -> limits, SI: probabilities of a value below each of them.
         members: whether the members themselves are written.
