@@ -101,7 +101,9 @@ def make(run: Run) -> bool:
     from mlrtma_dist.parallel.ranks import Ranks  # here: it needs torch, whose import takes seconds
     from mlrtma_dist.samples.build import build_store
 
-    content = config.to_yaml(replace(run, output="", mesh=None))  # neither place nor ranks decide what is in it
+    content = config.portable(
+        config.to_yaml(replace(run, output="", mesh=None))
+    )  # neither place nor ranks decide what is in it
     with Ranks.start(run.mesh, device="cpu") as ranks:
         first = ranks.rank == 0
         if run.cases.archive is not None and ranks.from_first(lambda: is_whole(run.store, content)):

@@ -40,6 +40,12 @@ def data_root() -> pathlib.Path | None:
     return beside if beside.is_dir() else None
 
 
+def portable(text: str) -> str:
+    """A text that names the folder with real data by ``${MLRTMA_REAL_DATA}``, as other machines have it elsewhere."""
+    root = data_root()
+    return text.replace(str(root), "${MLRTMA_REAL_DATA}") if root else text
+
+
 def find(kind: str, name: str) -> pathlib.Path:
     """Find a configuration file.
 

@@ -9,7 +9,7 @@ from hpc.chain import load_campaign
 from hpc.machine import load_machine
 from jobs import analyse, cycle, estimate, gate, reanalysis, release, samples, train, verify
 from mlrtma_dist import config
-from mlrtma_dist.config import ConfigError, apply_override, build, expand, find, load, load_yaml, to_yaml
+from mlrtma_dist.config import ConfigError, apply_override, build, expand, find, load, load_yaml, portable, to_yaml
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.inference.map_settings import load_map_settings
 from mlrtma_dist.methods.settings import Classical
@@ -137,6 +137,7 @@ def test_the_real_data_are_found_by_their_variable(monkeypatch, tmp_path):
     monkeypatch.setenv("MLRTMA_REAL_DATA", str(tmp_path))
     assert config.data_root() == tmp_path
     assert expand("${MLRTMA_REAL_DATA}/terrain") == f"{tmp_path}/terrain"
+    assert portable(f"files: [{tmp_path}/a.nc]") == "files: [${MLRTMA_REAL_DATA}/a.nc]"
 
 
 def test_an_unknown_domain_names_the_nearest_and_lists_the_shipped():

@@ -89,8 +89,6 @@ class Layout:
     def of(cls, contents: Contents, edge: int = EDGE) -> "Layout":
         """How a store keeps the cases of a source, in chunks of ``edge`` points."""
         domain, names = contents.domain, contents.variables
-        root = config.data_root()
-        grid = config.to_yaml(domain)
         return cls(
             domain.name,
             domain.shape,
@@ -100,7 +98,7 @@ class Layout:
             edge,
             contents.observed,
             contents.units,
-            grid.replace(str(root), "${MLRTMA_REAL_DATA}") if root else grid,
+            config.portable(config.to_yaml(domain)),
         )
 
     @classmethod
