@@ -24,10 +24,12 @@ class AnalysisGuess:
 
     Attributes:
         answer: the analysis; name: for provenance.
+        before: variable -> the first guess of the analysis itself on the case's box, SI (y, x).
     """
 
     answer: Answer
     name: str
+    before: dict[str, np.ndarray]
 
     def mean(self, variable: str, points: Points) -> np.ndarray:
         """The analysis in analysis space, shape (n,); NaN of a variable that is not analysed."""
@@ -67,7 +69,7 @@ def about_analysis(
         )
     return replace(
         case,
-        first_guess=AnalysisGuess(answer, f"analysis by {name}"),
+        first_guess=AnalysisGuess(answer, f"analysis by {name}", fields.first_guess),
         background={each: fields.values[each] for each in needed},
         background_error={each: fields.error[each] for each in needed},
     )

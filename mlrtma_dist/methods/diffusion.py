@@ -25,7 +25,7 @@ from mlrtma_dist.diffusion.noise import normal, uniform
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.linalg.noise import WORD
-from mlrtma_dist.methods.about_analysis import about_analysis
+from mlrtma_dist.methods.about_analysis import AnalysisGuess, about_analysis
 from mlrtma_dist.methods.case import Case, Contents
 from mlrtma_dist.methods.coarse_departures import CoarseGrid
 from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviations, tempered
@@ -234,7 +234,8 @@ class DiffusionMethod(FieldMethod):
                     members[name] = (reference + departures[:, number] * unit[number]).astype(np.float32)
                 yield numbers, members
 
-        return EnsembleAnswer.of(case, sampling.members, batches(), errors, neighbourhood, self.team)
+        before = case.first_guess.before if isinstance(case.first_guess, AnalysisGuess) else None
+        return EnsembleAnswer.of(case, sampling.members, batches(), errors, neighbourhood, self.team, before)
 
     def posterior(
         self, case: Case, errors: np.ndarray, neighbourhood: Neighbourhood | None = None

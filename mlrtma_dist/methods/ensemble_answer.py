@@ -36,12 +36,14 @@ class EnsembleAnswer:
         around: variable -> each of them on the box and one point around it, SI, float32 (member, y + 2, x + 2).
         background: variable -> first guess there, SI (y + 2, x + 2); empty: there is none.
         observation_error: standard deviation assumed of each report, analysis space, NaN where not used, shape (n,).
+        first_guess: variable -> first guess on the box that `fields` gives; None: the background.
     """
 
     mean: GridAnswer
     around: dict[str, np.ndarray]
     background: dict[str, np.ndarray]
     observation_error: np.ndarray
+    first_guess: Mapping[str, np.ndarray] | None = None
     everywhere = False
 
     @classmethod
@@ -53,12 +55,14 @@ class EnsembleAnswer:
         observation_error: np.ndarray,
         neighbourhood: Neighbourhood | None,
         team: Team = ALONE_IN_TEAM,
+        first_guess: Mapping[str, np.ndarray] | None = None,
     ) -> "EnsembleAnswer":
         """The answer of members that are made consistent. Collective among the tiles and the team.
 
         Args:
             case: that is analysed on this rank's tile; of the answer's case the box is this rank's rows of it.
             count: of members; batches: those of this rank, as many batches on every rank of the team.
+            first_guess: on the case's box, where it is another than the background that members depart from.
         """
         here = neighbourhood or Alone(case.domain.shape, (case.domain.periodic,) * 2)
         boxes = team.boxes(case.box)
@@ -81,7 +85,9 @@ class EnsembleAnswer:
         mean = {name: each.mean(0, dtype=np.float64).astype(np.float32) for name, each in around.items()}
         increments = {name: _increment(name, each, background) for name, each in mean.items()}
         of_mean = GridAnswer(own_case, {name: each[INNER] for name, each in mean.items()}, increments)
-        return cls(of_mean, around, background, observation_error)
+        rows = slice(box.y0 - case.box.y0, box.y1 - case.box.y0)
+        before = None if first_guess is None else {name: first_guess[name][rows] for name in around}
+        return cls(of_mean, around, background, observation_error, before)
 
     @property
     def case(self) -> Case:
@@ -116,7 +122,8 @@ class EnsembleAnswer:
     def fields(self, share: Share = ALONE, progress: Callable[[str, float], None] = lambda name, part: None) -> Fields:
         """Mean, first guess and error on the box."""
         fields = self.mean.fields(share, progress)
-        return Fields(fields.values, fields.first_guess, self.error)
+        first_guess = fields.first_guess if self.first_guess is None else dict(self.first_guess)
+        return Fields(fields.values, first_guess, self.error)
 
     def members_of(self, fields: Fields, share: Share = ALONE) -> dict[str, np.ndarray]:
         """The members on the box; see `methods.method.Answer`."""

@@ -70,6 +70,7 @@ def test_members_have_the_mean_and_the_spread_of_the_analysis_everywhere():
         error = expected.error[name]
         distance = (fields.values[name] - expected.values[name]) / error
         assert abs(distance.mean()) < 0.02 and distance.std() == pytest.approx(60**-0.5, rel=0.15)
+        np.testing.assert_array_equal(fields.first_guess[name], expected.first_guess[name])  # of the analysis itself
         assert np.mean(fields.error[name] / error) == pytest.approx(1.0, abs=0.03)
         points = case.points[case.used & (case.observations.variable == name)]
         value, _ = analysis.at(name, points)
