@@ -4,16 +4,12 @@ Products with J^T and H'^T are vector-Jacobian products by reverse mode, product
 matrix is stored.
 """
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from mlrtma_dist.diffusion.denoiser import Denoiser
 from mlrtma_dist.diffusion.observed import Observed
+from mlrtma_dist.linalg.forward_mode import push
 
 
 class Linearised:
@@ -46,31 +42,9 @@ class Linearised:
 
     def push(self, increment: Tensor) -> Tensor:
         """H' dx / r, shape (member, n), float64, for dx of shape (member, channel, y, x)."""
-        with torch.no_grad(), _forward_mode():
-            pushed = self._observed.operator(forward_ad.make_dual(self.field, increment))
-            tangent = forward_ad.unpack_dual(pushed).tangent
+        tangent = push(self._observed.operator, self.field, increment)
         return tangent.double() / self._deviation
 
     def _gradient(self, of: Tensor, weights: Tensor) -> Tensor:
         scaled = (weights / self._deviation).to(self._equivalent.dtype)
         return torch.autograd.grad(self._equivalent, of, scaled, retain_graph=True)[0]
-
-
-_lock = threading.Lock()
-_users: list[int] = []  # threads in forward mode
-
-
-@contextmanager
-def _forward_mode() -> Iterator[None]:
-    """Forward mode for this thread: PyTorch has one level for all threads, which the last of them closes."""
-    with _lock:
-        if not _users:
-            forward_ad.enter_dual_level()
-        _users.append(threading.get_ident())
-    try:
-        yield
-    finally:
-        with _lock:
-            _users.pop()
-            if not _users:
-                forward_ad.exit_dual_level()

@@ -1,0 +1,181 @@
+"""4D-Var: the state at the start of a window, and the errors of a model in it, by all observations of the window.
+
+    x_0 = x_b + B^1/2 v        x_k = M(x_k-1) + Q^1/2 w_k        z = (v, w_1, ..., w_K)
+    J(z) = |z|^2 / 2 + sum over k of |R_k^-1/2 (y_k - H_k(x_k))|^2 / 2
+
+Without Q the model is exact in the window (strong constraint) and z is v. The incremental method (Courtier et al. 1994)
+is that of Gauss and Newton: with F(z) all observations' equivalents, each over its error, and G = dF/dz about z_i an
+outer loop solves
+
+    (1 + G^T G) z = G^T (R^-1/2 y - F(z_i) + G z_i)
+
+by conjugate gradients, whose products with G and G^T are tangent linear and adjoint of the whole window
+(`physics.linearise`). A step that would raise J is halved. Model, operators, B and R are arguments; vectors are those
+of a tile, and sums over tiles make the answer that of one process.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mlrtma_dist.errors import InputError
+from mlrtma_dist.linalg.solve import conjugate_gradient
+from mlrtma_dist.physics.linearise import Linearised
+
+log = logging.getLogger(__name__)
+MOST_HALVINGS = 8
+Map = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Observations of one time, those that this tile owns, n of them.
+
+    Attributes:
+        value: shape (n,).
+        deviation: of the error of each, above 0, shape (n,).
+        operator: H: a state to its equivalents of the observations, shape (n,).
+    """
+
+    value: Tensor
+    deviation: Tensor
+    operator: Map
+
+    def __post_init__(self):
+        if self.value.dim() != 1 or self.value.shape != self.deviation.shape:
+            raise InputError(
+                f"4D-Var: expected values and deviations of n observations, got the shapes {tuple(self.value.shape)}"
+                f" and {tuple(self.deviation.shape)}"
+            )
+        if not bool((self.deviation > 0).all()):
+            raise InputError("4D-Var: expected observation errors with deviations above 0; leave such reports out")
+
+
+@dataclass(frozen=True)
+class Window:
+    """The problem of one window.
+
+    Attributes:
+        background: x_b, the state at the start, any shape.
+        root: B^1/2, linear: shape of the background to the same.
+        model: M, from one time of the window to the next.
+        observed: of each time, the first at the start; None where nothing is observed.
+        model_root: Q^1/2, linear; None: the model is exact.
+        total: sum of a tensor over the tiles.
+    """
+
+    background: Tensor
+    root: Map
+    model: Map
+    observed: Sequence[Observations | None]
+    model_root: Map | None = None
+    total: Map = lambda tensor: tensor
+
+    def __post_init__(self):
+        if not self.observed:
+            raise InputError("4D-Var: expected a window of one time or more, got none")
+
+    @property
+    def nothing(self) -> Tensor:
+        """The control z = 0, shape (parts, *state): v, and w of every step where the model has errors."""
+        parts = len(self.observed) if self.model_root is not None else 1
+        return self.background.new_zeros(parts, *self.background.shape)
+
+    def states(self, control: Tensor) -> list[Tensor]:
+        """x_0 to x_K. Collective."""
+        states = [self.background + self.root(control[0])]
+        for number in range(1, len(self.observed)):
+            state = self.model(states[-1])
+            states.append(state if self.model_root is None else state + self.model_root(control[number]))
+        return states
+
+    def equivalents(self, control: Tensor) -> Tensor:
+        """F: the observations' equivalents, each over the deviation of its error, shape (n,). Collective."""
+        pairs = [(own, state) for own, state in zip(self.observed, self.states(control), strict=True) if own]
+        return torch.cat([own.operator(state) / own.deviation for own, state in pairs] or [control.new_zeros(0)])
+
+    @property
+    def scaled(self) -> Tensor:
+        """R^-1/2 y, shape (n,)."""
+        parts = [own.value / own.deviation for own in self.observed if own]
+        return torch.cat(parts or [self.background.new_zeros(0)])
+
+    def cost(self, control: Tensor, equivalents: Tensor) -> float:
+        """J. Collective."""
+        squares = control.square().sum() + (self.scaled - equivalents).square().sum()
+        return 0.5 * float(self.total(squares))
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What 4D-Var gives.
+
+    Attributes:
+        control: z, shape (parts, *state).
+        states: x_0 to x_K.
+        costs: J of the background and after each outer loop.
+    """
+
+    control: Tensor
+    states: list[Tensor]
+    costs: list[float]
+
+
+def minimise(
+    window: Window, *, outer_loops: int = 3, tolerance: float = 1e-6, most_iterations: int = 500
+) -> Trajectory:
+    """The trajectory of the least J.
+
+    Args:
+        outer_loops: linearisations at most; fewer where J no longer falls.
+        tolerance: of the conjugate gradients, on the residual over the right-hand side.
+        most_iterations: of each loop's conjugate gradients.
+
+    Raises:
+        ConvergenceError: the conjugate gradients did not reach the tolerance.
+    """
+    control, scaled = window.nothing, window.scaled
+    linear = Linearised(window.equivalents, control)
+    costs = [window.cost(control, linear.value)]
+    for _ in range(outer_loops):
+        solved = _inner(window, linear, scaled, control, tolerance, most_iterations)
+        step, size = solved - control, 1.0
+        for _ in range(MOST_HALVINGS):
+            following = Linearised(window.equivalents, control + size * step)
+            cost = window.cost(control + size * step, following.value)
+            if cost < costs[-1]:
+                break
+            size *= 0.5
+        else:
+            break  # no step along this direction lowers J: it is the least
+        control, linear = control + size * step, following
+        costs.append(cost)
+        if costs[-2] - costs[-1] <= tolerance * costs[-2]:
+            break
+    with torch.no_grad():
+        return Trajectory(control, window.states(control), costs)
+
+
+def _inner(
+    window: Window, linear: Linearised, scaled: Tensor, control: Tensor, tolerance: float, most_iterations: int
+) -> Tensor:
+    """The z of the linearised problem."""
+
+    def tensor(vector: np.ndarray) -> Tensor:
+        return torch.from_numpy(vector).to(control).reshape(control.shape)
+
+    def vector(field: Tensor) -> np.ndarray:
+        return field.double().flatten().cpu().numpy()
+
+    def hessian(direction: np.ndarray) -> np.ndarray:
+        return direction + vector(linear.adjoint(linear.tangent(tensor(direction))))
+
+    def dot(one: np.ndarray, other: np.ndarray) -> float:
+        return float(window.total(torch.tensor(np.dot(one, other), dtype=torch.float64)))
+
+    right = vector(linear.adjoint(scaled - linear.value + linear.tangent(control)))
+    return tensor(conjugate_gradient(hessian, right, dot=dot, tolerance=tolerance, most_iterations=most_iterations))
