@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,9 @@ RESTARTS = 100
 FALLEN = re.compile(rb"rank \d+ on \S+ (was ended by signal|ended with exit code) \d+$")  # printed by launch.sh
 MESSAGE = re.compile(rb"mlrtma \w+: .+$")  # the last words of a verb that ends with an error
 CUT_OFF = re.compile(rb"\*\*\* ((?:JOB|STEP) \S+ ON \S+ CANCELLED .+) \*\*\*|srun: error: (Timed out waiting for .+)")
+# Printed by srun before any rank has started, where slurmctld does not answer.
+UNREACHED = re.compile(rb"srun: error: Unable to (confirm allocation|create step) .*Unable to contact slurm controller")
+PAUSE = 5.0  # s before the ranks are started again, after srun itself has tried for a while
 
 
 @dataclass
@@ -41,6 +45,7 @@ class Ending:
         message: the error of the first rank that wrote one; "" if none.
         cut_off: that Slurm ended them, in the words of srun and slurmstepd; "" if it did not.
         terminated: whether this job received SIGTERM.
+        unreached: whether no rank has started, as Slurm's controller did not answer.
     """
 
     code: int = 0
@@ -48,6 +53,7 @@ class Ending:
     message: str = ""
     cut_off: str = ""
     terminated: bool = False
+    unreached: bool = False
 
 
 def identity() -> str:
@@ -81,7 +87,11 @@ def run(command: list[str], *, verb: str, config: str) -> int:
         nodes=os.environ.get("SLURM_JOB_NODELIST") or os.uname().nodename,
         **({"process": process.identity(os.getpid())} if job == f"local-{os.getpid()}" else {}),
     )
-    ending = _supervise(command, {progress.VARIABLE: str(progress.path_of(job).absolute())})
+    ending = _supervise(command, own := {progress.VARIABLE: str(progress.path_of(job).absolute())})
+    while ending.unreached and not ending.terminated:  # the controller restarts: this job has its nodes, and waits
+        journal.warn("hpc.job: Slurm's controller does not answer: the ranks start when it does")
+        time.sleep(PAUSE)
+        ending = _supervise(command, own)
     return _close(book, job, ending, _slurms_view(job))
 
 
@@ -137,6 +147,7 @@ def _supervise(command: list[str], own: dict[str, str]) -> Ending:
                 sys.stderr.buffer.flush()
             if match := FALLEN.search(line.rstrip()):
                 ending.fallen = ending.fallen or match.group().decode()
+            ending.unreached |= UNREACHED.search(line) is not None
             if match := MESSAGE.match(line.rstrip()):
                 ending.message = ending.message or match.group().decode(errors="replace")
             if match := CUT_OFF.search(line):

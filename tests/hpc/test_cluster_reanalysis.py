@@ -56,69 +56,77 @@ def kill_worker(slurm_here, element):
             os.kill(process, signal.SIGKILL)
 
 
-def test_a_day_under_a_full_disk_and_random_kills_has_the_products_of_one_run(
-    slurm_here, mlrtma, day_reanalysis, disk, seed
-):
-    chance = random.Random(seed)
-    for output in ("one", OUTPUT):
-        Path(f"{output[:4]}.yaml").write_text(f"{day_reanalysis}output: {output}\nattempts: 1\n")
+def submit(mlrtma):
+    """Submit the reanalysis; the number of its array."""
+    done = mlrtma("submit", "reanalysis", "many.yaml", "--machine", "slurm_test", timeout=300)
+    assert done.returncode == 0 and "--array=0-1 " in done.stdout, done.stdout + done.stderr
+    return done.stdout.splitlines()[-1].split()[1].rstrip(":")
 
-    def submit():
-        done = mlrtma("submit", "reanalysis", "many.yaml", "--machine", "slurm_test")
-        assert done.returncode == 0 and "--array=0-1 " in done.stdout, done.stdout + done.stderr
-        return done.stdout.splitlines()[-1].split()[1].rstrip(":")
 
-    def works(element, job):
-        """Wait until an element has published what it had not before, and a moment of its own longer."""
-        before = len(products_of(element))
-        assert until(lambda: len(products_of(element)) > before)
-        time.sleep(chance.uniform(0.0, 1.0))
-        assert not slurm.state(f"{job}_{element}").ended
+def products_of(element):
+    """The products of an element, which has one of the two days."""
+    return list(Path(OUTPUT).glob(f"*/2022/08/{24 + element}/*.nc"))
 
-    def products_of(element):
-        return list(Path(OUTPUT).glob(f"*/2022/08/{24 + element}/*.nc"))
 
-    job = submit()
-    assert reanalysis.work(config.load(reanalysis.Run, Path("one.yaml"))) == 4  # one file is damaged
-    whole = products("one")
-    assert len(whole) == 190
-    # The disk is full: both elements end with 3, and status says why.
-    assert until(lambda: slurm.state(job).ended)
-    for element in (0, 1):
-        assert seen(f"{job}_{element}").state == "failed"
-        assert "No space left on device" in seen(f"{job}_{element}").reason
-    assert 0 < len(products(OUTPUT)) < 100 and not list(Path(OUTPUT).rglob("*.partial"))
-    assert products(OUTPUT).items() <= whole.items()
-    # Larger, but now processes are killed.
-    disk(LARGE)
-    job = submit()
+def works(element, job, chance):
+    """Wait until an element has published what it had not before, and a moment longer."""
+    before = len(products_of(element))
+    assert until(lambda: len(products_of(element)) > before)
+    time.sleep(chance.uniform(0.0, 1.0))
+    assert not slurm.state(f"{job}_{element}").ended
+
+
+def strike(slurm_here, job, chance):
+    """Kill the worker of one element, then the node of the other one, and cancel that when it works again."""
     first, second = chance.sample((0, 1), 2)
-    works(first, job)
+    works(first, job, chance)
     kill_worker(slurm_here, first)
-    works(second, job)
+    works(second, job, chance)
     node = slurm_here.call("squeue", "--noheader", "--format=%N", f"--jobs={job}_{second}").strip()
     slurm_here.kill_node(node)
     slurm_here.call("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
     assert until(lambda: slurm.state(f"{job}_{first}").ended and slurm.state(f"{job}_{second}").state in slurm.WAITING)
     assert "was ended by signal 9" in seen(f"{job}_{first}").reason
     slurm_here.boot_node(node)
-    works(second, job)
+    works(second, job, chance)
     slurm_here.call("scancel", f"{job}_{second}")
     assert until(lambda: slurm.state(job).ended)
     assert seen(f"{job}_{second}").state == "cancelled"
+
+
+def test_a_day_under_a_full_disk_and_random_kills_has_the_products_of_one_run(
+    slurm_here, mlrtma, day_reanalysis, disk, seed
+):
+    for output in ("one", OUTPUT):
+        Path(f"{output[:4]}.yaml").write_text(f"{day_reanalysis}output: {output}\nattempts: 1\n")
+    job = submit(mlrtma)
+    assert reanalysis.work(config.load(reanalysis.Run, Path("one.yaml"))) == 4  # one file is damaged
+    whole = products("one")
+    assert len(whole) == 190
+
+    assert until(lambda: slurm.state(job).ended)  # the disk is full
+    for element in (0, 1):
+        assert seen(f"{job}_{element}").state == "failed"
+        assert "No space left on device" in seen(f"{job}_{element}").reason
+    assert 0 < len(products(OUTPUT)) < 100 and not list(Path(OUTPUT).rglob("*.partial"))
+    assert products(OUTPUT).items() <= whole.items()
+
+    disk(LARGE)
+    job = submit(mlrtma)
+    strike(slurm_here, job, random.Random(seed))
     assert seen(job).action == f"mlrtma resume {job}" and products(OUTPUT).items() < whole.items()
-    again = mlrtma("resume", job, "--wait", timeout=180)
-    assert again.returncode in (0, 1), again.stdout + again.stderr
+    again = mlrtma("resume", job, "--wait", timeout=600)
+    assert again.returncode in (0, 1), again.stdout + again.stderr  # 1 if this run set the damaged slots aside
     assert products(OUTPUT) == whole and not list(Path(OUTPUT).rglob("*.partial")) and not Path("pwned").exists()
+
     run = config.load(reanalysis.Run, Path("many.yaml"))
     days = [Day(Path(OUTPUT), name, day) for name in ("north", "south") for day in slots_of(run).days]
     lines = [line for day in days for line in read_lines(day.manifest)]
     assert sorted(f"{line['id']}.nc" for line in lines if "sha256" in line) == sorted(whole)  # each once
     aside = [line["id"] for line in lines if "aside" in line]
     assert sorted(aside) == [f"{name}_20220824{DAMAGED}" for name in ("north", "south")]
-    nothing = mlrtma("submit", "reanalysis", "many.yaml", "--machine", "slurm_test")
+    nothing = mlrtma("submit", "reanalysis", "many.yaml", "--machine", "slurm_test", timeout=300)
     assert nothing.returncode == 0 and "no part of the work remains" in nothing.stderr
     newest = status.jobs()[-1]
-    print(newest)
     assert (newest.progress.done, newest.progress.total) == (192, 192)
     assert newest.action in ("", "nothing: its output is there")
