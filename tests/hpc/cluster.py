@@ -119,10 +119,10 @@ class Cluster:
         (self.folder / "tmp" / node).mkdir()
         self._daemon(node, "slurmd", "-D", "-b", "-N", node)
 
-    def kill_controller(self) -> None:
-        """Kill slurmctld in whatever it does."""
-        self.daemons["slurmctld"].kill()
-        self.daemons["slurmctld"].wait()
+    def stop_controller(self) -> None:
+        """End slurmctld as its service does before an update: it saves which jobs there are."""
+        self.daemons["slurmctld"].terminate()
+        self.daemons["slurmctld"].wait(timeout=60)
 
     def start_controller(self) -> None:
         """Start a slurmctld that goes on from the state which the last one saved."""

@@ -1,4 +1,4 @@
-"""A whole campaign on a real Slurm, from samples to promotion and back, whose controller is killed in its middle."""
+"""A whole campaign on a real Slurm, from samples to promotion and back, whose controller is restarted in its middle."""
 
 import json
 import subprocess
@@ -38,7 +38,7 @@ def test_two_operators_start_one_campaign_which_outlives_the_controller_and_is_p
         assert process.returncode == 0 or "output/submitting: another run writes into it: " in error
 
     assert until(lambda: "train" in verbs("started"), seconds=300)
-    slurm_here.kill_controller()  # before srun has asked it for the ranks of the training, or after that
+    slurm_here.stop_controller()  # before srun has asked it for the ranks of the training, or after that
     seen = {each["step"]: each for each in json.loads(mlrtma("status", "campaign.yaml", "--json").stdout)}
     assert seen["samples"]["state"] == "done" and seen["samples"]["source"] == "outputs"
     for step in VERBS[2:]:
