@@ -52,6 +52,7 @@ TESTS = [
     "types-PyYAML>=6.0,<7",
     "compliance-checker>=6.1,<6.2",  # the tests mend this release's table for Mercator
     "xarray>=2024.7",
+    "dask>=2024.8",  # xarray's open_mfdataset, as users open the products of a reanalysis
     "cfgrib>=0.9.14,<0.10",  # reads the GRIB2 product as its users do
     "MetPy>=1.6,<2",  # second opinion on METAR
     "pybufrkit>=0.2.25,<0.3",  # second opinion on BUFR

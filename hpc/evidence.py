@@ -38,6 +38,11 @@ class Note:
             return {}
         return next((line for line in lines if line["event"] != "done"), lines[-1])
 
+    def again(self, job: str) -> str:
+        """Why a job or an element is being queued again, where its last line says so; "" of other lines."""
+        line = self.last.get(job, {})
+        return str(line.get("reason", "")) if line.get("event") == "again" else ""
+
 
 def number_of(job: str) -> str:
     """A job's number without the element of an array."""

@@ -3,7 +3,8 @@
     python -m hpc.job --verb train --config FILE COMMAND [ARGUMENT ...]
 
 Exit codes of COMMAND: 0 done; 75 (EX_TEMPFAIL of sysexits.h, "try again") checkpointed, run me again; others failed.
-Under Slurm 75 becomes ``scontrol requeue``; elsewhere it is handed on, and whoever started the job runs it again.
+Under Slurm 75 becomes ``scontrol requeue``; elsewhere it is handed on, and whoever started the job runs it again. A job
+that lost one of its nodes is queued again, too: its ranks fail before Slurm takes note.
 
 A 0 is not believed where Slurm ends the job or its step (time limit, scancel, preemption, a node that fails): srun ends
 with 0, too, when it gave up waiting for ranks that were killed.
@@ -17,16 +18,21 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpc import journal, process, progress, record, slurm
+from hpc import journal, nodes, process, progress, record, slurm
 from hpc.machine import ROOT
 
 DONE, AGAIN = 0, 75
 RESTARTS = 100
 FALLEN = re.compile(rb"rank \d+ on \S+ (was ended by signal|ended with exit code) \d+$")  # printed by launch.sh
+MESSAGE = re.compile(rb"mlrtma \w+: .+$")  # the last words of a verb that ends with an error
 CUT_OFF = re.compile(rb"\*\*\* ((?:JOB|STEP) \S+ ON \S+ CANCELLED .+) \*\*\*|srun: error: (Timed out waiting for .+)")
+# Printed by srun before any rank has started, where slurmctld does not answer.
+UNREACHED = re.compile(rb"srun: error: Unable to (confirm allocation|create step) .*Unable to contact slurm controller")
+PAUSE = 5.0  # s before the ranks are started again, after srun itself has tried for a while
 
 
 @dataclass
@@ -36,14 +42,18 @@ class Ending:
     Attributes:
         code: exit code of what started them.
         fallen: the first rank that fell, in the words of launch.sh; "" if none.
+        message: the error of the first rank that wrote one; "" if none.
         cut_off: that Slurm ended them, in the words of srun and slurmstepd; "" if it did not.
         terminated: whether this job received SIGTERM.
+        unreached: whether no rank has started, as Slurm's controller did not answer.
     """
 
     code: int = 0
     fallen: str = ""
+    message: str = ""
     cut_off: str = ""
     terminated: bool = False
+    unreached: bool = False
 
 
 def identity() -> str:
@@ -77,7 +87,11 @@ def run(command: list[str], *, verb: str, config: str) -> int:
         nodes=os.environ.get("SLURM_JOB_NODELIST") or os.uname().nodename,
         **({"process": process.identity(os.getpid())} if job == f"local-{os.getpid()}" else {}),
     )
-    ending = _supervise(command, {progress.VARIABLE: str(progress.path_of(job).absolute())})
+    ending = _supervise(command, own := {progress.VARIABLE: str(progress.path_of(job).absolute())})
+    while ending.unreached and not ending.terminated:  # the controller restarts: this job has its nodes, and waits
+        journal.warn("hpc.job: Slurm's controller does not answer: the ranks start when it does")
+        time.sleep(PAUSE)
+        ending = _supervise(command, own)
     return _close(book, job, ending, _slurms_view(job))
 
 
@@ -91,7 +105,8 @@ def _slurms_view(job: str) -> slurm.Status:
 
 def _close(book: Path, job: str, ending: Ending, status: slurm.Status) -> int:
     """Write down what became of the job, queue it again if its ranks ask for that, and return its exit code."""
-    if status.state in slurm.WAITING:  # Slurm itself queued it again: its node failed, or it was preempted
+    # Slurm queued it again, as its node failed or it was preempted: it waits, or completes and counts one more start.
+    if status.state in slurm.WAITING or status.restarts > restarts():
         journal.append(book, job=job, event="again", exit_code=ending.code, reason=status.words)
         return AGAIN
     by_slurm = "" if status.state in (slurm.UNKNOWN, *slurm.RUNNING) else status.words
@@ -101,8 +116,11 @@ def _close(book: Path, job: str, ending: Ending, status: slurm.Status) -> int:
         record.write(job)
         journal.append(book, job=job, event="done", exit_code=DONE)
         return DONE
+    if not (ending.terminated or by_slurm) and (lost := nodes.silent()):
+        return _again(book, job, f"no answer from {', '.join(lost)}")
     by_signal = "SIGTERM: cancelled, preempted or out of time" if ending.terminated else ""
-    reasons = filter(None, [by_signal, by_slurm, ending.fallen or ending.cut_off])
+    message = "" if " by signal " in ending.fallen else ending.message  # of ranks that lost the one that was killed
+    reasons = filter(None, [by_signal, by_slurm, ending.fallen or ending.cut_off, message])
     reason = "; ".join(reasons) or f"exit code {ending.code}"
     journal.append(book, job=job, event="failed", exit_code=ending.code, reason=reason)
     return ending.code or 1
@@ -129,6 +147,9 @@ def _supervise(command: list[str], own: dict[str, str]) -> Ending:
                 sys.stderr.buffer.flush()
             if match := FALLEN.search(line.rstrip()):
                 ending.fallen = ending.fallen or match.group().decode()
+            ending.unreached |= UNREACHED.search(line) is not None
+            if match := MESSAGE.match(line.rstrip()):
+                ending.message = ending.message or match.group().decode(errors="replace")
             if match := CUT_OFF.search(line):
                 ending.cut_off = ending.cut_off or (match[1] or match[2]).decode()
 
@@ -149,7 +170,7 @@ def code_of_ranks(code: int, fallen: str) -> int:
     return AGAIN if code > 128 and fallen.endswith(f" exit code {AGAIN}") else code
 
 
-def _again(book: Path, job: str) -> int:
+def _again(book: Path, job: str, reason: str = "") -> int:
     limit = int(os.environ.get("MLRTMA_RESTARTS") or RESTARTS)
     if restarts() >= limit:
         journal.append(
@@ -157,11 +178,11 @@ def _again(book: Path, job: str) -> int:
             job=job,
             event="failed",
             exit_code=AGAIN,
-            reason=f"asked to be run again after {limit} restarts, the most that MLRTMA_RESTARTS allows",
+            reason=f"{reason or 'asked to be run again'} after {limit} restarts, the most that MLRTMA_RESTARTS allows",
         )
         return 1
     # Written first: the requeue ends this process, too.
-    journal.append(book, job=job, event="again", exit_code=AGAIN)
+    journal.append(book, job=job, event="again", exit_code=AGAIN, **({"reason": reason} if reason else {}))
     if "SLURM_JOB_ID" in os.environ:
         try:
             slurm.requeue(os.environ["SLURM_JOB_ID"])

@@ -113,7 +113,7 @@ def states(jobs: Iterable[str]) -> dict[str, Status]:
     queued = _queued(jobs) if jobs else {}
     by_job = {job: queued.get(job) or Status() for job in jobs}
     for job, status in by_job.items():
-        if status.ended or status.state == UNKNOWN:
+        if status.ended or status.state in (UNKNOWN, "COMPLETING"):
             by_job[job] = _shown(job) or status
     forgotten = [job for job, status in by_job.items() if status.state == UNKNOWN]
     return {**by_job, **accounted(forgotten)}

@@ -147,11 +147,12 @@ def _state(evidence: Evidence, job: str, rows: list[Row], has_output: bool, rema
     if rows or account:
         status = slurm.worst(row.status for row in rows) if rows else account
         assert status is not None, "one of them is there"
-        if not status.ended and status.state in slurm.WAITING:
-            begins = f"expected to start at {rows[0].begun}" if len(rows) == 1 and rows[0].begun else ""
-            return "waiting", "slurm", _counts(rows) or ", ".join(filter(None, (status.reason, begins)))
         if not status.ended:
-            return "running", "slurm", _counts(rows) or status.reason
+            waits = status.state in slurm.WAITING
+            begins = f"expected to start at {rows[0].begun}" if waits and len(rows) == 1 and rows[0].begun else ""
+            again = _note(evidence, job).again(job)
+            words = ", ".join(filter(None, (status.reason, begins, f"queued again: {again}" if again else "")))
+            return "waiting" if waits else "running", "slurm", _counts(rows) or words
         if status.done and remains:  # the controller forgets elements that ended long ago
             return "failed", "outputs", remains
         ending = _note(evidence, job).ending(job).get("reason", "")

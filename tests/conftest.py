@@ -146,11 +146,7 @@ def toy(tmp_path_factory) -> Toy:
 AWKWARD = "re ports '$(touch pwned)';&é"  # of a file's name, which no shell may read
 
 
-@pytest.fixture(scope="session")
-def small_archive(tmp_path_factory) -> Path:
-    """A folder with two domains of 20 x 24 points of 10 km, and 40 stations' reports, a file each half hour."""
-    folder = tmp_path_factory.mktemp("archive")
-    domain = """\
+DOMAIN = """\
 name: {name}
 title: small
 projection: "+proj=lcc +lat_1=40 +lat_2=40 +lat_0=40 +lon_0=255 +R=6371200"
@@ -160,13 +156,21 @@ size: {{x: 24, y: 20}}
 terrain: null
 land: null
 """
+
+
+def write_archive(folder: Path, start: str, count: int, minutes: int) -> str:
+    """Two domains of 20 x 24 points of 10 km, and 40 stations' reports at times from ``start`` on, a file for each.
+
+    Returns:
+        The configuration of a reanalysis of all these times, whose output is not named.
+    """
     for name, south in (("north", 40.0), ("south", 38.5)):
-        (folder / f"{name}.yaml").write_text(domain.format(name=name, south=south))
+        (folder / f"{name}.yaml").write_text(DOMAIN.format(name=name, south=south))
     random = np.random.default_rng(3)
     latitude, longitude = random.uniform(38.0, 42.2, 40), random.uniform(-106.5, -103.2, 40)
-    times = np.datetime64("2022-08-24T23:00:00") + np.arange(4) * np.timedelta64(30, "m")
+    times = np.datetime64(start, "s") + np.arange(count) * np.timedelta64(minutes, "m")
     for hour, time in enumerate(times):
-        t2m = 290.0 - 5.0 * (latitude - 40.0) + np.sin(longitude) - hour + random.normal(0.0, 0.5, 40)
+        t2m = 290.0 - 5.0 * (latitude - 40.0) + np.sin(longitude) - hour % 8 + random.normal(0.0, 0.5, 40)
         columns = {
             "station": np.tile([f"S{number:03d}" for number in range(40)], 2),
             "latitude": np.tile(latitude, 2),
@@ -178,22 +182,31 @@ land: null
         }
         stamp = str(time)[:16].replace("-", "").replace(":", "").replace("T", "")
         write_csv(folder / f"{AWKWARD} {stamp}.csv", Observations.build(**columns))
-    return folder
+    return f"""\
+cases:
+  domain: [{folder}/north.yaml, {folder}/south.yaml]
+  archive:
+    start: "{str(times[0])[:16]}"
+    end: "{str(times[-1])[:16]}"
+    every_minutes: {minutes}
+    folder: {folder}
+    withheld_share: 0.2
+    reports:
+      - {{pattern: "{AWKWARD} {{time:%Y%m%d%H%M}}.csv", every_minutes: {minutes}}}
+variables: [t2m, d2m]
+"""
 
 
 @pytest.fixture(scope="session")
-def small_reanalysis(small_archive) -> str:
-    """The configuration of a reanalysis of that archive: 4 times on two days, 8 slots. Its output is not named."""
-    return f"""\
-cases:
-  domain: [{small_archive}/north.yaml, {small_archive}/south.yaml]
-  archive:
-    start: "2022-08-24T23:00"
-    end: "2022-08-25T00:30"
-    every_minutes: 30
-    folder: {small_archive}
-    withheld_share: 0.2
-    reports:
-      - {{pattern: "{AWKWARD} {{time:%Y%m%d%H%M}}.csv", every_minutes: 30}}
-variables: [t2m, d2m]
-"""
+def small_reanalysis(tmp_path_factory) -> str:
+    """The configuration of a reanalysis of 4 times on two days, 8 slots. Its output is not named."""
+    return write_archive(tmp_path_factory.mktemp("archive"), "2022-08-24T23:00", 4, 30)
+
+
+@pytest.fixture(scope="session")
+def day_reanalysis(tmp_path_factory) -> str:
+    """The configuration of a reanalysis of 24 hours from noon on, 192 cheap slots; the file of 20:00 is damaged."""
+    folder = tmp_path_factory.mktemp("day")
+    text = write_archive(folder, "2022-08-24T12:00", 96, 15)
+    (folder / f"{AWKWARD} 202208242000.csv").write_bytes(b"\x00\x01 no reports \xff")
+    return text.replace("[t2m, d2m]", "[t2m]") + "method: first_guess\n"

@@ -134,6 +134,7 @@ class Worker:
                     log.warning("%s: attempt %d failed, %s: %s", slot.name, attempt, words, reason)
             for slot, reason in failed:
                 self._set_aside(slot, writer, reason, self._attempts)
+            self._progress(self.tally)  # slots that are set aside, or have no input, count, too
         return True
 
     def _set_aside(self, slot: Slot, writer: "_Writer", reason: str, attempts: int) -> None:

@@ -6,10 +6,10 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from cluster import until
 
 from hpc import slurm, status
 from hpc.worklist import Task, remaining, write
@@ -23,13 +23,6 @@ KILLER = """\
 echo x >> {folder}/calls
 if [ "$(wc -l < {folder}/calls)" -eq {number} ]; then kill -9 $PPID; fi
 """
-
-
-def until(true, seconds=40):
-    end = time.monotonic() + seconds
-    while not true() and time.monotonic() < end:
-        time.sleep(0.2)
-    return true()
 
 
 def campaign(count=3, command="sh -c 'echo run >> runs{0}; touch out{0}'"):

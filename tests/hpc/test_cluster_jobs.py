@@ -3,16 +3,16 @@
 import re
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import netCDF4
 import numpy as np
 import pytest
+from cluster import until
 from payload import expected
 
-from hpc import journal, slurm
+from hpc import journal, slurm, status
 from hpc.machine import ROOT, load_machine
 from hpc.order import Order
 from hpc.submit import submit, wait
@@ -41,10 +41,10 @@ class PayloadOrder(Order):
         return path
 
 
-def order(*arguments):
-    """A payload job of one node that writes into the present folder."""
+def order(*arguments, nodes=1):
+    """A payload job that writes into the present folder."""
     machine = load_machine("slurm_test")
-    resources = replace(machine.resources("train"), nodes=1, time="00:02:00")
+    resources = replace(machine.resources("train"), nodes=nodes, time="00:05:00")
     return PayloadOrder(machine, "train", str(Path.cwd()), tuple(map(str, arguments)), resources)
 
 
@@ -61,16 +61,9 @@ def events(job):
     return [entry["event"] for entry in journal.read(journal.path(), job)]
 
 
-def until(true, seconds=30):
-    end = time.monotonic() + seconds
-    while not true() and time.monotonic() < end:
-        time.sleep(0.2)
-    return true()
-
-
 def end(waited, job):
     """The status of a job that must be over within a minute."""
-    assert until(lambda: slurm.state(job).ended, 60), f"{slurm.state(job)}\n{log(job)}"
+    assert until(lambda: slurm.state(job).ended), f"{slurm.state(job)}\n{log(job)}"
     return wait({job: waited}, 0)[job]
 
 
@@ -125,7 +118,7 @@ def test_what_slurm_ends_is_never_done_though_srun_ends_with_0(slurm_here, monke
     slurm_here.call("sbatch", *urgent, "--wrap=true")
     try:
         # The controller looks at time limits every half minute.
-        assert until(lambda: not any(slurm.runs(job) for job in jobs.values()), 60), slurm_here.call("squeue")
+        assert until(lambda: not any(slurm.runs(job) for job in jobs.values())), slurm_here.call("squeue")
     finally:
         slurm_here.call("scontrol", "update", f"nodename={down}", "state=resume")
     assert {state: slurm.state(job).state for state, job in jobs.items()} == {state: state for state in states}
@@ -134,20 +127,26 @@ def test_what_slurm_ends_is_never_done_though_srun_ends_with_0(slurm_here, monke
     assert slurm.own_jobs() == {}
 
 
-def test_a_node_that_dies_costs_its_job_one_run(slurm_here):
-    alone = order(300, "--slow")
-    job = submit(alone)
+def test_a_rank_that_hangs_and_a_node_that_dies_cost_a_job_of_four_nodes_one_run_each(slurm_here):
+    four = order(100, "--runs=hang,slow", nodes=4)
+    job = submit(four)
+    assert until(lambda: events(job)[1:] == ["started", "again"]), log(job)
+    assert "rank 1 of 4 on n2 has made no progress for 3 s; it stands at payload.py" in log(job)
+    Path("states").unlink()
     assert until(lambda: Path("states").exists()), log(job)
-    node = slurm.state(job).nodes or slurm_here.call("squeue", "--noheader", "--format=%N", f"--jobs={job}").strip()
-    slurm_here.call("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    slurm_here.kill_node("n3")  # its slurmd, its rank and all else at once
     try:
-        status = end(alone, job)
+        assert until(lambda: events(job)[3:] == ["started", "again"]), log(job)
+        Path("states").unlink()
+        assert journal.read(journal.path(), job)[-1]["reason"] == "no answer from n3"
+        (seen,) = status.jobs([job])
+        assert seen.state in status.ALIVE and seen.reason.endswith("queued again: no answer from n3"), seen
     finally:
-        slurm_here.call("scontrol", "update", f"nodename={node}", "state=resume")
-    assert status.done and status.restarts == 1
-    assert events(job).count("done") == 1 and events(job)[-1] == "done"  # not when the node died
-    # Nothing was checkpointed before the node died: the second run begins anew and leaves all states.
-    assert states()[-300:] == pytest.approx(expected(300, 1), abs=1e-12)
+        slurm_here.boot_node("n3")
+    ending = end(four, job)
+    assert ending.done and ending.restarts == 2 and events(job)[5:] == ["started", "done"]
+    # Nothing was checkpointed before: each run begins anew, and the last one leaves all states.
+    assert states() == pytest.approx(expected(100, 4), abs=1e-12)
 
 
 def test_only_the_tasks_of_an_array_that_failed_run_again(slurm_here, mlrtma):

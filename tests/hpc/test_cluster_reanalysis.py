@@ -1,40 +1,132 @@
-"""A reanalysis on a real Slurm: an array over its days, an element of it ended, and the rest sent again."""
+"""A day's reanalysis on a real Slurm, under a full disk and kills at random moments: the products of one run."""
 
+import os
+import random
+import signal
+import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from cluster import until
 
-from hpc import slurm
+from hpc import slurm, status
+from jobs import reanalysis
+from jobs.reanalysis_slots import slots_of
+from mlrtma_dist import config
+from mlrtma_dist.inference.slot_manifest import Day
 from mlrtma_dist.io.file_digest import sha256_of
+from mlrtma_dist.io.json_lines import read_lines
 
 pytestmark = pytest.mark.slow
+
+OUTPUT = "many '$(touch pwned)'"
+SMALL, LARGE = "1m", "64m"  # of the disk: a fraction of the products, and all of them
+DAMAGED = "T2000Z"
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A small disk at the place of the output; call it with its new size."""
+    folder = tmp_path / OUTPUT
+    folder.mkdir()
+
+    def mount(size):
+        subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)], check=True)
+
+    mount(f"size={SMALL}")
+    yield lambda size: mount(f"remount,size={size}")
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def products(output):
     return {path.name: sha256_of(path) for path in sorted(Path(output).rglob("*.nc"))}
 
 
-def test_an_array_that_loses_an_element_is_sent_again_for_the_rest_with_the_products_of_one_run(
-    slurm_here, mlrtma, small_reanalysis
+def seen(element):
+    """What `mlrtma status` says of an array, or of one element."""
+    return status.jobs([element])[0]
+
+
+def kill_worker(slurm_here, element):
+    """Kill the process of an element that analyses."""
+    for process in slurm_here.processes("-m\0jobs.command\0reanalysis", f"SLURM_ARRAY_TASK_ID={element}"):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+def submit(mlrtma):
+    """Submit the reanalysis; the number of its array."""
+    done = mlrtma("submit", "reanalysis", "many.yaml", "--machine", "slurm_test", timeout=300)
+    assert done.returncode == 0 and "--array=0-1 " in done.stdout, done.stdout + done.stderr
+    return done.stdout.splitlines()[-1].split()[1].rstrip(":")
+
+
+def products_of(element):
+    """The products of an element, which has one of the two days."""
+    return list(Path(OUTPUT).glob(f"*/2022/08/{24 + element}/*.nc"))
+
+
+def works(element, job, chance):
+    """Wait until an element has published what it had not before, and a moment longer."""
+    before = len(products_of(element))
+    assert until(lambda: len(products_of(element)) > before)
+    time.sleep(chance.uniform(0.0, 1.0))
+    assert not slurm.state(f"{job}_{element}").ended
+
+
+def strike(slurm_here, job, chance):
+    """Kill the worker of one element, then the node of the other one, and cancel that when it works again."""
+    first, second = chance.sample((0, 1), 2)
+    works(first, job, chance)
+    kill_worker(slurm_here, first)
+    works(second, job, chance)
+    node = slurm_here.call("squeue", "--noheader", "--format=%N", f"--jobs={job}_{second}").strip()
+    slurm_here.kill_node(node)
+    slurm_here.call("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    assert until(lambda: slurm.state(f"{job}_{first}").ended and slurm.state(f"{job}_{second}").state in slurm.WAITING)
+    assert "was ended by signal 9" in seen(f"{job}_{first}").reason
+    slurm_here.boot_node(node)
+    works(second, job, chance)
+    slurm_here.call("scancel", f"{job}_{second}")
+    assert until(lambda: slurm.state(job).ended)
+    assert seen(f"{job}_{second}").state == "cancelled"
+
+
+def test_a_day_under_a_full_disk_and_random_kills_has_the_products_of_one_run(
+    slurm_here, mlrtma, day_reanalysis, disk, seed
 ):
-    for output in ("one", "many"):
-        Path(f"{output}.yaml").write_text(f"{small_reanalysis}output: {output} '$(touch pwned)'\n")
-    assert mlrtma("reanalysis", "one.yaml").returncode == 0
-    sent = mlrtma("submit", "reanalysis", "many.yaml", "--machine", "slurm_test", "--set", "attempts=2")
-    assert sent.returncode == 0 and "--array=0-1 " in sent.stdout, sent.stdout + sent.stderr
-    job = sent.stdout.splitlines()[-1].split()[1].rstrip(":")
-    slurm_here.call("scancel", f"{job}_1")
-    end = time.monotonic() + 90
-    while not slurm.state(job).ended and time.monotonic() < end:
-        time.sleep(0.5)
-    done = products("many '$(touch pwned)'")
-    assert len(done) in range(4, 8), done  # all of the first day; of the second what was published before its end
-    again = mlrtma(
-        "submit", "reanalysis", "many.yaml", "--machine", "slurm_test", "--set", "attempts=2", "--wait", timeout=180
-    )
-    assert again.returncode == 0 and "--array=1 " in again.stdout, again.stdout + again.stderr
-    assert products("many '$(touch pwned)'") == products("one '$(touch pwned)'") and len(done) < 8
-    nothing = mlrtma("submit", "reanalysis", "many.yaml", "--machine", "slurm_test", "--set", "attempts=2")
+    for output in ("one", OUTPUT):
+        Path(f"{output[:4]}.yaml").write_text(f"{day_reanalysis}output: {output}\nattempts: 1\n")
+    job = submit(mlrtma)
+    assert reanalysis.work(config.load(reanalysis.Run, Path("one.yaml"))) == 4  # one file is damaged
+    whole = products("one")
+    assert len(whole) == 190
+
+    assert until(lambda: slurm.state(job).ended)  # the disk is full
+    for element in (0, 1):
+        assert seen(f"{job}_{element}").state == "failed"
+        assert "No space left on device" in seen(f"{job}_{element}").reason
+    assert 0 < len(products(OUTPUT)) < 100 and not list(Path(OUTPUT).rglob("*.partial"))
+    assert products(OUTPUT).items() <= whole.items()
+
+    disk(LARGE)
+    job = submit(mlrtma)
+    strike(slurm_here, job, random.Random(seed))
+    assert seen(job).action == f"mlrtma resume {job}" and products(OUTPUT).items() < whole.items()
+    again = mlrtma("resume", job, "--wait", timeout=600)
+    assert again.returncode in (0, 1), again.stdout + again.stderr  # 1 if this run set the damaged slots aside
+    assert products(OUTPUT) == whole and not list(Path(OUTPUT).rglob("*.partial")) and not Path("pwned").exists()
+
+    run = config.load(reanalysis.Run, Path("many.yaml"))
+    days = [Day(Path(OUTPUT), name, day) for name in ("north", "south") for day in slots_of(run).days]
+    lines = [line for day in days for line in read_lines(day.manifest)]
+    assert sorted(f"{line['id']}.nc" for line in lines if "sha256" in line) == sorted(whole)  # each once
+    aside = [line["id"] for line in lines if "aside" in line]
+    assert sorted(aside) == [f"{name}_20220824{DAMAGED}" for name in ("north", "south")]
+    nothing = mlrtma("submit", "reanalysis", "many.yaml", "--machine", "slurm_test", timeout=300)
     assert nothing.returncode == 0 and "no part of the work remains" in nothing.stderr
-    assert not Path("pwned").exists()
+    newest = status.jobs()[-1]
+    assert (newest.progress.done, newest.progress.total) == (192, 192)
+    assert newest.action in ("", "nothing: its output is there")

@@ -103,3 +103,14 @@ def test_a_rank_that_had_to_be_killed_after_the_others_asked_to_be_run_again_doe
     ranks = f"echo 'rank 0 on n1 {first}' >&2; echo 'rank 1 on n2 was ended by signal 9' >&2; exit 137"
     assert job.run(["bash", "-c", ranks], verb="train", config="c.yaml") == code
     assert journal.read(journal.path())[-1]["event"] == event
+
+
+@pytest.mark.parametrize("what", ["confirm allocation for job 7", "create step for job 7"])
+def test_a_job_whose_srun_finds_no_controller_starts_its_ranks_later(environment, tmp_path, monkeypatch, what):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(job, "PAUSE", 0.01)
+    silent = f"srun: error: Unable to {what}: Unable to contact slurm controller (connect failure)"
+    ranks = f"echo >> starts; if [ $(wc -l < starts) -lt 3 ]; then echo '{silent}' >&2; exit 1; fi; exit 4"
+    assert job.run(["bash", "-c", ranks], verb="train", config="c.yaml") == 4
+    assert (tmp_path / "starts").read_text() == "\n" * 3
+    assert [entry["event"] for entry in journal.read(journal.path())] == ["started", "failed"]

@@ -60,6 +60,13 @@ def test_a_job_that_slurm_itself_queued_again_is_not_queued_twice(answers):
     assert code == 75 and last["event"] == "again" and last["reason"] == "Slurm: PENDING BeginTime"
 
 
+def test_a_job_that_is_preempted_and_still_completes_is_known_by_its_starts_to_be_queued_again(answers):
+    shown = "JobId=7 JobState=COMPLETING Reason=None Restarts={} ExitCode=0:15"
+    for starts, event in ((1, "again"), (0, "failed")):
+        _, last = job_ends(answers, "exit 1", squeue="7|7|COMPLETING|None", scontrol=shown.format(starts))
+        assert last["event"] == event
+
+
 def test_a_log_on_a_full_disk_does_not_stop_the_ranks(answers):
     answers(squeue="7|7|RUNNING|None")
     noise = "import sys\nfor _ in range(9000): print('x' * 99, file=sys.stderr)"  # more than a pipe holds

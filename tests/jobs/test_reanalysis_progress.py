@@ -7,6 +7,8 @@ import pytest
 from hpc import progress
 from jobs import reanalysis
 from mlrtma_dist import config
+from mlrtma_dist.inference.slot_reader import SlotError
+from mlrtma_dist.inference.slot_worker import Worker
 
 
 @pytest.fixture
@@ -29,3 +31,13 @@ def test_a_job_counts_its_slots_and_those_that_were_done_before(run, monkeypatch
     reanalysis.work(run)
     counted = progress.read("5")
     assert (counted.done, counted.total) == (8, 8) and counted.first >= 4
+
+
+def test_a_job_that_set_slots_aside_has_counted_all_of_them_at_its_end(run, monkeypatch):
+    def fails(self, slot, case, writer):
+        raise SlotError("of no kind")
+
+    monkeypatch.setattr(Worker, "_analyse", fails)
+    monkeypatch.setenv(progress.VARIABLE, str(progress.path_of("6").absolute()))
+    assert reanalysis.work(replace(run, attempts=1)) == 4
+    assert (progress.read("6").done, progress.read("6").total) == (8, 8)
