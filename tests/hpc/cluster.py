@@ -114,9 +114,10 @@ class Cluster:
                     os.kill(process, signal.SIGKILL)
 
     def boot_node(self, node: str) -> None:
-        """Start the slurmd of a node that was killed; what ran there and its temporary files are gone."""
-        shutil.rmtree(self.folder / "tmp" / node)  # the sockets of PMIx would be in the way of the job's next run
-        (self.folder / "tmp" / node).mkdir()
+        """Start the slurmd of a node that was killed; what ran there and its sockets are gone."""
+        # In the spool folder, too: Slurm's PMIx does not start a step whose socket is there from before.
+        for path in (*(self.folder / "tmp" / node).iterdir(), *(self.folder / "spool" / node).glob("*pmix*")):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         self._daemon(node, "slurmd", "-D", "-b", "-N", node)
 
     def stop_controller(self) -> None:
