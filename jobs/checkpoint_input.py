@@ -42,11 +42,11 @@ def load(run, names: tuple[str, ...], are_named: bool) -> dict:
                 f" {own.name}. Use --method {own.name}, or another checkpoint."
             )
         trained[own.name] = own
-    wanted = [name for name in learned if are_named and name not in trained]
+    lacking = [name for name in learned if are_named and name not in trained]
     if "diffusion" in trained:
         diffusion: Any = trained["diffusion"].method
-        wanted += [name for name in diffusion.weights_needed(run.diffusion) if name not in learned]
-    for name in wanted:
+        lacking += [name for name in diffusion.weights_needed(run.diffusion) if name not in learned]
+    for name in lacking:
         folder = released(name)
         if folder is None:
             raise InputError(
