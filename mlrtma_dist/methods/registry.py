@@ -143,7 +143,7 @@ def _diffusion(means: Means) -> Method:
     base = None
     if method.settings.of_analysis and (about not in LEARNED or about in means.trained):
         base = METHODS[about].build(means)
-    return method.drawing(means.sampling, base)
+    return method.drawing(means.sampling, base, getattr(means.world, "indirect", None))
 
 
 def _untrained_unet(settings: Mapping[str, object], where: str) -> "LearnedMethod":
@@ -237,7 +237,7 @@ METHODS: dict[str, Entry] = {
     "diffusion": Entry(
         "diffusion assimilation: samples of the posterior of a trained denoiser",
         "diffusion",
-        (Need.FIRST_GUESS, Need.CHECKPOINT),
+        (Need.CHECKPOINT,),
         _diffusion,
         untrained=_untrained_diffusion,
     ),

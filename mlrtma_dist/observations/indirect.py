@@ -40,9 +40,13 @@ class IndirectTypes:
     def fields(self, state: np.ndarray) -> np.ndarray:
         """Every type everywhere, m or m s-1, shape (..., 5, y, x), of a state (..., 3, y, x) of h, u, v."""
         h, u, v = np.moveaxis(state, -3, 0)
+        return np.stack([h, u, v, *self.indirect(h, u, v)], -3)
+
+    def indirect(self, h, u, v, functions=np) -> tuple:
+        """o1 and o2 of arrays, or of tensors where ``functions`` is torch; of one shape."""
         platform, phase = self.wind / self.strength, self.strength * (h / self.height + v / self.wind)
-        speed = np.hypot(u + platform, v) - platform
-        return np.stack([h, u, v, speed, self.height / self.strength * np.sin(phase)], -3)
+        speed = functions.hypot(u + platform, v) - platform
+        return speed, self.height / self.strength * functions.sin(phase)
 
     def values(self, state: np.ndarray, kind: np.ndarray) -> np.ndarray:
         """H(x) of observations.

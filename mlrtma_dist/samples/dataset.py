@@ -100,7 +100,8 @@ class Dataset:
         stored = self.stores[store]
         symmetry = Symmetry(stored.layout.shape[0])
         if stored.domain.is_square_torus:
-            symmetry = Symmetry.draw(symmetry.size, self.seed, case, variant, turns=stored.layout.targets == 1)
+            turns, either_sign = stored.layout.targets == 1, getattr(stored.law, "either_sign", True)
+            symmetry = Symmetry.draw(symmetry.size, self.seed, case, variant, turns, either_sign)
         rows, columns = symmetry.source(self.tile.box)
         box = Box(rows.start, rows.stop, columns.start, columns.stop)
         draw = variant * len(stored.time) + case  # no two cases have one, though they may be of one time

@@ -19,7 +19,8 @@ from mlrtma_dist.samples.store import Store
 from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
 from mlrtma_dist.simulation.shallow_plane import ShallowPlane
 from mlrtma_dist.simulation.simulated_weather import SimulatedWeather
-from mlrtma_dist.simulation.worlds import WORLDS
+from mlrtma_dist.simulation.uncertain_plane import UncertainPlane
+from mlrtma_dist.simulation.worlds import WORLDS, World
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class CasesSection:
             background.
         store: cases at rest.
         gaussian_plane: a simulated world: Gaussian fields on a periodic plane, Exercise 1.
+        uncertain_plane: a simulated world: backgrounds on a periodic plane whose errors are not Gaussian.
         shallow_plane: a simulated world: shallow water on a periodic plane, Exercise 2.
         simulated_weather: a simulated world: weather on any domain of the earth.
         count: number of cases of a simulated world.
@@ -63,6 +65,7 @@ class CasesSection:
     members: Members | None = None
     store: StoreSection | None = None
     gaussian_plane: GaussianPlane | None = None
+    uncertain_plane: UncertainPlane | None = None
     shallow_plane: ShallowPlane | None = None
     simulated_weather: SimulatedWeather | None = None
     count: int = 1024
@@ -86,7 +89,7 @@ class CasesSection:
             raise ValueError(f"expected count >= 1 and first >= 0, got {self.count} and {self.first}")
 
     @property
-    def world(self) -> GaussianPlane | ShallowPlane | SimulatedWeather | None:
+    def world(self) -> World | None:
         """The simulated world, if that is the source."""
         return next((getattr(self, name) for name in WORLDS if getattr(self, name) is not None), None)
 

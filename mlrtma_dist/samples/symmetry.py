@@ -36,15 +36,22 @@ class Symmetry:
     sign: int = 1
 
     @classmethod
-    def draw(cls, size: int, seed: int, case: int, variant: int, turns: bool = True) -> "Symmetry":
-        """A random one, a function of its arguments; variant 0 changes nothing. Without ``turns`` it is a shift."""
+    def draw(
+        cls, size: int, seed: int, case: int, variant: int, turns: bool = True, either_sign: bool = True
+    ) -> "Symmetry":
+        """A random one, a function of its arguments; variant 0 changes nothing.
+
+        Args:
+            turns: whether it may turn and mirror and change the sign; else it is a shift.
+            either_sign: whether it may change the sign.
+        """
         if variant == 0:
             return cls(size)
         a, b, c, _ = (int(word) for word in philox((case, variant, 0, 0), (seed, 0)))
         shift = (a % size, b % size)
         if not turns:
             return cls(size, shift)
-        return cls(size, shift, (bool(c & 1), bool(c & 2)), bool(c & 4), -1 if c & 8 else 1)
+        return cls(size, shift, (bool(c & 1), bool(c & 2)), bool(c & 4), -1 if c & 8 and either_sign else 1)
 
     def source(self, box: Box) -> tuple[range, range]:
         """Rows and columns to read for a box of the new case; they may leave the plane, which wraps."""

@@ -79,10 +79,17 @@ class ModelError:
         length = self.growth * self.displacement / max(np.hypot(north, east), 1e-9)
         return View((float(length * north), float(length * east)), self.smoothing, self.pools, self.swing)
 
-    def fields(self, weather: Weather, seed: int, ground: Ground, time: np.datetime64) -> dict[str, np.ndarray]:
-        """The background on a box, as `hour.WeatherFields.fields`: what the variables share is right there, too."""
-        seen = WeatherFields(weather, seed, ground, time, self.view(seed, time)).fields()
-        drawn = {name: self._drawn(number, seed, ground, time) for number, name in enumerate(VARIABLES)}
+    def fields(
+        self, weather: Weather, seed: int, ground: Ground, time: np.datetime64, errors: int | None = None
+    ) -> dict[str, np.ndarray]:
+        """The background on a box, as `hour.WeatherFields.fields`: what the variables share is right there, too.
+
+        Args:
+            seed: of the weather; errors: of the model's errors, where another forecast of it is wanted; None: ``seed``.
+        """
+        own = seed if errors is None else errors
+        seen = WeatherFields(weather, seed, ground, time, self.view(own, time)).fields()
+        drawn = {name: self._drawn(number, own, ground, time) for number, name in enumerate(VARIABLES)}
         drawn["d2m"] = SHARED * drawn["t2m"] + np.sqrt(1.0 - SHARED**2) * drawn["d2m"]
         erroneous = {}
         for name, value in seen.items():

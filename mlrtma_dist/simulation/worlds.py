@@ -4,10 +4,16 @@ from mlrtma_dist import config
 from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
 from mlrtma_dist.simulation.shallow_plane import ShallowPlane
 from mlrtma_dist.simulation.simulated_weather import SimulatedWeather
+from mlrtma_dist.simulation.uncertain_plane import UncertainPlane
 
-WORLDS = {"gaussian_plane": GaussianPlane, "shallow_plane": ShallowPlane, "simulated_weather": SimulatedWeather}
+WORLDS = {
+    "gaussian_plane": GaussianPlane,
+    "uncertain_plane": UncertainPlane,
+    "shallow_plane": ShallowPlane,
+    "simulated_weather": SimulatedWeather,
+}
 FORMER = {"twins": "simulated_weather"}  # names in stores of older formats
-World = GaussianPlane | ShallowPlane | SimulatedWeather
+World = GaussianPlane | UncertainPlane | ShallowPlane | SimulatedWeather
 
 
 def world_from(text: object, where: str) -> World | None:

@@ -9,6 +9,7 @@ from denoised_plane import CASES, HERE, PLANE, SMALL, UNITS, WHOLE, GaussianNetw
 
 from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
+from mlrtma_dist.grid.box import Box
 from mlrtma_dist.methods.diffusion import DiffusionMethod, build_diffusion
 from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviations, tempered
 from mlrtma_dist.methods.diffusion_sampling import Sampling
@@ -28,6 +29,21 @@ def test_a_case_is_the_background_and_the_departure_of_the_truth_from_it_and_dra
         method_of().encode(CASES.case(number, WHOLE), draw).key.tolist() for number, draw in ((1, 5), (1, 6), (2, 5))
     ]
     assert keys[0] == sample.key.tolist() and len({str(key) for key in keys}) == 3
+
+
+def test_each_variable_has_departures_of_its_own_size():
+    settings = replace(SMALL, variables=2, background_deviation=(0.4, 0.2), scales=((1.0, 3.0),))
+    fields = tuple(f"{part}_{name}" for part in ("background", "truth") for name in ("field", "other"))
+    method = DiffusionMethod(settings, Statistics(fields, (0.0,) * 4, (1.0, 3.0, 1.0, 3.0), 4, "", ""))
+    case = CASES.case(1, WHOLE)
+    background, truth = (
+        {"field": each["field"], "other": 3.0 * each["field"]} for each in (case.background, case.truth)
+    )
+    case = replace(case, background=background, truth=truth, variables=("field", "other"))
+    target = method.encode(case).target[0]
+    torch.testing.assert_close(target[1], 2.0 * target[0], atol=1e-5, rtol=1e-5)
+    _, unit = method.posterior(case, method.assumed_errors(case))
+    np.testing.assert_allclose(unit, [0.4, 0.6])
 
 
 def test_the_loss_is_a_sum_over_points_and_levels_which_are_spread_evenly_over_the_range():
@@ -150,6 +166,18 @@ def test_the_ground_is_a_condition_and_samples_of_work_have_as_many_channels():
     assert method.loss(bare, HERE)[0].device.type == "meta"  # work and memory are counted so
 
 
+def test_a_shifted_plane_takes_its_ground_along():
+    method, case = DiffusionMethod(replace(SMALL, ground=True), UNITS), CASES.case(1, WHOLE)
+    terrain = np.random.default_rng(1).normal(500.0, 200.0, (32, 32)).astype(np.float32)
+    case = replace(case, static=replace(case.static, terrain=terrain))
+    moved = {
+        part: {"field": np.roll(getattr(case, part)["field"], (-5, -9), (0, 1))} for part in ("background", "truth")
+    }
+    shifted = method.encode(replace(case, box=Box(5, 37, 9, 41), **moved))
+    expected = torch.roll(method.encode(case).inputs, (-5, -9), (-2, -1))
+    assert float(expected[0, 1].std()) > 0.1 and torch.equal(shifted.inputs, expected)
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
@@ -157,6 +185,7 @@ def test_the_ground_is_a_condition_and_samples_of_work_have_as_many_channels():
         ({"sigma_min": 90.0}, "expected 0 < sigma_min < sigma_max, got 90 and 80"),
         ({"scales": [[1.0, 0.0]]}, "scales: expected pairs of variance and length above 0"),
         ({"background_deviation": -1.0}, "background_deviation: expected more than 0, got -1"),
+        ({"background_deviation": [0.4, 0.3]}, "background_deviation: expected one, or one of each of 1, got"),
         ({"widths": [20, 20]}, "multiples of the 8 groups"),
     ],
 )

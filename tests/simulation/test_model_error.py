@@ -31,6 +31,16 @@ def test_a_model_without_errors_tells_the_truth(ground):
         np.testing.assert_allclose(told[name], values, rtol=1e-12, err_msg=name)
 
 
+def test_another_forecast_of_the_same_weather_has_errors_of_its_own(ground):
+    truth = WeatherFields(Weather(), 1, ground, TIME).fields()["t2m"]
+    model = ModelError(displacement=0.0, **ONLY | {"error": 1.0})
+    first, same, other = (model.fields(Weather(), 1, ground, TIME, errors)["t2m"] for errors in (None, 1, 2))
+    np.testing.assert_array_equal(first, same)
+    errors_of_each = [(each - truth).ravel() for each in (first, other)]
+    assert all(0.5 * ADDED["t2m"][1] < each.std() < 1.5 * ADDED["t2m"][1] for each in errors_of_each)
+    assert abs(np.corrcoef(*errors_of_each)[0, 1]) < 0.5
+
+
 @pytest.mark.parametrize("lead", [1.5, 6.0, 24.0])
 def test_what_moves_is_displaced_by_the_stated_distance(ground, lead):
     model, weather = ModelError(lead=lead, displacement=20e3, **ONLY), Weather(fronts=Fronts(contrast=0.0))
