@@ -2,6 +2,7 @@
 
     python benchmarks/diffusion_posterior.py --checkpoint output/exercise1/diffusion/checkpoints/best
     python benchmarks/diffusion_posterior.py --observations 20 --only "jfps, warm, DPM"
+    python benchmarks/diffusion_posterior.py --checkpoint output/exercise1/one_pass/checkpoints/best
 
 Of every sampler: evaluations of the denoiser (a vector-Jacobian product counts 2), CRPS, rmse of the mean, spread on
 the grid and at the observations, each divided by that of the exact posterior (`methods.optimal`), and the share of
@@ -48,6 +49,7 @@ SAMPLERS = {
     "sda, cold, DPM-Solver++ 64": Sampling(guidance="sda", steps=64, warm_start=None),
 }
 SOFT_MASK = "soft mask (RePaint), 300 steps"
+ONE_PASS = "one pass"
 STEPS_OF_MASK, KERNEL = 300, 1.0  # points: the kernel's width
 
 
@@ -102,12 +104,14 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", default=[""], help="samplers whose names begin so")
     parser.add_argument("--at-once", type=int, default=32, help="members at once")
     options = parser.parse_args()
-    method = load_trained(options.checkpoint).method
+    trained = load_trained(options.checkpoint)
+    method = trained.method
     method.network.to(options.device)
     world = GaussianPlane(seed=SEED, observations=options.observations)
     cases = world.on(load_domain("plane"), 0, options.cases)
     exact = OptimalAnalysis.bayes(*world.covariances, world.observation_error)
-    names = [name for name in (*SAMPLERS, SOFT_MASK) if name.startswith(tuple(options.only))]
+    offered = (ONE_PASS,) if trained.name == "one_pass" else (*SAMPLERS, SOFT_MASK)
+    names = [name for name in offered if name.startswith(tuple(options.only))]
     print(f"{options.cases} cases, {options.observations} observations, {options.members} members, {options.device}\n")
     print("| sampler | evaluations | CRPS | rmse | spread | spread at observations | outside | s per member |")
     print("|---|---|---|---|---|---|---|---|")
@@ -129,7 +133,7 @@ def row(name: str, method, cases, exact: OptimalAnalysis, options) -> str:
         if name == SOFT_MASK:
             departures = by_mask(posterior, options.members, counted)
         else:
-            sampling = replace(SAMPLERS[name], members=options.members, at_once=options.at_once)
+            sampling = replace(SAMPLERS.get(name, Sampling()), members=options.members, at_once=options.at_once)
             departures = posterior.members(sampling)
         members = case.background["field"] + departures[:, 0].cpu().numpy() * unit[0]
         seconds += time.perf_counter() - began

@@ -43,7 +43,7 @@ class Drawn:
     """The diffusion assimilation by one way of drawing, with what it cost."""
 
     def __init__(self, method, sampling: Sampling, indirect):
-        self.method, self.sampling = method.drawing(sampling, indirect), sampling
+        self.method, self.sampling = method.drawing(sampling, indirect=indirect), sampling
         self.forward, self.evaluations, self.seconds, self.cases = 0, 0, 0.0, 0
         self.posterior = type(method).posterior
 
@@ -61,8 +61,8 @@ class Drawn:
         answer = self.method.analyse(case)
         self.seconds += time.perf_counter() - began
         self.evaluations, self.cases = self.evaluations + counted[0].evaluations, self.cases + 1
-        fields = [np.stack([each.values[name] for name in answer.variables]) for each in answer.members]
-        return Estimate.of(np.stack(fields).astype(np.float64))
+        fields = np.stack([answer.members[name] for name in answer.variables], 1)
+        return Estimate.of(fields.astype(np.float64))
 
     @property
     def cost(self) -> tuple[str, str]:

@@ -72,11 +72,16 @@ class GaussianSum:
 
     def along(self, axis: int, places: Tensor, others: Tensor) -> Tensor:
         """exp(-(a - b)^2 / (2 l^2)) of coordinates on an axis, shapes (n,) and (m,); returns (length, n, m)."""
-        distance = (places[:, None] - others).double()
-        size = self.domain[axis] if self.periodic[axis] else 0
-        images = math.ceil(0.5 + 1.5 * REACH * self.longest / size) if size else 0
+        distance = (places[:, None] - others).double().abs()
         scale = -0.5 / self.length.to(distance).square()[:, None, None]
-        return sum((scale * (distance + number * size).square()).exp() for number in range(-images, images + 1))
+        if not self.periodic[axis]:
+            return (scale * distance.square()).exp()
+        size = self.domain[axis]
+        distance = distance % size
+        distance = torch.minimum(distance, size - distance)  # the n-th nearest image is n half domains away, or more
+        images = range(int(2.0 * 1.5 * REACH * self.longest / size) + 1)
+        away = ((distance if number % 2 == 0 else -distance) + (number + 1) // 2 * size for number in images)
+        return sum((scale * each.square()).exp() for each in away)
 
     def between(self, places: Tensor, channel: Tensor) -> Tensor:
         """Covariances of n points, grid coordinates (n, 2), of channels (n,); shape (n, n)."""

@@ -2,8 +2,8 @@
 
     x = x_b + s d           x_b: the first guess of the case, or an analysis of its reports by another method
 
-A method of this kind is trained on cases with truth, one of which `encode` makes a sample of: x_b (with its error, where
-it is an analysis, and the ground) is the condition, d the target. `analyse` draws members of d given the reports
+A method of this kind is trained on cases with truth, of each of which `encode` makes a sample: x_b (with its error,
+where it is an analysis, and the ground) is the condition, d the target. `analyse` draws members of d given the reports
 (`methods.posterior`) in batches, and makes an answer of them.
 """
 

@@ -122,9 +122,9 @@ class Posterior:
         began = time.perf_counter()
         start = self.interpolated(gain, observed, keys)
         without = time.perf_counter() - began
-        sigma = sampling.warm_start or self.levels[1]
         began = time.perf_counter()
-        self._guided(sampling, observed, gain)(start, sigma)
+        if sampling.steps:
+            self._guided(sampling, observed, gain)(start, sampling.warm_start or self.levels[1])
         costs = torch.tensor([without, time.perf_counter() - began], dtype=torch.float64, device=self.device)
         costs = self.neighbourhood.largest(costs).tolist()
         without, evaluation = (team.largest(each) for each in costs)  # the same choice on every rank
@@ -141,9 +141,11 @@ class Posterior:
     @torch.no_grad()
     def interpolated(self, gain: Gain, observed: Observed, keys: Tensor) -> Tensor:
         """Members of optimal interpolation about the mean that the denoiser expects without reports."""
-        mean = self.expected()
-        everywhere = normal(keys, Box(0, 1, 0, len(self.reports.rows)), 1, REPORTS)[:, 0, 0]
-        return gain.posterior(mean, observed, keys, everywhere[:, gain.own], PRIOR)
+        return gain.posterior(self.expected(), observed, keys, self.report_noise(gain, keys), PRIOR)
+
+    def report_noise(self, gain: Gain, keys: Tensor) -> Tensor:
+        """Normal noise of this tile's reports, shape (key, m)."""
+        return normal(keys, Box(0, 1, 0, len(self.reports.rows)), 1, REPORTS)[:, 0, 0, gain.own]
 
     @torch.no_grad()
     def expected(self) -> Tensor:

@@ -138,30 +138,25 @@ def _outer_loops(means: Means) -> Method:
     return estimated.as_method(method, "outer_loops")
 
 
-def _diffusion(means: Means) -> Method:
-    method, about = means.trained["diffusion"], means.sampling.about
+def _drawing(name: str, means: Means) -> Method:
+    method, about = means.trained[name], means.sampling.about
     base = None
     if method.settings.of_analysis and (about not in LEARNED or about in means.trained):
         base = METHODS[about].build(means)
     return method.drawing(means.sampling, base, getattr(means.world, "indirect", None))
 
 
-def _untrained_unet(settings: Mapping[str, object], where: str) -> "LearnedMethod":
-    from mlrtma_dist.methods.unet import build_unet
+def _untrained_on_fields(name: str, settings: Mapping[str, object], where: str) -> "LearnedMethod":
+    from mlrtma_dist.methods import diffusion, one_pass, unet
 
-    return build_unet(settings, where)
+    builders = {"unet": unet.build_unet, "diffusion": diffusion.build_diffusion, "one_pass": one_pass.build_one_pass}
+    return builders[name](settings, where)
 
 
 def _untrained_vit(settings: Mapping[str, object], where: str, **own: object) -> "LearnedMethod":
     from mlrtma_dist.methods.vit import build_vit
 
     return build_vit(settings, where, **own)
-
-
-def _untrained_diffusion(settings: Mapping[str, object], where: str) -> "LearnedMethod":
-    from mlrtma_dist.methods.diffusion import build_diffusion
-
-    return build_diffusion(settings, where)
 
 
 METHODS: dict[str, Entry] = {
@@ -218,7 +213,7 @@ METHODS: dict[str, Entry] = {
         "U-net",
         (Need.CHECKPOINT,),
         lambda means: means.trained["unet"],
-        untrained=_untrained_unet,
+        untrained=partial(_untrained_on_fields, "unet"),
     ),
     "vit": Entry(
         "a trained vision transformer on the reports alone",
@@ -238,8 +233,15 @@ METHODS: dict[str, Entry] = {
         "diffusion assimilation: samples of the posterior of a trained denoiser",
         "diffusion",
         (Need.CHECKPOINT,),
-        _diffusion,
-        untrained=_untrained_diffusion,
+        partial(_drawing, "diffusion"),
+        untrained=partial(_untrained_on_fields, "diffusion"),
+    ),
+    "one_pass": Entry(
+        "members of optimal interpolation, each corrected by one pass of a network trained by CRPS",
+        "one pass",
+        (Need.FIRST_GUESS, Need.CHECKPOINT),
+        partial(_drawing, "one_pass"),
+        untrained=partial(_untrained_on_fields, "one_pass"),
     ),
 }
 

@@ -26,3 +26,8 @@ def class_crps(below: Tensor, index: Tensor, steps: Tensor) -> Tensor:
     """
     is_below = torch.arange(below.shape[-1], device=below.device) >= index[..., None]
     return ((below - is_below.to(below.dtype)).square() * steps).sum(-1)
+
+
+def pair_crps(first: Tensor, second: Tensor, value: Tensor) -> Tensor:
+    """Fair CRPS of an ensemble of two members (Ferro 2014, eq. 8), any one shape: its mean rewards the true spread."""
+    return 0.5 * ((first - value).abs() + (second - value).abs() - (first - second).abs())

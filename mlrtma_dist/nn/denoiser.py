@@ -9,13 +9,11 @@ the same grid, such as the background. The squared error of D times (1 + sigma^2
 """
 
 import math
-from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mlrtma_dist.nn.folded import FoldedUNet, FoldedUNetConfig
 from mlrtma_dist.nn.neighbourhood import Neighbourhood
 
 FREQUENCIES = 4  # waves of ln sigma, whose longest period is twice the usual range of ln(0.02) to ln(80)
@@ -24,18 +22,16 @@ EMBEDDING = 64
 
 
 class Denoiser(nn.Module):
-    """See the module's description; F is a U-net on folded fields whose blocks are modulated by the noise level.
+    """See the module's description.
 
     Attributes:
-        channels: of the fields; conditions: channels of c.
+        network: F, whose blocks are modulated by an embedding of the noise level of `EMBEDDING` numbers: called with
+            x_t and c as channels, the neighbourhood and the embedding.
     """
 
-    def __init__(self, config: FoldedUNetConfig, conditions: int):
+    def __init__(self, network: nn.Module):
         super().__init__()
-        self.channels, self.conditions = config.channels_out, conditions
-        self.network = FoldedUNet(
-            replace(config, channels_in=config.channels_out + conditions, adds=False, embedding=EMBEDDING)
-        )
+        self.network = network
         self.level = nn.Sequential(nn.Linear(2 * FREQUENCIES, EMBEDDING), nn.SiLU(), nn.Linear(EMBEDDING, EMBEDDING))
 
     @property

@@ -87,10 +87,23 @@ class FoldedUNet(nn.Module):
         seen = inputs
         if self.config.scales_in:
             seen = inputs / inputs.new_tensor(self.config.scales_in)[:, None, None]
-        missing = [-size % fold for size in shape]
-        if any(missing):  # the domain's far edge: an incomplete square is completed by repeating the outermost points
-            seen = F.pad(seen, (0, missing[1], 0, missing[0]), mode="replicate")
-        change = self.unet(F.pixel_unshuffle(seen, fold), neighbourhood.coarsen(fold), embedding)
-        change = F.pixel_shuffle(change, fold)[..., : shape[0], : shape[1]]
+        change = self.unet(folded(seen, fold), neighbourhood.coarsen(fold), embedding)
+        change = unfolded(change, fold, shape)
         output = self.config.scale * change
         return inputs[:, : self.config.channels_out] + output if self.config.adds else output
+
+
+def folded(field: Tensor, fold: int) -> Tensor:
+    """Squares of points to channels: (batch, c, y, x) to (batch, c fold^2, ceil(y / fold), ceil(x / fold)).
+
+    An incomplete square at the domain's far edge is completed by repeating the outermost points.
+    """
+    missing = [-size % fold for size in field.shape[-2:]]
+    if any(missing):
+        field = F.pad(field, (0, missing[1], 0, missing[0]), mode="replicate")
+    return F.pixel_unshuffle(field, fold)
+
+
+def unfolded(field: Tensor, fold: int, shape: tuple[int, int]) -> Tensor:
+    """Channels to squares of points, cut to a ``shape`` (y, x); undoes `folded`."""
+    return F.pixel_shuffle(field, fold)[..., : shape[0], : shape[1]]

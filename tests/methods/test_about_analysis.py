@@ -21,7 +21,7 @@ from mlrtma_dist.methods.statistics import Statistics
 
 VARIABLES = ("t2m", "u10")
 SETTINGS = DiffusionSettings(
-    variables=2, background="analysis", background_deviation=1.0, ground=True, widths=(8, 16), groups=4
+    variables=2, background="analysis", background_deviation=(1.0,), ground=True, widths=(8, 16), groups=4
 )
 UNITS = Statistics(
     tuple(f"{part}_{name}" for part in ("background", "error", "truth") for name in VARIABLES),

@@ -122,8 +122,8 @@ def test_the_deviation_of_each_variables_departures_is_fitted_to_its_reports():
 
 
 def test_any_number_of_variables_is_analysed():
-    network = DiffusionMethod(replace(SMALL, variables=5)).network
-    assert network.channels == 5 == network.conditions
+    config = DiffusionMethod(replace(SMALL, variables=5)).network.network.config
+    assert (config.channels_in, config.channels_out) == (10, 5)
 
 
 def test_without_a_background_the_fields_themselves_are_modelled():
@@ -181,7 +181,7 @@ def test_a_shifted_plane_takes_its_ground_along():
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"levels": 0}, "expected variables and levels >= 1, got 1 and 0"),
+        ({"levels": 0}, "levels: expected at least 1, got 0"),
         ({"sigma_min": 90.0}, "expected 0 < sigma_min < sigma_max, got 90 and 80"),
         ({"scales": [[1.0, 0.0]]}, "scales: expected pairs of variance and length above 0"),
         ({"background_deviation": -1.0}, "background_deviation: expected more than 0, got -1"),

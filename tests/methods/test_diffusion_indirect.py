@@ -52,7 +52,7 @@ class GaussianFields(torch.nn.Module):
 def method_of(indirect: IndirectTypes | None, **sampling) -> DiffusionMethod:
     method = DiffusionMethod(SETTINGS, UNITS)
     randomise(method.network, 3)
-    return method.drawing(Sampling(guidance="mmps", warm_start=None, **sampling), indirect)
+    return method.drawing(Sampling(guidance="mmps", warm_start=None, **sampling), indirect=indirect)
 
 
 def test_the_operator_is_that_of_the_types_at_the_points_of_their_reports():
@@ -95,20 +95,20 @@ def test_where_the_types_are_linear_the_members_are_of_the_exact_posterior():
 
 def test_members_on_tiles_are_those_of_one_rank_and_without_the_types_others():
     method = method_of(WORLD.indirect, members=2, steps=2, iterations=2)
-    alone = np.stack([each.values["h"] for each in method.analyse(CASE).members])
+    alone = method.analyse(CASE).members["h"]
 
     def work(here):
-        return here.box, np.stack([each.values["h"] for each in method.analyse(CASES.case(1, here.box), here).members])
+        return here.box, method.analyse(CASES.case(1, here.box), here).members["h"]
 
     for box, part in run_tiles(WORLD.shape, (2, 1), work, periodic=(True, True)):
         np.testing.assert_allclose(part, alone[:, *box.slices], atol=1e-4 * np.ptp(alone))
-    without = np.stack([each.values["h"] for each in method.drawing(method.sampling).analyse(CASE).members])
+    without = method.drawing(method.sampling).analyse(CASE).members["h"]
     assert np.abs(without - alone).max() > 0.1
 
 
 def test_a_guidance_that_cannot_use_them_is_refused_with_the_way_out():
     method = method_of(WORLD.indirect, members=2, steps=2)
-    method.drawing(replace(method.sampling, guidance="jfps"), WORLD.indirect)
+    method.drawing(replace(method.sampling, guidance="jfps"), indirect=WORLD.indirect)
     with pytest.raises(InputError, match="Set diffusion.guidance to mmps or sda"):
         method.analyse(CASE)
 
