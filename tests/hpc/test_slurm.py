@@ -61,9 +61,9 @@ def test_a_job_that_slurm_itself_queued_again_is_not_queued_twice(answers):
 
 
 def test_a_job_that_is_preempted_and_still_completes_is_known_by_its_starts_to_be_queued_again(answers):
-    shown = "JobId=7 JobState=COMPLETING Reason=None Restarts={} ExitCode=0:15"
+    answer = "JobId=7 JobState=COMPLETING Reason=None Restarts={} ExitCode=0:15"
     for starts, event in ((1, "again"), (0, "failed")):
-        _, last = job_ends(answers, "exit 1", squeue="7|7|COMPLETING|None", scontrol=shown.format(starts))
+        _, last = job_ends(answers, "exit 1", squeue="7|7|COMPLETING|None", scontrol=answer.format(starts))
         assert last["event"] == event
 
 
