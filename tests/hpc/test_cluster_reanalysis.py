@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cluster import until
 
-from hpc import slurm, status
+from hpc import journal, slurm, status
 from jobs import reanalysis
 from jobs.reanalysis_slots import slots_of
 from mlrtma_dist import config
@@ -76,6 +76,11 @@ def works(element, job, chance):
     assert not slurm.state(f"{job}_{element}").ended
 
 
+def starts(element):
+    """How often an element has begun, in the journal."""
+    return [entry["event"] for entry in journal.read(journal.path(), element)].count("started")
+
+
 def strike(slurm_here, job, chance):
     """Kill the worker of one element, then the node of the other one, and cancel that when it works again."""
     first, second = chance.sample((0, 1), 2)
@@ -85,9 +90,10 @@ def strike(slurm_here, job, chance):
     node = slurm_here.call("squeue", "--noheader", "--format=%N", f"--jobs={job}_{second}").strip()
     slurm_here.kill_node(node)
     slurm_here.call("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
-    assert until(lambda: slurm.state(f"{job}_{first}").ended and slurm.state(f"{job}_{second}").state in slurm.WAITING)
-    assert "was ended by signal 9" in seen(f"{job}_{first}").reason
     slurm_here.boot_node(node)
+    assert until(lambda: slurm.state(f"{job}_{first}").ended)
+    assert "was ended by signal 9" in seen(f"{job}_{first}").reason
+    assert until(lambda: starts(f"{job}_{second}") == 2)  # on whichever node
     works(second, job, chance)
     slurm_here.call("scancel", f"{job}_{second}")
     assert until(lambda: slurm.state(job).ended)
