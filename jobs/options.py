@@ -45,7 +45,7 @@ ANALYSIS: Options = {
         "folder of a trained network; none: the method's own weights, where they come with it",
     ),
     "--grid": ("grid...", "gridded files that method grid takes as its answer; none: those of --background"),
-    "--members": ("diffusion.members", "members that diffusion and one_pass draw; default: 20"),
+    "--members": ("diffusion.members", "members that method diffusion draws; default: 20"),
     "--require-observations": (
         "require.observations",
         "reports that each time must rest on, else the exit code is 4; 0: none; default: climatology alone is refused",

@@ -237,7 +237,7 @@ METHODS: dict[str, Entry] = {
         untrained=partial(_untrained_on_fields, "diffusion"),
     ),
     "one_pass": Entry(
-        "members of optimal interpolation, each corrected by one pass of a network trained by CRPS",
+        "one pass of a network that corrects members of interpolation",
         "one pass",
         (Need.FIRST_GUESS, Need.CHECKPOINT),
         partial(_drawing, "one_pass"),
