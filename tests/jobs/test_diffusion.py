@@ -1,17 +1,11 @@
 """The diffusion assimilation end to end: trained on tiles as on one rank, members on four ranks, verified."""
 
 import csv
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import netCDF4
 import numpy as np
 import pytest
-from launch import START, mlrtma, process_of, rank_environment
+from launch import mlrtma
 
 from mlrtma_dist.training.metrics import read
 
@@ -83,34 +77,6 @@ def test_members_divided_over_the_data_axis_give_the_product_of_one_rank(folder)
                 assert (np.abs(many - one) > 2.0**-9).mean() < 1e-3
             else:
                 np.testing.assert_allclose(many, one, atol=1e-4 * np.ptp(whole["field"]) + ROUNDING)
-
-
-def losses(output: Path) -> list[float]:
-    path = output / "metrics.csv"
-    return [row["loss"] for row in read(path)] if path.exists() else []
-
-
-def test_a_rank_killed_with_9_ends_the_training_which_goes_on_with_the_losses_of_an_uninterrupted_one(folder):
-    steps = ("--set", "schedule.steps=14", "--set", "schedule.checkpoint_every=4", "--set", "mesh={y: 2}", *SMALL)
-    options = ("train", "training/diffusion_exercise1_ci.yaml", *steps)
-    mlrtma(folder, *options, "--set", "output=whole_training", ranks=2)
-    output = folder / "killed"
-    mpiexec = Path(sys.executable).with_name("mpiexec")
-    start = [str(mpiexec) if mpiexec.exists() else "mpiexec", "--oversubscribe", "--bind-to", "none", "-n", "2"]
-    command_line = [*start, sys.executable, "-c", START, *options, "--set", f"output={output}"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    job = subprocess.Popen(command_line, env=rank_environment(), cwd=folder, **quiet)
-    try:
-        while len(losses(output)) < 6 and job.poll() is None:
-            time.sleep(0.01)
-        os.kill(process_of(1, output), signal.SIGKILL)
-        assert job.wait(timeout=60) != 0
-    finally:
-        job.kill()
-    assert 6 <= len(losses(output)) < 14
-    mlrtma(folder, *options, "--set", f"output={output}", "--resume", ranks=2)
-    whole = losses(folder / "whole_training")
-    assert len(whole) == 14 and losses(output) == pytest.approx(whole, rel=1e-4)
 
 
 def test_the_mean_of_the_members_beats_interpolation_with_the_exact_covariance(folder):
