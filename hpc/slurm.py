@@ -1,4 +1,4 @@
-"""Slurm: the only file that calls sbatch, squeue, scontrol, sacct and scancel.
+"""Slurm: the only file that calls sbatch, squeue, scontrol, sacct and scancel, but for `nodes`.
 
 The controller is asked for all jobs at once, once a minute at most: sites bar users whose scripts poll faster.
 Where there is no accounting (sacct refuses), squeue and scontrol still list a job for MinJobAge (300 s by default)

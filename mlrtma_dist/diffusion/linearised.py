@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mlrtma_dist.diffusion.denoiser import Denoiser
 from mlrtma_dist.diffusion.observed import Observed
-from mlrtma_dist.linalg.forward_mode import push
+from mlrtma_dist.nn.forward_mode import push
 
 
 class Linearised:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mlrtma_dist.linalg.forward_mode import push
+from mlrtma_dist.nn.forward_mode import push
 
 Step = Callable[[Tensor], Tensor]
 

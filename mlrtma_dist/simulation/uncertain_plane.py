@@ -24,9 +24,8 @@ from mlrtma_dist.methods.case import Contents
 from mlrtma_dist.simulation.gaussian_plane import VARIABLE, Field
 from mlrtma_dist.simulation.source import Drawn, PlaneCases, PlaneReports, require_plane
 
-FIELD, NORTH, EAST, PARTS, PLACES, REPORTS, ERRORS = range(
-    7
-)  # channels of the noise; the errors count on from the last
+# channels of the noise; the errors count on from the last
+FIELD, NORTH, EAST, PARTS, PLACES, REPORTS, ERRORS = range(7)
 TRUTH = 1  # step of the noise of the truth; those of the members follow
 
 
@@ -37,8 +36,8 @@ class UncertainPlane:
     Attributes:
         size: number of points on a side.
         field: the field g.
-        front: width of the transition between two air masses, in units of g; null: there are none.
-        limit: the largest value, as of a visibility; null: there is none.
+        front: width of the transition between two air masses, as a factor of the unit of g; null: there are none.
+        limit: the largest value, as of a visibility, as a factor of the unit of g; null: there is none.
         displacement: of the truth from the background: each component's scale and size, grid points; null: none.
         errors: what is added to g: nothing, one field, or two of which each acts on its part of the plane.
         parts: scale of the field whose sign divides the plane into the parts of two errors, grid points.

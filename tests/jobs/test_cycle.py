@@ -141,9 +141,9 @@ def test_the_lock_of_a_cycle_that_was_killed_is_taken_over(world, tmp_path, capl
 def test_asked_to_stop_it_publishes_the_slot_and_ends_with_75(world, tmp_path, monkeypatch):
     whole = cycle_methods.analyse
 
-    def interrupted(case, answer, method):
+    def interrupted(case, answer, method, **options):
         os.kill(os.getpid(), signal.SIGUSR1)
-        return whole(case, answer, method)
+        return whole(case, answer, method, **options)
 
     monkeypatch.setattr(cycle_slot, "analyse", interrupted)
     assert make(world.run(tmp_path, slots=3), clock=clock_at(10)) == 75

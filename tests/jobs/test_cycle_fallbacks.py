@@ -32,9 +32,9 @@ def slow(monkeypatch, clock, costs: dict[str, float]) -> None:
     """Let analyses take so many seconds of the clock."""
     whole = cycle_methods.analyse
 
-    def analyse(case, answer, method):
+    def analyse(case, answer, method, **options):
         clock.pass_seconds(costs[method])
-        return whole(case, answer, method)
+        return whole(case, answer, method, **options)
 
     monkeypatch.setattr(cycle_slot, "analyse", analyse)
 
@@ -98,12 +98,12 @@ def test_damaged_weights_hand_the_slot_to_the_next_method(world, tmp_path, capsy
 def test_a_method_that_fails_or_gives_no_numbers_hands_the_slot_to_the_next(world, tmp_path, capsys, monkeypatch, kind):
     whole = cycle_methods.analyse
 
-    def broken(case, answer, method):
+    def broken(case, answer, method, **options):
         if method != "oi":
-            return whole(case, answer, method)
+            return whole(case, answer, method, **options)
         if kind == "raises":
             raise RuntimeError("CUDA error")
-        analysis = whole(case, answer, method)
+        analysis = whole(case, answer, method, **options)
         analysis.values["t2m"][3, 4] = np.nan
         return analysis
 
@@ -145,11 +145,11 @@ def test_weights_are_read_again_where_the_link_was_replaced_between_two_slots(wo
     current.symlink_to("releases/a")
     clock, whole = clock_at(10), cycle_methods.analyse
 
-    def promote_afterwards(case, answer, method):  # while a slot is being made
+    def promote_afterwards(case, answer, method, **options):  # while a slot is being made
         new = tmp_path / "weights/.current"
         new.symlink_to("releases/b")
         new.replace(current)
-        return whole(case, answer, method)
+        return whole(case, answer, method, **options)
 
     monkeypatch.setattr(cycle_slot, "analyse", promote_afterwards)
     run = world.run(tmp_path, slots=3, methods=f"[{{name: vit, checkpoint: {current}}}, {{name: threedvar}}]")
