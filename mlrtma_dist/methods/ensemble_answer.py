@@ -86,7 +86,9 @@ class EnsembleAnswer:
         increments = {name: _increment(name, each, background) for name, each in mean.items()}
         of_mean = GridAnswer(own_case, {name: each[INNER] for name, each in mean.items()}, increments)
         rows = slice(box.y0 - case.box.y0, box.y1 - case.box.y0)
-        before = None if first_guess is None else {name: first_guess[name][rows] for name in around}
+        before = None
+        if first_guess is not None:  # a network's analysis has none
+            before = {name: first_guess[name][rows] for name in around if name in first_guess}
         return cls(of_mean, around, background, observation_error, before)
 
     @property

@@ -78,6 +78,22 @@ def test_members_have_the_mean_and_the_spread_of_the_analysis_everywhere():
         assert np.all(np.abs(mean - value) < 5.0 * spread / 60**0.5)  # at the stations' own heights
 
 
+class WithoutFirstGuess:
+    """3D-Var as a network answers: without fields of a first guess."""
+
+    def analyse(self, case, neighbourhood=None):
+        answer = threedvar().analyse(case)
+        whole = answer.fields
+        answer.__dict__["fields"] = lambda *arguments: replace(whole(*arguments), first_guess={})
+        return answer
+
+
+def test_members_about_an_analysis_without_first_guess_have_none():
+    method = white()
+    method.drawing(replace(DRAWN, members=4), WithoutFirstGuess())
+    assert method.analyse(case_of()).fields().first_guess == {}
+
+
 def test_a_case_becomes_its_condition_and_its_departures_in_units_of_the_error():
     case = case_of()
     case = about_analysis(case, threedvar(), "threedvar", VARIABLES)
