@@ -85,8 +85,8 @@ def lines(whole: Matches) -> list[str]:
                 ratio = paired.ratio(kind, variables)
                 cells.append(f"{ratio.value:.3f} ({ratio.lower:.3f}, {ratio.upper:.3f})")
             deviations = [spread_over_error(each.select(variable=v)) for v in variables for each in (one, other)]
-            expected = 2.0 / (MEMBERS + 1)
-            outside = np.mean((one.place < 0.5 / (MEMBERS + 1)) | (one.place > 1.0 - 0.5 / (MEMBERS + 1))) / expected
+            end = 1.0 / (MEMBERS + 1)  # beyond the members: the first and the last of so many ranks
+            outside = np.mean((one.place < end) | (one.place > 1.0 - end)) / (2.0 * end)
             title = variables[0] if len(variables) == 1 else "all"
             cells += [f"{np.mean(deviations[::2]):.2f}", f"{np.mean(deviations[1::2]):.2f}", f"{outside:.2f}"]
             rows.append(f"| {name} | {title} | {len(one):,} | {' | '.join(cells)} |")
