@@ -19,6 +19,7 @@ MADE_BEFORE = (
     "Make one with `mlrtma samples`",
     "Train it first with `mlrtma train`",
     "or MLRTMA_REAL_DATA to the folder",
+    "set MLRTMA_REAL_DATA to the folder that holds terrain",
 )
 VERBS = re.compile(r"(?:mpiexec -n \d+ )?(?:\.venv/bin/)?mlrtma ((?:analyse|cycle|verify|samples|train|estimate) .*)")
 
