@@ -1,7 +1,6 @@
 """The trained methods of a run: that of its checkpoint, and those whose weights come with the software."""
 
 import logging
-from typing import Any
 
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.methods.registry import LEARNED
@@ -31,7 +30,9 @@ def load(run, names: tuple[str, ...], are_named: bool) -> dict:
     learned = [name for name in names if name in LEARNED]
     if not learned:
         return {}
-    from mlrtma_dist.weights.trained import load_trained  # here: it needs torch, whose import takes seconds
+    # here: they need torch, whose import takes seconds
+    from mlrtma_dist.methods.ensemble_method import EnsembleMethod
+    from mlrtma_dist.weights.trained import load_trained
 
     trained = {}
     if run.checkpoint:
@@ -42,19 +43,35 @@ def load(run, names: tuple[str, ...], are_named: bool) -> dict:
                 f" {own.name}. Use --method {own.name}, or another checkpoint."
             )
         trained[own.name] = own
-    lacking = [name for name in learned if are_named and name not in trained]
-    if "diffusion" in trained:
-        diffusion: Any = trained["diffusion"].method
-        lacking += [name for name in diffusion.weights_needed(run.diffusion) if name not in learned]
-    for name in lacking:
-        folder = released(name)
-        if folder is None:
-            raise InputError(
-                f"checkpoint: expected one of method {name}, whose weights do not come with the software, got"
-                f" {run.checkpoint}, which is of {next(iter(trained))}"
-            )
-        trained[name] = load_trained(folder)
+    for name in (each for each in learned if are_named and each not in trained):
+        trained[name] = _released(name, run.checkpoint, trained)
+    for each in list(trained.values()):
+        method = each.method
+        about: tuple[str, ...] = method.weights_needed(run.diffusion) if isinstance(method, EnsembleMethod) else ()
+        for name in about:
+            if name not in trained:
+                trained[name] = _released(name, run.checkpoint, trained)
     return trained
+
+
+def _released(name: str, checkpoint: str | None, trained: dict):
+    """A method with the weights that come with the software (`weights.trained.TrainedMethod`).
+
+    Args:
+        checkpoint: of the run; trained: what was loaded of it, for messages.
+
+    Raises:
+        InputError: it comes without.
+    """
+    from mlrtma_dist.weights.trained import load_trained  # here: it needs torch, whose import takes seconds
+
+    folder = released(name)
+    if folder is None:
+        raise InputError(
+            f"checkpoint: expected one of method {name}, whose weights do not come with the software, got"
+            f" {checkpoint}, which is of {next(iter(trained))}"
+        )
+    return load_trained(folder)
 
 
 def load_incumbent(folder: str | None, ranks) -> dict:
