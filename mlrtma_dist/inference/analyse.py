@@ -8,7 +8,7 @@ import numpy as np
 from mlrtma_dist.grid.box import cell_of
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.inference.analysis import Analysis
-from mlrtma_dist.inference.distribution import distribution_of
+from mlrtma_dist.inference.distribution import distribution_of, members_of
 from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.events import below
@@ -38,7 +38,8 @@ def analyse(
         Analysis, first guess, error and distribution on the box, and departures at the reports of the whole domain.
     """
     fields = answer.fields(share, progress)
-    distribution, notes = distribution_of(case, answer, fields, ensemble, share)
+    members = {} if ensemble.is_empty else members_of(answer, fields, share)
+    distribution, notes = distribution_of(case, members, fields, ensemble)
     departures = diagnose(case, answer, method, share)
     return replace(
         departures,

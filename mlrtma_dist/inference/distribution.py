@@ -34,20 +34,28 @@ def check_limits(section: EnsembleSection, others: Collection[str] = ()) -> None
                 raise ValueError(f"ensemble.{side}: expected some of {expected}, got {name!r}")
 
 
-def distribution_of(
-    case: Case, answer: Answer, fields: Fields, section: EnsembleSection, share: Share = ALONE
-) -> tuple[Distribution, tuple[str, ...]]:
-    """The distribution of an answer on its box, and what is asked for that it has not, a sentence each.
+def members_of(answer: Answer, fields: Fields, share: Share = ALONE) -> Mapping[str, np.ndarray]:
+    """The members of an answer on its box, SI, float32 (member, y, x); of no variable where it has none.
 
     Collective over the ranks of ``share``.
 
     Args:
-        case: that was analysed, on the answer's box; fields: of the answer.
+        fields: of the answer.
+    """
+    own = getattr(answer, "members_of", None)
+    return own(fields, share) if own is not None else {}
+
+
+def distribution_of(
+    case: Case, members: Mapping[str, np.ndarray], fields: Fields, section: EnsembleSection
+) -> tuple[Distribution, tuple[str, ...]]:
+    """The distribution of an answer on its box, and what is asked for that it has not, a sentence each.
+
+    Args:
+        case: that was analysed, on the answer's box; members: `members_of` the answer; fields: of the answer.
     """
     if section.is_empty:
         return Distribution(section), ()
-    own = getattr(answer, "members_of", None)
-    members = own(fields, share) if own is not None else {}
     drawn = _of_members(case, members, section)
     gaussian = _of_gaussians(fields, section, frozenset(members))
     quantiles, above, below = (one | other for one, other in zip(gaussian, drawn, strict=True))
@@ -56,7 +64,7 @@ def distribution_of(
         quantiles,
         above,
         below,
-        members if section.members else {},
+        dict(members) if section.members else {},
         drawn=frozenset[str]().union(*drawn),
         count=len(next(iter(members.values()), ())),
     )

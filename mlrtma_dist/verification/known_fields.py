@@ -1,16 +1,16 @@
 """Score analyses against fields that are known: simulated weather, the exercises' worlds, labels."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from mlrtma_dist.config import ConfigError
 from mlrtma_dist.inference.analyse import NOTHING
-from mlrtma_dist.inference.distribution import distribution_of
+from mlrtma_dist.inference.distribution import distribution_of, members_of
 from mlrtma_dist.inference.ensemble_section import Distribution, EnsembleSection
 from mlrtma_dist.inference.parts import Analyst
-from mlrtma_dist.methods.method import Answer, Fields
+from mlrtma_dist.methods.method import Fields
 from mlrtma_dist.names import to_analysis
 from mlrtma_dist.verification.distribution_scores import SUMS as DISTRIBUTION_SUMS
 from mlrtma_dist.verification.distribution_scores import (
@@ -74,10 +74,10 @@ def score(
             for index, (_, case, answer) in enumerate(analyst.answers(number)):
                 fields, truth = analyst.fields(case, answer), analyst.truth(case)
                 values, true = (np.stack([group[name] for name in names]) for group in (fields.values, truth))
-                members = _members(analyst, answer, fields)
+                members = members_of(answer, fields, part.share)
                 distributions[index, number] = _distribution_sums(names, fields, truth, members)
                 if limits:
-                    distribution, _ = distribution_of(case, answer, fields, section, part.share)
+                    distribution, _ = distribution_of(case, members, fields, section)
                     reliability[index] += _reliability_sums(limits, distribution, truth)
                 sums[index, number] = sums_of(*(_analysis_space(names, each) for each in (values, true)))[0]
                 if number == drawn:
@@ -98,14 +98,8 @@ def limits_of(section: EnsembleSection) -> Iterator[tuple[str, str, float]]:
             yield from ((name, side, limit) for limit in limits)
 
 
-def _members(analyst: Analyst, answer: Answer, fields: Fields) -> dict[str, np.ndarray]:
-    """The members of an answer on this rank's box, SI; empty where it has none."""
-    own = getattr(answer, "members_of", None)
-    return own(fields, analyst.part.share) if own is not None else {}
-
-
 def _distribution_sums(
-    names: Sequence[str], fields: Fields, truth: dict[str, np.ndarray], members: dict[str, np.ndarray]
+    names: Sequence[str], fields: Fields, truth: dict[str, np.ndarray], members: Mapping[str, np.ndarray]
 ) -> np.ndarray:
     """The sums of every variable, shape (variable, ...)."""
     sums = np.zeros((len(names), len(DISTRIBUTION_SUMS) + TENTHS))

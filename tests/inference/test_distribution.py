@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import norm
 
 from mlrtma_dist.grid.box import Box
-from mlrtma_dist.inference.distribution import check_limits, distribution_of
+from mlrtma_dist.inference.distribution import check_limits, distribution_of, members_of
 from mlrtma_dist.inference.ensemble_section import Distribution, EnsembleSection
 from mlrtma_dist.methods.method import Fields
 
@@ -26,8 +26,11 @@ def drawing(members: dict[str, np.ndarray]):
 
 
 def of(members, section: EnsembleSection, fields: Fields = NO_FIELDS) -> Distribution:
-    shape = next(iter(members.values())).shape[1:]
-    return distribution_of(case_of(shape), drawing(members), fields, section)[0]
+    return of_answer(drawing(members), fields, section, next(iter(members.values())).shape[1:])[0]
+
+
+def of_answer(answer, fields: Fields, section: EnsembleSection, shape: tuple[int, int] = (2, 3)):
+    return distribution_of(case_of(shape), members_of(answer, fields), fields, section)
 
 
 def test_a_further_draw_lies_below_a_quantile_of_members_as_often_as_its_level_says():
@@ -70,7 +73,7 @@ def test_without_members_they_are_those_of_a_gaussian_in_analysis_space():
     section = EnsembleSection(
         quantiles=(0.1, 0.5), above={"t2m": (273.15,)}, below={"visibility": (1000.0, 3000.0)}, members=True
     )
-    distribution, notes = distribution_of(case_of((2, 3)), SimpleNamespace(), Fields(value, error=error), section)
+    distribution, notes = of_answer(SimpleNamespace(), Fields(value, error=error), section)
     np.testing.assert_allclose(distribution.quantiles["t2m"][:, 0, 0], norm.ppf((0.1, 0.5), 272.0, 2.0), rtol=1e-6)
     logarithms = norm.ppf((0.1, 0.5), np.log(2000.0), 0.5)
     np.testing.assert_allclose(distribution.quantiles["visibility"][:, 1, 2], np.exp(logarithms), rtol=1e-5)
@@ -84,9 +87,7 @@ def test_what_is_not_analysed_is_said_and_a_distribution_of_its_own_is_no_gaussi
     fields = {"visibility": np.full((2, 3), 2000.0, np.float32)}
     probability = {"visibility": np.full((4, 2, 3), 0.5, np.float32)}
     section = EnsembleSection(quantiles=(0.5,), above={"gust": (10.0, 15.0)}, below={"visibility": (1600.0, 2000.0)})
-    distribution, notes = distribution_of(
-        case_of((2, 3)), SimpleNamespace(), Fields(fields, error=fields, probability=probability), section
-    )
+    distribution, notes = of_answer(SimpleNamespace(), Fields(fields, error=fields, probability=probability), section)
     assert not any(distribution.groups.values())
     assert notes == (
         "no quantiles: the method has neither members nor a Gaussian error",
