@@ -12,27 +12,29 @@ the rmse, and the share of reports outside the members' range over the share exp
 """
 
 import argparse
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from accuracy_data import HOURS, OF_EVENTS, Hour, OneTime
+from accuracy_data import HOURS, OF_EVENTS, Hour
 from accuracy_withheld import workers
+from judge_release import PARTS, REFERENCE, Fold
 
-from mlrtma_dist.fields.static import load_static
+from mlrtma_dist.fields.static import Static, load_static
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.methods.diffusion_sampling import Sampling
+from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.registry import Means, build
 from mlrtma_dist.methods.settings import assumptions, load_settings
-from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.observations.withhold import folds
 from mlrtma_dist.verification.match import Matches, write_matches
 from mlrtma_dist.verification.paired import CRPS, STATIONS, PairedErrors, spread_over_error
 from mlrtma_dist.verification.scores import common_reports
 from mlrtma_dist.verification.withheld import match_fold
 
-DOMAIN, VARIABLES, MEMBERS, PARTS = "conus_20km", ("t2m", "d2m", "u10", "v10"), 20, 5
-REFERENCE, ABOUT = "threedvar", {"members about 3D-Var": "threedvar", "members about vit_hybrid": "vit_hybrid"}
+DOMAIN, VARIABLES, MEMBERS = "conus_20km", ("t2m", "d2m", "u10", "v10"), 20
+ABOUT = {"members about 3D-Var": "threedvar", "members about vit_hybrid": "vit_hybrid"}
 CHOOSE = tuple(
     Hour(f"metar_world/metar_{name}Z.csv.gz", time, "metar_world_csv")
     for name, time in (
@@ -44,33 +46,42 @@ CHOOSE = tuple(
 )
 
 
-@dataclass(frozen=True)
-class Fold:
-    """One part of the stations of an hour; ``part`` of each row, shape (n,)."""
+@functools.cache
+def grid() -> Static:
+    """Terrain and land of the domain on which members are drawn, read once in each process."""
+    return load_static(load_domain(DOMAIN))
 
-    hour: Hour
-    table: Observations
-    part: np.ndarray
-    number: int
+
+@functools.cache
+def methods_of(checkpoint: str | None) -> dict[str, Method]:
+    """3D-Var, and the ways to draw members, made once in each process."""
+    from mlrtma_dist.weights.trained import load_released, load_trained  # here: torch is started in each process
+
+    settings = load_settings("classical", VARIABLES)
+    methods = build([REFERENCE], Means(settings))
+    for name, about in ABOUT.items():
+        released = [about] if about != REFERENCE else []
+        trained = load_released([*released, *([] if checkpoint else ["diffusion"])], grid().domain)
+        if checkpoint:
+            trained["diffusion"] = load_trained(checkpoint).method
+            trained["diffusion"].settle(grid().domain)
+        means = Means(settings, trained=trained, sampling=Sampling(members=MEMBERS, about=about))
+        methods[name] = build(["diffusion"], means)["diffusion"]
+    return methods
+
+
+@dataclass(frozen=True)
+class MembersFold(Fold):
+    """One part of the stations of an hour, withheld; ``checkpoint`` of the members' network."""
+
     checkpoint: str | None
 
     def matches(self) -> Matches:
         """3D-Var and members about two analyses at the stations withheld."""
-        from mlrtma_dist.weights.trained import load_released, load_trained  # here: torch is started in each process
-
-        settings, static = load_settings("classical", VARIABLES), load_static(load_domain(DOMAIN))
-        cases = self.hour.cases(self.table, settings)
-        cases = OneTime(cases.table, cases.moment, cases.judge, static=static)
-        methods = build([REFERENCE], Means(settings))
-        for name, about in ABOUT.items():
-            released = [about] if about != REFERENCE else []
-            trained = load_released([*released, *([] if self.checkpoint else ["diffusion"])], static.domain)
-            if self.checkpoint:
-                trained["diffusion"] = load_trained(self.checkpoint).method
-                trained["diffusion"].settle(static.domain)
-            means = Means(settings, trained=trained, sampling=Sampling(members=MEMBERS, about=about))
-            methods[name] = build(["diffusion"], means)["diffusion"]
-        return match_fold(cases.analyst(methods), 0, self.part == self.number, self.number, assumptions(settings))
+        settings = load_settings("classical", VARIABLES)
+        cases = replace(self.hour.cases(self.table, settings), static=grid())
+        analyst = cases.analyst(methods_of(self.checkpoint))
+        return match_fold(analyst, 0, self.part == self.number, self.number, assumptions(settings))
 
 
 def lines(whole: Matches) -> list[str]:
@@ -109,7 +120,7 @@ def main() -> None:
             for hour in sets[data]:
                 table = hour.read()
                 part = folds(table, count=PARTS, seed=0)
-                tasks = [Fold(hour, table, part, number, options.checkpoint) for number in range(options.parts)]
+                tasks = [MembersFold(hour, table, part, number, options.checkpoint) for number in range(options.parts)]
                 futures += [pool.submit(task.matches) for task in tasks]
         whole = Matches.concatenate([future.result() for future in futures])
     write_matches(options.output / f"{'_'.join(options.data)}.csv", whole)

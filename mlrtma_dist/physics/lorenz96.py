@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from mlrtma_dist.physics.runge_kutta import runge_kutta
+
 
 @dataclass(frozen=True)
 class Lorenz96:
@@ -28,12 +30,7 @@ class Lorenz96:
 
     def step(self, state: Tensor) -> Tensor:
         """States (..., N) after one step of the classical Runge-Kutta scheme of order four."""
-        step = self.time_step
-        first = self.tendency(state)
-        second = self.tendency(state + 0.5 * step * first)
-        third = self.tendency(state + 0.5 * step * second)
-        fourth = self.tendency(state + step * third)
-        return state + step / 6.0 * (first + 2.0 * second + 2.0 * third + fourth)
+        return runge_kutta(self.tendency, state, self.time_step)
 
     def run(self, state: Tensor, steps: int) -> Tensor:
         """States after so many steps."""

@@ -27,6 +27,7 @@ from mlrtma_dist.names import STANDARD_GRAVITY
 from mlrtma_dist.nn.neighbourhood import Alone, Neighbourhood, Rim
 from mlrtma_dist.physics import arakawa_lamb
 from mlrtma_dist.physics.arakawa_lamb import Fluxes, at
+from mlrtma_dist.physics.runge_kutta import runge_kutta
 from mlrtma_dist.physics.sides import RIM, SIDES, Extended, close, free_faces
 
 # RK4 is stable where dt * frequency < 2.828 and dt * decay < 2.785; a gravity wave on the C-grid has the frequency
@@ -109,11 +110,7 @@ class ShallowWater:
     def step(self, state: Tensor, seconds: float, neighbourhood: Neighbourhood | None = None) -> Tensor:
         """The state (batch, 3, y, x) after one step of the classical Runge-Kutta scheme; arguments as of `tendency`."""
         here = self.neighbourhood(state, neighbourhood)
-        first = self.tendency(state, here)
-        second = self.tendency(state + 0.5 * seconds * first, here)
-        third = self.tendency(state + 0.5 * seconds * second, here)
-        fourth = self.tendency(state + seconds * third, here)
-        return state + seconds / 6.0 * (first + 2.0 * second + 2.0 * third + fourth)
+        return runge_kutta(lambda at_stage: self.tendency(at_stage, here), state, seconds)
 
     def run(self, state: Tensor, seconds: float, steps: int, neighbourhood: Neighbourhood | None = None) -> Tensor:
         """The state after so many steps of so many seconds each; arguments as of `tendency`."""

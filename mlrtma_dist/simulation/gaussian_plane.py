@@ -6,13 +6,10 @@ Every case is a function of the seed and its number, never of the ranks.
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from mlrtma_dist.grid.domain import Domain
-from mlrtma_dist.linalg.noise import distinct_points, normal
 from mlrtma_dist.linalg.spectral import SpectralCovariance
 from mlrtma_dist.methods.case import Contents
-from mlrtma_dist.simulation.source import Drawn, PlaneCases, PlaneReports, require_plane
+from mlrtma_dist.simulation.source import Drawn, PlaneCases, point_reports, require_plane
 
 TRUTH, BACKGROUND, PLACES, ERRORS = range(4)  # channels of the noise
 VARIABLE = "field"  # the name of the one that is analysed
@@ -90,9 +87,6 @@ class GaussianPlane:
         covariance, error = self.covariances
         truth = covariance.draw(self.seed, member=number, channel=TRUTH)
         background = truth + error.draw(self.seed, member=number, channel=BACKGROUND)
-        place = distinct_points(self.seed, self.shape, self.observations, member=number, channel=PLACES)
-        noise = normal(self.seed, *place.T, member=number, channel=ERRORS)
-        value = truth[tuple(place.T)] + self.observation_error * noise
-        error_of_each = np.full(len(value), self.observation_error)
-        reports = PlaneReports(place, np.zeros(len(value), np.int64), value, error_of_each)
+        channels = PLACES, ERRORS
+        reports = point_reports(truth, self.observation_error, self.seed, self.observations, number, channels)
         return {VARIABLE: truth}, {VARIABLE: background}, reports

@@ -12,6 +12,7 @@ from mlrtma_dist.fields.plane import PlaneFirstGuess
 from mlrtma_dist.fields.static import Static, load_static
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.linalg.noise import distinct_points, normal
 from mlrtma_dist.methods.case import Case, Contents
 from mlrtma_dist.observations.table import Observations
 
@@ -112,6 +113,20 @@ class PlaneCases:
 
     def _first_guess(self, background: Mapping[str, np.ndarray]) -> FirstGuess | None:
         return PlaneFirstGuess(self.contents.domain, background, "simulated background") if background else None
+
+
+def point_reports(truth: np.ndarray, deviation: float, seed: int, count: int, member: int, channels) -> PlaneReports:
+    """Reports of one field at distinct grid points, all of one type, with independent Gaussian errors.
+
+    Args:
+        truth: the field, shape (y, x); deviation: of the errors, in its unit.
+        seed, member: of which places and errors are a function; channels: of the noise of both.
+        count: of the reports.
+    """
+    place = distinct_points(seed, truth.shape, count, member=member, channel=channels[0])
+    noise = normal(seed, *place.T, member=member, channel=channels[1])
+    value = truth[tuple(place.T)] + deviation * noise
+    return PlaneReports(place, np.zeros(count, np.int64), value, np.full(count, deviation))
 
 
 def require_plane(domain: Domain, shape: tuple[int, int]) -> None:

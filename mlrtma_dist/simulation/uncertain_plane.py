@@ -18,11 +18,10 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 from mlrtma_dist.grid.domain import Domain
-from mlrtma_dist.linalg.noise import distinct_points, normal
 from mlrtma_dist.linalg.spectral import SpectralCovariance
 from mlrtma_dist.methods.case import Contents
 from mlrtma_dist.simulation.gaussian_plane import VARIABLE, Field
-from mlrtma_dist.simulation.source import Drawn, PlaneCases, PlaneReports, require_plane
+from mlrtma_dist.simulation.source import Drawn, PlaneCases, point_reports, require_plane
 
 # channels of the noise; the errors count on from the last
 FIELD, NORTH, EAST, PARTS, PLACES, REPORTS, ERRORS = range(7)
@@ -94,11 +93,8 @@ class UncertainPlane:
     def draw(self, number: int) -> Drawn:
         """A whole case: truth and background, shape (y, x), and the reports."""
         truth = self.member(number, 0)
-        place = distinct_points(self.seed, self.shape, self.observations, member=number, channel=PLACES)
-        noise = normal(self.seed, *place.T, member=number, channel=REPORTS)
-        value = truth[tuple(place.T)] + self.observation_error * noise
-        error = np.full(len(value), self.observation_error)
-        reports = PlaneReports(place, np.zeros(len(value), np.int64), value, error)
+        channels = PLACES, REPORTS
+        reports = point_reports(truth, self.observation_error, self.seed, self.observations, number, channels)
         return {VARIABLE: truth}, {VARIABLE: self.observable(self._field(number))}, reports
 
     def member(self, case: int, number: int) -> np.ndarray:
