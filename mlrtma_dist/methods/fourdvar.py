@@ -11,10 +11,11 @@ outer loop solves
 
 by conjugate gradients, whose products with G and G^T are tangent linear and adjoint of the whole window
 (`physics.linearise`). A step that would raise J is halved. Model, operators, B and R are arguments; vectors are those
-of a tile, and sums over tiles make the answer that of one process.
+of a tile, and sums over tiles make the answer that of one process. `methods.fourdvar_members` has the B of members.
 """
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -55,43 +56,25 @@ class Observations:
             raise InputError("4D-Var: expected observation errors with deviations above 0; leave such reports out")
 
 
-@dataclass(frozen=True)
-class Window:
-    """The problem of one window.
+class ObservedWindow(ABC):
+    """The problem of one window: a control of independent errors of deviation one, and what is observed.
 
     Attributes:
-        background: x_b, the state at the start, any shape.
-        root: B^1/2, linear: shape of the background to the same.
-        model: M, from one time of the window to the next.
         observed: of each time, the first at the start; None where nothing is observed.
-        model_root: Q^1/2, linear; None: the model is exact.
         total: sum of a tensor over the tiles.
     """
 
-    background: Tensor
-    root: Map
-    model: Map
     observed: Sequence[Observations | None]
-    model_root: Map | None = None
-    total: Map = lambda tensor: tensor
-
-    def __post_init__(self):
-        if not self.observed:
-            raise InputError("4D-Var: expected a window of one time or more, got none")
+    total: Map
 
     @property
+    @abstractmethod
     def nothing(self) -> Tensor:
-        """The control z = 0, shape (parts, *state): v, and w of every step where the model has errors."""
-        parts = len(self.observed) if self.model_root is not None else 1
-        return self.background.new_zeros(parts, *self.background.shape)
+        """The control z = 0, shape (fields, *state)."""
 
+    @abstractmethod
     def states(self, control: Tensor) -> list[Tensor]:
         """x_0 to x_K. Collective."""
-        states = [self.background + self.root(control[0])]
-        for number in range(1, len(self.observed)):
-            state = self.model(states[-1])
-            states.append(state if self.model_root is None else state + self.model_root(control[number]))
-        return states
 
     def equivalents(self, control: Tensor) -> Tensor:
         """F: the observations' equivalents, each over the deviation of its error, shape (n,). Collective."""
@@ -101,8 +84,7 @@ class Window:
     @property
     def scaled(self) -> Tensor:
         """R^-1/2 y, shape (n,)."""
-        parts = [own.value / own.deviation for own in self.observed if own]
-        return torch.cat(parts or [self.background.new_zeros(0)])
+        return torch.cat([own.value / own.deviation for own in self.observed if own] or [self.nothing.new_zeros(0)])
 
     def cost(self, control: Tensor, equivalents: Tensor) -> float:
         """J. Collective."""
@@ -111,11 +93,56 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Window(ObservedWindow):
+    """The problem of one window whose trajectories are those of a model.
+
+    Attributes:
+        background: x_b, the state at the start, any shape.
+        root: B^1/2, linear: v, of the background's shape, or, where ``fields`` is more than 1, of shape (fields,
+            *state), to a departure from the background.
+        model: M, from one time of the window to the next.
+        observed: of each time, the first at the start; None where nothing is observed.
+        model_root: Q^1/2, linear; None: the model is exact.
+        total: sum of a tensor over the tiles.
+        fields: number of fields of v.
+    """
+
+    background: Tensor
+    root: Map
+    model: Map
+    observed: Sequence[Observations | None]
+    model_root: Map | None = None
+    total: Map = lambda tensor: tensor
+    fields: int = 1
+
+    def __post_init__(self):
+        if not self.observed:
+            raise InputError("4D-Var: expected a window of one time or more, got none")
+        if self.fields < 1:
+            raise InputError(f"4D-Var: expected a control of 1 field or more, got {self.fields}")
+
+    @property
+    def nothing(self) -> Tensor:
+        """The control z = 0, shape (fields, *state): v, and w of every step where the model has errors."""
+        steps = len(self.observed) - 1 if self.model_root is not None else 0
+        return self.background.new_zeros(self.fields + steps, *self.background.shape)
+
+    def states(self, control: Tensor) -> list[Tensor]:
+        """x_0 to x_K. Collective."""
+        own = self.fields
+        states = [self.background + self.root(control[0] if own == 1 else control[:own])]
+        for number in range(1, len(self.observed)):
+            state = self.model(states[-1])
+            states.append(state if self.model_root is None else state + self.model_root(control[own + number - 1]))
+        return states
+
+
+@dataclass(frozen=True)
 class Trajectory:
     """What 4D-Var gives.
 
     Attributes:
-        control: z, shape (parts, *state).
+        control: z, shape (fields, *state).
         states: x_0 to x_K.
         costs: J of the background and after each outer loop.
     """
@@ -126,7 +153,7 @@ class Trajectory:
 
 
 def minimise(
-    window: Window, *, outer_loops: int = 3, tolerance: float = 1e-6, most_iterations: int = 500
+    window: ObservedWindow, *, outer_loops: int = 3, tolerance: float = 1e-6, most_iterations: int = 500
 ) -> Trajectory:
     """The trajectory of the least J.
 
@@ -161,7 +188,7 @@ def minimise(
 
 
 def _inner(
-    window: Window, linear: Linearised, scaled: Tensor, control: Tensor, tolerance: float, most_iterations: int
+    window: ObservedWindow, linear: Linearised, scaled: Tensor, control: Tensor, tolerance: float, most_iterations: int
 ) -> Tensor:
     """The z of the linearised problem."""
 
