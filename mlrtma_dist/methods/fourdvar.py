@@ -153,7 +153,12 @@ class Trajectory:
 
 
 def minimise(
-    window: ObservedWindow, *, outer_loops: int = 3, tolerance: float = 1e-6, most_iterations: int = 500
+    window: ObservedWindow,
+    *,
+    outer_loops: int = 3,
+    tolerance: float = 1e-6,
+    most_iterations: int = 500,
+    kept: bool = False,
 ) -> Trajectory:
     """The trajectory of the least J.
 
@@ -161,18 +166,20 @@ def minimise(
         outer_loops: linearisations at most; fewer where J no longer falls.
         tolerance: of the conjugate gradients, on the residual over the right-hand side.
         most_iterations: of each loop's conjugate gradients.
+        kept: keep the graph of the window's adjoint for its tangent linear: faster, with more memory; see
+            `physics.linearise.Linearised`.
 
     Raises:
         ConvergenceError: the conjugate gradients did not reach the tolerance.
     """
     control, scaled = window.nothing, window.scaled
-    linear = Linearised(window.equivalents, control)
+    linear = Linearised(window.equivalents, control, kept=kept)
     costs = [window.cost(control, linear.value)]
     for _ in range(outer_loops):
         solved = _inner(window, linear, scaled, control, tolerance, most_iterations)
         step, size = solved - control, 1.0
         for _ in range(MOST_HALVINGS):
-            following = Linearised(window.equivalents, control + size * step)
+            following = Linearised(window.equivalents, control + size * step, kept=kept)
             cost = window.cost(control + size * step, following.value)
             if cost < costs[-1]:
                 break

@@ -46,9 +46,21 @@ class _Spread(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        tile, transport, shape = ctx.setting
+        return _Assemble.apply(gradient, *ctx.setting), None, None
+
+
+class _Assemble(torch.autograd.Function):
+    """The adjoint of the cutting, whose own adjoint is the cutting."""
+
+    @staticmethod
+    def forward(ctx, gradient, tile, transport, shape):
+        ctx.setting = tile, transport
         parts = transport.assemble(even(gradient, tile))
-        return (join(parts, tile) if parts else gradient.new_zeros(shape)), None, None
+        return join(parts, tile) if parts else gradient.new_zeros(shape)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return _Spread.apply(gradient, *ctx.setting), None, None, None
 
 
 def _scatter(whole: Tensor, tile: Tile, transport: Transport) -> Tensor:

@@ -47,8 +47,20 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient):
-        tile, transport = ctx.setting
-        return part(transport.sum(gradient), tile), None, None
+        return _PartOfSum.apply(gradient, *ctx.setting), None, None
+
+
+class _PartOfSum(torch.autograd.Function):
+    """The adjoint of the gathering, whose own adjoint is the gathering."""
+
+    @staticmethod
+    def forward(ctx, gradient, tile, transport):
+        ctx.setting = tile, transport
+        return part(transport.sum(gradient), tile)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return _Gather.apply(gradient, *ctx.setting), None, None
 
 
 def part(whole: Tensor, tile: Tile) -> Tensor:

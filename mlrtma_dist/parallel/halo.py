@@ -8,7 +8,6 @@ points ("replicate"), and the adjoint drops it, or adds it to them.
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from mlrtma_dist.nn.neighbourhood import Rim, torch_mode
 from mlrtma_dist.parallel.tile import Tile, TileError
@@ -21,7 +20,7 @@ Direction = tuple[int, int]
 
 
 def exchange(field: Tensor, rim: Rim, tile: Tile, transport: Transport, edge: str = "zeros") -> Tensor:
-    """Surround a tile with its neighbours' points; differentiable, the backward pass is the exact adjoint.
+    """Surround a tile with its neighbours' points; differentiable any number of times, by the exact adjoint.
 
     Args:
         field: the owned points, shape (batch, channel, y, x) = (..., *tile.shape); any unit.
@@ -62,9 +61,16 @@ class _Exchange(torch.autograd.Function):
         return _extend(tangent, *ctx.setting)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, gradient):
-        rim, tile, transport, edge = ctx.setting
+        return _SendHome.apply(gradient, *ctx.setting), None, None, None, None
+
+
+class _SendHome(torch.autograd.Function):
+    """The adjoint of the exchange, whose own adjoint is the exchange."""
+
+    @staticmethod
+    def forward(ctx, gradient, rim, tile, transport, edge):
+        ctx.setting = rim, tile, transport, edge
         slices = {d: (..., *block(d, rim, tile.shape)) for d in (*DIRECTIONS, HERE)}
         home = gradient[slices[HERE]].clone()
         pieces = {
@@ -73,7 +79,11 @@ class _Exchange(torch.autograd.Function):
         pieces = {d: piece.clone() if edge != "zeros" else piece for d, piece in pieces.items()}
         fill_adjoint(pieces, home, rim, tile, edge)
         pending = start_adjoint(pieces, home, rim, tile, transport)
-        return finish_adjoint(pending, home, rim), None, None, None, None
+        return finish_adjoint(pending, home, rim)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return _Exchange.apply(gradient, *ctx.setting), None, None, None, None
 
 
 def _extend(field: Tensor, rim: Rim, tile: Tile, transport: Transport, edge: str) -> Tensor:
