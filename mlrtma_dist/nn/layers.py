@@ -15,6 +15,8 @@ from mlrtma_dist.nn.neighbourhood import Neighbourhood, NeighbourhoodError, Rim,
 class Convolution(nn.Conv2d):
     """A convolution with an odd kernel, centred: output point i stands on input point ``stride`` * i.
 
+    The kernel has as many points in y as in x, or those of a pair (y, x).
+
     Attributes:
         edge: what lies beyond a domain that does not wrap, "zeros" or "replicate".
     """
@@ -23,15 +25,16 @@ class Convolution(nn.Conv2d):
         self,
         channels_in: int,
         channels_out: int,
-        kernel: int = 3,
+        kernel: int | tuple[int, int] = 3,
         *,
         stride: int = 1,
         dilation: int = 1,
         edge: str = "zeros",
         bias: bool = True,
     ):
-        if kernel % 2 == 0:
-            raise NeighbourhoodError(f"a centred kernel has an odd number of points, got {kernel}. Use {kernel + 1}.")
+        for size in (kernel,) if isinstance(kernel, int) else kernel:
+            if size % 2 == 0:
+                raise NeighbourhoodError(f"a centred kernel has an odd number of points, got {size}. Use {size + 1}.")
         torch_mode(edge)
         super().__init__(channels_in, channels_out, kernel, stride, dilation=dilation, bias=bias)
         self.edge = edge

@@ -69,6 +69,19 @@ class Linearised:
         return torch.stack([self.tangent(column).flatten() for column in columns], 1)
 
 
+def with_derivative_of(step: Step, other: Step) -> Step:
+    """The step whose value is that of ``step`` and whose tangent linear and adjoint are those of ``other``.
+
+    Incremental 4D-Var of it runs the true model and minimises by an emulator's derivatives, or the other way round.
+    """
+
+    def joint(state: Tensor) -> Tensor:
+        value = other(state)
+        return step(state.detach()).detach() + (value - value.detach())
+
+    return joint
+
+
 def taylor_remainders(step: Step, state: Tensor, perturbation: Tensor, sizes: Tensor) -> Tensor:
     """|M(x + a dx) - M(x) - a M dx| / |a M dx| for each size a, shape of ``sizes``.
 
