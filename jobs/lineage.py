@@ -106,6 +106,8 @@ def of_weights(folder: Path) -> dict:
     ancestors = [{**each, LONG: each["config"]} for each in run.ancestors]
     for each in ancestors:
         del each["config"]
+    if run.transfer is not None:
+        facts["transfer"] = run.transfer
     return {**facts, "stores": list(run.stores), "ancestors": ancestors, LONG: run.config}
 
 

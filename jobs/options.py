@@ -109,6 +109,7 @@ OPTIONS: dict[str, Options] = {
     "train": {
         "--samples": ("samples...", "the stores, HDF5 files"),
         "--output": ("output", "folder to write to"),
+        "--from": ("begin_from", "folder of a checkpoint or release whose weights the first step begins with"),
         "--resume": ("", "go on from the newest whole checkpoint"),
     },
     "release": {

@@ -2,6 +2,7 @@
 
     mlrtma train configs/training/unet_exercise1.yaml
     mpiexec -n 4 mlrtma train configs/training/unet_exercise1.yaml --set mesh={data: 1, y: 2, x: 2}
+    mlrtma train configs/training/vit_transfer.yaml --from output/release --set transfer.mode=adapters
 
 Writes output/metrics.csv, output/checkpoints/ (best -> the one with the lowest validation score) and the resolved
 configuration. SIGUSR1 and SIGTERM end it after the step with a checkpoint and exit code 75: run it again with --resume.
@@ -9,81 +10,25 @@ configuration. SIGUSR1 and SIGTERM end it after the step with a checkpoint and e
 
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpc import slurm
 from jobs.command_line import parse
 from jobs.samples import ensure
-from jobs.train_begin import begin, check_output, folder_of, inherit, origin_of
+from jobs.train_begin import begin, check_output, folder_of, origin_of
+from jobs.train_inherit import inherit
+from jobs.train_run import Run
 from jobs.train_samples import divide, statistics_of
 from jobs.train_size import describe
 from mlrtma_dist import clock, config
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.io.lock import locked
-from mlrtma_dist.methods.registry import LEARNED, untrained
-from mlrtma_dist.parallel.meeting import check_device
-from mlrtma_dist.parallel.mesh import Mesh
+from mlrtma_dist.methods.registry import untrained
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.samples.dataset import Dataset, check_equal
 from mlrtma_dist.samples.store import Store
-from mlrtma_dist.training import engine_settings
-from mlrtma_dist.training.schedule import Schedule
 from mlrtma_dist.training.stop_signal import AGAIN, StopSignal
 from mlrtma_dist.weights import checkpoint
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training run.
-
-    Attributes:
-        samples: stores of cases, of equal contents.
-        output: folder to write to.
-        make_samples: configuration of ``mlrtma samples`` that makes the first store where it is missing.
-        method: a learned method (``methods.registry.LEARNED``).
-        settings: of the method, a section.
-        schedule: steps, batches, learning rate, seed.
-        engine: DeepSpeed's own configuration, less the batch keys.
-        mesh: the ranks as (data, y, x); null: all on the data axis.
-        begin_from: folder of a checkpoint, whose weights the first step begins with; null: new ones.
-        variants: how often a case is shown: of a periodic plane each time under another symmetry, by a method that
-            withholds reports in training each time with others withheld.
-        validation_samples: stores of cases to validate with, of the contents of the others; empty: see validation_from.
-        validation_from: date, UTC; cases from it on are not trained on; null: all are.
-        gap_hours: cases so many hours before that date are left out.
-        device: "auto", "cpu" or "cuda".
-    """
-
-    samples: tuple[str, ...]
-    output: str
-    make_samples: str | None = None
-    method: str = "unet"
-    settings: dict[str, object] = field(default_factory=dict)
-    schedule: Schedule = Schedule()
-    engine: dict[str, object] = field(default_factory=dict)
-    mesh: Mesh | None = None
-    begin_from: str | None = None
-    variants: int = 1
-    validation_samples: tuple[str, ...] = ()
-    validation_from: str | None = None
-    gap_hours: float = 0.0
-    device: str = "auto"
-
-    def __post_init__(self):
-        if self.method not in LEARNED:
-            raise ValueError(f"method: expected one of {', '.join(LEARNED)}, got {self.method!r}")
-        if not self.samples:
-            raise ValueError("samples: expected at least one store, got none")
-        if self.variants < 1 or self.gap_hours < 0.0:
-            raise ValueError(f"expected variants >= 1 and gap_hours >= 0, got {self.variants} and {self.gap_hours:g}")
-        check_device(self.device)
-        engine_settings.check(self.engine)
-        self.schedule.parts(self.mesh.data if self.mesh else 1)
-        if self.validation_samples and self.validation_from is not None:
-            raise ValueError("validation_samples and validation_from exclude each other: expected one of them")
-        if self.validation_from is not None:
-            clock.parse_time(self.validation_from)
 
 
 def main(arguments: list[str]) -> int:
@@ -129,13 +74,13 @@ def _train(run: Run, method, stores: tuple[Store, ...], since, ranks: Ranks, sto
     method.check(contents)
     check_equal(stores)
     saved = begin(run, resumes, everyone)  # before what takes minutes on many ranks
-    ancestors = inherit(run, method, saved)
+    inherited = inherit(run, method, saved)
     tile = ranks.tile_of(contents.domain, method.alignment)
     data_rank, data_ranks = ranks.coordinates[0], ranks.mesh.data
     method.statistics = statistics = statistics_of(run, stores, tile, ranks, since)
     data = Dataset(stores, tile, method, run.variants, len(run.validation_samples), since, run.schedule.seed)
     training, validation = divide(data, since, run.gap_hours)
-    origin = origin_of(run, statistics, ancestors, stores)
+    origin = origin_of(run, statistics, inherited, stores)
     plan = Plan(run.schedule, training, validation, data_ranks, data_rank, folder, origin)
     engine = Engine(method, ranks, ranks.neighbourhood(tile), run.engine, run.schedule.parts(data_ranks))
     work = TrainingLoop(engine, data, plan)

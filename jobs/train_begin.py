@@ -3,19 +3,17 @@
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from jobs.provenance import commit
-from jobs.to_come import Step, maker_of
+from jobs.train_inherit import Inheritance
 from mlrtma_dist import config
-from mlrtma_dist.methods.registry import untrained
 from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.parallel.transport import Transport
 from mlrtma_dist.samples.store import Store
 from mlrtma_dist.training import metrics
 from mlrtma_dist.weights import checkpoint
-from mlrtma_dist.weights.identity import weights_checksum
 from mlrtma_dist.weights.manifest import CheckpointError
 from mlrtma_dist.weights.manifest import Run as Origin
 
@@ -52,62 +50,12 @@ def begin(run, resumes: bool, everyone: Transport) -> checkpoint.Checkpoint | No
     return saved
 
 
-def inherit(run, method, saved: checkpoint.Checkpoint | None) -> tuple[dict, ...]:
-    """Give a method the weights that a `jobs.train.Run` begins from; returns where they come from, the eldest first.
-
-    Of a run that goes on from a checkpoint of its own, ``saved``, that says where.
-
-    Raises:
-        ConfigError: no checkpoint there.
-        CheckpointError: a damaged one, or of another network.
-    """
-    if saved is not None or run.begin_from is None:
-        return saved.manifest.run.ancestors if saved else ()
-    if (step := maker_of(run.begin_from)) is not None:  # in the dry run of a campaign
-        _check_to_come(step, run, method)
-        return ()
-    parent = _parent(run.begin_from)
-    origin = parent.manifest.run
-    parent.load_into(method.network, change=_change(origin.method, run.method, method))
-    about: dict[str, object] = {
-        "config": origin.config,
-        "commit": origin.commit,
-        "data_period": list(origin.data_period),
-    }
-    about |= {"steps": parent.manifest.state.step, "sha256": weights_checksum(parent), "stores": list(origin.stores)}
-    return (*origin.ancestors, about)
-
-
-def _change(before: str, name: str, method) -> checkpoint.Change:
-    """How weights of the method ``before`` become those of ``name``."""
-    return method.widened if (before, name) == ("vit", "vit_hybrid") else dict
-
-
-def _check_to_come(step: Step, run, method) -> None:
-    """Raise CheckpointError unless the network that an earlier step trains is that of a run which begins from it."""
-    if step.verb != "train":
-        return
-    earlier = step.run(type(run))
-    weights = dict(untrained(earlier.method, earlier.settings, step.config).network.named_parameters())
-    changed = _change(earlier.method, run.method, method)(weights)
-    network = dict(method.network.named_parameters())
-    checkpoint.check_shapes(run.begin_from, checkpoint.shapes_of(network), checkpoint.shapes_of(changed))
-
-
-def _parent(folder: str) -> checkpoint.Checkpoint:
-    if not Path(folder).exists():
-        raise config.ConfigError(
-            f"begin_from: no checkpoint {folder}. Train it first with `mlrtma train` and the configuration whose output"
-            " is above that folder, or name released weights (docs/vision_transformer.md)."
-        )
-    return checkpoint.Checkpoint(Path(folder)).verify()
-
-
-def origin_of(run, statistics: Statistics, ancestors: tuple[dict, ...], stores: Sequence[Store]) -> Origin:
+def origin_of(run, statistics: Statistics, inherited: Inheritance, stores: Sequence[Store]) -> Origin:
     """What the Manifest says of the weights of a `jobs.train.Run`."""
     period = statistics.start, statistics.end
     about = tuple(map(_about, stores))
-    return Origin(config.to_yaml(run), commit(), run.method, period, asdict(statistics), ancestors, about)
+    origin = Origin(config.to_yaml(run), commit(), run.method, period, asdict(statistics), inherited.ancestors, about)
+    return replace(origin, transfer=inherited.transfer)
 
 
 def _about(store: Store) -> dict:

@@ -19,6 +19,7 @@ from mlrtma_dist.nn.report_points import Stations
 from mlrtma_dist.nn.report_transformer import Decoded
 
 OF_SMOOTH = 3  # addition, logarithm of the spread, vertical gradient, before the weights of the heads
+TRUSTED = "trust "  # before the variable's name in the label of the output that weighs another analysis
 TRUST = 1.0  # logit of the weight of another analysis, before any training
 SPREAD = 0.5  # of an untrained network, in scales
 LOG_SPREADS = (-4.0, 2.0)  # between which it lies about that
@@ -62,6 +63,13 @@ class Heads:
         """Numbers that the network gives at a point."""
         smooth = len(self.channels.smooth) * self._of_smooth
         return smooth + sum(self._count(name) for name in self.channels.classes) + len(self._trusted)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """A name for each of the outputs, in their order, the same whatever the other variables are."""
+        smooth = [f"{name} {number}" for name in self.channels.smooth for number in range(self._of_smooth)]
+        classes = [f"{name} {number}" for name in self.channels.classes for number in range(self._count(name))]
+        return (*smooth, *classes, *(f"{TRUSTED}{name}" for name in self._trusted))
 
     @property
     def _trusted(self) -> tuple[str, ...]:

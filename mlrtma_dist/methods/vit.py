@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from mlrtma_dist.fields.static import with_broad_ground
@@ -20,12 +19,13 @@ from mlrtma_dist.methods.classical_source import ClassicalSource, degraded
 from mlrtma_dist.methods.draws import MOST_TARGETS, divide, heights, random_of
 from mlrtma_dist.methods.learned import ContentsError, build_method, first_weights
 from mlrtma_dist.methods.predictands import Channels
-from mlrtma_dist.methods.report_distributions import TRUST, Distributions, Heads
+from mlrtma_dist.methods.report_distributions import Distributions, Heads
 from mlrtma_dist.methods.report_encoding import FEATURES, FEW, Reports, fields_count, read_reports, tensor, token_fields
 from mlrtma_dist.methods.report_sample import ReportSample
 from mlrtma_dist.methods.report_targets import Targets, at_rows
 from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.methods.vit_answer import TransformerAnswer
+from mlrtma_dist.methods.vit_entries import Entries, entries
 from mlrtma_dist.methods.vit_settings import TransformerSettings
 from mlrtma_dist.nn.neighbourhood import Alone, Neighbourhood
 from mlrtma_dist.nn.report_points import PointSet, Stations
@@ -78,23 +78,10 @@ class TransformerMethod:
         """Cut a domain into tokens."""
         self.patch = self.settings.patch(domain)
 
-    def widened(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Weights of the same network without another analysis as weights of this one, to begin a training from.
-
-        What is given of the other analysis has no influence on states and queries at first; the mean of a smooth
-        variable is half way to it.
-        """
-        wide = dict(weights)
-        if self.source is None:
-            return wide
-        before = self.network.config.features - self.source.count
-        for name in ("encoder.station.0.weight", "decoder.query.0.weight"):
-            left, right = weights[name][:, :before], weights[name][:, before:]
-            wide[name] = torch.cat([left, left.new_zeros(len(left), self.source.count), right], 1)
-        more = self.heads.outputs - len(weights["decoder.head.bias"])
-        wide["decoder.head.weight"] = F.pad(weights["decoder.head.weight"], (0, 0, 0, more))
-        wide["decoder.head.bias"] = F.pad(weights["decoder.head.bias"], (0, more), value=-TRUST)
-        return wide
+    @property
+    def entries(self) -> Entries:
+        """The entries of the weights by name of variable, by which a training takes over those of another network."""
+        return entries(self)
 
     @property
     def alignment(self) -> int:

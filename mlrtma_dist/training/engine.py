@@ -278,6 +278,7 @@ def _initialise(module: nn.Module, settings: dict):
     # use takes a minute, a compiler, and a lock that outlives a killed job and stops all later ones. A dictionary that
     # is there already keeps it from looking which it could compile, for which it starts compilers, on a GPU nvcc.
     deepspeed.ops.__compatible_ops__ = defaultdict(bool)
+    trained = [weight for weight in module.parameters() if weight.requires_grad]
     with contextlib.redirect_stdout(io.StringIO()):  # its report of memory, printed by every rank
-        engine, *_ = deepspeed.initialize(model=module, config=settings, model_parameters=list(module.parameters()))
+        engine, *_ = deepspeed.initialize(model=module, config=settings, model_parameters=trained)
     return engine

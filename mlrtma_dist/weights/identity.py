@@ -4,28 +4,20 @@ Files differ between them, as a release holds the averaged weights alone. What d
 method, its settings, the statistics of its normalisation, and the weights in use.
 """
 
-import hashlib
-import json
 from pathlib import Path
 
-from mlrtma_dist import config
 from mlrtma_dist.weights.checkpoint import Checkpoint
+from mlrtma_dist.weights.digest import digest
+from mlrtma_dist.weights.inheritance import whole_weights
 
 
 def weights_checksum(saved: Checkpoint) -> str:
     """SHA-256 of method, settings, statistics and weights in use (their average where there is one), as hexadecimals.
 
     Raises:
-        CheckpointError: a file of the checkpoint was changed.
+        CheckpointError: a file of the checkpoint was changed, or its adapters belong to other weights.
     """
-    run = saved.manifest.run
-    settings = config.parse_yaml(run.config, f"{saved.folder}: configuration").get("settings", {})
-    what = json.dumps([run.method, settings, run.statistics], sort_keys=True, default=str)
-    digest = hashlib.sha256(what.encode())
-    for name, weight in sorted(saved.weights().items()):
-        digest.update(f"{name} {tuple(weight.shape)}".encode())
-        digest.update(weight.contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    return digest(saved.manifest.run, whole_weights(saved), str(saved.folder))
 
 
 def checksum_of(folder: str | Path) -> str:

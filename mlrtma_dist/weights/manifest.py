@@ -28,6 +28,9 @@ class Run:
             checksum of the weights, stores.
         stores: of the cases that were trained on and validated with: file, cases, start, end, the configuration that
             made it. Older manifests have none.
+        transfer: of a training that began from other weights: the section ``transfer:``, ``added`` (variables and
+            sources), ``parent`` and ``sha256`` (those weights and their checksum), ``separate`` (whether the files hold
+            what was trained alone; see `weights.inheritance`). None: it began from none, or is older.
     """
 
     config: str
@@ -37,6 +40,7 @@ class Run:
     statistics: dict = field(default_factory=dict)
     ancestors: tuple[dict, ...] = ()
     stores: tuple[dict, ...] = ()
+    transfer: dict | None = None
 
 
 @dataclass(frozen=True)

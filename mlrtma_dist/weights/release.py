@@ -1,7 +1,8 @@
 """Released weights: those that come with the software, and how a checkpoint becomes such a release.
 
-A release is a checkpoint (`weights.checkpoint`) without what only training needs: the averaged weights alone, in one
-file of the safetensors format, and a Manifest that says besides what they were trained on and how they score.
+A release is a checkpoint (`weights.checkpoint`) without what only training needs: the averaged weights alone, of
+adapters with those that they belong to, in one file of the safetensors format, and a Manifest that says besides what
+they were trained on and how they score.
 
     weights/released/<method>/manifest.json, weights.safetensors
 """
@@ -49,7 +50,8 @@ def write_release(checkpoint: Path, folder: Path, about: Release) -> Manifest:
     """
     from safetensors.torch import save_file  # here: it imports torch, and `released` is asked for where there is none
 
-    from mlrtma_dist.weights.checkpoint import Checkpoint
+    from mlrtma_dist.weights.checkpoint import Checkpoint, shapes_of
+    from mlrtma_dist.weights.inheritance import whole_weights
 
     saved = Checkpoint(checkpoint).verify()
     if folder.exists():
@@ -59,17 +61,20 @@ def write_release(checkpoint: Path, folder: Path, about: Release) -> Manifest:
                 f"output: expected a folder that does not exist yet, got {folder}. Remove it, or name another."
             )
         return present
-    tensors = {f"weight/{name}/0": weight.flatten() for name, weight in saved.weights().items()}
+    weights, run = whole_weights(saved), saved.manifest.run
+    if run.transfer is not None:
+        run = replace(run, transfer={**run.transfer, "separate": False})
+    tensors = {f"weight/{name}/0": weight.flatten() for name, weight in weights.items()}
     partial = folder.parent / f".{folder.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     with device_errors(folder / WEIGHTS, partial / WEIGHTS):
         save_file(tensors, partial / WEIGHTS)
         (partial / WEIGHTS).chmod(0o644)  # the library makes it readable by its owner alone
-    content = [["weight", name, 0, tensors[f"weight/{name}/0"].numel()] for name in saved.manifest.shapes]
+    content = [["weight", name, 0, tensors[f"weight/{name}/0"].numel()] for name in weights]
     file = {"bytes": (partial / WEIGHTS).stat().st_size, "sha256": sha256_of(partial / WEIGHTS), "content": content}
     state = replace(saved.manifest.state, counters={}, moments=(), average_updates=None)
-    manifest = Manifest(saved.manifest.run, state, saved.manifest.shapes, {WEIGHTS: file}, asdict(about))
+    manifest = Manifest(run, state, shapes_of(weights), {WEIGHTS: file}, asdict(about))
     write_text(partial / FILE, manifest.text())
     for path in (*partial.iterdir(), partial):
         synchronise(path)

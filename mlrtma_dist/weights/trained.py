@@ -5,18 +5,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from mlrtma_dist import config
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.methods.learned import LearnedMethod
 from mlrtma_dist.methods.method import Method
-from mlrtma_dist.methods.registry import LEARNED, untrained
+from mlrtma_dist.methods.registry import LEARNED
 from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.weights.checkpoint import Checkpoint
-from mlrtma_dist.weights.identity import weights_checksum
+from mlrtma_dist.weights.digest import digest
+from mlrtma_dist.weights.inheritance import method_name, method_of, whole_weights
 from mlrtma_dist.weights.manifest import CheckpointError, Manifest
 from mlrtma_dist.weights.release import place_of, released
-
-FORMER = {"regression": "unet"}  # names of methods in older checkpoints
 
 
 @dataclass(frozen=True)
@@ -48,17 +46,13 @@ def load_trained(folder, place: str | None = None) -> TrainedMethod:
         CheckpointError: none, damaged, of another network, or of a method that this software does not have.
     """
     saved = Checkpoint(Path(folder).resolve())  # `current` may become another release's while files are read
-    run = saved.manifest.run
-    name = FORMER.get(run.method, run.method)
-    if name not in LEARNED:
-        raise CheckpointError(f"{folder}: expected a checkpoint of {', '.join(LEARNED)}, got one of {run.method}.")
-    settings = config.parse_yaml(run.config, f"{folder}: configuration").get("settings", {})
-    method = untrained(name, settings, str(folder))
-    saved.load_into(method.network)
+    name, method, weights = method_name(saved), method_of(saved), whole_weights(saved)
+    saved.load_into(method.network, change=lambda _: weights)
     method.network.eval()
+    run = saved.manifest.run
     method.statistics = _statistics(run.statistics, folder)
     place = place_of(folder) if place is None else place
-    return TrainedMethod(saved.folder, place, saved.manifest, name, method, weights_checksum(saved))
+    return TrainedMethod(saved.folder, place, saved.manifest, name, method, digest(run, weights, str(folder)))
 
 
 def load_released(names: Iterable[str], domain: Domain) -> dict[str, Method]:

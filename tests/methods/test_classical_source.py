@@ -15,6 +15,7 @@ from mlrtma_dist.methods.local import leave_one_out
 from mlrtma_dist.methods.predictands import Channels
 from mlrtma_dist.methods.report_encoding import read_reports
 from mlrtma_dist.methods.vit import build_vit
+from mlrtma_dist.methods.vit_entries import taken_over
 from mlrtma_dist.nn.layers import randomise
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.parallel.memory import run_tiles
@@ -133,7 +134,9 @@ def test_begun_from_a_network_without_it_the_mean_is_half_way_to_the_analysis():
     before = build_vit(TINY, "test")
     randomise(before.network, 3)
     before.settle(toy().domain)
-    method.network.load_state_dict(method.widened(dict(before.network.named_parameters())))
+    first = dict(method.network.named_parameters())
+    weights = taken_over(dict(before.network.named_parameters()), before.entries, method.entries, first)
+    method.network.load_state_dict(weights)
     points: Points = case.points[case.withheld & (case.observations.variable == "t2m")]
     (value, error), (alone, error_alone) = (each.analyse(case).at("t2m", points) for each in (method, before))
     classical = method.source.answer(case).at("t2m", points)[0]
