@@ -61,7 +61,14 @@ def about_analysis(
     """
     answer = method.analyse(case, neighbourhood)
     fields, needed = answer.fields(), tuple(variables)
-    missing = [each for each in needed if each not in fields.values or not np.all(fields.error.get(each, np.nan) > 0.0)]
+    absent = [each for each in needed if each not in fields.values]
+    if absent:
+        raise InputError(
+            f"variables: members are drawn of {', '.join(needed)} together, but the analysis by {name} of the case of"
+            f" {case.time} has no {', '.join(absent)}: analyse them, too, by naming them or no variables at all, or"
+            " give their reports"
+        )
+    missing = [each for each in needed if not np.all(fields.error.get(each, np.nan) > 0.0)]
     if missing:
         raise InputError(
             f"method {name} gives no analysis with its error of {', '.join(missing)} for the case of {case.time}:"

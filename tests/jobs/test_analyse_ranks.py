@@ -39,3 +39,24 @@ def test_two_ranks_write_by_3d_var_the_product_of_one_process(hour, mesh):
     pictures = sorted(path.name for path in (one / "maps").iterdir())
     assert sorted(path.name for path in (two / "maps").iterdir()) == pictures and len(pictures) > 3
     assert (two / "quality.txt").read_text() == (one / "quality.txt").read_text()
+
+
+def test_members_about_3d_var_on_two_ranks_are_those_of_one_process(hour):
+    members = (
+        "--method",
+        "diffusion",
+        "--members",
+        "3",
+        "--set",
+        "cases.reports.background=[]",
+        "--set",
+        "variables=[t2m, d2m, u10, v10]",
+    )
+    fields = []
+    for output, ranks in (("members_one", 1), ("members_two", 2)):
+        mlrtma(hour, "analyse", "inference/toy.yaml", *members, "--output", output, ranks=ranks)
+        with netCDF4.Dataset(hour / output / STEM / f"{STEM}.nc") as product:
+            fields.append([product[name][:].astype(np.float64) for name in ("t2m", "t2m_error", "d2m")])
+    for one, two in zip(*fields, strict=True):
+        np.testing.assert_allclose(two, one, atol=2.0**-7 + 1e-4 * np.ptp(one))  # the product's step, K
+    assert np.ptp(fields[0][1]) > 0.0, "members differ by place"

@@ -115,5 +115,7 @@ def test_cases_of_the_other_kind_and_methods_without_an_error_are_refused_in_wor
     nearest = build(["nearest"], Means(load_settings("classical", VARIABLES)))["nearest"]
     with pytest.raises(InputError, match="method nearest gives no analysis with its error of t2m, u10"):
         about_analysis(case, nearest, "nearest", VARIABLES)
+    with pytest.raises(InputError, match="members are drawn of t2m, u10, d2m together.* has no d2m: analyse them, too"):
+        about_analysis(case, threedvar(), "threedvar", (*VARIABLES, "d2m"))
     with pytest.raises(InputError, match=r"the weights of vit_hybrid.*Set diffusion.about=threedvar"):
         white().drawing(replace(DRAWN, about="vit_hybrid")).analyse(case)
