@@ -24,6 +24,7 @@ from torch import Tensor
 from mlrtma_dist.methods.fourdvar import Observations, Window, minimise
 from mlrtma_dist.physics.lorenz96 import Lorenz96
 
+Step = Callable[[Tensor], Tensor]
 PLACES, SPIN_UP, TUNING_SEED = 40, 400, 1000
 MODEL = Lorenz96()
 PEER = {
@@ -71,11 +72,17 @@ def climate() -> tuple[Tensor, Tensor]:
     return sample.mean(0), torch.linalg.cholesky(torch.cov(sample.T))
 
 
-def window(world: World, background: Tensor, root: Tensor, first: int, last: int) -> Window:
-    """From cycle ``first``, which is not observed, to ``last``."""
+def window(world: World, background: Tensor, root: Tensor, first: int, last: int, step: Step) -> Window:
+    """From cycle ``first``, which is not observed, to ``last``; ``step`` is that of the model that 4D-Var has."""
     unit = torch.ones(background.numel(), dtype=torch.float64)
     observed = [Observations(world.observed[k].flatten(), unit, torch.flatten) for k in range(first + 1, last + 1)]
-    return Window(background, lambda v: v @ root.T, lambda x: MODEL.run(x, world.steps), [None, *observed])
+
+    def model(state: Tensor) -> Tensor:
+        for _ in range(world.steps):
+            state = step(state)
+        return state
+
+    return Window(background, lambda v: v @ root.T, model, [None, *observed])
 
 
 def interpolation(world: World, mean: Tensor, root: Tensor, share: float, *, cycled: bool) -> list[Tensor]:
@@ -90,12 +97,13 @@ def interpolation(world: World, mean: Tensor, root: Tensor, share: float, *, cyc
     return analyses
 
 
-def fourdvar(world: World, mean: Tensor, root: Tensor, share: float, lag: int) -> list[Tensor]:
-    """4D-Var with windows of ``lag`` observation times."""
+def fourdvar(world: World, mean: Tensor, root: Tensor, share: float, lag: int, step: Step = MODEL.step) -> list[Tensor]:
+    """4D-Var with windows of ``lag`` observation times, by a model whose step is ``step``."""
     analyses, start, first = [], mean.expand_as(world.truth[0]), 0
     for cycle in range(1, len(world.truth)):
         scale = share**0.5 if first else 1.0  # the first windows begin with the climate
-        states = minimise(window(world, start, scale * root, first, cycle), outer_loops=4, tolerance=1e-4).states
+        problem = window(world, start, scale * root, first, cycle, step)
+        states = minimise(problem, outer_loops=4, tolerance=1e-4).states
         analyses.append(states[-1])
         if cycle - first == lag:
             start, first = states[1], first + 1
