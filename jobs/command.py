@@ -22,6 +22,7 @@ VERBS = {
     "verify": "analyse with stations withheld in turn, and score the analyses at them",
     "reanalysis": "analyse an archive of many times on domains: products, manifests, a report of what is complete",
     "cycle": "analyse slot after slot as reports arrive, score and publish; meets deadlines, falls back, revises",
+    "forecast": "forecast hours ahead from analyses by a trained network, step by step",
     "domain": "make terrain and land of a domain from any elevation file",
     "demo": "simulate a small world, analyse and verify it; then a real hour if the data are there",
     "estimate": "estimate background error covariances from observation files",
@@ -128,8 +129,7 @@ def _abandon_output() -> None:
 
 
 def _help() -> str:
-    width = max(len(verb) for verb in VERBS)
-    lines = [f"  {verb:<{width}}  {text}" for verb, text in VERBS.items()]
+    lines = [f"  {verb:<{max(map(len, VERBS))}}  {text}" for verb, text in VERBS.items()]
     return "\n".join(
         [
             "usage: mlrtma <verb> [config.yaml] [options]",

@@ -5,7 +5,7 @@ import os
 from mlrtma_dist.config import ConfigError
 from mlrtma_dist.parallel.communicator import ranks_started
 
-ON_RANKS = ("analyse", "verify", "reanalysis", "samples", "train", "check")
+ON_RANKS = ("analyse", "verify", "reanalysis", "samples", "train", "forecast", "check")
 
 
 def check_ranks(verb: str, is_dry_run: bool) -> None:

@@ -1,7 +1,6 @@
 """The options of every verb: short forms of --set. Nothing is imported here, so that help is immediate.
 
-An option is (the key that it sets, help); a key that ends in "..." takes one value or more, an empty key is a flag that
-the verb itself looks for.
+An option is (the key that it sets, help); "...": it takes one value or more; an empty key: the verb looks for the flag.
 """
 
 Options = dict[str, tuple[str, str]]
@@ -9,7 +8,7 @@ Options = dict[str, tuple[str, str]]
 CASES: Options = {
     "--domain": (
         "cases.domain...",
-        "shipped domains (conus, alaska, hawaii, guam, puerto_rico, *_1km) or YAML files; estimate: one",
+        "shipped domains (conus, alaska, *_1km ...) or YAML files; estimate, forecast: one",
     ),
     "--observations": (
         "cases.reports.observations...",
@@ -17,7 +16,7 @@ CASES: Options = {
     ),
     "--stations": (
         "cases.reports.stations...",
-        "lists of stations, before the known aerodromes: METAR text and some tables have no positions, SAO not all",
+        "lists of stations, before the known aerodromes: not all files have positions",
     ),
     "--station-lists": (
         "cases.reports.station_lists...",
@@ -89,6 +88,17 @@ OPTIONS: dict[str, Options] = {
         "--once": ("", "make what is due and end, for cron and scrontab"),
         "--until": ("until", "end at this time, UTC, of the clock or of the replay"),
         "--replay": ("replay", "begin at the archive's start; waiting passes so many times as fast as real time"),
+    },
+    "forecast": {
+        **{name: CASES[name] for name in ("--domain", "--store")},
+        "--states": ("cases.states.files...", "gridded states of two consecutive times: GRIB, netCDF, our products"),
+        "--time": ("cases.states.time...", "their times in UTC, or a range START/END; the forecast begins at the last"),
+        "--start": ("start...", "other times of the cases at which forecasts begin"),
+        "--checkpoint": ("checkpoint", "folder of a trained network that forecasts"),
+        "--hours": ("hours", "how far ahead"),
+        "--boundary": ("boundary.files...", "gridded files of the coming states, for the outer cells"),
+        "--boundary-time": ("boundary.time...", "their times in UTC, or a range START/END"),
+        "--output": ("output", "folder to write to"),
     },
     "domain": {
         "--domain": ("domain", "a shipped domain or a YAML file"),

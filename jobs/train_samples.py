@@ -1,7 +1,6 @@
 """The samples of a training before it starts: where their cases come from, and whether they suit the run."""
 
 import logging
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -83,9 +82,17 @@ def divide(data: Dataset, since: np.datetime64 | None, gap_hours: float) -> tupl
     return split_by_date(data.time, since, gap_hours)
 
 
-def statistics_of(run, stores: Sequence[Store], tile: Tile, ranks: Ranks, since: np.datetime64 | None) -> Statistics:
+def statistics_of(run, method, stores, tile: Tile, ranks: Ranks, since: np.datetime64 | None) -> Statistics:
     """Statistics of the cases that a `jobs.train.Run` trains on. Collective."""
     times = np.concatenate([store.time for store in stores[: len(run.samples)]])
     trained_on, _ = split_by_date(times, since, run.gap_hours)
-    share = {"data_rank": ranks.coordinates[0], "data_ranks": ranks.mesh.data}
-    return gather_statistics(stores, trained_on, tile, ranks.everyone(), **share)
+    return gather_statistics(
+        stores,
+        trained_on,
+        tile,
+        ranks.everyone(),
+        data_rank=ranks.coordinates[0],
+        data_ranks=ranks.mesh.data,
+        reports=method.reads_reports,
+        lag=method.lags[-1] if method.lags else None,
+    )

@@ -22,6 +22,7 @@ FILES: dict[str, tuple[tuple[str, str, str], ...]] = {
     **{verb: ((RUN, f"jobs.{verb}", "Run"), DOMAIN, SETTINGS) for verb in ("verify", "estimate", "samples", "cycle")},
     "analyse": ((RUN, "jobs.analyse", "Run"), DOMAIN, SETTINGS, MAPS),
     "reanalysis": ((RUN, "jobs.reanalysis", "Run"), DOMAIN, SETTINGS),
+    "forecast": ((RUN, "jobs.forecast", "Run"), DOMAIN),
     "domain": ((RUN, "jobs.domain", "Run"), DOMAIN),
     "demo": ((RUN, "jobs.demo", "Run"), DOMAIN),
     "train": ((RUN, "jobs.train", "Run"), NETWORK),

@@ -38,6 +38,7 @@ class Analysis:
         probability: variable -> probability of a value below each of its limits (`names.EVENTS`), float32
             (limit, y, x) of the box, of the variables whose distribution was analysed.
         distribution: quantiles, probabilities and members that were asked for, on the box.
+        start: when the forecast begins whose state at ``time`` this is; None: it is an analysis.
 
     Raises:
         InputError: a variable without a unit.
@@ -60,6 +61,7 @@ class Analysis:
     units: dict[str, str] = field(default_factory=dict)
     probability: dict[str, np.ndarray] = field(default_factory=dict)
     distribution: Distribution = Distribution()
+    start: np.datetime64 | None = None
 
     def __post_init__(self):
         if self.box is None:

@@ -15,7 +15,7 @@ import numpy as np
 from mlrtma_dist import clock
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.inference.analysis import Analysis
-from mlrtma_dist.inference.georeference import coordinates, time_coordinate
+from mlrtma_dist.inference.georeference import coordinates
 from mlrtma_dist.inference.product_attributes import Record, check_provenance, global_attributes
 from mlrtma_dist.inference.product_distribution import REALIZATION, distribution_coordinates, distribution_fields
 from mlrtma_dist.inference.product_fields import (
@@ -24,6 +24,7 @@ from mlrtma_dist.inference.product_fields import (
     height_coordinates,
     static_fields,
 )
+from mlrtma_dist.inference.product_forecast import forecast_variable, time_coordinates
 from mlrtma_dist.inference.product_probabilities import probability_fields
 from mlrtma_dist.io.hdf5 import made_together
 from mlrtma_dist.io.netcdf_slabs import Part, fill, set_attributes
@@ -127,6 +128,7 @@ class ProductLayout:
         fixed: fields without a time; timed: fields of every time.
         sizes: name of a dimension -> length.
         block: number of times in a chunk.
+        start: when the forecast begins; None: the times are those of analyses.
     """
 
     variables: list[NetcdfVariable]
@@ -134,6 +136,7 @@ class ProductLayout:
     timed: list[ProductField]
     sizes: dict[str, int]
     block: int
+    start: np.datetime64 | None = None
 
     @classmethod
     def of(cls, analysis: Analysis, times: int) -> "ProductLayout":
@@ -146,17 +149,19 @@ class ProductLayout:
         fixed = [each.chunked(edges) for each in (*degrees, *static_fields(analysis))]
         of_analysis = (*analysis_fields(analysis), *probability_fields(analysis), *distribution_fields(analysis))
         timed = [each.chunked((1, block, *edges)) for each in of_analysis]  # the first of them is of a member
+        if analysis.start is not None:
+            timed = [replace(each, variable=forecast_variable(each.variable)) for each in timed]
         empty = {each.variable.name: replace(each.variable, values=None) for each in (*fixed, *timed)}
         first = [empty.pop(each.name, each) for each in places]
         sizes = {"time": times, "y": domain.size.y, "x": domain.size.x}
         if analysis.distribution.members:
             sizes[REALIZATION] = analysis.distribution.count
         scalars = (*height_coordinates(analysis), *distribution_coordinates(analysis))
-        return cls([*first, *scalars, *empty.values()], fixed, timed, sizes, block)
+        return cls([*first, *scalars, *empty.values()], fixed, timed, sizes, block, analysis.start)
 
     def create(self, path, times: np.ndarray) -> None:
         """Make the file with all its variables, of which the fields are still missing."""
-        write_netcdf(path, self.sizes, [time_coordinate(times), *self.variables], {})
+        write_netcdf(path, self.sizes, [*time_coordinates(times, self.start), *self.variables], {})
 
     def fixed_parts(self, analysis: Analysis) -> list[Part]:
         """This rank's parts of the fields without a time."""

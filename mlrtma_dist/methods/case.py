@@ -4,6 +4,7 @@ Hours of report files, archives, stores and simulated worlds are sources of case
 `methods.registry` analyses any case that has what the method declares that it needs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -56,6 +57,13 @@ class Contents:
         return tuple(f"{part}_{name}" for part in parts for name in self.variables)
 
 
+Before = Callable[[np.timedelta64], dict[str, np.ndarray] | None]
+
+
+def no_earlier_state(lag: np.timedelta64) -> None:
+    """The state before a case of a source without times that follow each other: none."""
+
+
 @dataclass(frozen=True, eq=False)
 class Case:
     """Everything known of one time on one box of a domain; numpy, SI.
@@ -79,6 +87,7 @@ class Case:
         notes: what a reader of the product must know, one sentence each.
         variables: names of what is to be analysed; empty: everything that the method knows.
         units: of variables that are not in ``names.VARIABLES``.
+        before: the true fields of the source so long before ``time``, as ``truth``; None where it has none then.
     """
 
     static: Static
@@ -96,6 +105,7 @@ class Case:
     notes: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     units: dict[str, str] = field(default_factory=dict)
+    before: Before = no_earlier_state
 
     @property
     def domain(self) -> Domain:

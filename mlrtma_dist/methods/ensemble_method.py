@@ -28,6 +28,7 @@ from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.diffusion_settings import DepartureSettings
 from mlrtma_dist.methods.ensemble_answer import Batch, EnsembleAnswer
 from mlrtma_dist.methods.field_method import FieldMethod
+from mlrtma_dist.methods.ground_channels import ground_channels
 from mlrtma_dist.methods.learned import ContentsError
 from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.posterior import Posterior
@@ -113,7 +114,7 @@ class EnsembleMethod(FieldMethod):
             conditions.append(relative.log())
             target = target / deviation
         if self.settings.ground:
-            conditions.append(_ground(case))
+            conditions.append(torch.from_numpy(ground_channels(case)[None]))
         seconds = case.time.astype("datetime64[s]").astype(np.int64)
         key = torch.tensor([[int(seconds) % WORD, draw % WORD]])
         return replace(sample, inputs=torch.cat(conditions, 1), target=target, key=key)
@@ -259,15 +260,3 @@ class EnsembleMethod(FieldMethod):
                 own = self._shipped.variables.get(name)
                 errors[rows] = own.observation_error if own else VARIABLES[name].error
         return np.where(case.used & np.isin(case.observations.variable, self.variables), errors, np.nan)
-
-
-def _ground(case: Case) -> Tensor:
-    """Terrain in km, relief in units of 300 m and the land's share minus a half, shape (1, 3, y, x)."""
-    static, box = case.static, case.box
-
-    def here(field: np.ndarray) -> np.ndarray:  # a box of a shifted plane may wrap
-        return field.take(range(box.y0, box.y1), 0, mode="wrap").take(range(box.x0, box.x1), 1, mode="wrap")
-
-    terrain, smooth, land = (here(each) for each in (static.terrain, static.terrain_smooth, static.land))
-    fields = (terrain / 1000.0, (terrain - smooth) / 300.0, land - 0.5)
-    return torch.from_numpy(np.stack(fields)[None].astype(np.float32))

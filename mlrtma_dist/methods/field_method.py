@@ -43,6 +43,7 @@ class FieldMethod:
     network: nn.Module
     draws = whole_reports = False
     reads_reports = True
+    lags: tuple[np.timedelta64, ...] = ()
 
     def settle(self, domain: Domain) -> None:
         """The network is the same on every domain."""

@@ -38,6 +38,7 @@ class LearnedMethod(Protocol):
         fields_read: fields of a stored case that are read, by which reading is counted.
         signed: input channels, from the first on, whose sign changes with that of the fields (not masks).
         channels: of inputs and of the target.
+        lags: how long before its time a case needs states of the same store, the longest first; empty: none.
     """
 
     network: nn.Module
@@ -49,6 +50,7 @@ class LearnedMethod(Protocol):
     whole_reports: bool
     reads_reports: bool
     fields_read: int
+    lags: tuple[np.timedelta64, ...]
 
     def settle(self, domain: Domain) -> None:
         """Take what depends on the grid from the domain of the cases; called before all else."""

@@ -147,9 +147,14 @@ def _drawing(name: str, means: Means) -> Method:
 
 
 def _untrained_on_fields(name: str, settings: Mapping[str, object], where: str) -> "LearnedMethod":
-    from mlrtma_dist.methods import diffusion, one_pass, unet
+    from mlrtma_dist.methods import diffusion, lam, one_pass, unet
 
-    builders = {"unet": unet.build_unet, "diffusion": diffusion.build_diffusion, "one_pass": one_pass.build_one_pass}
+    builders = {
+        "unet": unet.build_unet,
+        "diffusion": diffusion.build_diffusion,
+        "one_pass": one_pass.build_one_pass,
+        "lam": lam.build_lam,
+    }
     return builders[name](settings, where)
 
 
@@ -157,6 +162,11 @@ def _untrained_vit(settings: Mapping[str, object], where: str, **own: object) ->
     from mlrtma_dist.methods.vit import build_vit
 
     return build_vit(settings, where, **own)
+
+
+def _learned(words: str, short: str, name: str, untrained) -> Entry:
+    """The entry of a method that is its trained network."""
+    return Entry(words, short, (Need.CHECKPOINT,), lambda means: means.trained[name], untrained=untrained)
 
 
 METHODS: dict[str, Entry] = {
@@ -208,26 +218,13 @@ METHODS: dict[str, Entry] = {
         _outer_loops,
         whole=True,
     ),
-    "unet": Entry(
-        "a trained convolutional U-net",
-        "U-net",
-        (Need.CHECKPOINT,),
-        lambda means: means.trained["unet"],
-        untrained=partial(_untrained_on_fields, "unet"),
-    ),
-    "vit": Entry(
-        "a trained vision transformer on the reports alone",
-        "vision transformer",
-        (Need.CHECKPOINT,),
-        lambda means: means.trained["vit"],
-        untrained=_untrained_vit,
-    ),
-    "vit_hybrid": Entry(
+    "unet": _learned("a trained convolutional U-net", "U-net", "unet", partial(_untrained_on_fields, "unet")),
+    "vit": _learned("a trained vision transformer on the reports alone", "vision transformer", "vit", _untrained_vit),
+    "vit_hybrid": _learned(
         "the vision transformer with the analysis of 3D-Var as one more source",
         "transformer on 3D-Var",
-        (Need.CHECKPOINT,),
-        lambda means: means.trained["vit_hybrid"],
-        untrained=partial(_untrained_vit, classical=True),
+        "vit_hybrid",
+        partial(_untrained_vit, classical=True),
     ),
     "diffusion": Entry(
         "diffusion assimilation: samples of the posterior of a trained denoiser",
@@ -242,6 +239,12 @@ METHODS: dict[str, Entry] = {
         (Need.FIRST_GUESS, Need.CHECKPOINT),
         partial(_drawing, "one_pass"),
         untrained=partial(_untrained_on_fields, "one_pass"),
+    ),
+    "lam": _learned(
+        "a trained forecast from the states before the case (ML-LAM)",
+        "forecast emulator",
+        "lam",
+        partial(_untrained_on_fields, "lam"),
     ),
 }
 

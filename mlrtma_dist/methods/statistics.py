@@ -13,6 +13,7 @@ class Statistics:
         cases: on how many it rests; start, end: the first and last of their times, UTC.
         observed: names of the types of observation; empty where backgrounds give departures their unit.
         observed_mean, observed_deviation: one each.
+        change_deviation: of the change of every truth in one step, where the method forecasts; else empty.
     """
 
     fields: tuple[str, ...]
@@ -24,3 +25,4 @@ class Statistics:
     observed: tuple[str, ...] = ()
     observed_mean: tuple[float, ...] = ()
     observed_deviation: tuple[float, ...] = ()
+    change_deviation: tuple[float, ...] = ()

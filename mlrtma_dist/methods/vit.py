@@ -44,6 +44,7 @@ class TransformerMethod:
     """
 
     draws = whole_reports = reads_reports = True
+    lags: tuple[np.timedelta64, ...] = ()
     fields_read = 0
     signed = 0
 

@@ -61,16 +61,33 @@ class Dataset:
         """Store, case and variant of every case shown, shape (n, 3): first all as they are, then variant by variant."""
         stored = np.concatenate(
             [
-                np.stack([np.full(len(store.time), index), np.arange(len(store.time))], 1)
-                for index, store in enumerate(self.stores)
+                np.stack([np.full(len(numbers), index), numbers], 1)
+                for index, numbers in enumerate(self._with_earlier_states(store) for store in self.stores)
             ]
         )
-        time = np.concatenate([store.time for store in self.stores])
+        time = np.array([self.stores[index].time[number] for index, number in stored], dtype="datetime64[s]")
         trained_on = stored[:, 0] < len(self.stores) - self.held_out
         varied = stored[trained_on if self.plain_from is None else trained_on & (time < self.plain_from)]
         keys = [np.pad(stored, ((0, 0), (0, 1)))]
         keys += [np.pad(varied, ((0, 0), (0, 1)), constant_values=variant) for variant in range(1, self.variants)]
         return np.concatenate(keys)
+
+    def _with_earlier_states(self, store: Store) -> np.ndarray:
+        """Numbers of the cases of a store before which it holds every state that the method needs, shape (n,).
+
+        Raises:
+            ConfigError: there is none.
+        """
+        whole = np.ones(len(store.time), bool)
+        for lag in self.method.lags:
+            whole &= np.isin(store.time, store.time + lag)
+        if not whole.any():
+            minutes = ", ".join(f"{lag / np.timedelta64(60, 's'):g}" for lag in self.method.lags)
+            raise ConfigError(
+                f"samples: {store.reader.path} has no case with states of {minutes} minutes earlier: set"
+                " settings.step_minutes to the time from one case to the next, or settings.steps to fewer steps"
+            )
+        return np.flatnonzero(whole)
 
     @cached_property
     def time(self) -> np.ndarray:

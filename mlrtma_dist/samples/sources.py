@@ -14,6 +14,7 @@ from mlrtma_dist.samples.archive_cases import ArchiveCases, require_cases
 from mlrtma_dist.samples.crops import Boxes, Crops
 from mlrtma_dist.samples.judgement import Assumptions
 from mlrtma_dist.samples.members import Members
+from mlrtma_dist.samples.states import States
 from mlrtma_dist.samples.station_hours import Reports, StationHours, load_region
 from mlrtma_dist.samples.store import Store
 from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
@@ -47,6 +48,7 @@ class CasesSection:
         archive: files of past hours by patterns of their names.
         members: files of an ensemble, of which each member in turn is the truth and the mean of the others the
             background.
+        states: gridded files of times that follow each other, each of which is a truth: what a forecast is learnt from.
         store: cases at rest.
         gaussian_plane: a simulated world: Gaussian fields on a periodic plane, Exercise 1.
         uncertain_plane: a simulated world: backgrounds on a periodic plane whose errors are not Gaussian.
@@ -63,6 +65,7 @@ class CasesSection:
     reports: Reports | None = None
     archive: Archive | None = None
     members: Members | None = None
+    states: States | None = None
     store: StoreSection | None = None
     gaussian_plane: GaussianPlane | None = None
     uncertain_plane: UncertainPlane | None = None
@@ -79,7 +82,8 @@ class CasesSection:
         named = [name for name in SOURCES if getattr(self, name) is not None]
         if len(named) > 1:
             raise ValueError(f"{' and '.join(named)} exclude each other: expected one source of cases")
-        if not self.domain and (self.reports or self.archive or self.members or self.simulated_weather) is not None:
+        on_earth = self.reports, self.archive, self.members, self.states, self.simulated_weather
+        if not self.domain and any(each is not None for each in on_earth):
             raise ValueError("domain: expected a name or a YAML file (--domain), got none")
         if len(self.domain) > 1 and not self.is_real:
             raise ValueError(f"domain: expected one for this source of cases, got {', '.join(self.domain)}")
@@ -130,7 +134,8 @@ class CasesSection:
         """
         if self.store is not None and self.place is None:
             return Store(self.store.file).domain
-        return load_region(self.place) if self.is_real or self.members else load_domain(self.place or "plane")
+        on_files = self.is_real or self.members or self.states
+        return load_region(self.place) if on_files else load_domain(self.place or "plane")
 
 
 OTHERS = ("domain", "count", "first", "analysis", "boxes")
@@ -161,6 +166,8 @@ def _open(section: CasesSection, assumptions: Assumptions, files: Inventory | No
         return ArchiveCases.on(section.place, section.archive, assumptions, files)
     if section.members is not None:
         return section.members.on(section.load_domain())
+    if section.states is not None:
+        return section.states.on(section.load_domain())
     if section.store is not None:
         return _open_store(section)
     if section.world is None:

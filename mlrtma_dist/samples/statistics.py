@@ -25,6 +25,8 @@ def gather_statistics(
     *,
     data_rank: int = 0,
     data_ranks: int = 1,
+    reports: bool = True,
+    lag: np.timedelta64 | None = None,
 ) -> Statistics:
     """Mean and deviation over cases and known points, or observations. Collective.
 
@@ -34,21 +36,21 @@ def gather_statistics(
         tile: this rank's.
         everyone: all ranks.
         data_rank, data_ranks: cases are dealt out over this axis.
+        reports: whether the method reads reports, whose statistics are then those without backgrounds.
+        lag: of a method that forecasts, from one state to the next; else None.
 
     Raises:
         InputError: a field or a type of observation is constant, not finite or absent.
     """
-    contents, slab = stores[0].contents, tile.slab(0)
-    observed = () if contents.background else contents.observed
-    names = contents.fields + observed
+    contents = stores[0].contents
+    observed = () if contents.background or not reports else contents.observed
+    changing = contents.variables if lag is not None else ()
+    names = contents.fields + observed + tuple(f"the change of {name}" for name in changing)
     places = [(store, number) for store in stores for number in range(len(store.time))]
     moments = np.zeros((3, len(names)))  # count, mean and squared departures
     for case in cases[data_rank::data_ranks]:
-        store, number = places[case]
-        parts = list(store.fields(number, *slab).reshape(len(contents.fields), -1))
-        if observed:
-            table = store.observations(number, *slab)
-            parts += [table.value[table.variable == index] for index in range(len(observed))]
+        parts = _values(*places[case], tile, observed)
+        parts += _changes(*places[case], tile, lag) if lag is not None else []
         moments = join(moments, np.stack([moments_of(values) for values in parts], 1))
     total = np.zeros_like(moments)
     for part in everyone.collect(torch.from_numpy(moments)):
@@ -59,7 +61,8 @@ def gather_statistics(
             paths = ", ".join(str(store.reader.path) for store in stores)
             raise InputError(f"{paths}: expected values of {name} that vary, got the deviation {value}.")
     times, of_fields = np.concatenate([store.time for store in stores])[cases], len(contents.fields)
-    means, deviations = tuple(total[1].tolist()), tuple(deviation.tolist())
+    of_changes = len(names) - len(changing)
+    means, deviations = tuple(total[1, :of_changes].tolist()), tuple(deviation.tolist())
     return Statistics(
         contents.fields,
         means[:of_fields],
@@ -69,8 +72,29 @@ def gather_statistics(
         str(times.max()),
         observed,
         means[of_fields:],
-        deviations[of_fields:],
+        deviations[of_fields:of_changes],
+        deviations[of_changes:],
     )
+
+
+def _values(store: Store, number: int, tile: Tile, observed: tuple[str, ...]) -> list[np.ndarray]:
+    """The values of every field and of every type of observation of a case."""
+    slab = tile.slab(0)
+    fields = store.fields(number, *slab)
+    parts = list(fields.reshape(len(fields), -1))
+    if observed:
+        table = store.observations(number, *slab)
+        parts += [table.value[table.variable == index] for index in range(len(observed))]
+    return parts
+
+
+def _changes(store: Store, number: int, tile: Tile, lag: np.timedelta64) -> list[np.ndarray]:
+    """The change of every true field since the state so much earlier; nothing of any where that is not there."""
+    case = store.case_of_tile(number, tile.box, reports=False)
+    before = case.before(lag)
+    if before is None or case.truth is None:
+        return [np.empty(0) for _ in case.variables]
+    return [(case.truth[name].astype(np.float64) - before[name]).ravel() for name in case.variables]
 
 
 def moments_of(values: np.ndarray) -> np.ndarray:

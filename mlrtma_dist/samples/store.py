@@ -139,7 +139,17 @@ class Store:
             background_error=dict(zip(layout.variables, errors, strict=False)),
             variables=layout.variables,
             units=layout.unit_of,
+            before=lambda lag: self._before(number, box, lag),
         )
+
+    def _before(self, number: int, box: Box, lag: np.timedelta64) -> dict[str, np.ndarray] | None:
+        """The truth of the one case that is so much earlier; None where there is none or several."""
+        layout, earlier = self.layout, np.flatnonzero(self.time == self.time[number] - lag)
+        if not layout.truth or len(earlier) != 1:
+            return None
+        names = layout.variables
+        which = range(len(layout.fields) - len(names), len(layout.fields))
+        return dict(zip(names, self.fields(int(earlier[0]), *_ranges(box), which), strict=True))
 
     def _first_guess(self, number: int) -> FirstGuess:
         """The background at any point; whole fields are read when a point is asked for."""

@@ -45,7 +45,7 @@ def test_the_registry_has_every_departure_method_and_every_kind_of_method():
         name: name for name in ("first_guess", *CLASSICAL)
     }
     assert OF_ENSEMBLES == ("letkf", "envar", "hybrid")
-    assert LEARNED == ("unet", "vit", "vit_hybrid", "diffusion", "one_pass") and all(
+    assert LEARNED == ("unet", "vit", "vit_hybrid", "diffusion", "one_pass", "lam") and all(
         Need.CHECKPOINT in METHODS[name].needs for name in LEARNED
     )
     assert {name for name, entry in METHODS.items() if entry.whole} == {

@@ -1,0 +1,110 @@
+"""Samples, training and forecast by the verbs: analyses in, a CF product of lead times out, on ranks as alone."""
+
+import netCDF4
+import numpy as np
+import pytest
+from launch import mlrtma
+from moving_states import HOUR, START, even_states, write_states
+from tiny_domain import DOMAIN
+
+from jobs import command
+from mlrtma_dist import config
+from mlrtma_dist.fields.static import load_static
+from mlrtma_dist.grid.domain import load_domain
+from mlrtma_dist.methods.lam_settings import LamSettings
+from mlrtma_dist.training.metrics import read
+
+COUNT = 10
+CASES = """\
+cases:
+  domain: tiny.yaml
+  states: {{files: [states.nc], time: [{first}/{last}], variables: [u10, t2m]}}
+"""
+TRAINING = """\
+samples: [states.h5]
+output: trained
+method: lam
+settings: {variables: 2, steps: 2, rim: 2, widths: [16, 16], groups: 4}
+validation_from: "2024-05-01T08:00"
+schedule: {steps: 30, batch: 2, learning_rate: 3.0e-3, warm_up: 3, validate_every: 15, checkpoint_every: 0}
+engine: {optimizer: {type: AdamW, params: {}}}
+"""
+CHECKPOINT = "trained/checkpoints/step_00000030"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A folder with states of ten hours, a store of them, and a network trained on it for a moment."""
+    folder = tmp_path_factory.mktemp("forecast")
+    (folder / "tiny.yaml").write_text(DOMAIN)
+    static = load_static(load_domain(str(folder / "tiny.yaml")))
+    write_states(folder / "states.nc", static, even_states((32, 40), COUNT))
+    for name, first, last in (("samples", 0, 9), ("forecast", 3, 4)):
+        text = CASES.format(first=START + first * HOUR, last=START + last * HOUR)
+        text += "output: states.h5\n" if name == "samples" else f"output: out\ncheckpoint: {CHECKPOINT}\nhours: 3\n"
+        (folder / f"{name}.yaml").write_text(text)
+    (folder / "training.yaml").write_text(TRAINING)
+    mlrtma(folder, "samples", str(folder / "samples.yaml"))
+    mlrtma(folder, "train", str(folder / "training.yaml"))
+    return folder
+
+
+@pytest.mark.slow
+def test_samples_training_and_forecast_give_a_product_of_lead_times_the_same_on_two_ranks(world):
+    assert read(world / "trained/metrics.csv")[-1]["loss"] < 0.5 * read(world / "trained/metrics.csv")[0]["loss"]
+    fields = {}
+    for ranks, output in ((1, "one"), (2, "two")):
+        printed = mlrtma(world, "forecast", str(world / "forecast.yaml"), "--output", output, ranks=ranks)
+        path = world / output / "tiny_20240501T0400Z" / "tiny_20240501T0400Z_forecast.nc"
+        assert str(path.relative_to(world)) in printed and (path.parent / "config.yaml").is_file()
+        with netCDF4.Dataset(path) as product:
+            fields[ranks] = {name: product[name][:].astype(np.float64) for name in ("t2m", "u10")}
+            assert list(product["forecast_period"][:]) == [1.0, 2.0, 3.0]
+            times = netCDF4.num2date(product["time"][:], product["time"].units, only_use_cftime_datetimes=False)
+            assert [str(time) for time in times] == [f"2024-05-01 0{hour}:00:00" for hour in (5, 6, 7)]
+            start = netCDF4.num2date(product["forecast_reference_time"][:], product["time"].units)
+            assert str(start) == "2024-05-01 04:00:00"
+            assert product["forecast_reference_time"].standard_name == "forecast_reference_time"
+            assert {"forecast_reference_time", "forecast_period"} <= set(product["t2m"].coordinates.split())
+            assert product.title.startswith("Surface weather forecast") and product.method == "lam"
+            assert "stay as they are" in product.boundary_files
+    for name, alone in fields[1].items():
+        np.testing.assert_allclose(fields[2][name], alone, atol=2.0**-7)
+        assert np.abs(np.diff(alone, axis=0)).max() > 0.02  # it is no persistence
+
+
+@pytest.mark.slow
+def test_the_outer_cells_follow_the_files_of_the_boundary_and_a_forecast_is_itself_a_source_of_states(
+    world, monkeypatch
+):
+    monkeypatch.chdir(world)
+    boundary = ["--boundary", "states.nc", "--boundary-time", f"{START + 5 * HOUR}/{START + 7 * HOUR}"]
+    assert command.main(["forecast", "forecast.yaml", "--output", "bounded", *boundary]) == 0
+    product = "bounded/tiny_20240501T0400Z/tiny_20240501T0400Z_forecast.nc"
+    with netCDF4.Dataset(product) as data, netCDF4.Dataset("states.nc") as states:
+        np.testing.assert_allclose(data["t2m"][:, :2], states["t2m"][5:8, :2], atol=0.02)
+        assert data.boundary_files == "states.nc"
+    times = ["--time", f"{START + 6 * HOUR}", f"{START + 7 * HOUR}"]
+    again = ["forecast", "forecast.yaml", "--states", product, *times, "--hours", "1", "--output", "again"]
+    assert command.main(again) == 0
+    assert (world / "again/tiny_20240501T0700Z/tiny_20240501T0700Z_forecast.nc").is_file()
+
+
+@pytest.mark.slow
+def test_what_cannot_be_forecast_is_refused_with_the_way_out(world, monkeypatch, capsys):
+    monkeypatch.chdir(world)
+    for options, code, expected in (
+        (["--hours", "1.5"], 2, "hours: expected a multiple of the network's step of 60 min, got 1.5"),
+        (["--start", "2024-05-01T09:00"], 3, "start: expected times of the cases, 2024-05-01T03:00:00 to"),
+        (["--boundary", "states.nc", "--boundary-time", "2024-05-01T05:00"], 3, "states: expected a time from"),
+        (["--time", "2024-05-01T04:00"], 3, "no state of 2024-05-01T03:00:00"),
+        (["--set", "mesh={data: 2}"], 2, "mesh: expected data: 1"),
+    ):
+        assert command.main(["forecast", "forecast.yaml", *options]) == code
+        assert expected in capsys.readouterr().err, options
+
+
+def test_the_shipped_configurations_describe_this_method():
+    for name in ("lam_hrrr_swidaho",):
+        recipe = config.load_yaml(config.configs_root() / "training" / f"{name}.yaml")
+        assert recipe["method"] == "lam" and config.build(LamSettings, recipe["settings"], name).variables == 5

@@ -1,0 +1,48 @@
+"""States of a tiny domain that change evenly in time, as our own products, from which a forecast can begin."""
+
+import numpy as np
+
+from mlrtma_dist.fields.static import Static
+from mlrtma_dist.inference.analysis import Analysis
+from mlrtma_dist.inference.product import write_series
+from mlrtma_dist.observations.table import Observations
+
+START = np.datetime64("2024-05-01T00:00:00", "s")
+HOUR = np.timedelta64(3600, "s")
+
+
+def even_states(shape: tuple[int, int], count: int) -> dict[str, np.ndarray]:
+    """Fields that change by the same amount every hour, another one at each point, shape (count, y, x)."""
+    y, x = np.indices(shape) / 10.0
+    hours = np.arange(count)[:, None, None]
+    return {
+        "t2m": (285.0 + 3.0 * np.sin(x + y) + hours * np.cos(2.0 * y)).astype(np.float32),
+        "u10": (2.0 * np.cos(x) + 0.5 * hours * np.sin(y)).astype(np.float32),
+    }
+
+
+def write_states(path, static: Static, states: dict[str, np.ndarray]) -> str:
+    """Write fields of consecutive hours from START on as a product of analyses."""
+    count = len(next(iter(states.values())))
+    times, nothing = START + HOUR * np.arange(count), np.empty(0)
+    analyses = (
+        (
+            number,
+            Analysis(
+                static,
+                times[number],
+                {name: field[number] for name, field in states.items()},
+                {},
+                {},
+                Observations.empty(),
+                nothing,
+                nothing,
+                nothing,
+                nothing,
+                "test",
+                "none",
+            ),
+        )
+        for number in range(count)
+    )
+    return str(write_series(analyses, times, path, {}))
