@@ -97,18 +97,31 @@ def interpolation(world: World, mean: Tensor, root: Tensor, share: float, *, cyc
     return analyses
 
 
-def fourdvar(world: World, mean: Tensor, root: Tensor, share: float, lag: int, step: Step = MODEL.step) -> list[Tensor]:
-    """4D-Var with windows of ``lag`` observation times, by a model whose step is ``step``."""
-    analyses, start, first = [], mean.expand_as(world.truth[0]), 0
+def fourdvar(
+    world: World,
+    mean: Tensor,
+    root: Tensor,
+    share: float,
+    lag: int,
+    step: Step = MODEL.step,
+    start: Tensor | None = None,
+    **settings,
+) -> list[Tensor]:
+    """4D-Var with windows of ``lag`` observation times, by a model whose step is ``step``; settings of `minimise`.
+
+    The first windows, at time 0, begin with the climate, or with ``start``, of analyses' quality, shape (seed, place).
+    """
+    settings = {"outer_loops": 4, "tolerance": 1e-4, **settings}
+    analyses, first = [], 0
+    initial = background = mean.expand_as(world.truth[0]) if start is None else start
     for cycle in range(1, len(world.truth)):
-        scale = share**0.5 if first else 1.0  # the first windows begin with the climate
-        problem = window(world, start, scale * root, first, cycle, step)
-        states = minimise(problem, outer_loops=4, tolerance=1e-4).states
+        scale = share**0.5 if first or start is not None else 1.0
+        states = minimise(window(world, background, scale * root, first, cycle, step), **settings).states
         analyses.append(states[-1])
         if cycle - first == lag:
-            start, first = states[1], first + 1
+            background, first = states[1], first + 1
         else:
-            start = mean.expand_as(start)
+            background = initial
     return analyses
 
 
