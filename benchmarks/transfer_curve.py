@@ -64,13 +64,13 @@ def hours_between(first: int, last: int, folder: Path) -> Path:
     return store
 
 
-def train(mode: str, count: int, stores: list[Path], options: argparse.Namespace) -> Path:
-    """The last checkpoint of a training, made where it is missing."""
+def train(mode: str, count: int, stores: list[Path], options: argparse.Namespace) -> Path | None:
+    """The last checkpoint of a training, made where it is missing; None: it is not to be made."""
     output = options.folder / f"{mode}_{count:02d}"
     steps = options.scratch_steps if mode == "scratch" else options.steps
     last = output / "checkpoints" / f"step_{steps:08d}"
-    if last.exists():
-        return last
+    if last.exists() or options.scores_only:
+        return last if last.exists() else None
     changes = [
         f"samples=[{', '.join(map(str, stores))}]", "validation_samples=[]", f"output={output}",
         f"schedule.steps={steps}", "schedule.validate_every=0", "schedule.checkpoint_every=0",
@@ -86,7 +86,7 @@ def baselines(chosen: list[Store], training: list[Store]) -> dict[str, Scores]:
     """The scores of what needs no network; the length of the weights is the best of the training hours."""
     best = min(LENGTHS, key=lambda length: score(training, gaussian_weights(length)).brier.mean())
     return {
-        "climatology by hour and kind of report": score(chosen, climatology(training)),
+        "climatology by hour and kind of station": score(chosen, climatology(training)),
         "quantile matching of the regression": score(chosen, quantile_matching(training)),
         f"Gaussian weights, {best / 1e3:.0f} km": score(chosen, gaussian_weights(best)),
     }
@@ -139,8 +139,9 @@ def main() -> None:
     parser.add_argument("--choose", type=Path, default=Path("output/reports/choose.h5"))
     parser.add_argument("--hours", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     parser.add_argument("--modes", nargs="+", choices=tuple(MODES), default=list(MODES))
-    parser.add_argument("--steps", type=int, default=60, help="of two draws each, of a transfer")
+    parser.add_argument("--steps", type=int, default=50, help="of two draws each, of a transfer")
     parser.add_argument("--scratch-steps", type=int, default=300, help="of a training from random weights")
+    parser.add_argument("--scores-only", action="store_true", help="train nothing, score what has been trained")
     parser.add_argument("--scratch-hours", type=int, nargs="+", help="of them those from random weights; none: all")
     parser.add_argument("--figure", type=Path)
     options = parser.parse_args()
@@ -156,6 +157,8 @@ def main() -> None:
     base = score(chosen, lambda answer, points, rows: np.zeros((3, len(rows))), _method(options.base, chosen), OLD)
     scores = baselines(chosen, training)
     for name, folder in networks.items():
+        if folder is None:
+            continue
         scores[name] = score(chosen, of_network, _method(folder, chosen), OLD)
         print(f"{name}: {scores[name].brier.mean():.4f}", file=sys.stderr, flush=True)
     best = scores.get(f"scratch {edges[-1]}") or next(iter(scores.values()))

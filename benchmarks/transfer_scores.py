@@ -24,6 +24,7 @@ BOTH = ("visibility", "ceiling")
 LENGTHS = (30e3, 60e3, 100e3, 160e3, 250e3)  # m, of the Gaussian weights, of which training hours choose one
 BESIDE = 0.05  # weight of the hour's own frequencies beside those of near stations
 HOURS = 6  # of local solar time in a bin of climatology
+INLAND, HIGH = 0.95, 1000.0  # share of land around, and m above the sea: kinds of station
 LIMITS = {name: np.asarray(names.to_analysis(name, np.array(names.EVENTS[name]))) for name in BOTH}
 
 Probability = Callable[[Case, Points, np.ndarray], np.ndarray]
@@ -101,7 +102,7 @@ def of_network(answer, points: Points, _: np.ndarray) -> np.ndarray:
 
 
 def climatology(stores: list[Store]) -> Probability:
-    """Frequencies of the training hours by kind of report and local solar hour, about those of all."""
+    """Frequencies of the training hours by kind of station and local solar hour, about those of all."""
     tables: dict[tuple[str, int], list] = {}
     for store in stores:
         for number in range(len(store.time)):
@@ -119,9 +120,11 @@ def climatology(stores: list[Store]) -> Probability:
 
 
 def _classes(case: Case, rows: np.ndarray) -> list[tuple[str, int]]:
-    """Kind of report, and bin of local solar time, of rows."""
+    """Kind of station (by the sea, high, other), and bin of local solar time, of rows."""
+    points = case.points[rows]
+    kind = np.where(points.land < INLAND, "sea", np.where(points.elevation > HIGH, "high", "other"))
     hour = (case.time.astype("datetime64[s]").astype(int) % 86400) / 3600.0 + case.observations.longitude[rows] / 15.0
-    return list(zip(case.observations.network[rows].tolist(), (hour % 24 // HOURS).astype(int).tolist(), strict=True))
+    return list(zip(kind.tolist(), (hour % 24 // HOURS).astype(int).tolist(), strict=True))
 
 
 def first_guess(case: Case, rows: np.ndarray) -> list[np.ndarray]:

@@ -174,6 +174,20 @@ def test_adapters_are_small_beside_the_network():
     assert 0 < own < 0.08 * whole and method.network.fixed_numbers == whole
 
 
+@pytest.mark.parametrize("mode", ["frozen", "adapters"])
+def test_the_analysis_of_3d_var_is_added_as_variables_are(mode):
+    before = before_of(VARIABLES)
+    method, _ = begun(VARIABLES, before)
+    hybrid = method_of(VARIABLES, classical=True)
+    hybrid.network.load_state_dict(as_weights_of(hybrid, before, dict(before.network.named_parameters())))
+    assert names_added(hybrid, method) == ("analysis of 3D-Var",)
+    first = dict(hybrid.network.named_parameters())["decoder.head.bias"].detach().clone()
+    adapt(hybrid, before, Transfer(mode, rank=2), "test")
+    assert torch.equal(hybrid.network.merged()["decoder.head.bias"], first) and torch.all(first[-3:] == -1.0)
+    assert ("decoder/query/0/weight" in hybrid.network.grown) == (mode == "adapters")
+    assert hybrid.network.grown["decoder/head/weight"].entries.shape[0] == 3  # weights of it, of the smooth variables
+
+
 def test_what_was_added_is_named_and_what_would_train_nothing_is_refused_in_words():
     method, before = begun()
     assert names_added(method, before) == ("v10", "visibility") and names_added(before, method) == ()
