@@ -6,10 +6,7 @@ An option is (the key that it sets, help); "...": it takes one value or more; an
 Options = dict[str, tuple[str, str]]
 
 CASES: Options = {
-    "--domain": (
-        "cases.domain...",
-        "shipped domains (conus, alaska, *_1km ...) or YAML files; estimate, forecast: one",
-    ),
+    "--domain": ("cases.domain...", "shipped domains (conus, alaska, ...) or YAML files; estimate, forecast: one"),
     "--observations": (
         "cases.reports.observations...",
         "observation files: PrepBUFR, MADIS or SAO netCDF, METAR text, CSV; .gz too",

@@ -87,5 +87,5 @@ def test_of_a_certain_and_true_prediction_the_score_is_zero_and_of_a_false_one_t
 
     good = scores.score([One()], of_truth)
     assert len(good.brier) == 60 and good.brier.sum() == 0.0 and 0 < good.event.sum() < 60
-    bad = scores.score([One()], lambda *given: 1.0 - of_truth(*given))
+    bad = scores.score([One()], lambda *case: 1.0 - of_truth(*case))
     assert np.all(bad.brier == 3.0)
