@@ -40,11 +40,35 @@ class Points:
 
     def __getitem__(self, rows) -> "Points":
         """Select rows by a mask, slice or index array."""
-        return Points(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+        return type(self)(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
     def equals(self, other: "Points") -> bool:
         """Whether all that is known of the places is the same."""
-        return all(np.array_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        same = type(self) is type(other)
+        return same and all(np.array_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+
+
+@dataclass(frozen=True)
+class TimedPoints(Points):
+    """Places with a time each.
+
+    Attributes:
+        hours: after the analysis time, negative before it, shape (n,).
+    """
+
+    hours: np.ndarray
+
+    @classmethod
+    def at(cls, points: Points, hours: np.ndarray | float) -> "TimedPoints":
+        """Points at times in hours after the analysis time: one for all, or shape (n,)."""
+        columns = {f.name: getattr(points, f.name) for f in fields(Points)}
+        return cls(**columns, hours=np.broadcast_to(np.asarray(hours, dtype=np.float64), (len(points),)).copy())
+
+
+def hours_of(points: Points) -> np.ndarray:
+    """Hours after the analysis time of each point, shape of its attributes; zero of points without a time."""
+    own = getattr(points, "hours", None)
+    return np.zeros(points.elevation.shape) if own is None else own
 
 
 def cartesian(latitude, longitude, radius: float = EARTH_RADIUS) -> np.ndarray:

@@ -8,7 +8,9 @@ Each component s has the covariance
 so two points are far apart when they are distant, differ in height, lie on different sides of a
 coast, or one in a valley and the other on a ridge. On the sphere distances are chords, on a
 plane they are straight lines. A missing scale (null) means no dependence. Positive definite
-because each kernel is so in six dimensions (``kernels.py``).
+because each kernel is so in six dimensions (``kernels.py``). Between points that have a time
+(``grid.points.TimedPoints``) each component is multiplied by a correlation in time, Matern's of smoothness 3/2,
+(1 + a) exp(-a) with a = |t - t'| / time: a product of positive definite functions.
 
 Nothing here forms the matrix over grid points: ``apply`` works on blocks of targets and leaves out what a compact
 support makes zero; ``sources`` gives the same for fields of a grid, with the smooth components on a mesh.
@@ -19,7 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from mlrtma_dist.grid.points import Points
+from mlrtma_dist.grid.points import Points, TimedPoints, hours_of
 from mlrtma_dist.linalg.kernels import KERNELS, NODE_SPACING, SUPPORT
 from mlrtma_dist.linalg.mesh import Area, Mesh, lay_mesh
 from mlrtma_dist.linalg.sources import Sources
@@ -38,6 +40,8 @@ class Component:
         height: m of elevation that count as one ``length``; None: elevation does not matter.
         land: difference in land fraction that counts as one ``length``; None: it does not matter.
         relief: m of difference in relief (height above the mean terrain around) likewise.
+        time: scale in hours of the correlation in time of points that have one (it is 0.74 after one such scale);
+            None: it does not fall.
     """
 
     variance: float
@@ -46,11 +50,12 @@ class Component:
     height: float | None = None
     land: float | None = None
     relief: float | None = None
+    time: float | None = None
 
     def __post_init__(self):
         if self.kernel not in KERNELS:
             raise ValueError(f"unknown kernel {self.kernel!r}: expected one of {', '.join(KERNELS)}")
-        scales = (self.variance, self.length, self.height, self.land, self.relief)
+        scales = (self.variance, self.length, self.height, self.land, self.relief, self.time)
         if any(s is not None and not s > 0 for s in scales):
             raise ValueError(f"variance and scales of a covariance component must be positive, got {scales}")
 
@@ -84,6 +89,13 @@ class Component:
     def of_squared_distance(self, squared: np.ndarray) -> np.ndarray:
         """The covariance at squares of scaled distances, any shape, float32."""
         return KERNELS[self.kernel](squared.astype(np.float32)) * np.float32(self.variance)
+
+    def in_time(self, p: Points, q: Points) -> np.ndarray | float:
+        """Correlation in time between all p and q, shape (..., n, m), float32; 1 where neither has times."""
+        if self.time is None or not (isinstance(p, TimedPoints) or isinstance(q, TimedPoints)):
+            return 1.0
+        hours = hours_of(p)[..., :, None] - hours_of(q)[..., None, :]
+        return KERNELS["matern32"]((hours / self.time) ** 2).astype(np.float32)
 
     def mesh(self, area: Area) -> Mesh | None:
         """A mesh through an area, dense enough for this component; None: evaluate it at the points."""
@@ -134,7 +146,7 @@ class Covariance:
                 squared = cdist(
                     a[i : i + rows], b, "sqeuclidean"
                 )  # exact where points meet, unlike |a|^2 + |b|^2 - 2ab
-                result[i : i + rows] += component.of_squared_distance(squared)
+                result[i : i + rows] += component.of_squared_distance(squared) * component.in_time(p[i : i + rows], q)
         return result
 
     def matrices(self, p: Points, q: Points) -> np.ndarray:
@@ -143,7 +155,8 @@ class Covariance:
         for component in self.components:
             a, b = component.coordinates(p), component.coordinates(q)
             origin = a.mean(axis=1, keepdims=True)
-            result += component.of_squared_distance(_extended(a - origin) @ _extended_transposed(b - origin))
+            squared = _extended(a - origin) @ _extended_transposed(b - origin)
+            result += component.of_squared_distance(squared) * component.in_time(p, q)
         return result
 
     def apply(self, p: Points, q: Points, w: np.ndarray) -> np.ndarray:
@@ -157,11 +170,24 @@ class Covariance:
         Returns:
             Shape (n,) or (n, k), float64; unit of B times that of w.
         """
-        return self.sources(q, w).at(p)
+        result = np.zeros((len(p), *w.shape[1:]))
+        hours, number = np.unique(hours_of(p), return_inverse=True)
+        for index, hour in enumerate(hours):
+            rows = number == index
+            result[rows] = self.sources(q, w, float(hour)).at(p[rows])
+        return result
 
-    def sources(self, q: Points, w: np.ndarray) -> Sources:
-        """The field B(., q) @ w, to be evaluated at many points; arguments as of ``apply``."""
-        return Sources.of(self.components, q, w)
+    def sources(self, q: Points, w: np.ndarray, hours: float = 0.0) -> Sources:
+        """The field B(., q) @ w, to be evaluated at many points; arguments as of ``apply``.
+
+        Args:
+            hours: after the analysis time, of the field; it matters where the sources have times.
+        """
+        if not isinstance(q, TimedPoints) or all(component.time is None for component in self.components):
+            return Sources.of(self.components, q, w)
+        target = TimedPoints.at(q[:1], hours)
+        factors = [np.broadcast_to(c.in_time(q, target), (len(q), 1))[:, 0] for c in self.components]
+        return Sources.weighted(self.components, q, [(w.T * factor).T for factor in factors])
 
 
 def _extended(a: np.ndarray) -> np.ndarray:

@@ -83,7 +83,13 @@ class Sources:
     @classmethod
     def of(cls, components: "tuple[Component, ...]", q: Points, w: np.ndarray) -> "Sources":
         """The field of a sum of components from m sources of weights ``w``, shape (m,) or (m, k)."""
-        return cls(tuple(ComponentSources(component, q, w) for component in components), w.shape[1:])
+        return cls.weighted(components, q, [w] * len(components))
+
+    @classmethod
+    def weighted(cls, components: "tuple[Component, ...]", q: Points, weights: Sequence[np.ndarray]) -> "Sources":
+        """The field of a sum of components from m sources, whose weights (m,) or (m, k) differ by component."""
+        parts = (ComponentSources(component, q, w) for component, w in zip(components, weights, strict=True))
+        return cls(tuple(parts), weights[0].shape[1:])
 
     def at(self, p: Points) -> np.ndarray:
         """The field at a compact block of n points, shape (n,) or (n, k), float64."""

@@ -5,7 +5,7 @@ the method has an isotropic covariance (`methods.wind`). `methods.classical_fiel
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -25,6 +25,7 @@ from mlrtma_dist.methods.method import ALONE, Fields, Share
 from mlrtma_dist.methods.settings import Classical, VariableSettings, for_vectors
 from mlrtma_dist.methods.variable_fit import fit_variable, has_distribution
 from mlrtma_dist.methods.wind import WIND, WindComponent, fit_wind, wind_rows
+from mlrtma_dist.methods.window import WindowCase
 
 
 def no_progress(name: str, share: float) -> None:
@@ -59,6 +60,8 @@ class ClassicalMethod:
         """
         if case.first_guess is None:
             raise InputError(f"method {self.name}: the case of {case.time} has no first guess, which it corrects")
+        if self.kind.in_time and not isinstance(case, WindowCase):
+            return self._in_window(case)
         names = self._variables(case)
         modelled = tuple(name for name in names if not has_distribution(self.kind, self.settings, case, name))
         assumed = {name: self.settings.variables[name] for name in names}
@@ -71,6 +74,13 @@ class ClassicalMethod:
         for name in (each for each in names if each not in fits):
             fits[name] = fit_variable(self.kind, self.settings, case, name, assumed[name])
         return ClassicalAnswer(case, {name: fits[name] for name in names}, assumed)
+
+    def _in_window(self, case: Case) -> "ClassicalAnswer":
+        """The analysis of the reports of the whole window."""
+        timed = [name for name, own in self.settings.variables.items() if own.window is not None]
+        settings = self.settings.in_window
+        method = replace(self, settings=settings, hours=HourSettings(settings))
+        return method.analyse(WindowCase.of(case, timed))
 
     def _variables(self, case: Case) -> tuple[str, ...]:
         """The variables of the settings that the case is to be analysed in."""

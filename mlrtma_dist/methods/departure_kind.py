@@ -49,6 +49,7 @@ class DepartureKind:
         covariance: whether it uses the modelled background error covariance.
         isotropic: whether both components of a wind have one covariance and are analysed as one vector.
         members: whether it uses an ensemble's members.
+        in_time: whether it uses the reports of a whole window, several of a station.
         reports: whether it adds what the reports tell; one that does not leaves a background as it is.
     """
 
@@ -57,6 +58,7 @@ class DepartureKind:
     covariance: bool = False
     isotropic: bool = False
     members: bool = False
+    in_time: bool = False
     reports: bool = True
 
     def method(self, prior: Prior) -> DepartureMethod:

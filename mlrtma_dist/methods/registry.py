@@ -20,6 +20,7 @@ from mlrtma_dist.methods.hour_settings import HourSettings
 from mlrtma_dist.methods.letkf import LETKF_KIND
 from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.oi import OI
+from mlrtma_dist.methods.oi_time import OI_TIME
 from mlrtma_dist.methods.plane import PlaneBackground
 from mlrtma_dist.methods.reference import FIRST_GUESS, GAUSSIAN_WEIGHTS, NEAREST
 from mlrtma_dist.methods.settings import Classical
@@ -180,6 +181,7 @@ METHODS: dict[str, Entry] = {
     "nearest": classical(NEAREST, "the departure of the nearest station", "nearest station"),
     "gaussian_weights": classical(GAUSSIAN_WEIGHTS, "Gaussian-weighted mean of departures", "Gaussian weights"),
     "oi": classical(OI, "local optimal interpolation", "OI"),
+    "oi_time": classical(OI_TIME, "optimal interpolation of a window of reports in place and time", "OI in time"),
     "threedvar": classical(THREEDVAR, "global 3D-Var in observation space", "3D-Var"),
     "letkf": classical(LETKF_KIND, "local ensemble transform Kalman filter", "LETKF"),
     "envar": classical(ENVAR, "ensemble-variational analysis", "EnVar"),

@@ -13,6 +13,25 @@ from mlrtma_dist.methods.wind import MEASURED, WIND
 
 
 @dataclass(frozen=True)
+class InWindow:
+    """What a method that uses the reports of a whole window assumes of a variable instead (``oi_time``).
+
+    Attributes:
+        observation_error: standard deviation of what one report does not share with the station's next one, in
+            analysis space (SI unit; natural logarithm of visibility and ceiling).
+        covariance: components of the background error covariance, with their time scales; one of a length of few km
+            is what a station's reports share with each other alone.
+    """
+
+    observation_error: float
+    covariance: tuple[Component, ...]
+
+    def __post_init__(self):
+        if not self.covariance or not self.observation_error > 0:
+            raise ValueError("window: expected at least one component and an observation_error above 0")
+
+
+@dataclass(frozen=True)
 class VariableSettings:
     """What a classical method assumes of one variable.
 
@@ -26,6 +45,8 @@ class VariableSettings:
         indicators: null, or of a variable with two modes, whose distribution is analysed (``indicators``).
         local: null, or of a variable whose extremes are kept, what one station does not share with its neighbours
             (``spread``).
+        window: null, or of a variable of which several reports of a station are used by methods in time; of others
+            they use the report nearest to the time.
     """
 
     observation_error: float
@@ -33,6 +54,7 @@ class VariableSettings:
     covariance: tuple[Component, ...]
     indicators: Indicators | None = None
     local: Local | None = None
+    window: InWindow | None = None
 
     def __post_init__(self):
         if not self.observation_error > 0:
@@ -114,6 +136,18 @@ class Classical:
     def only(self, names: Collection[str]) -> "Classical":
         """The settings of the named variables alone, in their own order."""
         return replace(self, variables={name: each for name, each in self.variables.items() if name in names})
+
+    @property
+    def in_window(self) -> "Classical":
+        """The settings for the reports of a whole window, of the variables that have such settings."""
+        return replace(self, variables={name: _in_window(each) for name, each in self.variables.items()})
+
+
+def _in_window(own: VariableSettings) -> VariableSettings:
+    """A variable's settings with those for a window in place."""
+    if own.window is None:
+        return own
+    return replace(own, observation_error=own.window.observation_error, covariance=own.window.covariance)
 
 
 def load_settings(name: str, variables: tuple[str, ...] = ()) -> Classical:

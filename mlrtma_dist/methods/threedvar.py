@@ -125,9 +125,12 @@ class ThreeDVarFit:
         cells = local.cells(points.position, ERROR_CELL)
         sizes = np.array([len(cell) for cell in cells])
         sums = np.add.reduceat(points.position[np.concatenate(cells)], np.cumsum(sizes) - sizes)
-        middle = sums / sizes[:, None]
-        _, near = self.tree.query(middle, k=range(1, min(ERROR_NEIGHBOURS, self.tree.n) + 1))
+        near = self._nearest(sums / sizes[:, None], points)
         return np.sqrt(local.posterior_variances(self.covariance, points, cells, self.stations, near, self.r_squared))
+
+    def _nearest(self, middle: np.ndarray, points: Points) -> np.ndarray:
+        """Rows of the observations that decide the error about each of c places (c, 3), shape (c, k)."""
+        return self.tree.query(middle, k=range(1, min(ERROR_NEIGHBOURS, self.tree.n) + 1))[1]
 
 
 THREEDVAR = DepartureKind(

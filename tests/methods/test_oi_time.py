@@ -1,0 +1,138 @@
+"""Optimal interpolation in time against the exact Bayes answer, against that without time, and on several ranks."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from shares import fields_of_parts
+
+from mlrtma_dist.fields.gridded import load_gridded
+from mlrtma_dist.grid.box import Box
+from mlrtma_dist.grid.points import TimedPoints
+from mlrtma_dist.linalg.covariance import Component, Covariance
+from mlrtma_dist.methods.oi import OptimalInterpolation
+from mlrtma_dist.methods.oi_time import OptimalInterpolationInTime
+from mlrtma_dist.methods.settings import InWindow, assumptions
+from mlrtma_dist.methods.window import WindowCase
+from mlrtma_dist.observations.table import Flag, Observations
+from mlrtma_dist.samples.judgement import Judge
+
+IN_TIME = Covariance((Component(4.0, "rounded", 300e3, 2000.0, time=5.0), Component(1.5, "askey", 500e3, time=2.0)))
+
+
+def without_time(covariance: Covariance) -> Covariance:
+    return Covariance(tuple(replace(component, time=None) for component in covariance.components))
+
+
+@pytest.fixture
+def window(places, generator):
+    """120 stations of three times, their departures and errors, and 40 targets at times of their own."""
+    stations = TimedPoints.at(places(generator, 120, 6.0), generator.choice([-2.0, -0.5, 1.0], 120))
+    targets = TimedPoints.at(places(generator, 40, 6.0), generator.choice([-1.0, 0.0, 0.5], 40))
+    return stations, generator.normal(0.0, 2.0, 120), generator.uniform(0.3, 0.9, 120), targets
+
+
+def dense(p: TimedPoints, q: TimedPoints) -> np.ndarray:
+    """The covariance written out pair by pair."""
+    result = np.zeros((len(p), len(q)))
+    for i in range(len(p)):
+        for j in range(len(q)):
+            distance = np.linalg.norm(p.position[i] - q.position[j])
+            age = abs(p.hours[i] - q.hours[j])
+            broad = np.hypot(distance / 300e3, (p.elevation[i] - q.elevation[j]) / 2000.0)
+            result[i, j] += 4.0 * np.exp(0.2 - np.sqrt(broad**2 + 0.04)) * (1 + age / 5) * np.exp(-age / 5)
+            result[i, j] += 1.5 * max(1.0 - distance / 500e3, 0.0) ** 4 * (1 + age / 2) * np.exp(-age / 2)
+    return result
+
+
+def test_it_is_the_exact_posterior_of_a_gaussian_process_in_place_and_time(window):
+    stations, departure, error, targets = window
+    fit = OptimalInterpolationInTime(IN_TIME, None).fit(stations, departure, error)
+    system = dense(stations, stations) + np.diag(error**2)
+    towards = dense(targets, stations)
+    mean = towards @ np.linalg.solve(system, departure)
+    variance = 5.5 - np.einsum("tn,nt->t", towards, np.linalg.solve(system, towards.T))
+    assert fit.increment(targets) == pytest.approx(mean, abs=1e-4)
+    # The error is decided by the 64 nearest reports in place and time.
+    assert fit.error(targets) == pytest.approx(np.sqrt(variance), rel=0.02)
+    assert fit.increment(TimedPoints.at(targets, 0.0)) == pytest.approx(
+        dense(TimedPoints.at(targets, 0.0), stations) @ np.linalg.solve(system, departure), abs=1e-4
+    )
+
+
+def test_without_times_or_with_an_infinite_time_scale_it_is_optimal_interpolation(window):
+    stations, departure, error, targets = window
+    now = TimedPoints.at(targets, 0.0)
+    expected = OptimalInterpolation(without_time(IN_TIME), 1.5, 120).fit(stations, departure, error)
+    endless = Covariance(tuple(replace(component, time=1e9) for component in IN_TIME.components))
+    for covariance, points in ((endless, stations), (IN_TIME, TimedPoints.at(stations, 0.0))):
+        fit = OptimalInterpolationInTime(covariance, 1.5).fit(points, departure, error)
+        assert fit.increment(now) == pytest.approx(expected.increment(now), abs=1e-4)
+        assert fit.weight == pytest.approx(expected.weight, abs=1e-5)
+    fit = OptimalInterpolationInTime(IN_TIME, 1.5).fit(stations, departure, error)
+    assert np.abs(fit.increment(now) - expected.increment(now)).max() > 0.1, "the times do not matter"
+
+
+def test_far_from_the_reports_times_the_first_guess_remains(window):
+    stations, departure, error, targets = window
+    fit = OptimalInterpolationInTime(IN_TIME).fit(stations, departure, error)
+    late = TimedPoints.at(targets, 200.0)
+    assert np.abs(fit.increment(late)).max() < 1e-12
+    assert fit.error(late) == pytest.approx(np.full(40, np.sqrt(5.5)))
+
+
+def case_of(toy, settings, table, *, background=True, withheld=None, box=None):
+    """A case of the toy hour with a window of 90 minutes on both sides."""
+    judge = Judge(assumptions(settings), np.timedelta64(90, "m"))
+    gridded = load_gridded(str(toy.background), toy.static, toy.time) if background else None
+    box = box or Box.whole(toy.static.domain.shape)
+    return judge.case(toy.static, toy.time, table, gridded, box, withheld=withheld)
+
+
+@pytest.fixture
+def earlier(toy):
+    """The toy hour with every station's report of an hour before, 2 K colder, and settings with times."""
+    settings = toy.settings("t2m")
+    own = settings.variables["t2m"]
+    timed = InWindow(own.observation_error, tuple(replace(c, time=3.0) for c in own.covariance))
+    settings = replace(settings, variables={"t2m": replace(own, window=timed)})
+    table = toy.world.observations.of("t2m")
+    table = replace(table, time=np.full(len(table), toy.time))
+    before = replace(table, time=table.time - np.timedelta64(1, "h"), value=table.value - 2.0)
+    return settings, Observations.concatenate([table, before])
+
+
+def test_reports_of_the_window_are_used_but_none_of_a_withheld_station(toy, earlier):
+    settings, table = earlier
+    withheld = np.isin(table.station, np.unique(table.station)[:30])
+    case = case_of(toy, settings, table, background=False, withheld=withheld)
+    window = WindowCase.of(case)
+    nearer = (case.observations.flags & np.uint32(Flag.DUPLICATE)) != 0
+    assert not (case.used & nearer).any() and (window.used & nearer).sum() > 0.8 * case.used.sum()
+    assert not np.isin(case.observations.station[window.used], np.unique(table.station[withheld])).any()
+    assert not WindowCase.of(case, ()).used[nearer].any()
+
+
+def test_the_first_guess_follows_the_change_between_the_times(toy, earlier):
+    settings, table = earlier
+    for background in (False, True):
+        case = case_of(toy, settings, table, background=background)
+        window = WindowCase.of(case)
+        rows = window.used & (window.hours < -0.2)
+        now = window.first_guess.mean("t2m", window.points[rows])
+        change = now - window.first_guess.mean("t2m", TimedPoints.at(window.points[rows], 0.0))
+        assert window.first_guess.hours == pytest.approx([-1.0, 0.0], abs=0.2)
+        assert change.mean() == pytest.approx(-2.0, abs=0.1)
+        assert np.abs(window.departure[rows].mean()) < 1.0  # 2 K more with the first guess of the analysis time
+
+
+def test_tiles_of_four_ranks_equal_the_whole_domain_to_the_last_bit(toy, earlier):
+    settings, table = earlier
+    whole = toy.answer(case_of(toy, settings, table), "oi_time", settings).fields()
+    tiles = [Box(0, 48, 0, 96), Box(0, 48, 96, 160), Box(48, 120, 0, 96), Box(48, 120, 96, 160)]
+    parts = fields_of_parts([toy.answer(case_of(toy, settings, table, box=box), "oi_time", settings) for box in tiles])
+    for box, part in zip(tiles, parts, strict=True):
+        for group in ("values", "first_guess", "error"):
+            np.testing.assert_array_equal(getattr(part, group)["t2m"], getattr(whole, group)["t2m"][box.slices])
+    alone = toy.answer(case_of(toy, settings, table), "threedvar", settings).fields()
+    assert np.abs(alone.values["t2m"] - whole.values["t2m"]).max() > 0.1
