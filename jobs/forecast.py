@@ -96,7 +96,7 @@ def make(run: Run) -> list[Path]:
         part = part_of(ranks, cases, {trained.name: method}, one_case=True)
         coming = replace(run.boundary, variables=method.variables).on(cases.contents.domain) if run.boundary else None
         if coming is None and method.settings.rim and part.is_first:
-            log.warning("no boundary: the outer %d cells stay as they are at the start", method.settings.rim)
+            log.warning("no boundary: %s", method.without_boundary)
         numbers = _numbers(run, cases)
         products = [_write(run, trained, cases.case(n, part.box), coming, round(steps), part) for n in numbers]
     return products if part.is_first else []
@@ -121,7 +121,7 @@ def _write(run: Run, trained, case: Case, coming, steps: int, part: Part) -> Pat
     attributes = provenance(resolved, run.cases, {trained.name: trained}) | {
         "title": f"Surface weather forecast, {domain.title}, {clock.compact(case.time)} and {run.hours:g} h ahead",
         "source": f"{steps} steps of {method.settings.step_minutes} min by {trained.name}",
-        "boundary_files": names_of(run.boundary.files) if run.boundary else "none: the outer cells stay as they are",
+        "boundary_files": names_of(run.boundary.files) if run.boundary else f"none: {method.without_boundary}",
     }
     boundary = (lambda time: coming.state(time, case.box)) if coming is not None else nothing_known
     with progress(f"forecast {domain.name}") if part.is_first else silent() as show:

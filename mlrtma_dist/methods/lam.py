@@ -6,29 +6,30 @@
 sigma_d is the deviation of each variable's change in one step, F the sun, and B the boundary: the coming state in the
 outer cells, of which the network is shown (B(t+1) - X(t)) / sigma_d. f minimises the square of the error over sigma_d,
 summed over interior points, variables and the steps of a forecast that is fed with its own states (Oskarsson, Landelius
-and Lindsten 2023, arXiv 2309.17370, sections 3 and 4). In training B is the truth.
+and Lindsten 2023, arXiv 2309.17370, sections 3 and 4). In training B is the truth, and a share of the cases may be
+shown without it; then the outer cells are forecast as the others are.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from mlrtma_dist.diffusion.noise import normal
-from mlrtma_dist.grid.box import Box
+from mlrtma_dist.diffusion.noise import normal, uniform
 from mlrtma_dist.linalg.noise import WORD
 from mlrtma_dist.methods.case import Case, Contents
 from mlrtma_dist.methods.field_method import FieldMethod, normalise
 from mlrtma_dist.methods.ground_channels import ground_channels, sun_channel
+from mlrtma_dist.methods.lam_network import lam_network, rim_mask
 from mlrtma_dist.methods.lam_settings import LamSettings
 from mlrtma_dist.methods.learned import ContentsError, GridAnswer, build_method, first_weights
 from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.methods.statistics import Statistics
-from mlrtma_dist.nn.folded import FoldedUNet, FoldedUNetConfig
 from mlrtma_dist.nn.neighbourhood import Alone, Neighbourhood
 
 State = Mapping[str, np.ndarray]  # variable -> field on the box, shape (y, x), SI
+NOISE, MISSING = range(2)  # steps of the noise of training
 Boundary = Callable[[np.datetime64], State | None]
 
 
@@ -52,7 +53,7 @@ class LamMethod(FieldMethod):
         self.settings, self.statistics = settings, statistics
         self.signed = 2 * settings.variables
         with first_weights(settings.seed):
-            self.network = _network(settings)
+            self.network = lam_network(settings)
 
     @property
     def step(self) -> np.timedelta64:
@@ -66,8 +67,16 @@ class LamMethod(FieldMethod):
 
     @property
     def draws(self) -> bool:
-        """Whether a case may be shown many times, each time with other noise."""
-        return self.settings.noise > 0.0
+        """Whether a case may be shown many times, each time with other noise, or with and without a boundary."""
+        return self.settings.noise > 0.0 or self.settings.rim_missing > 0.0
+
+    @property
+    def without_boundary(self) -> str:
+        """What becomes of the outer cells in a forecast without a boundary, in words."""
+        settings = self.settings
+        if settings.rim_missing or not settings.rim:
+            return "the outer cells are forecast as the others are"
+        return f"the outer {settings.rim} cells stay as they are at the start"
 
     @property
     def channels(self) -> tuple[int, int]:
@@ -117,10 +126,10 @@ class LamMethod(FieldMethod):
         for count in range(self.settings.steps, 0, -1):
             channels += self._forcing(case, case.time - count * self.step)
         inputs, target = (torch.from_numpy(np.concatenate(each)[None]) for each in (channels, [*states[2:], coming]))
-        interior = 1.0 - rim_mask(case.domain.shape, case.box, self.settings.rim)
-        mask = target.isfinite().all(1, keepdim=True).float() * interior
         seconds = int(case.time.astype("datetime64[s]").astype(np.int64))
         key = torch.tensor([[seconds % WORD, draw % WORD]])
+        outer = rim_mask(case.domain.shape, case.box, self.settings.rim) * self._bounded(key)
+        mask = target.isfinite().all(1, keepdim=True).float() * (1.0 - outer)
         time = np.array([case.time], dtype="datetime64[s]")
         return Sample(inputs.nan_to_num(0.0), target.nan_to_num(0.0), mask, time, key=key)
 
@@ -144,30 +153,41 @@ class LamMethod(FieldMethod):
         before, now, ground, forcing = sample.inputs.split(
             (settings.variables, settings.variables, settings.fixed, settings.steps * settings.forcings), 1
         )
-        if settings.noise and self.network.training:
-            drawn = normal(sample.key, neighbourhood.box, settings.variables, 0).to(now.dtype)
+        if settings.noise and self.network.training and sample.key is not None:
+            drawn = normal(sample.key, neighbourhood.box, settings.variables, NOISE).to(now.dtype)
             now = now + settings.noise * self._change(now) * drawn
-        states = []
+        states, bounded = [], None if sample.key is None else self._bounded(sample.key)
         for step in range(settings.steps):
             sun = forcing[:, step * settings.forcings : (step + 1) * settings.forcings]
             coming = sample.target[:, step * settings.variables : (step + 1) * settings.variables].to(now.dtype)
-            before, now = now, self.advance(before, now, torch.cat([ground, sun], 1), coming, neighbourhood)
+            before, now = now, self.advance(before, now, torch.cat([ground, sun], 1), coming, neighbourhood, bounded)
             states.append(now)
         return torch.cat(states, 1)
 
     def advance(
-        self, before: Tensor, now: Tensor, fixed: Tensor, coming: Tensor | None, neighbourhood: Neighbourhood
+        self,
+        before: Tensor,
+        now: Tensor,
+        fixed: Tensor,
+        coming: Tensor | None,
+        neighbourhood: Neighbourhood,
+        bounded: Tensor | None = None,
     ) -> Tensor:
         """One step: the next state on this tile, normalised, shape (batch, variable, y, x).
 
         Args:
             before, now: two states, normalised, shape (batch, variable, y, x).
             fixed: channels of the ground and of the step's forcing, shape (batch, channel, y, x).
-            coming: the next state, of which only the rim is looked at; None: the rim stays as it is now.
+            coming: the next state, of which only the rim is looked at; None: there is no boundary.
+            bounded: 1 where a field of the batch has a boundary, else 0, shape (batch, 1, 1, 1); None: all have one.
         """
         change = self._change(now)
         channels = [now, (now - before) / change, fixed]
         rim = rim_mask(neighbourhood.domain, neighbourhood.box, self.settings.rim).to(now)
+        if bounded is not None:
+            rim = rim * bounded.to(now)
+        if coming is None and self.settings.rim_missing:  # the network has learnt to go without
+            rim = torch.zeros_like(rim)
         outer = now if coming is None else coming
         if self.settings.rim:
             channels += [(outer - now) / change * rim, rim.expand(len(now), -1, -1, -1)]
@@ -182,7 +202,9 @@ class LamMethod(FieldMethod):
 
         Args:
             case: whose ``truth`` is the state of its time, and which knows the one a step before.
-            steps: how many; boundary: the state of a time on the box, of which the rim is used; None: the rim stays.
+            steps: how many.
+            boundary: the state of a time on the box, of which the rim is used; None: there is none, and the rim is
+                forecast, too, where the network has learnt to (``settings.rim_missing``), or stays.
             neighbourhood: of the box; None: the box is the domain.
 
         Raises:
@@ -215,6 +237,10 @@ class LamMethod(FieldMethod):
         sample = self.encode(case).to(next(self.network.parameters()).device)
         last = self.predict(sample, here)[:, -self.settings.variables :]
         return GridAnswer.of(case, self._in_units(last), neighbourhood)
+
+    def _bounded(self, key: Tensor) -> Tensor:
+        """1 where the network is shown a boundary, else 0, by the keys of a sample, shape (batch, 1, 1, 1)."""
+        return (uniform(key, MISSING) >= self.settings.rim_missing).float()[:, None, None, None]
 
     def _before(self, case: Case, lag: np.timedelta64) -> State:
         state = case.before(lag)
@@ -251,33 +277,6 @@ class LamMethod(FieldMethod):
         """The sun at the beginning and at the end of the step that begins at a time, shape (2, y, x)."""
         ends = (time, time + self.step)
         return [np.stack([sun_channel(case, each) for each in ends])] if self.settings.sun else []
-
-
-def rim_mask(shape: tuple[int, int], box: Box, width: int) -> Tensor:
-    """1 at the points of a box that are fewer than ``width`` from the edge of a domain of ``shape``, else 0.
-
-    Returns:
-        Shape (1, 1, y, x), float32.
-    """
-    lines = []
-    for size, low, high in ((shape[0], box.y0, box.y1), (shape[1], box.x0, box.x1)):
-        place = torch.arange(low, high)
-        lines.append((place < width) | (place >= size - width))
-    return (lines[0][:, None] | lines[1][None, :]).float()[None, None]
-
-
-def _network(settings: LamSettings) -> nn.Module:
-    return FoldedUNet(
-        FoldedUNetConfig(
-            channels_in=settings.channels_in,
-            channels_out=settings.variables,
-            fold=settings.fold,
-            widths=settings.widths,
-            groups=settings.groups,
-            recompute=settings.recompute,
-            adds=False,
-        )
-    )
 
 
 def build_lam(settings: Mapping[str, object], where: str) -> LamMethod:

@@ -150,12 +150,8 @@ def _drawing(name: str, means: Means) -> Method:
 def _untrained_on_fields(name: str, settings: Mapping[str, object], where: str) -> "LearnedMethod":
     from mlrtma_dist.methods import diffusion, lam, one_pass, unet
 
-    builders = {
-        "unet": unet.build_unet,
-        "diffusion": diffusion.build_diffusion,
-        "one_pass": one_pass.build_one_pass,
-        "lam": lam.build_lam,
-    }
+    builders = {"unet": unet.build_unet, "one_pass": one_pass.build_one_pass, "lam": lam.build_lam}
+    builders["diffusion"] = diffusion.build_diffusion
     return builders[name](settings, where)
 
 

@@ -11,6 +11,7 @@ tile owns the nodes of its points and the edges to them; it fetches a rim of poi
 layer. Tiles begin on multiples of `GraphForecaster.alignment`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -109,7 +110,8 @@ class GraphForecaster(nn.Module):
         neighbourhood.check(field)
         mesh = neighbourhood.coarsen(self.config.spacing)
         again = self.config.recompute and torch.is_grad_enabled()
-        encode, decode = ((partial(recompute, part) if again else part) for part in (self._encode, self._decode))
+        encode: Callable[..., tuple[Tensor, Tensor]] = partial(recompute, self._encode) if again else self._encode
+        decode: Callable[..., Tensor] = partial(recompute, self._decode) if again else self._decode
         points, nodes = encode(field, neighbourhood, mesh)
         return decode(self.processor(nodes, mesh), points, neighbourhood, mesh)
 

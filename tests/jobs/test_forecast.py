@@ -11,6 +11,7 @@ from jobs import command
 from mlrtma_dist import config
 from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.grid.domain import load_domain
+from mlrtma_dist.methods.lam import LamMethod
 from mlrtma_dist.methods.lam_settings import LamSettings
 from mlrtma_dist.training.metrics import read
 
@@ -67,7 +68,7 @@ def test_samples_training_and_forecast_give_a_product_of_lead_times_the_same_on_
             assert product["forecast_reference_time"].standard_name == "forecast_reference_time"
             assert {"forecast_reference_time", "forecast_period"} <= set(product["t2m"].coordinates.split())
             assert product.title.startswith("Surface weather forecast") and product.method == "lam"
-            assert "stay as they are" in product.boundary_files
+            assert "the outer 2 cells stay as they are" in product.boundary_files
     for name, alone in fields[1].items():
         np.testing.assert_allclose(fields[2][name], alone, atol=2.0**-7)
         assert np.abs(np.diff(alone, axis=0)).max() > 0.02  # it is no persistence
@@ -105,6 +106,13 @@ def test_what_cannot_be_forecast_is_refused_with_the_way_out(world, monkeypatch,
 
 
 def test_the_shipped_configurations_describe_this_method():
-    for name in ("lam_hrrr_swidaho",):
+    for name, variables in (
+        ("lam_hrrr_swidaho", 5),
+        ("lam_weather_swidaho", 5),
+        ("lam_era5_uk", 1),
+        ("lam_era5_uk_graph", 1),
+    ):
         recipe = config.load_yaml(config.configs_root() / "training" / f"{name}.yaml")
-        assert recipe["method"] == "lam" and config.build(LamSettings, recipe["settings"], name).variables == 5
+        settings = config.build(LamSettings, recipe["settings"], name)
+        assert recipe["method"] == "lam" and settings.variables == variables
+        assert LamMethod(settings).network.alignment in (8, 9)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from moving_states import HOUR, START
-from tables import in_threads
+from tables import MemoryTables, in_threads
 from torch import nn
 
 from mlrtma_dist import config
@@ -14,8 +14,9 @@ from mlrtma_dist.fields.static import load_static, make_static
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import Corner, Domain, Size, load_domain
 from mlrtma_dist.methods.case import Case, Contents
-from mlrtma_dist.methods.lam import LamMethod, build_lam, rim_mask
-from mlrtma_dist.methods.lam_settings import LamSettings
+from mlrtma_dist.methods.lam import LamMethod, build_lam
+from mlrtma_dist.methods.lam_network import rim_mask
+from mlrtma_dist.methods.lam_settings import GraphSizes, LamSettings
 from mlrtma_dist.methods.learned import ContentsError
 from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.methods.statistics import Statistics
@@ -129,9 +130,29 @@ def test_the_network_sees_the_boundary_in_the_outer_cells_alone_and_the_sun_at_b
     assert float(channels[8, 0, 0]) == pytest.approx(noon + swing * np.cos(np.deg2rad(15.0 * hours)), abs=0.02)
 
 
+def test_cases_shown_without_a_boundary_count_in_the_outer_cells_too_and_then_a_forecast_needs_none():
+    fields, method = states(9), extrapolating(rim=2, rim_missing=0.5)
+    everywhere, interior = 2 * SHAPE[0] * SHAPE[1], 2 * (SHAPE[0] - 4) * (SHAPE[1] - 4)
+    samples = [method.encode(case_of(fields, 5), draw) for draw in range(40)]
+    weights = [method.weight(sample) for sample in samples]
+    assert set(weights) == {everywhere, interior} and 10 < weights.count(everywhere) < 30
+    seen = []
+    method.network.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    total, weight = method.loss(Sample.join(samples), HERE)
+    assert weight == sum(weights) and float(total.detach()) < 1e-5 * weight
+    with_boundary = [bool(channels[-1].any()) for channels in seen[0]]
+    assert with_boundary == [each == interior for each in weights]
+    for number, state in enumerate(method.forecast(case_of(fields, 2), 5, lambda time: None)):
+        np.testing.assert_allclose(state["u10"], fields["u10"][3 + number], atol=1e-3)
+
+
+GRAPH = {"network": "graph", "graph": GraphSizes(spacing=3, levels=2, width=8, depth=1)}
+
+
+@pytest.mark.parametrize("network", [{"fold": 2, "widths": (8, 8), "groups": 4}, GRAPH])
 @pytest.mark.parametrize("table", [(1, 2), (3, 1), (2, 2)])
-def test_loss_gradient_and_forecast_on_tiles_are_those_of_one_rank(table):
-    settings, fields = LamSettings(variables=2, steps=2, rim=2, fold=2, widths=(8, 8), groups=4, noise=0.2), states(6)
+def test_loss_gradient_and_forecast_on_tiles_are_those_of_one_rank(table, network):
+    settings, fields = LamSettings(variables=2, steps=2, rim=2, rim_missing=0.5, noise=0.2, **network), states(6)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
 
@@ -146,8 +167,6 @@ def test_loss_gradient_and_forecast_on_tiles_are_those_of_one_rank(table):
         return box, float(loss.detach()), weight, gradient, last["t2m"]
 
     def on_tile(rank, meetings):
-        from tables import MemoryTables
-
         here = MemoryTables(rank, meetings).tiled(SHAPE, table, LamMethod(settings).alignment)
         return work(here, here.box) if here is not None else None
 
@@ -214,7 +233,7 @@ def test_cases_that_do_not_suit_and_states_that_are_missing_are_refused_with_the
     for settings, expected in (
         ({"rim": -1}, "rim"),
         ({"network": "tree"}, "network: expected one of"),
-        ({"steps": 0}, ""),
+        ({"rim_missing": 1.0}, "rim_missing"),
     ):
         with pytest.raises(config.ConfigError, match=f"here: settings: .*{expected}"):
             build_lam(settings, "here")

@@ -1,0 +1,45 @@
+"""The network of the forecast emulator `methods.lam`, and the outer cells of its domain."""
+
+from dataclasses import asdict
+
+import torch
+from torch import Tensor, nn
+
+from mlrtma_dist.grid.box import Box
+from mlrtma_dist.methods.lam_settings import LamSettings
+from mlrtma_dist.nn.folded import FoldedUNet, FoldedUNetConfig
+from mlrtma_dist.nn.graph import GraphConfig, GraphForecaster
+
+
+def rim_mask(shape: tuple[int, int], box: Box, width: int) -> Tensor:
+    """1 at the points of a box that are fewer than ``width`` from the edge of a domain of ``shape``, else 0.
+
+    Returns:
+        Shape (1, 1, y, x), float32.
+    """
+    lines = []
+    for size, low, high in ((shape[0], box.y0, box.y1), (shape[1], box.x0, box.x1)):
+        place = torch.arange(low, high)
+        lines.append((place < width) | (place >= size - width))
+    return (lines[0][:, None] | lines[1][None, :]).float()[None, None]
+
+
+def lam_network(settings: LamSettings) -> nn.Module:
+    """The network of a forecast emulator with its first weights; its first forecast is nearly persistence."""
+    if settings.network == "graph":
+        sizes = {**asdict(settings.graph), "recompute": settings.recompute}
+        network = GraphForecaster(GraphConfig(settings.channels_in, settings.variables, **sizes))
+        nn.init.normal_(network.head.second.weight, std=1e-3)
+        nn.init.zeros_(network.head.second.bias)
+        return network
+    return FoldedUNet(
+        FoldedUNetConfig(
+            channels_in=settings.channels_in,
+            channels_out=settings.variables,
+            fold=settings.fold,
+            widths=settings.widths,
+            groups=settings.groups,
+            recompute=settings.recompute,
+            adds=False,
+        )
+    )
