@@ -11,7 +11,7 @@ error of one step (of the line in deviations of the state), the root mean square
 true one is zero (below 1e-6 of its largest element), the size of what the emulator has there, and the relative error of
 tangent linears along the true trajectory after several steps. Then 4D-Var of Lorenz's model as in `lorenz96.py`, every
 0.2, lag 2, where the true model makes truth and observations: once with the emulator as the model, once with the true
-model and the emulator's tangent linear and adjoint; two outer loops to 1e-2. All of it takes 20 minutes of one core.
+model and the emulator's tangent linear and adjoint; two outer loops to 1e-2. All of it takes 12 minutes of one core.
 """
 
 import argparse
