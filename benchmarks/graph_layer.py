@@ -31,26 +31,25 @@ def copy_weights(layer: InteractionNet, peer: torch.nn.Module) -> None:
         ours.norm.load_state_dict(theirs[3].state_dict())
 
 
-def forward(call: Callable, tensors: list[Tensor]) -> None:
+def forward(call: Callable, tensors: list[Tensor], weights: list[Tensor]) -> None:
     """What a forecast does."""
     with torch.no_grad():
         call(*tensors)
 
 
-def both_ways(call: Callable, tensors: list[Tensor]) -> None:
-    """What training does, up to the gradients of nodes, edges and weights."""
+def both_ways(call: Callable, tensors: list[Tensor], weights: list[Tensor]) -> None:
+    """What a layer does in training: gradients of nodes, edges and weights from those of its results."""
     leaves = [each.detach().requires_grad_() for each in tensors]
-    nodes, edges = call(*leaves)
-    (nodes.square().sum() + edges.square().sum()).backward()
+    torch.autograd.grad(call(*leaves), [*leaves, *weights], [tensors[1], tensors[2]])
 
 
-def race(work: Callable, calls: list[Callable], inputs: list[list[Tensor]], repetitions: int) -> list[list[float]]:
-    """Processor times of each call, s, one call after the other in each repetition."""
-    times: list[list[float]] = [[] for _ in calls]
+def race(work: Callable, runners: list[tuple], repetitions: int) -> list[list[float]]:
+    """Processor times of each call on its tensors with its weights, s, in turn in each repetition."""
+    times: list[list[float]] = [[] for _ in runners]
     for repetition in range(repetitions + 2):
-        for call, tensors, seconds in zip(calls, inputs, times, strict=True):
+        for (call, tensors, weights), seconds in zip(runners, times, strict=True):
             begin = time.process_time()
-            work(call, tensors)
+            work(call, tensors, weights)
             if repetition >= 2:  # the first ones allocate
                 seconds.append(time.process_time() - begin)
     return times
@@ -71,14 +70,16 @@ def compare(name: str, options: argparse.Namespace) -> list[float]:
     copy_weights(layer, peer)
     tensors = [torch.randn(rows, options.width) for rows in (options.nodes, options.nodes, options.edges)]
     graph = Edges(sender, receiver, torch.zeros_like(sender), torch.zeros(1, 1), options.nodes)
-    calls = [lambda *each: layer(*each, graph), peer]
-    inputs = [[each[:, None].clone() for each in tensors], tensors]
+    runners = [
+        (lambda *each: layer(*each, graph), [each[:, None].clone() for each in tensors], list(layer.parameters())),
+        (peer, tensors, list(peer.parameters())),
+    ]
     with torch.no_grad():
-        ours, theirs = (call(*each) for call, each in zip(calls, inputs, strict=True))
+        ours, theirs = (call(*each) for call, each, _ in runners)
     difference = max(float((a[:, 0] - b).abs().max()) for a, b in zip(ours, theirs, strict=True))
     ratios = []
     for words, work in (("forward", forward), ("forward and backward", both_ways)):
-        own, package = race(work, calls, inputs, options.repetitions)
+        own, package = race(work, runners, options.repetitions)
         ratio = sorted(b / a for a, b in zip(own, package, strict=True))
         low, middle, high = statistics.quantiles(ratio, n=4)
         ratios.append(middle)

@@ -2,10 +2,9 @@
 
     h_e = p_j + q_i + W e   (or + t_k, where edges of a kind k are alike),   m_e = LayerNorm(V silu(h_e) + b)
 
-Messages m_e, or s_j + m_e, are added at their receivers. The backward pass is written out here, for two reasons: what
-is kept for it is h_e and what LayerNorm normalises, two numbers per edge and channel instead of six; and its steps stay
-in the cache, too. Forward mode takes PyTorch's own operators, `messages_by_operators`, which are also what tests hold
-this file against.
+Messages m_e, or s_j + m_e, are added at their receivers. The backward pass is written out here, for two reasons: it
+keeps nothing of an edge but e and computes h_e again, a third of the memory; and its steps stay in the cache, too.
+Forward mode takes PyTorch's own operators, `messages_by_operators`.
 """
 
 from dataclasses import dataclass
@@ -43,7 +42,7 @@ def messages(p: Tensor, q: Tensor, edges: Tensor, weights: tuple, ends: Ends, st
     tensors = [each for each in (p, q, edges, *weights, starts) if each is not None]
     if any(forward_ad.unpack_dual(each).tangent is not None for each in tensors):
         return messages_by_operators(p, q, edges, weights, ends, starts)
-    outcome = _Messages.apply(p, q, edges, *weights, starts, ends, torch.is_grad_enabled())
+    outcome = _Messages.apply(p, q, edges, *weights, starts, ends)
     return outcome if ends.kind is None else (outcome, None)
 
 
@@ -85,70 +84,87 @@ def _blocks(edges: int, like: Tensor) -> list[slice]:
     return [slice(begin, min(begin + step, edges)) for begin in range(0, edges, step)]
 
 
+def _linear(values: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A linear map of a block; the bias is added afterwards, as PyTorch would first write it into each row."""
+    mapped = values @ weight.t()
+    mapped += bias
+    return mapped
+
+
+def _hidden(p, q, edges, weight, ends: Ends, block: slice) -> Tensor:
+    """h of a block of edges, shape (edge, batch, channel)."""
+    hidden = p.index_select(0, ends.sender[block])
+    hidden += q.index_select(0, ends.receiver[block])
+    if ends.kind is not None:
+        hidden += edges.index_select(0, ends.kind[block])
+    elif edges.shape[1] == p.shape[1]:
+        hidden.flatten(0, 1).addmm_(edges[block].flatten(0, 1), weight.t())
+    else:  # edges that are alike in the whole batch
+        hidden += edges[block] @ weight.t()
+    return hidden
+
+
 class _Messages(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, p, q, edges, weight, second, bias, scale, shift, starts, ends, keeps):
-        count, batch = len(ends.sender), p.shape[1]
-        total = q.new_zeros(len(q), batch, len(scale))
-        changed = p.new_empty(count, batch, len(scale)) if ends.kind is None else None
-        kept = [p.new_empty(count, batch, size) for size in (p.shape[2], len(scale), 1, 1)] if keeps else []
-        for block in _blocks(count, p):
-            hidden = p.index_select(0, ends.sender[block])
-            hidden += q.index_select(0, ends.receiver[block])
-            if ends.kind is not None:
-                hidden += edges.index_select(0, ends.kind[block])
-            elif edges.shape[1] == p.shape[1]:
-                hidden.flatten(0, 1).addmm_(edges[block].flatten(0, 1), weight.t())
-            else:  # edges that are alike in the whole batch
-                hidden += edges[block] @ weight.t()
-            inner = F.linear(F.silu(hidden, inplace=not keeps), second, bias)
-            each, mean, deviation = torch.native_layer_norm(inner, scale.shape, scale, shift, 1e-5)
-            for store, values in zip(kept, (hidden, inner, mean, deviation), strict=False):
-                store[block] = values
+    def forward(ctx, p, q, edges, weight, second, bias, scale, shift, starts, ends):
+        shape = p.shape[1], len(scale)
+        total = q.new_zeros(len(q), *shape)
+        changed = p.new_empty(len(ends.sender), *shape) if ends.kind is None else None
+        for block in _blocks(len(ends.sender), p):
+            hidden = _hidden(p, q, edges, weight, ends, block)
+            each = F.layer_norm(_linear(F.silu(hidden), second, bias), scale.shape, scale, shift)
             if starts is not None:
                 each += starts.index_select(0, ends.sender[block])
             _add(total, ends.receiver[block], each)
             if changed is not None:
                 torch.add(each, edges[block], out=changed[block])
         ctx.ends = ends
-        if keeps:
-            ctx.save_for_backward(p, q, edges, weight, second, scale, shift, starts, *kept)
+        ctx.save_for_backward(p, q, edges, weight, second, bias, scale, shift, starts)
         return total if changed is None else (total, changed)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient, *of_edges):
-        p, q, edges, weight, second, scale, shift, starts, hidden, inner, mean, deviation = ctx.saved_tensors
+        p, q, edges, weight, second, bias, scale, shift, starts = ctx.saved_tensors
         ends, of_changed = ctx.ends, of_edges[0] if of_edges else None
         to_p, to_q = torch.zeros_like(p), torch.zeros_like(q)
-        to_edges = torch.zeros_like(edges) if of_changed is None else torch.empty_like(edges)
+        to_edges = torch.empty_like(edges) if ends.kind is None else torch.zeros_like(edges)
         to_starts = None if starts is None else torch.zeros_like(starts)
         to_weight = None if weight is None else torch.zeros_like(weight)
-        to_second, to_bias, to_scale, to_shift = (torch.zeros_like(each) for each in (second, shift, scale, shift))
+        normal = [torch.zeros_like(each) for each in (second, bias, scale, shift)]
         for block in _blocks(len(ends.sender), p):
             each = gradient.index_select(0, ends.receiver[block])
             if of_changed is not None:
                 each += of_changed[block]
             if to_starts is not None:
                 _add(to_starts, ends.sender[block], each)
-            moments = mean[block], deviation[block]
-            to_inner, of_scale, of_shift = torch.ops.aten.native_layer_norm_backward(
-                each, inner[block], scale.shape, *moments, scale, shift, [True, True, True]
-            )
-            to_scale += of_scale
-            to_shift += of_shift
-            rows = to_inner.flatten(0, 1)
-            to_bias += rows.sum(0)
-            to_second.addmm_(rows.t(), F.silu(hidden[block]).flatten(0, 1))
-            to_hidden = torch.ops.aten.silu_backward(to_inner @ second, hidden[block])
+            hidden = _hidden(p, q, edges, weight, ends, block)
+            to_hidden = _through_network(each, hidden, (second, bias, scale, shift), normal)
             _add(to_p, ends.sender[block], to_hidden)
             _add(to_q, ends.receiver[block], to_hidden)
-            if to_edges.shape[1] != p.shape[1]:
-                to_hidden, each = to_hidden.sum(1, keepdim=True), each.sum(1, keepdim=True)
             if of_changed is None or to_weight is None:
-                _add(to_edges, ends.kind[block], to_hidden)
+                _add(to_edges, ends.kind[block], to_hidden.sum(1, keepdim=True))
                 continue
-            to_weight.addmm_(to_hidden.flatten(0, 1).t(), edges[block].flatten(0, 1))
-            through = of_changed[block] if edges.shape[1] == p.shape[1] else of_changed[block].sum(1, keepdim=True)
-            torch.add(to_hidden @ weight, through, out=to_edges[block])
-        return to_p, to_q, to_edges, to_weight, to_second, to_bias, to_scale, to_shift, to_starts, None, None
+            through = of_changed[block]
+            if edges.shape[1] != p.shape[1]:
+                to_hidden, through = (part.sum(1, keepdim=True) for part in (to_hidden, through))
+            rows = to_hidden.flatten(0, 1)
+            to_weight.addmm_(rows.t(), edges[block].flatten(0, 1))
+            torch.addmm(through.flatten(0, 1), rows, weight, out=to_edges[block].flatten(0, 1))
+        return to_p, to_q, to_edges, to_weight, *normal, to_starts, None
+
+
+def _through_network(each: Tensor, hidden: Tensor, weights: tuple, sums: list[Tensor]) -> Tensor:
+    """The gradient at h, from that at LayerNorm(V silu(h) + b); adds the gradients of ``weights`` to ``sums``."""
+    second, bias, scale, shift = weights
+    active = F.silu(hidden)
+    inner = _linear(active, second, bias)
+    _, mean, deviation = torch.native_layer_norm(inner, scale.shape, scale, shift, 1e-5)
+    to_inner, of_scale, of_shift = torch.ops.aten.native_layer_norm_backward(
+        each, inner, scale.shape, mean, deviation, scale, shift, [True, True, True]
+    )
+    rows = to_inner.flatten(0, 1)
+    sums[0].addmm_(rows.t(), active.flatten(0, 1))
+    for total, part in zip(sums[1:], (rows.sum(0), of_scale, of_shift), strict=True):
+        total += part
+    return torch.ops.aten.silu_backward(to_inner @ second, hidden)
