@@ -21,6 +21,8 @@ from time_windows import Hours
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.method import Method
+from mlrtma_dist.methods.pinn_settings import PinnSettings
 from mlrtma_dist.methods.registry import Means, build
 from mlrtma_dist.methods.settings import Classical, load_settings
 from mlrtma_dist.names import VARIABLES
@@ -29,6 +31,7 @@ NAMES = ("t2m", "d2m", "u10", "v10", "psfc")
 PLACES = ("other hours known", "never seen")
 MINUTES = 150.0  # half width of the window of methods in time
 RESAMPLED = 1000
+BASE = "linear between 3D-Var"
 Predict = Callable[[str, Points], tuple[np.ndarray, np.ndarray]]
 
 
@@ -69,15 +72,22 @@ def interpolated(answers, share: float) -> Predict:
     return predict
 
 
+def built(name: str, settings: Classical) -> Method:
+    """A method of the registry; "pinn:heat" is the method pinn with the equation of heat alone."""
+    name, _, equation = name.partition(":")
+    pinn = PinnSettings(equations=(equation,)) if equation else PinnSettings()
+    return build((name,), Means(settings=settings, pinn=pinn))[name]
+
+
 def rivals(hours: Hours, settings: Classical, names: tuple[str, ...], number: int, each: int):
     """Name -> how it predicts and the seconds that it took, at a time ``each`` steps between analyses."""
     result = {}
-    methods = build(("threedvar", *names), Means(settings=settings))
+    methods = {name: built(name, settings) for name in ("threedvar", *names)}
     began = time.perf_counter()
     around = [methods["threedvar"].analyse(hours.case(number + step, stations=True)) for step in (-each, each)]
     took = time.perf_counter() - began
     result["3D-Var of the hour before"] = around[0].at, took / 2
-    result["linear between 3D-Var"] = interpolated(around, 0.5), took
+    result[BASE] = interpolated(around, 0.5), took
     began = time.perf_counter()
     wide = methods["threedvar"].analyse(hours.case(number, minutes=90.0, hour=True, stations=True))
     result["3D-Var of the newest reports"] = wide.at, time.perf_counter() - began
@@ -116,21 +126,46 @@ def table(scores: dict[str, Scores]) -> list[str]:
     return lines + ["", *ratios(scores)]
 
 
-def ratios(scores: dict[str, Scores], base: str = "linear between 3D-Var") -> list[str]:
+def ratios(scores: dict[str, Scores], base: str = BASE) -> list[str]:
     """Lines of Markdown: mean square error over that of the base, with the interval of 95 % by resampled hours."""
     lines = [f"| stations | method over {base} | {' | '.join(NAMES)} |", "|---" * (len(NAMES) + 2) + "|"]
     for place in PLACES:
-        for method, own in scores.items():
+        for method in scores:
             if method != base:
-                cells = [_ratio(own.sums(place, n)[:, 0], scores[base].sums(place, n)[:, 0]) for n in NAMES]
+                numbers = (_interval(scores, method, place, name) for name in NAMES)
+                cells = [f"{ratio:.2f} ({low:.2f} to {high:.2f})" for ratio, low, high in numbers]
                 lines.append(f"| {place} | {method} | {' | '.join(cells)} |")
     return lines
 
 
-def _ratio(square: np.ndarray, base: np.ndarray) -> str:
+def _interval(scores: dict[str, Scores], method: str, place: str, name: str) -> tuple[float, float, float]:
+    """Mean square error over that of the base, and its interval."""
+    square, base = (scores[each].sums(place, name)[:, 0] for each in (method, BASE))
     draw = np.random.default_rng(0).integers(len(square), size=(RESAMPLED, len(square)))
     low, high = np.quantile(square[draw].sum(axis=1) / base[draw].sum(axis=1), [0.025, 0.975])
-    return f"{square.sum() / base.sum():.2f} ({low:.2f} to {high:.2f})"
+    return float(square.sum() / base.sum()), float(low), float(high)
+
+
+def draw(scores: dict[str, Scores], path: str) -> None:
+    """Draw the mean square errors over those of linear interpolation, with their intervals."""
+    from matplotlib.figure import Figure
+
+    names = [name for name in scores if not name.startswith("3D-Var") and name != BASE]
+    figure = Figure(figsize=(9, 5.5), layout="constrained")
+    for axes, place in zip(figure.subplots(2, 1, sharex=True), PLACES, strict=True):
+        for number, method in enumerate(names):
+            ratio, low, high = np.array([_interval(scores, method, place, name) for name in NAMES]).T
+            at = np.arange(len(NAMES)) + (number - (len(names) - 1) / 2) * 0.8 / len(names)
+            axes.errorbar(at, ratio, [ratio - low, high - ratio], fmt="o", capsize=2, label=method)
+        axes.axhline(1.0, color="black", linewidth=0.8)
+        axes.set(
+            title=f"stations: {place}", ylabel="ratio of squared errors", yscale="log", yticks=[0.5, 0.7, 1, 1.5, 2, 3]
+        )
+        axes.set_yticklabels(["0.5", "0.7", "1", "1.5", "2", "3"])
+        axes.minorticks_off()
+        axes.set_xticks(np.arange(len(NAMES)), NAMES)
+    figure.axes[0].legend(fontsize=7, ncol=3)
+    figure.savefig(path, dpi=110)
 
 
 def main() -> None:
@@ -139,14 +174,18 @@ def main() -> None:
     parser.add_argument("--set", default="plains", choices=["plains", "national"])
     parser.add_argument("--half", default="second", choices=["first", "second"])
     parser.add_argument("--every", type=int, default=5, help="hours between verified hours")
-    parser.add_argument("--methods", nargs="+", default=["oi_time"])
+    parser.add_argument("--methods", nargs="+", default=["oi_time"], help="oi_time, pinn, pinn:heat and so on")
+    parser.add_argument("--figure", help="file of the figure")
     options = parser.parse_args()
     hours = Hours.of(options.set, load_settings("classical").only(NAMES))
     full = hours.full()
     half = full[: len(full) // 2] if options.half == "first" else full[len(full) // 2 :]
     numbers = half[:: options.every]
     print(f"{len(numbers)} hours, {hours.time[numbers[0]]} to {hours.time[numbers[-1]]}")
-    print("\n".join(table(run(hours, tuple(options.methods), numbers))))
+    scores = run(hours, tuple(options.methods), numbers)
+    print("\n".join(table(scores)))
+    if options.figure:
+        draw(scores, options.figure)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.inference.map_settings import load_map_settings
 from mlrtma_dist.inference.parts import Analyst, part_of
 from mlrtma_dist.methods.diffusion_sampling import Sampling
+from mlrtma_dist.methods.pinn_settings import PinnSettings
 from mlrtma_dist.methods.settings import load_settings
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.samples.sources import CasesSection
@@ -52,6 +53,7 @@ class Run:
         checkpoint: folder of a trained network; null: the weights that come with the learned methods, where they do.
         grid: gridded files that method ``grid`` takes as its answer; empty: those of the background.
         diffusion: how members of method ``diffusion`` are drawn.
+        pinn: how the networks of method ``pinn`` are fitted.
         ensemble: what the products have of the distribution: quantiles, probabilities beyond limits, members.
         training: cases that methods estimate covariances from.
         maps: whether maps are drawn, of report files.
@@ -78,6 +80,7 @@ class Run:
     require: Requirement = Requirement()
     mesh: Mesh | None = None
     device: str = "auto"
+    pinn: PinnSettings = PinnSettings()
 
     def __post_init__(self):
         if not self.formats or set(self.formats) - set(FORMATS):

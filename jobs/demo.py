@@ -21,7 +21,8 @@ from mlrtma_dist.config import data_root
 from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.inference.state_file import write_state
-from mlrtma_dist.methods.registry import METHODS, Need
+from mlrtma_dist.methods.need import Need
+from mlrtma_dist.methods.registry import METHODS
 from mlrtma_dist.observations.csv_write import write_csv
 from mlrtma_dist.samples.sources import CasesSection
 from mlrtma_dist.samples.station_hours import Reports
@@ -80,7 +81,10 @@ def _simulated(run: Run) -> list[str]:
     reports = Reports((str(observations),), background=(str(background),), time=(TIME,))
     cases = CasesSection(run.domain, reports)
     suitable = {Need.FIRST_GUESS, Need.SETTINGS}
-    names = (*(name for name, entry in METHODS.items() if suitable.issuperset(entry.needs)), *trained_methods())
+    names = (
+        *(name for name, entry in METHODS.items() if suitable.issuperset(entry.needs) and not entry.costly),
+        *trained_methods(),
+    )
     results = verified(verify.Run(cases, str(folder / "verification"), variables=run.variables, method=names))
     ratios = error_ratios(cases, world, [standing.method for standing in results.standings], run.variables)
     method = next(name for name, ratio in ratios.items() if ratio <= (1.0 + EQUAL) * min(ratios.values()))

@@ -12,7 +12,9 @@ from mlrtma_dist.io.field_codes import parse_codes
 from mlrtma_dist.methods.case import Cases
 from mlrtma_dist.methods.grid import GridFiles
 from mlrtma_dist.methods.method import Method
-from mlrtma_dist.methods.registry import LEARNED, METHODS, Means, Need, build, check_methods, check_name
+from mlrtma_dist.methods.need import Need
+from mlrtma_dist.methods.pinn_settings import PinnSettings
+from mlrtma_dist.methods.registry import LEARNED, METHODS, Means, build, check_methods, check_name
 from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.observations.indirect import VARIABLES as SHALLOW
 from mlrtma_dist.samples.sources import open_cases
@@ -68,17 +70,17 @@ def prepare(run, names: tuple[str, ...], ranks, opened=open_cases) -> Prepared:
     earth = not whole.domain.is_plane
     offered = _offered(run, cases, earth, names)
     chosen = tuple(dict.fromkeys(names)) or tuple(
-        name for name, entry in METHODS.items() if set(entry.needs) <= offered
+        name for name, entry in METHODS.items() if set(entry.needs) <= offered and not entry.costly
     )
     check_methods(chosen, offered)
     trained = load(run, chosen, bool(names))
     incumbent = load_incumbent(getattr(run, "incumbent", None), ranks)
     names = tuple(name for name in chosen if name not in LEARNED or name in trained)
     training = _training(run, names)
-    grid = _grid(run) if earth else None
+    grid, pinn = _grid(run) if earth else None, getattr(run, "pinn", PinnSettings())
     law = getattr(cases, "law", None)
     learned = {name: each.method for name, each in trained.items()}
-    means = Means(settings if earth else None, grid, learned, training, law, run.diffusion)
+    means = Means(settings if earth else None, grid, learned, training, law, run.diffusion, pinn)
     in_use = {name: each.method for name, each in incumbent.items()}
     for method in (*learned.values(), *in_use.values()):
         method.settle(whole.domain)

@@ -15,7 +15,8 @@ from mlrtma_dist.inference.slot_reader import CaseReader, CaseSource
 from mlrtma_dist.inference.slot_worker import Reader, Tally, Worker
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.methods.method import Share
-from mlrtma_dist.methods.registry import METHODS, Need
+from mlrtma_dist.methods.need import Need
+from mlrtma_dist.methods.registry import METHODS
 from mlrtma_dist.parallel.heartbeat import Heartbeat, time_limit
 from mlrtma_dist.training.stop_signal import AGAIN, StopSignal
 

@@ -13,7 +13,8 @@ from mlrtma_dist.inference.analyse import analyse
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.methods.case import Case, Contents
 from mlrtma_dist.methods.method import Answer, Method
-from mlrtma_dist.methods.registry import LEARNED, METHODS, Means, Need, build, check_name
+from mlrtma_dist.methods.need import Need
+from mlrtma_dist.methods.registry import LEARNED, METHODS, Means, build, check_name
 from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.weights.manifest import FILE, CheckpointError
 from mlrtma_dist.weights.release import place_of, released

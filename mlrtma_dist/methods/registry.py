@@ -4,7 +4,6 @@ Adding a method is one file and one entry here (docs/adding_a_method.md). Networ
 them only when they are built, so that a classical analysis needs no torch.
 """
 
-import enum
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -19,8 +18,10 @@ from mlrtma_dist.methods.grid import GridFiles, GridMethod
 from mlrtma_dist.methods.hour_settings import HourSettings
 from mlrtma_dist.methods.letkf import LETKF_KIND
 from mlrtma_dist.methods.method import Method
+from mlrtma_dist.methods.need import Need
 from mlrtma_dist.methods.oi import OI
 from mlrtma_dist.methods.oi_time import OI_TIME
+from mlrtma_dist.methods.pinn_settings import PinnSettings
 from mlrtma_dist.methods.plane import PlaneBackground
 from mlrtma_dist.methods.reference import FIRST_GUESS, GAUSSIAN_WEIGHTS, NEAREST
 from mlrtma_dist.methods.settings import Classical
@@ -28,19 +29,6 @@ from mlrtma_dist.methods.threedvar import THREEDVAR
 
 if TYPE_CHECKING:  # it imports torch
     from mlrtma_dist.methods.learned import LearnedMethod
-
-
-class Need(enum.Enum):
-    """What a method needs beside the reports of a case; the value is the way to provide it."""
-
-    FIRST_GUESS = "a background, or reports on the earth, of which a regression is made"
-    MEMBERS = "an ensemble: --ensemble FILE FILE ... names the members, one file each or all in netCDF files"
-    SETTINGS = "cases on the earth, of variables that the classical methods' settings have (--set settings=classical)"
-    GRID = "gridded files on the earth: --grid FILE ..., or those of --background FILE ..."
-    CHECKPOINT = "a trained network: --checkpoint DIR/checkpoints/best"
-    TRAINING = "training cases: --set training='{cases: {store: {file: output/exercise2/weak/samples.h5}}}'"
-    GAUSSIAN_PLANE = "cases of gaussian_plane, whose statistics are known exactly"
-    SHALLOW_PLANE = "cases of shallow_plane, whose types of observation are known"
 
 
 @dataclass(frozen=True)
@@ -54,6 +42,7 @@ class Means:
         training: cases that covariances are estimated from (`methods.estimated.TrainingCases`).
         world: the simulated world that the cases come from; its statistics are known.
         sampling: how members are drawn by methods that draw them.
+        pinn: how the networks of method ``pinn`` are fitted.
     """
 
     settings: Classical | None = None
@@ -62,6 +51,7 @@ class Means:
     training: object | None = None
     world: object | None = None
     sampling: Sampling = Sampling()
+    pinn: PinnSettings = PinnSettings()
 
     @cached_property
     def hours(self) -> HourSettings:
@@ -87,6 +77,7 @@ class Entry:
         whole: whether it analyses the whole domain at once, so that a tile's part is cut from its answer.
         untrained: of a learned method: makes it with its first weights from its settings, for training.
         kind: of a departure method: how it is made for one variable.
+        costly: whether it is used only where it is named.
     """
 
     words: str
@@ -96,6 +87,7 @@ class Entry:
     whole: bool = False
     untrained: "Callable[[Mapping[str, object], str], LearnedMethod] | None" = None
     kind: DepartureKind | None = None
+    costly: bool = False
 
 
 def classical(kind: DepartureKind, words: str, short: str) -> Entry:
@@ -139,6 +131,12 @@ def _outer_loops(means: Means) -> Method:
     return estimated.as_method(method, "outer_loops")
 
 
+def _pinn(means: Means) -> Method:
+    from mlrtma_dist.methods.pinn import Pinn
+
+    return Pinn(ClassicalMethod(OI_TIME, means.settings, means.hours), means.pinn)
+
+
 def _drawing(name: str, means: Means) -> Method:
     method, about = means.trained[name], means.sampling.about
     base = None
@@ -179,6 +177,9 @@ METHODS: dict[str, Entry] = {
     "oi": classical(OI, "local optimal interpolation", "OI"),
     "oi_time": classical(OI_TIME, "optimal interpolation of a window of reports in place and time", "OI in time"),
     "threedvar": classical(THREEDVAR, "global 3D-Var in observation space", "3D-Var"),
+    "pinn": Entry(
+        "a physics-informed network of each window", "PINN", (Need.FIRST_GUESS, Need.SETTINGS), _pinn, costly=True
+    ),
     "letkf": classical(LETKF_KIND, "local ensemble transform Kalman filter", "LETKF"),
     "envar": classical(ENVAR, "ensemble-variational analysis", "EnVar"),
     "hybrid": classical(HYBRID, "3D-Var with a hybrid covariance", "hybrid"),

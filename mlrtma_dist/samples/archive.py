@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from mlrtma_dist import clock, config
-from mlrtma_dist.methods.registry import METHODS, Need, check_name
+from mlrtma_dist.methods.need import Need
+from mlrtma_dist.methods.registry import METHODS, check_name
 from mlrtma_dist.observations.readers import PRECEDENCE
 from mlrtma_dist.samples.file_patterns import FilePattern
 from mlrtma_dist.samples.station_hours import Reports

@@ -6,7 +6,8 @@ from pathlib import Path
 from mlrtma_dist import config
 from mlrtma_dist.grid.domain import Domain, load_domain
 from mlrtma_dist.methods.case import Cases
-from mlrtma_dist.methods.registry import Means, Need, build, check_methods
+from mlrtma_dist.methods.need import Need
+from mlrtma_dist.methods.registry import Means, build, check_methods
 from mlrtma_dist.methods.settings import load_settings
 from mlrtma_dist.samples.analysed import Analysed, Analysis
 from mlrtma_dist.samples.archive import Archive, Inventory

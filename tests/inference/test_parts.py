@@ -13,7 +13,8 @@ from mlrtma_dist.inference.parts import BLOCK, Analyst, Part, alignment, part_of
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.classical import BLOCK as POINTS
 from mlrtma_dist.methods.method import Fields
-from mlrtma_dist.methods.registry import METHODS, Entry, Means, Need, build
+from mlrtma_dist.methods.need import Need
+from mlrtma_dist.methods.registry import METHODS, Entry, Means, build
 
 SHAPE = (120, 160)
 QUARTERS = [Box(y0, y1, x0, x1) for y0, y1 in ((0, 48), (48, 120)) for x0, x1 in ((0, 96), (96, 160))]

@@ -11,7 +11,8 @@ from jobs import analyse, command, verify
 from mlrtma_dist.config import ConfigError, build
 from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.inference.state_file import write_state
-from mlrtma_dist.methods.registry import METHODS, Need
+from mlrtma_dist.methods.need import Need
+from mlrtma_dist.methods.registry import METHODS
 from mlrtma_dist.samples.sources import CasesSection
 from mlrtma_dist.samples.station_hours import Reports
 from mlrtma_dist.samples.store import Store

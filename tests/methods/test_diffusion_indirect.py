@@ -15,8 +15,9 @@ from mlrtma_dist.methods.diffusion import DiffusionMethod
 from mlrtma_dist.methods.diffusion_indirect import indirect_reports
 from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.diffusion_settings import DiffusionSettings
+from mlrtma_dist.methods.need import Need
 from mlrtma_dist.methods.plane import columns_of
-from mlrtma_dist.methods.registry import Means, Need, build, check_methods
+from mlrtma_dist.methods.registry import Means, build, check_methods
 from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.nn.layers import randomise
 from mlrtma_dist.nn.neighbourhood import Alone

@@ -11,7 +11,8 @@ from mlrtma_dist.fields.static import grid_points
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.inference.state_file import write_state
 from mlrtma_dist.methods.grid import GridFiles, GridMethod
-from mlrtma_dist.methods.registry import METHODS, Need, check_methods
+from mlrtma_dist.methods.need import Need
+from mlrtma_dist.methods.registry import METHODS, check_methods
 from mlrtma_dist.names import STANDARD_LAPSE_RATE, VARIABLES
 
 NAMES = ("t2m", "u10", "visibility")

@@ -24,7 +24,7 @@ from mlrtma_dist.methods.registry import (
 from mlrtma_dist.methods.settings import Classical
 
 EVERYTHING = frozenset(Need)
-CLASSICAL = [name for name in METHODS if Need.SETTINGS in METHODS[name].needs]
+CLASSICAL = [name for name, entry in METHODS.items() if entry.kind and Need.SETTINGS in entry.needs]
 
 
 @pytest.mark.parametrize("name", METHODS)
