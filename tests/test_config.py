@@ -7,7 +7,7 @@ import pytest
 
 from hpc.chain import load_campaign
 from hpc.machine import load_machine
-from jobs import analyse, cycle, estimate, gate, reanalysis, release, samples, train, verify
+from jobs import analyse, cycle, estimate, forecast, gate, reanalysis, release, samples, train, verify
 from mlrtma_dist import config
 from mlrtma_dist.config import ConfigError, apply_override, build, expand, find, load, load_yaml, portable, to_yaml
 from mlrtma_dist.grid.domain import Domain
@@ -19,6 +19,7 @@ SHIPPED = sorted(config.configs_root().rglob("*.yaml"))
 RUNS = {  # what a folder's files describe
     "cycles": cycle.Run,
     "inference": analyse.Run,
+    "forecasts": forecast.Run,
     "verification": verify.Run,
     "samples": samples.Run,
     "training": train.Run,

@@ -145,7 +145,7 @@ def test_a_step_asks_for_its_own_resources_and_its_other_ones_are_the_profiles(t
 def test_the_trainings_of_shipped_campaigns_divide_their_batch_over_the_ranks_of_every_shipped_machine(machine):
     paths = sorted((ROOT / "configs" / "campaigns").glob("*.yaml"))
     steps = [step for path in paths for step in load_campaign(path) if step.verb == "train"]
-    assert len(steps) == 2
+    assert len(steps) == 3
     for step in steps:
         run = config.load(train.Run, ROOT / step.config, list(step.set))
         assert run.schedule.parts(campaign.order_of(load_machine(machine), step).ranks)

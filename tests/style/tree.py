@@ -32,6 +32,7 @@ FOLDERS = {
     "configs/domains": "grids",
     "configs/estimation": "what mlrtma estimate reads",
     "configs/inference": "what mlrtma analyse reads",
+    "configs/forecasts": "what mlrtma forecast reads",
     "configs/machines": "what mlrtma submit and mlrtma plan need of a machine",
     "configs/methods": "what the classical methods assume",
     "configs/observations": "how the columns of a table of reports are read",
