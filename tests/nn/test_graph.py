@@ -89,23 +89,6 @@ def test_a_layer_and_its_gradients_are_those_of_the_formula_edge_by_edge(name, b
     assert same is edges
 
 
-@pytest.mark.parametrize("name", LAYERS)
-def test_a_layer_is_that_of_the_neural_lam_package_on_the_same_weights(name):
-    peers = pytest.importorskip("neural_lam.gnn_layers")
-    layer, graph = LAYERS[name](WIDTH), a_graph(receivers=8)
-    graph.receiver[0] = 7  # the package counts its receivers by the last index
-    kind = {"interaction": peers.InteractionNet, "propagation": peers.PropagationNet}[name]
-    peer = kind(torch.stack([graph.sender, graph.receiver]), WIDTH)
-    randomise(peer, 4)
-    for ours, theirs in ((layer.message, peer.edge_mlp), (layer.update, peer.aggr_mlp)):
-        for part, number in ((ours.first, 0), (ours.second, 2), (ours.norm, 3)):
-            part.load_state_dict(theirs[number].state_dict())
-    tensors = [noise(rows, 1, WIDTH, seed=rows).float() for rows in (7, 8, 40)]
-    expected = peer(*(each[:, 0] for each in tensors))
-    for ours, theirs in zip(layer(*tensors, graph), expected, strict=True):
-        torch.testing.assert_close(ours[:, 0], theirs, rtol=0, atol=1e-5)
-
-
 def pairs(graph, receivers, senders):
     """The edges as pairs of indices (y, x) of the domain, receiver first."""
     places = []
