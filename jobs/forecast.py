@@ -10,6 +10,7 @@ one. Writes output/<domain>_<start>/<domain>_<start>_forecast.nc, whose times ar
 """
 
 import logging
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,9 +26,10 @@ from mlrtma_dist.inference.parts import Part, part_of
 from mlrtma_dist.inference.product import write_series
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.methods.case import Case, Cases
+from mlrtma_dist.parallel.meeting import check_device
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.samples.sources import CasesSection, open_cases
-from mlrtma_dist.samples.states import States
+from mlrtma_dist.samples.states import StateCases, States
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +59,9 @@ class Run:
     device: str = "auto"
 
     def __post_init__(self):
-        if not self.hours > 0.0:
-            raise ValueError(f"hours: expected more than 0, got {self.hours:g}")
+        check_device(self.device)
+        if not 0.0 < self.hours < math.inf:
+            raise ValueError(f"hours: expected more than 0 and finite, got {self.hours:g}")
         if self.mesh is not None and self.mesh.data != 1:
             raise ValueError(f"mesh: expected data: 1, as all ranks share each forecast, got data: {self.mesh.data}")
         clock.parse_times(self.start)
@@ -98,6 +101,8 @@ def make(run: Run) -> list[Path]:
         if coming is None and method.settings.rim and part.is_first:
             log.warning("no boundary: %s", method.without_boundary)
         numbers = _numbers(run, cases)
+        if coming is not None:
+            _check_boundary(coming, cases.time[numbers][:, None] + method.step * np.arange(1, round(steps) + 1))
         products = [_write(run, trained, cases.case(n, part.box), coming, round(steps), part) for n in numbers]
     return products if part.is_first else []
 
@@ -109,6 +114,13 @@ def _numbers(run: Run, cases: Cases) -> list[int]:
     if missing:
         raise InputError(f"start: expected times of the cases, {cases.time[0]} to {cases.time[-1]}, got {missing[0]}")
     return [int(np.flatnonzero(cases.time == start)[-1]) for start in starts]
+
+
+def _check_boundary(coming: StateCases, times: np.ndarray) -> None:
+    """Raise InputError unless the boundary has a state of every time."""
+    missing = times[~np.isin(times, coming.time)]
+    if missing.size:
+        raise InputError(f"boundary: expected states of every step, found none of {missing[0]}: add to --boundary-time")
 
 
 def _write(run: Run, trained, case: Case, coming, steps: int, part: Part) -> Path:

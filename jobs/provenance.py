@@ -26,6 +26,8 @@ def provenance(resolved: str, section: CasesSection, trained: Mapping) -> dict[s
         files = section.reports
         attributes["observation_files"] = names_of(files.observations)
         attributes["background_files"] = names_of(files.background + files.ensemble)
+    if section.states is not None:
+        attributes["state_files"] = names_of(section.states.files)
     if section.store is not None:
         attributes["store"] = Path(section.store.file).name
     for name, each in trained.items():

@@ -77,9 +77,9 @@ def _train(run: Run, method, stores: tuple[Store, ...], since, ranks: Ranks, sto
     inherited = inherit(run, method, saved)
     tile = ranks.tile_of(contents.domain, method.alignment)
     data_rank, data_ranks = ranks.coordinates[0], ranks.mesh.data
-    method.statistics = statistics = statistics_of(run, method, stores, tile, ranks, since)
     data = Dataset(stores, tile, method, run.variants, len(run.validation_samples), since, run.schedule.seed)
     training, validation = divide(data, since, run.gap_hours)
+    method.statistics = statistics = statistics_of(run, method, stores, tile, ranks, since)
     origin = origin_of(run, statistics, inherited, stores)
     plan = Plan(run.schedule, training, validation, data_ranks, data_rank, folder, origin)
     engine = Engine(method, ranks, ranks.neighbourhood(tile), run.engine, run.schedule.parts(data_ranks))

@@ -58,6 +58,7 @@ def diagnose(case: Case, answer: Answer, method: str, share: Share = ALONE) -> A
     Reports of variables that are not analysed, which a network may have read, are left out.
     """
     analysed, _ = at_reports(case, answer, case.used, share)
+    guess = getattr(answer, "case", case).first_guess  # a method in time has one of its own
     rows = np.isin(case.observations.variable, case.variables or np.unique(case.observations.variable))
     return Analysis(
         case.static,
@@ -71,7 +72,7 @@ def diagnose(case: Case, answer: Answer, method: str, share: Share = ALONE) -> A
         answer.observation_error[rows],
         answer.weight[rows],
         method,
-        case.first_guess.name if case.first_guess is not None else "none",
+        guess.name if guess is not None else "none",
         case.notes,
         box=case.box,
         units=dict(case.units),

@@ -183,7 +183,7 @@ class Covariance:
         Args:
             hours: after the analysis time, of the field; it matters where the sources have times.
         """
-        if not isinstance(q, TimedPoints) or all(component.time is None for component in self.components):
+        if not len(q) or not isinstance(q, TimedPoints) or all(c.time is None for c in self.components):
             return Sources.of(self.components, q, w)
         target = TimedPoints.at(q[:1], hours)
         factors = [np.broadcast_to(c.in_time(q, target), (len(q), 1))[:, 0] for c in self.components]

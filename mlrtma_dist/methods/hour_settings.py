@@ -69,7 +69,8 @@ class HourSettings:
 
 def _of_the_background(case: Case, name: str, points: Points, departure: np.ndarray) -> tuple[Points, np.ndarray]:
     """The points and departures where a first guess that is made of two has values of its first; all, if none has."""
-    if not isinstance(case.first_guess, Fallback) or not len(points):
+    guess = getattr(case.first_guess, "base", case.first_guess)  # of a window: the one that its regressions change
+    if not isinstance(guess, Fallback) or not len(points):
         return points, departure
-    reached = case.first_guess.reaches(name, points)
+    reached = guess.reaches(name, points)
     return (points[reached], departure[reached]) if reached.any() else (points, departure)

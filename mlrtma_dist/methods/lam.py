@@ -11,6 +11,7 @@ shown without it; then the outer cells are forecast as the others are.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from mlrtma_dist.linalg.noise import WORD
 from mlrtma_dist.methods.case import Case, Contents
 from mlrtma_dist.methods.field_method import FieldMethod, normalise
 from mlrtma_dist.methods.ground_channels import ground_channels, sun_channel
-from mlrtma_dist.methods.lam_network import lam_network, rim_mask
+from mlrtma_dist.methods.lam_network import lam_network, require_rim, rim_mask
 from mlrtma_dist.methods.lam_settings import LamSettings
 from mlrtma_dist.methods.learned import ContentsError, GridAnswer, build_method, first_weights
 from mlrtma_dist.methods.sample import Sample
@@ -188,7 +189,7 @@ class LamMethod(FieldMethod):
             rim = rim * bounded.to(now)
         if coming is None and self.settings.rim_missing:  # the network has learnt to go without
             rim = torch.zeros_like(rim)
-        outer = now if coming is None else coming
+        outer = now if coming is None else torch.where(rim > 0, coming, now)  # inside it may be NaN
         if self.settings.rim:
             channels += [(outer - now) / change * rim, rim.expand(len(now), -1, -1, -1)]
         moved = now + change * self.network(torch.cat(channels, 1), neighbourhood).to(now.dtype)
@@ -208,7 +209,7 @@ class LamMethod(FieldMethod):
             neighbourhood: of the box; None: the box is the domain.
 
         Raises:
-            ContentsError: one of the two states is not there, or not everywhere.
+            ContentsError: one of the two states is not there, or not everywhere; or a boundary does not cover the rim.
         """
         here = neighbourhood or Alone(case.domain.shape, (case.domain.periodic,) * 2)
         device = next(self.network.parameters()).device
@@ -224,17 +225,22 @@ class LamMethod(FieldMethod):
             state, fixed = boundary(time + self.step), [*ground, *self._forcing(case, time)]
             channels = np.concatenate(fixed) if fixed else np.empty((0, *case.box.shape), np.float32)
             coming = None if state is None else torch.from_numpy(self._normalised(state)[None]).to(device)
+            require_rim(coming, case, self.settings.rim, time + self.step)
             before, now = now, self.advance(before, now, torch.from_numpy(channels[None]).to(device), coming, here)
             yield self._in_units(now)
 
     def analyse(self, case: Case, neighbourhood: Neighbourhood | None = None) -> GridAnswer:
         """The forecast of a case from the states before it; see `methods.method.Method.analyse`.
 
+        The boundary is the case's truth.
+
         Raises:
-            ContentsError: the source has no state of a time before the case.
+            ContentsError: the source has no state of a time before the case, or the case has no truth.
         """
+        if case.truth is None:
+            raise ContentsError(f"method lam: the case of {case.time} has no truth, whose outer cells are the boundary")
         here = neighbourhood or Alone(case.domain.shape, (case.domain.periodic,) * 2)
-        sample = self.encode(case).to(next(self.network.parameters()).device)
+        sample = replace(self.encode(case), key=None).to(next(self.network.parameters()).device)
         last = self.predict(sample, here)[:, -self.settings.variables :]
         return GridAnswer.of(case, self._in_units(last), neighbourhood)
 

@@ -2,11 +2,14 @@
 
 from dataclasses import asdict
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mlrtma_dist.grid.box import Box
+from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.lam_settings import LamSettings
+from mlrtma_dist.methods.learned import ContentsError
 from mlrtma_dist.nn.folded import FoldedUNet, FoldedUNetConfig
 from mlrtma_dist.nn.graph import GraphConfig, GraphForecaster
 
@@ -43,3 +46,14 @@ def lam_network(settings: LamSettings) -> nn.Module:
             adds=False,
         )
     )
+
+
+def require_rim(coming: Tensor | None, case: Case, width: int, time: np.datetime64) -> None:
+    """Raise ContentsError unless a coming state (batch, variable, y, x) is known in the rim of a case's domain."""
+    if coming is not None and width:
+        rim = rim_mask(case.domain.shape, case.box, width)[0, 0].to(coming.device) > 0
+        if not bool(coming[..., rim].isfinite().all()):
+            raise ContentsError(
+                f"method lam: the boundary of {time} does not cover the outer {width} cells of {case.domain.name}:"
+                " name files of a larger area"
+            )

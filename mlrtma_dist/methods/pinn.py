@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.fields.consistency import make_consistent
+from mlrtma_dist.fields.consistency import limits_of, make_consistent
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.case import Case
@@ -59,13 +59,14 @@ class Pinn:
             InputError: none of the variables that have equations is analysed.
         """
         base = self.base.analyse(case)
-        names = tuple(name for name in VARIABLES if name in base.variables)
-        if not names:
+        reported = set(base.case.observations.variable[base.case.used].tolist())
+        names = tuple(name for name in VARIABLES if name in base.variables and name in reported)
+        if not set(VARIABLES) & set(base.variables):
             raise InputError(
                 f"method pinn: expected some of the variables {', '.join(VARIABLES)}, got {', '.join(base.variables)}."
                 " Name some of them in 'variables', or use method oi_time."
             )
-        if not base.case.used.any():
+        if not names:
             return PinnAnswer(base, names, None, None, self.settings)
         collocation = Collocation.draw(base.case, self.settings.points, self.settings.seed)
         prior, reported = self._prior(base, names, collocation), None
@@ -146,8 +147,26 @@ class PinnAnswer:
         """That of the interpolation, shape (n,)."""
         return self.base.observation_error
 
+    @property
+    def case(self) -> Case:
+        """The window that was analysed."""
+        return self.base.case
+
     def at(self, variable: str, points: Points) -> tuple[np.ndarray, np.ndarray]:
-        """Analysis and standard deviation of its error at points with their times, analysis space, (m,) each."""
+        """Analysis and standard deviation of its error at points with their times, analysis space, (m,) each.
+
+        The same limits hold between variables as on the grid, so that what is verified is the product.
+        """
+        value, error = self._at(variable, points)
+        others = [name for name in limits_of(variable, self.case.reported) if name in self.base.fits]
+        if others and len(points):
+            values = {variable: value} | {name: self._at(name, points)[0] for name in others}
+            make_consistent(values, self.case.reported)
+            value = values[variable]
+        return value, error
+
+    def _at(self, variable: str, points: Points) -> tuple[np.ndarray, np.ndarray]:
+        """The same before variables limit each other."""
         value, error = self.base.at(variable, points)
         if self.fitted is None or variable not in self.names or not len(points):
             return value, error

@@ -176,6 +176,10 @@ def _in_time(case: WindowCase) -> FirstGuess:
 
 
 def _regression(case: WindowCase, variables: Iterable[str], rows: np.ndarray) -> Regression:
-    """The regression on the used reports of an hour, a mask (n,)."""
-    own = case.used & rows
-    return regression_on(case, {name: own & (case.observations.variable == name) for name in variables}, case.points)
+    """The regression on the used reports of an hour, a mask (n,); of a variable with few then, on all of the window."""
+    own = {}
+    for name in variables:
+        every = case.used & (case.observations.variable == name)
+        fullest = np.unique(np.rint(case.hours[every]), return_counts=True)[1].max(initial=0)
+        own[name] = every & rows if np.count_nonzero(every & rows) >= ENOUGH * fullest else every
+    return regression_on(case, own, case.points)

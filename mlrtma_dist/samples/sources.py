@@ -90,6 +90,8 @@ class CasesSection:
             raise ValueError(f"domain: expected one for this source of cases, got {', '.join(self.domain)}")
         if self.analysis is not None and self.simulated_weather is None:
             raise ValueError("analysis: expected null for cases of other sources than simulated_weather")
+        if self.boxes is not None and self.states is not None:
+            raise ValueError("boxes: expected null for states, as the box of each time would lie in another place")
         if self.count < 1 or self.first < 0:
             raise ValueError(f"expected count >= 1 and first >= 0, got {self.count} and {self.first}")
 

@@ -63,8 +63,8 @@ class States:
             matches = sorted(glob.glob(file))
             if not matches:
                 raise StatesError(
-                    f"states: no file {file}: set files of the section states, or MLRTMA_REAL_DATA to the folder by"
-                    " which they are named"
+                    f"states: no file {file}: set files of the section states (of a forecast: or of boundary), or"
+                    " MLRTMA_REAL_DATA to the folder by which they are named"
                 )
             paths += matches
         return StateCases(self, load_static(domain), tuple(dict.fromkeys(paths)))

@@ -103,10 +103,19 @@ def parent_of(saved: Checkpoint) -> Checkpoint:
     Raises:
         CheckpointError: they are gone, or other weights are there.
     """
-    transfer = saved.manifest.run.transfer or {}
+    transfer = saved.manifest.run.transfer
+    if not transfer:
+        raise CheckpointError(
+            f"{saved.folder}: it was trained without transfer. Resume it without the section transfer, or name another"
+            " output folder."
+        )
     present = []
     for folder in _places(saved):
-        parent = Checkpoint(folder).verify()
+        try:
+            parent = Checkpoint(folder).verify()
+        except CheckpointError as fault:
+            present.append(f"{folder}: {fault}")
+            continue
         checksum = digest(parent.manifest.run, whole_weights(parent), str(folder))
         if checksum == transfer["sha256"]:
             return parent

@@ -146,6 +146,32 @@ def test_cases_shown_without_a_boundary_count_in_the_outer_cells_too_and_then_a_
         np.testing.assert_allclose(state["u10"], fields["u10"][3 + number], atol=1e-3)
 
 
+def test_a_boundary_may_be_unknown_inside_its_rim_and_must_not_be_in_it():
+    fields, method = states(6), LamMethod(LamSettings(variables=2, widths=(8, 8), rim=3), UNITS)
+    randomise(method.network, 4)
+    inside = rim_mask(SHAPE, WHOLE, 3)[0, 0].numpy() == 0
+    coming = {START + number * HOUR: {name: fields[name][number].copy() for name in NAMES} for number in range(6)}
+    expected = list(method.forecast(case_of(fields, 2), 2, coming.get))
+    for state in coming.values():
+        state["t2m"][inside] = np.nan
+    for one, other in zip(expected, method.forecast(case_of(fields, 2), 2, coming.get), strict=True):
+        np.testing.assert_array_equal(one["t2m"], other["t2m"])
+    coming[START + 4 * HOUR]["u10"][0, 5] = np.nan
+    with pytest.raises(ContentsError, match="boundary of .*04:00:00 does not cover the outer 3 cells of d: name files"):
+        list(method.forecast(case_of(fields, 2), 2, coming.get))
+
+
+def test_an_analysis_of_a_case_always_has_its_truth_as_the_boundary():
+    fields, method = states(12), LamMethod(LamSettings(variables=2, widths=(8, 8), rim=3, rim_missing=0.5), UNITS)
+    randomise(method.network, 4)
+    outer = rim_mask(SHAPE, WHOLE, 3)[0, 0].bool().numpy()
+    for number in range(3, 12):  # of which a training would show about half without one
+        analysed = method.analyse(case_of(fields, number)).fields().values["t2m"]
+        np.testing.assert_allclose(analysed[outer], fields["t2m"][number][outer], atol=1e-3)
+    with pytest.raises(ContentsError, match="has no truth, whose outer cells are the boundary"):
+        method.analyse(replace(case_of(fields, 4), truth=None))
+
+
 GRAPH = {"network": "graph", "graph": GraphSizes(spacing=3, levels=2, width=8, depth=1)}
 
 

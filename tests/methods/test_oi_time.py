@@ -126,6 +126,19 @@ def test_the_first_guess_follows_the_change_between_the_times(toy, earlier):
         assert np.abs(window.departure[rows].mean()) < 1.0  # 2 K more with the first guess of the analysis time
 
 
+def test_an_hour_in_which_few_report_a_variable_has_the_regression_of_the_window(toy):
+    settings = toy.settings("t2m", "d2m")
+    table = toy.world.observations
+    table = table[np.isin(table.variable, ("t2m", "d2m"))]
+    table = replace(table, time=np.full(len(table), toy.time))
+    before = replace(table, time=table.time - np.timedelta64(1, "h"))
+    cases = [table, before[before.variable == "t2m"]]  # no dew point an hour before
+    window = WindowCase.of(case_of(toy, settings, Observations.concatenate(cases), background=False))
+    rows = window.used & (window.observations.variable == "d2m")
+    earlier, now = (window.first_guess.mean("d2m", TimedPoints.at(window.points[rows], t)) for t in (-1.0, 0.0))
+    np.testing.assert_allclose(earlier, now, atol=1e-6)
+
+
 def test_tiles_of_four_ranks_equal_the_whole_domain_to_the_last_bit(toy, earlier):
     settings, table = earlier
     whole = toy.answer(case_of(toy, settings, table), "oi_time", settings).fields()
@@ -136,3 +149,10 @@ def test_tiles_of_four_ranks_equal_the_whole_domain_to_the_last_bit(toy, earlier
             np.testing.assert_array_equal(getattr(part, group)["t2m"], getattr(whole, group)["t2m"][box.slices])
     alone = toy.answer(case_of(toy, settings, table), "threedvar", settings).fields()
     assert np.abs(alone.values["t2m"] - whole.values["t2m"]).max() > 0.1
+
+
+def test_without_a_report_it_adds_nothing(window):
+    stations, _, _, targets = window
+    fit = OptimalInterpolationInTime(IN_TIME, None).fit(stations[:0], np.zeros(0), np.zeros(0))
+    assert fit.increment(targets).tolist() == [0.0] * len(targets)
+    assert fit.error(targets) == pytest.approx(np.full(len(targets), 5.5**0.5), rel=1e-3)
