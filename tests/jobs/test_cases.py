@@ -169,7 +169,7 @@ def refusals(folder: Path, saved: Path) -> dict[str, tuple[list[str], int, list[
         "no source": (
             ["analyse", "--domain", "toy"],
             2,
-            ["cases: expected one source of reports, archive, members, store", "got none"],
+            ["cases: expected one source of reports, archive, members, states, store", "got none"],
         ),
         "no domain": (
             ["verify", "--observations", "none.csv"],
@@ -212,7 +212,7 @@ def test_what_cannot_be_is_refused_in_words_before_anything_is_written(products,
 
 def test_a_foreign_checkpoint_and_a_foreign_store_are_refused_by_name(products, tmp_path, capsys):
     folder, output = products[0], ["--output", str(tmp_path / "o")]
-    other = save_checkpoint(tmp_path / "other", method="oracle"), ["diffusion, one_pass, got one of oracle"]
+    other = save_checkpoint(tmp_path / "other", method="oracle"), ["expected a checkpoint of", "got one of oracle"]
     fields = ("background_t2m", "truth_t2m")
     weather = save_checkpoint(tmp_path / "weather", fields=fields), ["was trained on t2m", "of plane have no t2m"]
     for saved, words in (other, weather):
