@@ -90,7 +90,7 @@ def used_rows(analysis: Analysis) -> np.ndarray:
     """
     usable, weighted = analysis.observations.usable, np.isfinite(analysis.weight)
     if weighted.any():
-        return weighted
+        return weighted & usable
     return usable & np.isfinite(analysis.observation_error) & np.isfinite(analysis.analysis_departure)
 
 

@@ -97,7 +97,11 @@ def test_what_cannot_be_forecast_is_refused_with_the_way_out(world, monkeypatch,
     for options, code, expected in (
         (["--hours", "1.5"], 2, "hours: expected a multiple of the network's step of 60 min, got 1.5"),
         (["--start", "2024-05-01T09:00"], 3, "start: expected times of the cases, 2024-05-01T03:00:00 to"),
-        (["--boundary", "states.nc", "--boundary-time", "2024-05-01T05:00"], 3, "boundary: expected states of every step"),
+        (
+            ["--boundary", "states.nc", "--boundary-time", "2024-05-01T05:00"],
+            3,
+            "boundary: expected states of every step",
+        ),
         (["--time", "2024-05-01T04:00"], 3, "no state of 2024-05-01T03:00:00"),
         (["--set", "mesh={data: 2}"], 2, "mesh: expected data: 1"),
     ):
