@@ -40,11 +40,12 @@ def inherit(run, method, saved: checkpoint.Checkpoint | None) -> Inheritance:
         _check_to_come(step, run, method, transfer)
         return Inheritance()
     parent = _parent(run.begin_from)
-    added = take_over(method, parent, transfer, "this training")
-    return Inheritance((*parent.manifest.run.ancestors, _origin_of(parent)), about(parent, transfer, added))
+    added, checksum = take_over(method, parent, transfer, "this training"), weights_checksum(parent)
+    ancestors = (*parent.manifest.run.ancestors, _origin_of(parent, checksum))
+    return Inheritance(ancestors, about(parent, checksum, transfer, added))
 
 
-def _origin_of(parent: checkpoint.Checkpoint) -> dict:
+def _origin_of(parent: checkpoint.Checkpoint, checksum: str) -> dict:
     """What an ancestor says of the weights that a training begins from."""
     origin = parent.manifest.run
     named: dict[str, object] = {
@@ -52,7 +53,7 @@ def _origin_of(parent: checkpoint.Checkpoint) -> dict:
         "commit": origin.commit,
         "data_period": list(origin.data_period),
     }
-    named |= {"steps": parent.manifest.state.step, "sha256": weights_checksum(parent), "stores": list(origin.stores)}
+    named |= {"steps": parent.manifest.state.step, "sha256": checksum, "stores": list(origin.stores)}
     return named if origin.transfer is None else {**named, "transfer": origin.transfer}
 
 

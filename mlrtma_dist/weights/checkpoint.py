@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -26,7 +26,6 @@ from mlrtma_dist.weights.manifest import FILE, CheckpointError, Manifest, Run, S
 log = logging.getLogger(__name__)
 
 Shard = tuple[str, str, int, Tensor]
-Change = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 ALONE = Transport.alone()
 NAME = re.compile(r"step_(\d{8,})")
 
@@ -184,16 +183,27 @@ class Checkpoint:
         part = "average" if averaged and "average" in self.parts else "weight"
         return {name: self.read(part, name).view(tuple(shape)) for name, shape in self.manifest.shapes.items()}
 
-    def load_into(self, network: torch.nn.Module, averaged: bool = True, change: Change = dict) -> None:
-        """Give a network the ``weights``, or what ``change`` makes of them.
+    def load_into(self, network: torch.nn.Module, averaged: bool = True) -> None:
+        """Give a network the ``weights``.
 
         Raises:
             CheckpointError: it is of another network.
         """
-        weights = change(self.weights(averaged))
-        check_shapes(self.folder, *(shapes_of(each) for each in (dict(network.named_parameters()), weights)))
-        for name, weight in network.named_parameters():
-            weight.data.copy_(weights[name])
+        give_weights(network, self.weights(averaged), self.folder)
+
+
+def give_weights(network: torch.nn.Module, weights: Mapping[str, Tensor], where) -> None:
+    """Give a network weights, by name.
+
+    Args:
+        where: folder of the checkpoint that they come from, for messages.
+
+    Raises:
+        CheckpointError: they are of another network.
+    """
+    check_shapes(where, *(shapes_of(each) for each in (dict(network.named_parameters()), weights)))
+    for name, weight in network.named_parameters():
+        weight.data.copy_(weights[name])
 
 
 def check_shapes(where, shapes: Mapping, ours: Mapping) -> None:

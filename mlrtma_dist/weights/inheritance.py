@@ -16,7 +16,7 @@ from mlrtma_dist import config
 from mlrtma_dist.methods.learned import LearnedMethod
 from mlrtma_dist.methods.registry import LEARNED, untrained
 from mlrtma_dist.methods.transfer import Transfer, adapt, as_weights_of, names_added
-from mlrtma_dist.weights.checkpoint import Checkpoint
+from mlrtma_dist.weights.checkpoint import Checkpoint, give_weights
 from mlrtma_dist.weights.digest import digest
 from mlrtma_dist.weights.manifest import CheckpointError
 from mlrtma_dist.weights.release import FOLDER, place_of
@@ -58,15 +58,18 @@ def take_over(method: LearnedMethod, parent: Checkpoint, transfer: Transfer, whe
         CheckpointError: a damaged checkpoint, or of another network. InputError: see `methods.transfer.adapt`.
     """
     before, weights = method_of(parent), whole_weights(parent)
-    parent.load_into(method.network, change=lambda _: as_weights_of(method, before, weights))
+    give_weights(method.network, as_weights_of(method, before, weights), parent.folder)
     if transfer.separate:
         adapt(method, before, transfer, where)
     return names_added(method, before)
 
 
-def about(parent: Checkpoint, transfer: Transfer, names: tuple[str, ...]) -> dict:
-    """What the Manifest says of a transfer: its section, the weights that it began from, and what was added."""
-    checksum = digest(parent.manifest.run, whole_weights(parent), str(parent.folder))
+def about(parent: Checkpoint, checksum: str, transfer: Transfer, names: tuple[str, ...]) -> dict:
+    """What the Manifest says of a transfer: its section, the weights that it began from, and what was added.
+
+    Args:
+        checksum: of the parent's weights; names: of what was added.
+    """
     place = place_of(parent.folder.resolve())
     return {
         **asdict(transfer),

@@ -10,7 +10,7 @@ from mlrtma_dist.methods.learned import LearnedMethod
 from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.registry import LEARNED
 from mlrtma_dist.methods.statistics import Statistics
-from mlrtma_dist.weights.checkpoint import Checkpoint
+from mlrtma_dist.weights.checkpoint import Checkpoint, give_weights
 from mlrtma_dist.weights.digest import digest
 from mlrtma_dist.weights.inheritance import method_name, method_of, whole_weights
 from mlrtma_dist.weights.manifest import CheckpointError, Manifest
@@ -47,7 +47,7 @@ def load_trained(folder, place: str | None = None) -> TrainedMethod:
     """
     saved = Checkpoint(Path(folder).resolve())  # `current` may become another release's while files are read
     name, method, weights = method_name(saved), method_of(saved), whole_weights(saved)
-    saved.load_into(method.network, change=lambda _: weights)
+    give_weights(method.network, weights, saved.folder)
     method.network.eval()
     run = saved.manifest.run
     method.statistics = _statistics(run.statistics, folder)
