@@ -8,6 +8,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from mlrtma_dist.parallel.gather import even, join, whole_slices
+from mlrtma_dist.parallel.linear import linear
 from mlrtma_dist.parallel.tile import Tile, TileError
 from mlrtma_dist.parallel.transport import Transport
 
@@ -31,36 +32,14 @@ def spread(whole: Tensor, tile: Tile, transport: Transport) -> Tensor:
             f"expected a field (..., {expected[0]}, {expected[1]}) on tile {transport.rank} of domain"
             f" {tile.name}, got {tuple(whole.shape)}. Tile 0 gives the domain, the others (..., 0, 0)."
         )
-    return whole if transport.size == 1 else _Spread.apply(whole, tile, transport)
-
-
-class _Spread(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, whole, tile, transport):
-        ctx.setting = tile, transport, whole.shape
-        return _scatter(whole, tile, transport)
-
-    @staticmethod
-    def jvp(ctx, tangent, *_):
-        return _scatter(tangent, *ctx.setting[:2])
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return _Assemble.apply(gradient, *ctx.setting), None, None
-
-
-class _Assemble(torch.autograd.Function):
-    """The adjoint of the cutting, whose own adjoint is the cutting."""
-
-    @staticmethod
-    def forward(ctx, gradient, tile, transport, shape):
-        ctx.setting = tile, transport
-        parts = transport.assemble(even(gradient, tile))
-        return join(parts, tile) if parts else gradient.new_zeros(shape)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return _Spread.apply(gradient, *ctx.setting), None, None, None
+    if transport.size == 1:
+        return whole
+    shape = whole.shape  # without the field itself, which a graph would keep alive
+    return linear(
+        whole,
+        lambda field: _scatter(field, tile, transport),
+        lambda gradient: _assemble(gradient, tile, transport, shape),
+    )
 
 
 def _scatter(whole: Tensor, tile: Tile, transport: Transport) -> Tensor:
@@ -70,6 +49,12 @@ def _scatter(whole: Tensor, tile: Tile, transport: Transport) -> Tensor:
         parts.append(even(whole[..., rows[:, None], columns], tile))
     own = even(whole.new_empty(*whole.shape[:-2], *tile.shape), tile)
     return transport.scatter(parts, own)[..., : tile.shape[0], : tile.shape[1]].contiguous()
+
+
+def _assemble(gradient: Tensor, tile: Tile, transport: Transport, shape: torch.Size) -> Tensor:
+    """The adjoint of `_scatter`: on tile 0 the field, elsewhere nothing, of its shape there."""
+    parts = transport.assemble(even(gradient, tile))
+    return join(parts, tile) if parts else gradient.new_zeros(shape)
 
 
 def same_weights(network: torch.nn.Module, group) -> None:

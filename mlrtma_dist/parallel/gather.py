@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mlrtma_dist.parallel.linear import linear
 from mlrtma_dist.parallel.tile import Tile, TileError
 from mlrtma_dist.parallel.transport import Transport
 
@@ -31,36 +32,13 @@ def gather(field: Tensor, tile: Tile, transport: Transport) -> Tensor:
             f"rank {tile.rank} owns {tile.shape} points of domain {tile.name}, but the field to gather is"
             f" {tuple(field.shape)}. Cut it to the tile's box {tile.box}."
         )
-    return field if transport.size == 1 else _Gather.apply(field, tile, transport)
-
-
-class _Gather(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, field, tile, transport):
-        ctx.setting = tile, transport
-        return join(transport.collect(even(field, tile)), tile)
-
-    @staticmethod
-    def jvp(ctx, tangent, *_):
-        tile, transport = ctx.setting
-        return join(transport.collect(even(tangent, tile)), tile)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return _PartOfSum.apply(gradient, *ctx.setting), None, None
-
-
-class _PartOfSum(torch.autograd.Function):
-    """The adjoint of the gathering, whose own adjoint is the gathering."""
-
-    @staticmethod
-    def forward(ctx, gradient, tile, transport):
-        ctx.setting = tile, transport
-        return part(transport.sum(gradient), tile)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return _Gather.apply(gradient, *ctx.setting), None, None
+    if transport.size == 1:
+        return field
+    return linear(
+        field,
+        lambda own: join(transport.collect(even(own, tile)), tile),
+        lambda gradient: part(transport.sum(gradient), tile),
+    )
 
 
 def part(whole: Tensor, tile: Tile) -> Tensor:

@@ -6,10 +6,12 @@ round of at most eight messages. Beyond the domain's edge there is nobody: the r
 points ("replicate"), and the adjoint drops it, or adds it to them.
 """
 
-import torch
+from functools import partial
+
 from torch import Tensor
 
 from mlrtma_dist.nn.neighbourhood import Rim, torch_mode
+from mlrtma_dist.parallel.linear import linear
 from mlrtma_dist.parallel.tile import Tile, TileError
 from mlrtma_dist.parallel.transport import Pending, Transport
 
@@ -36,7 +38,8 @@ def exchange(field: Tensor, rim: Rim, tile: Tile, transport: Transport, edge: st
     check(field, rim, tile, edge)
     if rim == Rim():
         return field
-    return _Exchange.apply(field, rim, tile, transport, edge)
+    setting = {"rim": rim, "tile": tile, "transport": transport, "edge": edge}
+    return linear(field, partial(_extend, **setting), partial(_send_home, **setting))
 
 
 def check(field: Tensor, rim: Rim, tile: Tile, edge: str) -> None:
@@ -50,42 +53,6 @@ def check(field: Tensor, rim: Rim, tile: Tile, edge: str) -> None:
     tile.check_rim(rim)
 
 
-class _Exchange(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, field, rim, tile, transport, edge):
-        ctx.setting = rim, tile, transport, edge
-        return _extend(field, *ctx.setting)
-
-    @staticmethod
-    def jvp(ctx, tangent, *_):
-        return _extend(tangent, *ctx.setting)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return _SendHome.apply(gradient, *ctx.setting), None, None, None, None
-
-
-class _SendHome(torch.autograd.Function):
-    """The adjoint of the exchange, whose own adjoint is the exchange."""
-
-    @staticmethod
-    def forward(ctx, gradient, rim, tile, transport, edge):
-        ctx.setting = rim, tile, transport, edge
-        slices = {d: (..., *block(d, rim, tile.shape)) for d in (*DIRECTIONS, HERE)}
-        home = gradient[slices[HERE]].clone()
-        pieces = {
-            d: gradient[slices[d]] for d in rim_directions(rim) if tile.neighbour(*d) is not None or edge != "zeros"
-        }
-        pieces = {d: piece.clone() if edge != "zeros" else piece for d, piece in pieces.items()}
-        fill_adjoint(pieces, home, rim, tile, edge)
-        pending = start_adjoint(pieces, home, rim, tile, transport)
-        return finish_adjoint(pending, home, rim)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return _Exchange.apply(gradient, *ctx.setting), None, None, None, None
-
-
 def _extend(field: Tensor, rim: Rim, tile: Tile, transport: Transport, edge: str) -> Tensor:
     pending = start(field, rim, tile, transport)
     rows, columns = tile.shape
@@ -96,6 +63,16 @@ def _extend(field: Tensor, rim: Rim, tile: Tile, transport: Transport, edge: str
     for direction, piece in pieces.items():
         extended[(..., *block(direction, rim, tile.shape))] = piece
     return extended
+
+
+def _send_home(gradient: Tensor, rim: Rim, tile: Tile, transport: Transport, edge: str) -> Tensor:
+    """The adjoint of `_extend`."""
+    slices = {d: (..., *block(d, rim, tile.shape)) for d in (*DIRECTIONS, HERE)}
+    home = gradient[slices[HERE]].clone()
+    pieces = {d: gradient[slices[d]] for d in rim_directions(rim) if tile.neighbour(*d) is not None or edge != "zeros"}
+    pieces = {d: piece.clone() if edge != "zeros" else piece for d, piece in pieces.items()}
+    fill_adjoint(pieces, home, rim, tile, edge)
+    return finish_adjoint(start_adjoint(pieces, home, rim, tile, transport), home, rim)
 
 
 def rim_directions(rim: Rim) -> list[Direction]:

@@ -8,27 +8,13 @@ total that enters the loss as a whole must therefore enter it on one tile, or in
 import torch
 from torch import Tensor
 
+from mlrtma_dist.parallel.linear import linear
 from mlrtma_dist.parallel.transport import Transport
 
 
 def total(tensor: Tensor, transport: Transport) -> Tensor:
     """Sum a tensor (any shape, the same on all tiles) over tiles; every tile has the result. Differentiable."""
-    return tensor if transport.size == 1 else _Total.apply(tensor, transport)
-
-
-class _Total(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, tensor, transport):
-        ctx.transport = transport
-        return transport.sum(tensor)
-
-    @staticmethod
-    def jvp(ctx, tangent, _):
-        return ctx.transport.sum(tangent)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return _Total.apply(gradient, ctx.transport), None
+    return tensor if transport.size == 1 else linear(tensor, transport.sum, transport.sum)
 
 
 def sum_gradients(network: torch.nn.Module, transport: Transport) -> None:
