@@ -90,9 +90,16 @@ class Component:
         """The covariance at squares of scaled distances, any shape, float32."""
         return KERNELS[self.kernel](squared.astype(np.float32)) * np.float32(self.variance)
 
+    def between(self, p: Points, q: Points, squared: np.ndarray) -> np.ndarray:
+        """The covariance of all p and q at squares of their scaled distances, shape (..., n, m), float32."""
+        values = self.of_squared_distance(squared)
+        if self.time is not None and (isinstance(p, TimedPoints) or isinstance(q, TimedPoints)):
+            values *= self.in_time(p, q)
+        return values
+
     def in_time(self, p: Points, q: Points) -> np.ndarray | float:
-        """Correlation in time between all p and q, shape (..., n, m), float32; 1 where neither has times."""
-        if self.time is None or not (isinstance(p, TimedPoints) or isinstance(q, TimedPoints)):
+        """Correlation in time between all p and q, shape (..., n, m), float32; 1 where it does not fall."""
+        if self.time is None:
             return 1.0
         hours = hours_of(p)[..., :, None] - hours_of(q)[..., None, :]
         return KERNELS["matern32"]((hours / self.time) ** 2).astype(np.float32)
@@ -146,7 +153,7 @@ class Covariance:
                 squared = cdist(
                     a[i : i + rows], b, "sqeuclidean"
                 )  # exact where points meet, unlike |a|^2 + |b|^2 - 2ab
-                result[i : i + rows] += component.of_squared_distance(squared) * component.in_time(p[i : i + rows], q)
+                result[i : i + rows] += component.between(p[i : i + rows], q, squared)
         return result
 
     def matrices(self, p: Points, q: Points) -> np.ndarray:
@@ -156,7 +163,7 @@ class Covariance:
             a, b = component.coordinates(p), component.coordinates(q)
             origin = a.mean(axis=1, keepdims=True)
             squared = _extended(a - origin) @ _extended_transposed(b - origin)
-            result += component.of_squared_distance(squared) * component.in_time(p, q)
+            result += component.between(p, q, squared)
         return result
 
     def apply(self, p: Points, q: Points, w: np.ndarray) -> np.ndarray:
@@ -170,8 +177,10 @@ class Covariance:
         Returns:
             Shape (n,) or (n, k), float64; unit of B times that of w.
         """
+        if not isinstance(p, TimedPoints):
+            return self.sources(q, w).at(p)
         result = np.zeros((len(p), *w.shape[1:]))
-        hours, number = np.unique(hours_of(p), return_inverse=True)
+        hours, number = np.unique(p.hours, return_inverse=True)
         for index, hour in enumerate(hours):
             rows = number == index
             result[rows] = self.sources(q, w, float(hour)).at(p[rows])
