@@ -59,13 +59,11 @@ class Dataset:
     @cached_property
     def _keys(self) -> np.ndarray:
         """Store, case and variant of every case shown, shape (n, 3): first all as they are, then variant by variant."""
+        suited = [self._with_earlier_states(store) for store in self.stores]
         stored = np.concatenate(
-            [
-                np.stack([np.full(len(numbers), index), numbers], 1)
-                for index, numbers in enumerate(self._with_earlier_states(store) for store in self.stores)
-            ]
+            [np.stack([np.full(len(numbers), index), numbers], 1) for index, numbers in enumerate(suited)]
         )
-        time = np.array([self.stores[index].time[number] for index, number in stored], dtype="datetime64[s]")
+        time = np.concatenate([store.time[numbers] for store, numbers in zip(self.stores, suited, strict=True)])
         trained_on = stored[:, 0] < len(self.stores) - self.held_out
         varied = stored[trained_on if self.plain_from is None else trained_on & (time < self.plain_from)]
         keys = [np.pad(stored, ((0, 0), (0, 1)))]

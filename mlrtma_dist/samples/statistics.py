@@ -49,8 +49,7 @@ def gather_statistics(
     places = [(store, number) for store in stores for number in range(len(store.time))]
     moments = np.zeros((3, len(names)))  # count, mean and squared departures
     for case in cases[data_rank::data_ranks]:
-        parts = _values(*places[case], tile, observed)
-        parts += _changes(*places[case], tile, lag) if lag is not None else []
+        parts = _values(*places[case], tile, observed, lag)
         moments = join(moments, np.stack([moments_of(values) for values in parts], 1))
     total = np.zeros_like(moments)
     for part in everyone.collect(torch.from_numpy(moments)):
@@ -77,24 +76,32 @@ def gather_statistics(
     )
 
 
-def _values(store: Store, number: int, tile: Tile, observed: tuple[str, ...]) -> list[np.ndarray]:
-    """The values of every field and of every type of observation of a case."""
+def _values(
+    store: Store, number: int, tile: Tile, observed: tuple[str, ...], lag: np.timedelta64 | None
+) -> list[np.ndarray]:
+    """The values of every field and of every type of observation of a case, and of every change since ``lag``."""
     slab = tile.slab(0)
     fields = store.fields(number, *slab)
     parts = list(fields.reshape(len(fields), -1))
     if observed:
         table = store.observations(number, *slab)
         parts += [table.value[table.variable == index] for index in range(len(observed))]
+    if lag is not None:
+        parts += _changes(store, number, tile, lag, fields)
     return parts
 
 
-def _changes(store: Store, number: int, tile: Tile, lag: np.timedelta64) -> list[np.ndarray]:
-    """The change of every true field since the state so much earlier; nothing of any where that is not there."""
-    case = store.case_of_tile(number, tile.box, reports=False)
-    before = case.before(lag)
-    if before is None or case.truth is None:
-        return [np.empty(0) for _ in case.variables]
-    return [(case.truth[name].astype(np.float64) - before[name]).ravel() for name in case.variables]
+def _changes(store: Store, number: int, tile: Tile, lag: np.timedelta64, fields: np.ndarray) -> list[np.ndarray]:
+    """The change of every true field since the state so much earlier; nothing of any where that is not there.
+
+    Args:
+        fields: of the case on the tile, the truths last, shape (field, y, x).
+    """
+    names, before = store.contents.variables, store.before(number, tile.box, lag)
+    if before is None:
+        return [np.empty(0) for _ in names]
+    truths = fields[len(fields) - len(names) :].astype(np.float64)
+    return [(truth - before[name]).ravel() for name, truth in zip(names, truths, strict=True)]
 
 
 def moments_of(values: np.ndarray) -> np.ndarray:

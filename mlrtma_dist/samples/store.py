@@ -139,11 +139,11 @@ class Store:
             background_error=dict(zip(layout.variables, errors, strict=False)),
             variables=layout.variables,
             units=layout.unit_of,
-            before=lambda lag: self._before(number, box, lag),
+            before=lambda lag: self.before(number, box, lag),
         )
 
-    def _before(self, number: int, box: Box, lag: np.timedelta64) -> dict[str, np.ndarray] | None:
-        """The truth of the one case that is so much earlier; None where there is none or several."""
+    def before(self, number: int, box: Box, lag: np.timedelta64) -> dict[str, np.ndarray] | None:
+        """The truth on a box of the one case that is ``lag`` earlier than one; None where there is none or several."""
         layout, earlier = self.layout, np.flatnonzero(self.time == self.time[number] - lag)
         if not layout.truth or len(earlier) != 1:
             return None
