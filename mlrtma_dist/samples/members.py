@@ -17,6 +17,7 @@ from mlrtma_dist.io.field_codes import parse_codes
 from mlrtma_dist.methods.case import Case, Contents
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.samples.gridded_files import check_gridded
 
 FEWEST = 3  # members: the mean of the others of two is the other one, whose departure is no error of a mean
 
@@ -42,12 +43,7 @@ class Members:
     codes: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
-        unknown = [name for name in self.variables if name not in VARIABLES]
-        if unknown or not self.variables or len(set(self.variables)) != len(self.variables):
-            raise ValueError(f"variables: expected some of {', '.join(VARIABLES)}, each once, got {self.variables}")
-        if not self.files or not len(self.times):
-            raise ValueError(f"expected at least one file and one time, got files {self.files} and time {self.time}")
-        parse_codes(self.codes)
+        check_gridded(self.files, self.time, self.variables, self.codes)
 
     @property
     def times(self) -> np.ndarray:
