@@ -18,14 +18,14 @@ from dataclasses import replace
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from time_scales import FARTHEST, MINUTES, WINDOWS
+from time_scales import MINUTES, WINDOWS, rows_of
 from time_windows import Hours
 
 from mlrtma_dist.grid.points import TimedPoints
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.settings import VariableSettings, load_settings
+from mlrtma_dist.methods.wind import in_space
 from mlrtma_dist.methods.window import WindowCase
-from mlrtma_dist.observations.withhold import withhold
 
 FACTORS = (-1.0, 0.0, 0.5, 1.0, 2.0)
 OWN = 10e3  # m; a component of a shorter length is a station's own and does not move
@@ -33,17 +33,13 @@ OWN = 10e3  # m; a component of a shorter length is a station's own and does not
 
 def carried(points: TimedPoints, wind: dict[str, np.ndarray], factor: float) -> TimedPoints:
     """Where the air of each report is at the analysis time, by ``factor`` times its wind in m s-1."""
-    phi, lam, zero = np.deg2rad(points.latitude), np.deg2rad(points.longitude), np.zeros(len(points))
-    east = np.stack([-np.sin(lam), np.cos(lam), zero], 1)
-    north = np.stack([-np.sin(phi) * np.cos(lam), -np.sin(phi) * np.sin(lam), np.cos(phi)], 1)
-    path = wind["u10"][:, None] * east + wind["v10"][:, None] * north
+    path = in_space(points, np.stack([wind["u10"], wind["v10"]], 1))
     return replace(points, position=points.position - factor * 3600.0 * points.hours[:, None] * path)
 
 
 def log_likelihood(case: WindowCase, name: str, own: VariableSettings, factor: float) -> tuple[float, int]:
     """Of the departures of half of the stations, and the number of reports."""
-    rows = case.used & (case.observations.variable == name) & withhold(case.observations, fraction=0.5, seed=1)
-    rows &= np.abs(case.departure) < FARTHEST * 1.4826 * np.median(np.abs(case.departure[rows]))
+    rows = rows_of(case, name)
     points, departure = case.points[rows], case.departure[rows]
     moved = carried(points, case.first_guess.means(("u10", "v10"), points), factor)
     matrix = own.observation_error**2 * np.eye(len(points))
@@ -61,10 +57,7 @@ def main() -> None:
     parser.add_argument("--variables", nargs="+", default=["t2m", "d2m", "u10", "psfc"])
     run = parser.parse_args()
     settings = load_settings("classical").only(("t2m", "d2m", "u10", "v10", "psfc"))
-    hours = Hours.of("plains", settings)
-    full = hours.full()
-    numbers = full[: len(full) // 2][np.linspace(0, len(full) // 2 - 1, WINDOWS).astype(int)]
-    cases = [WindowCase.of(hours.case(int(number), minutes=MINUTES)) for number in numbers]
+    cases = Hours.of("plains", settings).windows(WINDOWS, MINUTES)
     print(f"| variable | reports | {' | '.join(f'c = {factor:g}' for factor in FACTORS)} |")
     print("|---|---|" + "---|" * len(FACTORS))
     for name in run.variables:

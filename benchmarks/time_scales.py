@@ -47,12 +47,16 @@ class Sample:
     kernel: np.ndarray
 
 
-def sample(case: WindowCase, name: str, components: tuple[Component, ...]) -> Sample:
-    """The used reports of half of the stations of a window."""
-    rows = case.used & (case.observations.variable == name)
-    rows &= withhold(case.observations, fraction=0.5, seed=1)
+def rows_of(case: WindowCase, name: str) -> np.ndarray:
+    """Mask of the used reports of a variable that are not far off, of half of the stations of a window, shape (n,)."""
+    rows = case.used & (case.observations.variable == name) & withhold(case.observations, fraction=0.5, seed=1)
     deviation = 1.4826 * np.median(np.abs(case.departure[rows]))
-    rows &= np.abs(case.departure) < FARTHEST * deviation
+    return rows & (np.abs(case.departure) < FARTHEST * deviation)
+
+
+def sample(case: WindowCase, name: str, components: tuple[Component, ...]) -> Sample:
+    """The `rows_of` a window."""
+    rows = rows_of(case, name)
     points, hours = case.points[rows], case.hours[rows]
     units = [replace(c, variance=1.0, time=None) for c in components]
     kernel = np.stack([Covariance((unit,)).matrix(points, points) for unit in units]).astype(np.float64)
@@ -105,10 +109,7 @@ def main() -> None:
     parser.add_argument("--correlation", nargs="+", default=["matern32"], choices=list(CORRELATIONS))
     run = parser.parse_args()
     settings = load_settings("classical").only(("t2m", "d2m", "u10", "v10", "psfc"))
-    hours = Hours.of("plains", settings)
-    full = hours.full()
-    numbers = full[: len(full) // 2][np.linspace(0, len(full) // 2 - 1, WINDOWS).astype(int)]
-    cases = [WindowCase.of(hours.case(int(number), minutes=MINUTES)) for number in numbers]
+    cases = Hours.of("plains", settings).windows(WINDOWS, MINUTES)
     for name in run.variables:
         own = settings.variables[name]
         last = Component(0.5 * own.observation_error**2, "askey", LASTING)

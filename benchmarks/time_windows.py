@@ -9,6 +9,7 @@ from mlrtma_dist import config
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.settings import Classical, assumptions
+from mlrtma_dist.methods.window import WindowCase
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.observations.withhold import folds
 from mlrtma_dist.samples.station_hours import Reports, StationHours
@@ -90,6 +91,16 @@ class Hours:
         files.__dict__["table"] = self.whole.table
         cases = replace(self.whole, files=files, hour=hour, stations=stations)
         return cases.case(number, Box.whole(cases.contents.domain.shape))
+
+    def windows(self, count: int, minutes: float) -> list[WindowCase]:
+        """So many windows, evenly from the first half of the times with enough stations.
+
+        Args:
+            minutes: half width of each.
+        """
+        full = self.full()
+        numbers = full[: len(full) // 2][np.linspace(0, len(full) // 2 - 1, count).astype(int)]
+        return [WindowCase.of(self.case(int(number), minutes=minutes)) for number in numbers]
 
     def full(self) -> np.ndarray:
         """Numbers of the times with enough stations within half an hour, of the two hours before and after, too."""

@@ -54,3 +54,14 @@ def covariance() -> Covariance:
 def exponential() -> Covariance:
     """One scale, variance 4, whose correlation at 100 km is (1 + 1) / e = 0.7358."""
     return Covariance((Component(4.0, "matern32", 100e3),))
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """PyTorch has one thread while the tests of a module run."""
+    import torch  # here: most tests beside this file need none
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -16,13 +16,7 @@ from mlrtma_dist.nn.neighbourhood import Alone
 OLD = ("t2m", "u10")
 SHAPE = (120, 160)
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def method_of(variables=VARIABLES, **more):

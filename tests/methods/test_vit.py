@@ -24,13 +24,7 @@ from mlrtma_dist.parallel.reduce import sum_gradients
 
 SHAPE = (120, 160)
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def method_of(seed=1, **more):

@@ -56,22 +56,23 @@ def method_of():
     return method
 
 
-def losses_of(world, stage):
-    method = method_of()
+def losses_of(method, world, stage):
+    """Of a job on the ranks of a layout, and how many numbers the optimizer updates."""
     tile = world.tile_of(toy().domain, method.alignment)
     settings = {**ADAMW, "zero_optimization": {"stage": stage}}
     engine = Engine(method, world, world.neighbourhood(tile), settings, SCHEDULE.parts(world.mesh.data))
+    numbers = sum(torch.Size(shape).numel() for shape in engine.shapes().values())
     plan = Plan(SCHEDULE, np.arange(CASES), np.array([], int), world.mesh.data, world.coordinates[0], None, ORIGIN)
     training, losses = TrainingLoop(engine, Hours(method, tile.box), plan), []
     training._save = lambda: None
     with StopSignal.watched() as stop:
         training.run(stop, lambda row: losses.append(row["loss"]))
-    return losses
+    return losses, numbers
 
 
-def plain_losses():
+def plain_losses(method):
     """By PyTorch alone."""
-    method, here = method_of(), Alone(toy().domain.shape)
+    here = Alone(toy().domain.shape)
     data = Hours(method, here.box)
     update, losses = torch.optim.AdamW(method.network.parameters(), weight_decay=0.01), []
     batches = batches_from(np.arange(CASES), range(SCHEDULE.steps), SCHEDULE.batch, SCHEDULE.seed, [SCHEDULE.batch], 0)
@@ -91,9 +92,9 @@ def main():
         results = {}
         for mesh in MESHES[world.size]:
             for stage in (0, 3):
-                results[f"{mesh}, stage {stage}"] = losses_of(on(world, mesh), stage)
+                results[f"{mesh}, stage {stage}"] = losses_of(method_of(), on(world, mesh), stage)[0]
         if world.size == 2:
-            results["plain"] = plain_losses()
+            results["plain"] = plain_losses(method_of())
         if world.rank == 0:
             print(json.dumps(results))
 
