@@ -12,10 +12,13 @@ RATIO_OF_GASES = 0.62198  # molar mass of water over that of dry air
 PRESSURE, SLOPE, SHIFT = 611.2, 17.67, 243.5  # Pa, 1, K: Bolton's e = 611.2 exp(17.67 t / (t + 243.5)), t in degC
 
 
-def vapour_pressure(dew_point_temperature):
-    """Vapour pressure (Pa) over water at which a dew point (K) saturates; Bolton (1980), equation 10."""
+def vapour_pressure(dew_point_temperature, functions=np):
+    """Vapour pressure (Pa) over water at which a dew point (K) saturates; Bolton (1980), equation 10.
+
+    Of a tensor where ``functions`` is torch.
+    """
     celsius = dew_point_temperature - ICE
-    return PRESSURE * np.exp(SLOPE * celsius / (celsius + SHIFT))
+    return PRESSURE * functions.exp(SLOPE * celsius / (celsius + SHIFT))
 
 
 def dew_point_of_vapour(vapour):

@@ -22,9 +22,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mlrtma_dist.names import STANDARD_GRAVITY
 from mlrtma_dist.nn.space_time import Jet
+from mlrtma_dist.physics.moisture import vapour_pressure
 
-GRAVITY, HEAT_CAPACITY, GAS = 9.80665, 1004.7, 287.05  # m s-2, J kg-1 K-1, J kg-1 K-1
+HEAT_CAPACITY, GAS = 1004.7, 287.05  # J kg-1 K-1 each
 LIFT = 0.0018  # K per m by which the dew point of rising air falls
 EPSILON = 0.622
 TERMS = ("heat", "moisture", "momentum", "hydrostatic", "moist")
@@ -92,7 +94,7 @@ def _change(field: Jet, fields: Mapping[str, Jet], ground: Ground, unknowns: Unk
 
 
 def _heat(fields, ground, unknowns) -> Tensor:
-    return _change(fields["t2m"], fields, ground, unknowns, GRAVITY / HEAT_CAPACITY)
+    return _change(fields["t2m"], fields, ground, unknowns, STANDARD_GRAVITY / HEAT_CAPACITY)
 
 
 def _moisture(fields, ground, unknowns) -> Tensor:
@@ -109,7 +111,7 @@ def _momentum(fields, ground, unknowns) -> Tensor:
 
 def _hydrostatic(fields, ground, unknowns) -> Tensor:
     pressure = fields["psfc"]
-    return pressure.first[Z] + GRAVITY * pressure.value / (GAS * virtual_temperature(fields))
+    return pressure.first[Z] + STANDARD_GRAVITY * pressure.value / (GAS * virtual_temperature(fields))
 
 
 def _moist(fields, ground, unknowns) -> Tensor:
@@ -123,8 +125,7 @@ def virtual_temperature(fields: Mapping[str, Jet]) -> Tensor:
     temperature = fields["t2m"].value
     if "d2m" not in fields or "psfc" not in fields:
         return temperature
-    dew_point = fields["d2m"].value - 273.15
-    vapour = 611.2 * torch.exp(17.67 * dew_point / (dew_point + 243.5))  # Bolton (1980), eq. 10
+    vapour = vapour_pressure(fields["d2m"].value, functions=torch)
     return temperature / (1.0 - (1.0 - EPSILON) * vapour / fields["psfc"].value)
 
 

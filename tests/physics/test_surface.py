@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from mlrtma_dist.names import STANDARD_GRAVITY
 from mlrtma_dist.nn.space_time import Jet, SpaceTimeNetwork
-from mlrtma_dist.physics.surface import GAS, GRAVITY, HEAT_CAPACITY, Ground, Unknowns, residuals
+from mlrtma_dist.physics.surface import GAS, HEAT_CAPACITY, Ground, Unknowns, residuals
 
 COUNT, WIND, DIFFUSION, WIDTH = 50, (8.0, -3.0), 2e4, 60e3
 
@@ -63,7 +64,7 @@ def test_air_that_rises_along_a_slope_cools_by_gravity_over_heat_capacity(x):
     slope = torch.tensor([[0.01], [0.0]]).double().expand(2, COUNT)
     fields = {"u10": constant(10.0), "v10": constant(0.0)}
     rise = 0.1  # m/s
-    cooling = jet_of(lambda at: 290.0 - GRAVITY / HEAT_CAPACITY * rise * at[:, 3], x.clone())
+    cooling = jet_of(lambda at: 290.0 - STANDARD_GRAVITY / HEAT_CAPACITY * rise * at[:, 3], x.clone())
     sloping = Ground(slope, FLAT.coriolis)
     assert residuals(fields | {"t2m": cooling}, sloping, unknowns(), ("heat",))["heat"].abs().max() < 1e-9
 
@@ -85,7 +86,7 @@ def test_geostrophic_wind_without_friction_leaves_no_residual_of_momentum(x):
 
 
 def test_an_isothermal_atmosphere_is_hydrostatic_and_a_dew_point_above_the_temperature_is_not_moist(x):
-    height = GAS * 270.0 / GRAVITY
+    height = GAS * 270.0 / STANDARD_GRAVITY
     pressure = jet_of(lambda at: 90000.0 * torch.exp(-at[:, 2] / height), x.clone())
     fields = {"psfc": pressure, "t2m": constant(270.0)}
     assert residuals(fields, FLAT, unknowns(), ("hydrostatic",))["hydrostatic"].abs().max() < 1e-9
