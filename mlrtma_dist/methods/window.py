@@ -110,8 +110,11 @@ class GuessInTime:
     @property
     def name(self) -> str:
         """In words."""
+        several = len(self.hours) > 1
+        if self.base is not None and not several:
+            return self.base.name
         own = f"{self.base.name} with the change of " if self.base is not None else ""
-        return f"{own}a regression on place and terrain for each of {len(self.hours)} hours"
+        return f"{own}a regression on place and terrain" + f" for each of {len(self.hours)} hours" * several
 
     @property
     def variables(self) -> frozenset[str]:

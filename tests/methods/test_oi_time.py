@@ -126,6 +126,17 @@ def test_the_first_guess_follows_the_change_between_the_times(toy, earlier):
         assert np.abs(window.departure[rows].mean()) < 1.0  # 2 K more with the first guess of the analysis time
 
 
+def test_its_first_guess_says_of_how_many_hours_it_is_made(toy, earlier):
+    settings, table = earlier
+    now = table[table.time == toy.time]
+    for background, words in ((True, "with the change of a regression"), (False, "a regression on place and terrain")):
+        whole = WindowCase.of(case_of(toy, settings, table, background=background)).first_guess.name
+        assert words in whole and whole.endswith("for each of 2 hours")
+        case = case_of(toy, settings, now, background=background)
+        one = WindowCase.of(case).first_guess.name
+        assert one == case.first_guess.name if background else one == "a regression on place and terrain"
+
+
 def test_an_hour_in_which_few_report_a_variable_has_the_regression_of_the_window(toy):
     settings = toy.settings("t2m", "d2m")
     table = toy.world.observations
