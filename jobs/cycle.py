@@ -22,7 +22,7 @@ from mlrtma_dist.inference.distribution import check_limits
 from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.samples.sources import CasesSection
 
-BACKGROUNDS = ("archive", "previous")
+BACKGROUNDS = ("archive", "previous", "forecast")
 DEFAULT = ("threedvar", "first_guess")
 
 
@@ -37,9 +37,11 @@ class Run:
             first_guess.
         timing: when slots are made.
         background: "archive": the files that the archive names, else a regression on the reports; "previous": the
-            analysis of a slot at most an hour before, where there is one.
-        background_share: of the previous analysis in the first guess, from above 0 to 1; the rest is a regression on
-            the reports.
+            analysis of a slot at most an hour before, where there is one; "forecast": that of a network, from two
+            analyses of slots before, where there are such, else as "previous".
+        forecast: folder of the weights of that network (method lam), read once; "": none.
+        background_share: of the previous analysis or the forecast in the first guess, from above 0 to 1; the rest is a
+            regression on the reports.
         compare: methods that are scored beside at the stations that the archive withholds.
         settings: file of ``configs/methods``, or of the user's own, with what the classical methods assume.
         variables: to analyse; empty: all of the settings.
@@ -56,6 +58,7 @@ class Run:
     methods: tuple[Choice, ...] = ()
     timing: Timing = Timing()
     background: str = "archive"
+    forecast: str = ""
     background_share: float = 0.5
     compare: tuple[str, ...] = ()
     settings: str = "classical"
@@ -75,6 +78,11 @@ class Run:
             raise ValueError("cases: expected every_minutes >= 1, the time between slots, and no boxes")
         if self.background not in BACKGROUNDS:
             raise ValueError(f"background: expected one of {', '.join(BACKGROUNDS)}, got {self.background}")
+        if (self.background == "forecast") != bool(self.forecast):
+            raise ValueError(
+                f"forecast: expected the folder of a network with background: forecast, and only then, got"
+                f" {self.forecast or 'none'!r} with background: {self.background}"
+            )
         check_limits(self.ensemble)
         if not 0.0 < self.background_share <= 1.0:
             raise ValueError(f"background_share: expected above 0 and up to 1, got {self.background_share:g}")

@@ -15,6 +15,7 @@ from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.inference.analyse import analyse
 from mlrtma_dist.inference.cycle_agenda import Agenda, Work
+from mlrtma_dist.inference.cycle_background import Backgrounds
 from mlrtma_dist.inference.cycle_clock import Clock, minutes, seconds
 from mlrtma_dist.inference.cycle_costs import Costs
 from mlrtma_dist.inference.cycle_methods import Attempt, Fallbacks, Weights
@@ -26,7 +27,6 @@ from mlrtma_dist.samples.arrivals import ArrivedCases, ReportFiles
 from mlrtma_dist.samples.sources import CasesSection
 
 log = logging.getLogger(__name__)
-PREVIOUS = minutes(60)  # the oldest analysis that is a background: older ones are worse than none
 
 
 class DomainCycle:
@@ -40,6 +40,8 @@ class DomainCycle:
         self.publications = Publications(folder, self.name)
         self.costs = Costs(Path(run.output) / f"costs_{self.name}.json")
         self.methods = Fallbacks(run.choices, weights, partial(analyse, ensemble=run.ensemble))
+        every, carried = minutes(files.archive.every_minutes), run.background == "forecast"
+        self.backgrounds = Backgrounds(self.publications, every, self.static, run.forecast if carried else "")
         self.publications.sweep([clock.now(), clock.now() - minutes(run.timing.lookback_minutes)])
 
     def least_cost(self) -> float:
@@ -96,17 +98,9 @@ class DomainCycle:
             assumptions(self.settings),
             time_of_slot,
             until=until,
-            previous=self._previous(time_of_slot) if run.background == "previous" else "",
+            previous="" if run.background == "archive" else self.backgrounds.of(time_of_slot),
             background_share=run.background_share,
         )
-
-    def _previous(self, time_of_slot: np.datetime64) -> str:
-        """The product of the newest slot before a slot that is recent enough; "": there is none."""
-        step = np.timedelta64(60 * self.files.archive.every_minutes, "s")
-        for number in range(1, int(PREVIOUS // step) + 1):
-            if self.publications.exists(time_of_slot - number * step):
-                return str(self.publications.path(time_of_slot - number * step))
-        return ""
 
     def _analysed(self, work: Work, cases: ArrivedCases, reserve: float) -> tuple[Attempt, Case]:
         case = cases.case(0, Box.whole(self.static.domain.shape))

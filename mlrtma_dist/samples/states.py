@@ -16,6 +16,7 @@ from mlrtma_dist.fields.static import Static, grid_points, load_static
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.io.field_codes import parse_codes
+from mlrtma_dist.io.gridded import read_gridded
 from mlrtma_dist.methods.case import Case, Contents
 from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.observations.table import Observations
@@ -134,9 +135,20 @@ class StateCases:
             while len(self._read) >= KEPT:
                 self._read.pop(next(iter(self._read)))
             names, codes = self.section.variables, parse_codes(self.section.codes)
-            label = load_label(self.paths, self.static, time, names, codes)
+            label = load_label(self._files_at(time), self.static, time, names, codes)
             self._read[key] = label_fields(label, names, grid_points(self.static, *box.slices), box.shape)
         return self._read[key]
+
+    def _files_at(self, time: np.datetime64) -> list[str]:
+        """The files that hold fields of a time, or fields that have none, such as terrain; all where none does."""
+        files = [path for path, times in self._times.items() if not times or time in times]
+        return files if any(self._times[path] for path in files) else list(self.paths)
+
+    @cached_property
+    def _times(self) -> dict[str, set[np.datetime64]]:
+        """File -> valid times of its fields of the variables: a state of many files opens those of its time alone."""
+        names, codes = self.section.variables, parse_codes(self.section.codes)
+        return {path: {f.valid_time for f in read_gridded(path, names, codes=codes)} for path in self.paths}
 
     @cached_property
     def _read(self) -> dict[tuple[np.datetime64, Box], dict[str, np.ndarray]]:

@@ -21,10 +21,10 @@ def even_states(shape: tuple[int, int], count: int) -> dict[str, np.ndarray]:
     }
 
 
-def write_states(path, static: Static, states: dict[str, np.ndarray]) -> str:
-    """Write fields of consecutive hours from START on as a product of analyses."""
+def write_states(path, static: Static, states: dict[str, np.ndarray], start: np.datetime64 = START) -> str:
+    """Write fields of consecutive hours from a start on as a product of analyses."""
     count = len(next(iter(states.values())))
-    times, nothing = START + HOUR * np.arange(count), np.empty(0)
+    times, nothing = start + HOUR * np.arange(count), np.empty(0)
     analyses = (
         (
             number,

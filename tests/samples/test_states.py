@@ -1,5 +1,7 @@
 """Gridded states as cases: each the truth of its time, with the states before it, and what a training makes of them."""
 
+import os
+
 import numpy as np
 import pytest
 from moving_states import HOUR, START, even_states, write_states
@@ -15,6 +17,7 @@ from mlrtma_dist.methods.lam_settings import LamSettings
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.parallel.transport import Transport
+from mlrtma_dist.samples import states
 from mlrtma_dist.samples.build import build_store
 from mlrtma_dist.samples.dataset import Dataset
 from mlrtma_dist.samples.sources import CasesSection, open_cases
@@ -37,8 +40,8 @@ def world(tmp_path_factory):
 
 def section(world, **more) -> CasesSection:
     folder, path, _ = world
-    states = {"files": [path], "time": [f"{START}/{START + 5 * HOUR}"], "variables": ["t2m", "u10"], **more}
-    return config.build(CasesSection, {"domain": str(folder / "tiny.yaml"), "states": states}, "run.yaml")
+    keys = {"files": [path], "time": [f"{START}/{START + 5 * HOUR}"], "variables": ["t2m", "u10"], **more}
+    return config.build(CasesSection, {"domain": str(folder / "tiny.yaml"), "states": keys}, "run.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +91,23 @@ def test_files_and_times_that_are_not_there_are_refused_with_the_way_out(world):
         open_cases(section(world)).state(START + 24 * HOUR, Box(0, 4, 0, 4))
     with pytest.raises(ConfigError, match="variables: expected some of t2m"):
         section(world, variables=["rain"])
+
+
+def test_of_many_files_only_those_of_a_time_are_opened_for_its_state(world, tmp_path, monkeypatch):
+    folder, _, values = world
+    static, opened = load_static(load_domain(str(folder / "tiny.yaml"))), []
+    for number in range(3):
+        one = {name: field[number : number + 1] for name, field in values.items()}
+        write_states(tmp_path / f"{number}.nc", static, one, START + number * HOUR)
+    cases = open_cases(section(world, files=[f"{tmp_path}/*.nc"], time=[f"{START}/{START + 2 * HOUR}"]))
+    whole = states.load_label
+
+    def load(paths, *more):
+        opened.append([os.path.basename(path) for path in paths])
+        return whole(paths, *more)
+
+    monkeypatch.setattr(states, "load_label", load)
+    for number in (2, 0):
+        state = cases.state(START + number * HOUR, Box.whole(SHAPE))
+        np.testing.assert_allclose(state["t2m"], values["t2m"][number], atol=0.01)
+    assert opened == [["2.nc"], ["0.nc"]]
