@@ -1,12 +1,14 @@
 """The cycle replayed on hours of METAR: delays, errors at withheld stations, and the worth of the previous analysis.
 
-    python benchmarks/replay_cycle.py --output output/replay [--config FILE] [--slots 56] [--figure FILE]
-    python benchmarks/replay_cycle.py --output output/shares --domain conus_20km --slots 10 --shares 0 0.5 1
+    python benchmarks/replay_cycle.py --output output/replay [--config FILE] [--slots N] [--figure FILE]
+    python benchmarks/replay_cycle.py --output output/shares --domain conus_20km --slots 10 --shares 0.5 1
+    python benchmarks/replay_cycle.py --output output/shares --config configs/cycles/plains_forecast.yaml --shares 0.5 1
 
 Each run is `mlrtma cycle FILE --replay ...`: waiting is skipped, computing takes its time.
-With ``--shares`` the cycle is run once per share of the previous analysis in the first guess (0: none), by 3D-Var; the
-errors of every share at the same withheld stations are printed over those of the first one. The hours are training
-hours of the weights that come with the software: the errors of its networks are no measure of those on unseen hours.
+With ``--shares`` the cycle is run by 3D-Var without a background and once per share of the previous analysis in the
+first guess, and of the forecast where the configuration names a network; errors at the same withheld stations are
+printed over those without a background, with 95 % intervals by drawing blocks of slots. The hours are training hours
+of the weights that come with the software: the errors of its networks are no measure of those on unseen hours.
 """
 
 import argparse
@@ -18,24 +20,35 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import yaml
+
+from mlrtma_dist.verification.bootstrap import cluster_numbers, cluster_sums, interval, ratio_of_sums, resampled_sums
 
 CONFIG = "configs/cycles/replay_metar_20km.yaml"
-FIRST = np.datetime64("2026-08-22T03:45")
 WITHOUT_REPORTS = 4  # exit code: a slot of a small domain has none
 LATER = 4  # slots of each run that begin the cycling and do not count
-SHARED = ("t2m", "d2m", "u10", "v10")
+SHARED = ("t2m", "d2m", "u10", "v10", "psfc")
+BLOCK = 4  # slots that are drawn together
 
 Errors = dict[tuple[str, str, str, str], tuple[int, float]]  # (domain, time, method, variable) -> number, rmse
 
 
 def replay(options: argparse.Namespace, output: Path, more: list[str]) -> None:
     """Run the cycle; its table of delays and errors goes to standard output."""
-    until = FIRST + np.timedelta64(15 * (options.slots - 1), "m")
     words = [*(("--domain", *options.domain) if options.domain else ()), "--output", str(output), "--replay", "1e6"]
-    words += ["--set", f"cases.archive.end='{until}'", *more]
+    if options.slots:
+        archive = config_of(options)["cases"]["archive"]
+        until = np.datetime64(archive["start"]) + np.timedelta64(archive["every_minutes"] * (options.slots - 1), "m")
+        words += ["--set", f"cases.archive.end='{until}'"]
+    words += more
     code = subprocess.run([sys.executable, "-m", "jobs.command", "cycle", options.config, *words]).returncode
     if code not in (0, WITHOUT_REPORTS):
         raise SystemExit(code)
+
+
+def config_of(options: argparse.Namespace) -> dict:
+    """The configuration as it is in its file, with the network of `mlrtma cycle`'s key forecast, "" without one."""
+    return {"forecast": "", **yaml.safe_load(Path(options.config).read_text(encoding="utf-8"))}
 
 
 def first_revisions(output: Path) -> Errors:
@@ -59,23 +72,38 @@ def pooled(errors: Errors, method: str, variable: str, skipped: int = 0) -> tupl
 
 
 def compare_shares(options: argparse.Namespace) -> float:
-    """Run the cycle with each share of the previous analysis; returns the ratio of t2m, the last over the first."""
-    variables, shares = ",".join(SHARED), options.shares
-    common = ["methods=[{name: threedvar}]", "compare=[]", f"variables=[{variables}]", "timing={late_minutes: null}"]
-    by_share = {}
-    for share in shares:
-        own = [*common, *([f"background_share={share}", "background=previous"] if share else [])]
-        folder = options.output / f"{share:g}"
-        replay(options, folder, [word for setting in own for word in ("--set", setting)])
-        by_share[share] = first_revisions(folder)
-    print(f"\nrmse of 3D-Var at withheld stations, {options.slots - LATER} slots, and over that of share {shares[0]:g}")
-    ratios = {}
+    """Run the cycle with each background; returns the ratio of t2m, the last over none."""
+    names, network = ",".join(SHARED), config_of(options)["forecast"]
+    common = ["methods=[{name: threedvar}]", "compare=[]", f"variables=[{names}]", "timing.late_minutes=null"]
+    kinds: dict[str, tuple[str, ...]] = {"none": ("background=archive", "forecast=")}
+    for share in options.shares:
+        kinds[f"previous {share:g}"] = ("background=previous", "forecast=", f"background_share={share}")
+    for share in options.shares if network else ():
+        kinds[f"forecast {share:g}"] = ("background=forecast", f"forecast={network}", f"background_share={share}")
+    errors = {}
+    for kind, own in kinds.items():
+        folder = options.output / kind.replace(" ", "_")
+        replay(options, folder, [word for setting in (*common, *own) for word in ("--set", setting)])
+        errors[kind] = first_revisions(folder)
+    print("\n| variable | reports | " + " | ".join(kinds) + " |\n" + "|---" * (2 + len(kinds)) + "|")
     for name in SHARED:
-        for share in shares:
-            number, rmse = pooled(by_share[share], "threedvar", name, LATER)
-            ratios[name, share] = rmse / pooled(by_share[shares[0]], "threedvar", name, LATER)[1]
-            print(f"{name:<6} share {share:<5g} n {number:6d} rmse {rmse:8.3f} ratio {ratios[name, share]:6.3f}")
-    return ratios["t2m", shares[-1]]
+        number, rmse = pooled(errors["none"], "threedvar", name, LATER)
+        ratios = [ratio(errors[kind], errors["none"], name) for kind in kinds if kind != "none"]
+        cells = [f"{value:.3f} ({low:.3f} to {high:.3f})" for value, low, high in ratios]
+        print(f"| {name} | {number} | {rmse:.3g} | " + " | ".join(cells) + " |")
+    return ratio(errors[list(kinds)[-1]], errors["none"], "t2m")[0]
+
+
+def ratio(errors: Errors, reference: Errors, name: str) -> tuple[float, float, float]:
+    """Rmse of 3D-Var over that of a reference in the same slots, and its 95 % interval."""
+    keys = [key for key in sorted(reference) if key[2:] == ("threedvar", name) and key in errors]
+    times = sorted({time for _, time, _, _ in reference})
+    keys = [key for key in keys if times.index(key[1]) >= LATER]
+    own, other = (np.array([table[key][0] * table[key][1] ** 2 for key in keys]) for table in (errors, reference))
+    number, size = cluster_numbers(np.array([times.index(key[1]) // BLOCK for key in keys]))
+    drawn = resampled_sums(cluster_sums(number, size, own, other), seed=0)
+    low, high = interval(np.sqrt(ratio_of_sums(drawn, 0, 1)), size)
+    return float(np.sqrt(own.sum() / other.sum())), low, high
 
 
 def draw(path: Path, errors: Errors, domain: str, variables: tuple[str, ...] = ("t2m", "d2m", "u10")) -> None:
@@ -101,8 +129,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     parser.add_argument("--config", default=CONFIG, help="configuration of the cycle")
     parser.add_argument("--domain", nargs="+", help="instead of those of the configuration")
-    parser.add_argument("--slots", type=int, default=56, help="from 03:45 UTC, every 15 minutes")
-    parser.add_argument("--shares", type=float, nargs="+", help="of the previous analysis in the first guess")
+    parser.add_argument("--slots", type=int, help="from the first one of the configuration; all by default")
+    parser.add_argument("--shares", type=float, nargs="+", help="of the background in the first guess")
     parser.add_argument("--figure", type=Path, help="PNG file to write, of the domain with most reports")
     options = parser.parse_args()
     if options.shares:
