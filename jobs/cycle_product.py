@@ -11,6 +11,7 @@ from mlrtma_dist.inference.cycle_publications import Publication
 from mlrtma_dist.inference.product import write_product
 from mlrtma_dist.inference.product_grib import write_product_grib
 from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.window import WindowCase
 from mlrtma_dist.samples.arrivals import ArrivedCases
 
 
@@ -28,7 +29,8 @@ def publish(
     """
     publications, trained = domain.publications, attempt.trained
     revision, passed = publications.revision(work.time), "; ".join(attempt.passed_over)
-    inputs = cases.inputs
+    inputs, own = cases.inputs, getattr(attempt.answer, "case", case)
+    window = own if isinstance(own, WindowCase) else case  # a method in time uses more reports of the slot's stations
     networks = {trained.name: trained} if trained else {}
     attributes = provenance(config.to_yaml(domain.run), domain.section, networks) | {
         "revision": revision,
@@ -52,7 +54,7 @@ def publish(
         passed_over=passed,
         weights=str(trained.folder) if trained else "",
         values=cases.count,
-        used=int(np.count_nonzero(case.used)),
+        used=int(np.count_nonzero(window.used)),
         started=started,
         published=published,
         latency=round(seconds(published - work.cutoff), 3),

@@ -109,6 +109,7 @@ OPTIONS: dict[str, Options] = {
         "--output": ("output", "YAML file to write"),
     },
     "samples": {
+        "--labels": ("cases.archive.labels.method", "of an archive: the classical method whose analyses are the truth"),
         "--output": ("output", "the store to write, an HDF5 file"),
         "--part": ("part", "of an archive: number of the part to make, from 0, such as $SLURM_ARRAY_TASK_ID"),
         "--parts": ("parts", "of an archive: number of contiguous parts, each its own store"),

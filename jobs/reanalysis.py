@@ -21,6 +21,7 @@ from jobs.reanalysis_slots import open_spans, slots_of
 from jobs.reanalysis_work import work
 from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.methods.diffusion_sampling import Sampling
+from mlrtma_dist.methods.pinn_settings import PinnSettings
 from mlrtma_dist.samples.sources import CasesSection
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Run:
         checkpoint: folder of a trained network; null: the weights that come with the learned methods.
         grid: gridded files that method ``grid`` takes as its answer.
         diffusion: how members of method ``diffusion`` are drawn.
+        pinn: how the networks of method ``pinn`` are fitted.
         ensemble: what the products have of the distribution: quantiles, probabilities beyond limits, members.
         days_per_element: days of all domains that an array element takes at least; the shortest piece of the work.
         attempts: after which a slot that fails is set aside.
@@ -56,6 +58,7 @@ class Run:
     checkpoint: str | None = None
     grid: tuple[str, ...] = ()
     diffusion: Sampling = Sampling()
+    pinn: PinnSettings = PinnSettings()
     ensemble: EnsembleSection = EnsembleSection()
     days_per_element: int = 1
     attempts: int = 3

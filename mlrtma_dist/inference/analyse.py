@@ -13,6 +13,7 @@ from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.events import below
 from mlrtma_dist.methods.method import ALONE, Answer, Share
+from mlrtma_dist.methods.window import WindowCase
 
 NOTHING = EnsembleSection()
 
@@ -57,8 +58,9 @@ def diagnose(case: Case, answer: Answer, method: str, share: Share = ALONE) -> A
 
     Reports of variables that are not analysed, which a network may have read, are left out.
     """
-    analysed, _ = at_reports(case, answer, case.used, share)
-    guess = getattr(answer, "case", case).first_guess  # a method in time has one of its own
+    own = getattr(answer, "case", case)  # a method in time has a window, and a first guess, of its own
+    guess, own = own.first_guess, own if isinstance(own, WindowCase) else case
+    analysed, _ = at_reports(own, answer, own.used, share)
     rows = np.isin(case.observations.variable, case.variables or np.unique(case.observations.variable))
     return Analysis(
         case.static,
@@ -66,8 +68,8 @@ def diagnose(case: Case, answer: Answer, method: str, share: Share = ALONE) -> A
         {},
         {},
         {},
-        case.observations[rows],
-        case.departure[rows],
+        own.observations[rows],
+        own.departure[rows],
         (case.value - analysed)[rows],
         answer.observation_error[rows],
         answer.weight[rows],

@@ -87,6 +87,8 @@ class Case:
         notes: what a reader of the product must know, one sentence each.
         variables: names of what is to be analysed; empty: everything that the method knows.
         units: of variables that are not in ``names.VARIABLES``.
+        in_time: half width of the window of which methods in time use every report, the flag of time notwithstanding;
+            None: that of all methods.
         before: the true fields of the source so long before ``time``, as ``truth``; None where it has none then.
     """
 
@@ -105,6 +107,7 @@ class Case:
     notes: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     units: dict[str, str] = field(default_factory=dict)
+    in_time: np.timedelta64 | None = None
     before: Before = no_earlier_state
 
     @property

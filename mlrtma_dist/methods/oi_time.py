@@ -22,6 +22,7 @@ from mlrtma_dist.grid.points import Points, TimedPoints, hours_of
 from mlrtma_dist.methods.departure_kind import DepartureKind
 from mlrtma_dist.methods.threedvar import ERROR_NEIGHBOURS, ThreeDVar, ThreeDVarFit
 
+SLOT = 0.25  # hours; the errors of points within it follow from the same reports
 HOUR_AS_DISTANCE = 50e3  # m of distance that an hour of age counts as, where the nearest reports decide an error
 
 
@@ -56,13 +57,14 @@ class InTimeFit(ThreeDVarFit):
         if not isinstance(points, TimedPoints):
             return super().error(points)
         result = np.empty(len(points))
-        for hour in np.unique(points.hours):
-            rows = points.hours == hour
+        slot = np.rint(points.hours / SLOT)
+        for number in np.unique(slot):
+            rows = slot == number
             result[rows] = super().error(points[rows])
         return result
 
     def _nearest(self, middle: np.ndarray, points: Points) -> np.ndarray:
-        hours = np.full(len(middle), hours_of(points)[0])
+        hours = np.full(len(middle), hours_of(points).mean())
         count = min(ERROR_NEIGHBOURS, self.tree.n)
         return self.tree.query(_in_space_and_time(middle, hours), k=range(1, count + 1))[1]
 

@@ -1,7 +1,9 @@
 """Window: the reports of several hours about one analysis, each at its own time, and a first guess at those times.
 
 Of one station and variable a classical method uses the report nearest to the analysis time. A method in time uses
-the others of the window, too: those that quality control flags for no other reason than that one is nearer.
+the others of the window, too: those that quality control flags for no other reason than that one is nearer, or, where
+the window of methods in time is wider than that of all methods (``Case.in_time``), that they are too early or too late
+for these. They then carry the flag OTHER_TIME instead.
 
 The first guess at a time is the case's own plus the change of a regression on the reports of each hour:
 
@@ -23,11 +25,12 @@ from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.regression_guess import regression_on
 from mlrtma_dist.methods.wind import WIND
 from mlrtma_dist.observations.reports import wind_partner
-from mlrtma_dist.observations.table import Flag
+from mlrtma_dist.observations.table import Flag, Observations
 
 SLOT = 0.5  # hours; of a station one report per slot is used
 ENOUGH = 0.5  # share of the reports of the fullest hour below which an hour has no regression of its own
 REGARDLESS = np.uint32(Flag.DUPLICATE | Flag.BUDDY)
+NEARER = np.uint32(Flag.DUPLICATE | Flag.TIME)  # why another report of the station is used in its place
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +47,8 @@ class WindowCase(Case):
         if isinstance(case, cls):
             return case
         columns = {f.name: getattr(case, f.name) for f in fields(Case)}
-        window = cls(**columns | {"used": used_in_window(case, variables)})
+        used = used_in_window(case, variables)
+        window = cls(**columns | {"used": used, "observations": _flagged(case.observations, used & ~case.used)})
         return replace(window, first_guess=_in_time(window))
 
     @cached_property
@@ -70,7 +74,7 @@ def used_in_window(case: Case, variables: Iterable[str] | None = None) -> np.nda
     Of these one per slot, the one nearest to the middle of the slot; none of a station that is withheld.
     """
     table, hours = case.observations, hours_after(case)
-    others = ((table.flags & ~REGARDLESS) == 0) & ~case.used & np.isfinite(case.value)
+    others = ((table.flags & ~_regardless(case, hours)) == 0) & ~case.used & np.isfinite(case.value)
     others &= np.isfinite(case.departure) & ~np.isnat(table.time)
     others &= ~np.isin(case.station_number, np.unique(case.station_number[case.withheld]))
     others &= np.isin(table.variable, list(case.reported if variables is None else case.reported & set(variables)))
@@ -84,6 +88,20 @@ def used_in_window(case: Case, variables: Iterable[str] | None = None) -> np.nda
     used = case.used.copy()
     used[rows[first]] = True
     return _whole_winds(case, used)
+
+
+def _regardless(case: Case, hours: np.ndarray) -> np.ndarray:
+    """The flags that keep no report out of the window, shape (n,)."""
+    if case.in_time is None:
+        return np.full(len(hours), REGARDLESS)
+    inside = np.abs(hours) <= case.in_time / np.timedelta64(1, "h")
+    return np.where(inside, REGARDLESS | np.uint32(Flag.TIME), REGARDLESS)
+
+
+def _flagged(table: Observations, others: np.ndarray) -> Observations:
+    """The table with the flag OTHER_TIME, instead of those that a nearer report gave, on the rows of a mask (n,)."""
+    flags = np.where(others, (table.flags & ~NEARER) | np.uint32(Flag.OTHER_TIME), table.flags)
+    return replace(table, flags=flags.astype(np.uint32))
 
 
 def _whole_winds(case: Case, used: np.ndarray) -> np.ndarray:
@@ -167,7 +185,8 @@ def _in_time(case: WindowCase) -> FirstGuess:
         return case.first_guess
     variables = case.variables or tuple(sorted(case.reported))
     kinds = tuple(sorted({*variables, *np.unique(case.observations.variable).tolist()}))
-    whole = np.rint(case.hours)
+    hour = case.time.astype("datetime64[h]").astype(case.time.dtype)
+    whole = np.rint(case.hours + (case.time - hour) / np.timedelta64(1, "h"))  # of the clock, whatever is analysed
     every, count = np.unique(whole[case.used], return_counts=True)
     chosen = every[count >= ENOUGH * count.max(initial=0)]
     if not len(chosen):

@@ -19,6 +19,7 @@ ORDER = (
     Flag.STUCK,
     Flag.STEP,
     Flag.DUPLICATE,
+    Flag.OTHER_TIME,
     Flag.ELEVATION,
     Flag.GROSS,
     Flag.BUDDY,

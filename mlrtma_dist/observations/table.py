@@ -14,7 +14,7 @@ import numpy as np
 
 
 class Flag(IntFlag):
-    """Why a row is not used. A row with no bit set is good."""
+    """Why a row is not used, or is used otherwise than others are. A row with no bit set is good."""
 
     PROVIDER = 1  # the provider's own quality mark rejects it
     RANGE = 2  # outside the variable's valid range
@@ -29,6 +29,7 @@ class Flag(IntFlag):
     STATION_LIST = 1024  # an operational station list rejects it, or no use list allows it
     STUCK = 2048  # the station repeats one value for too long
     STEP = 4096  # leaves the station's own reports before and after by too much
+    OTHER_TIME = 8192  # used by a method in time at its own time, beside one of the station that is nearer
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,13 @@ class Observations:
 
     @property
     def usable(self) -> np.ndarray:
-        """Mask of the rows that an analysis may use, shape (n,): no flag, or none but that of the buddy check.
+        """Mask of the rows that an analysis may use, shape (n,): no flag, or none but those of the buddy check and
+        of a method in time.
 
         A neighbour's disagreement is a doubt, not a verdict: robust methods weigh such a report down by
         themselves and keep it where the neighbours are wrong (DECISIONS.md has the figures).
         """
-        return (self.flags & ~np.uint32(Flag.BUDDY)) == 0
+        return (self.flags & ~np.uint32(Flag.BUDDY | Flag.OTHER_TIME)) == 0
 
     def of(self, variable: str) -> "Observations":
         """The rows of one variable."""

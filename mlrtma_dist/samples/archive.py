@@ -73,6 +73,7 @@ class Archive:
         withheld_share: share of the stations, from 0 to below 1, that no case uses as input.
         withheld_seed: another one withholds other stations.
         window_minutes: half width of the observation window.
+        in_time_minutes: half width, in minutes, of the window of methods in time, as of the section ``reports:``.
         mapping: column mapping of CSV files; null: chosen by their header.
         stations: lists of stations, for METAR text.
         station_lists: operational reject and use lists and observation errors.
@@ -92,6 +93,7 @@ class Archive:
     withheld_share: float = 0.0
     withheld_seed: int = 0
     window_minutes: float = 30.0
+    in_time_minutes: float = 0.0
     mapping: str | None = None
     stations: tuple[str, ...] = ()
     station_lists: tuple[str, ...] = ()
@@ -122,6 +124,7 @@ class Archive:
         """How files of reports are read and judged."""
         return Reports(
             window_minutes=self.window_minutes,
+            in_time_minutes=self.in_time_minutes,
             mapping=self.mapping,
             stations=self.stations,
             station_lists=self.station_lists,

@@ -78,7 +78,12 @@ class ArchiveCases:
     def _judge(self) -> Judge:
         reading = self.archive.reading
         return Judge(
-            self.assumptions, reading.window, reading.read_lists(), self.twins_tell, window_only=self.tables is not None
+            self.assumptions,
+            reading.window,
+            reading.read_lists(),
+            self.twins_tell,
+            window_only=self.tables is not None,
+            in_time=reading.in_time,
         )
 
     def reports(self, number: int) -> Observations:

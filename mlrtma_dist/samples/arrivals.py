@@ -133,9 +133,14 @@ class ArrivedCases(ArchiveCases):
 
     @cached_property
     def _judge(self) -> Judge:
-        window = self.archive.reading.window
+        reading = self.archive.reading
         return Judge(
-            self.assumptions, window, self.files.lists, self.twins_tell, background_share=self.background_share
+            self.assumptions,
+            reading.window,
+            self.files.lists,
+            self.twins_tell,
+            background_share=self.background_share,
+            in_time=reading.in_time,
         )
 
     def _table(self, file: str, time: np.datetime64) -> Observations:

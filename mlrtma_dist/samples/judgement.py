@@ -47,8 +47,10 @@ class Judge:
         window: half width of the observation window.
         lists: operational station lists and observation errors.
         twins_tell: whether the other names of a withheld station take part; they tell what it measured.
-        window_only: whether a case has the reports of its window alone. The others then serve the checks of a station's
-            own series, and are left out before all that they have no part in: the analysis is the same, sooner.
+        window_only: whether a case has the reports of its windows alone. The others then serve the checks of a
+            station's own series, and are left out before all that they have no part in: the analysis is the same,
+            sooner.
+        in_time: half width of the window of methods in time, where it is wider; None: it is the same.
         background_share: of a gridded background in the first guess; the rest is a regression on the reports.
     """
 
@@ -58,6 +60,7 @@ class Judge:
     twins_tell: bool = False
     window_only: bool = False
     background_share: float = 1.0
+    in_time: np.timedelta64 | None = None
 
     def case(
         self,
@@ -91,7 +94,8 @@ class Judge:
         # measured, whatever is analysed of it.
         kept = np.isin(observations.variable, list(self.assumptions))
         if self.window_only:
-            kept &= (observations.flags & np.uint32(Flag.TIME)) == 0
+            distant = np.abs(observations.time - time) > (self.window if self.in_time is None else self.in_time)
+            kept &= ((observations.flags & np.uint32(Flag.TIME)) == 0) | ~(distant | np.isnat(observations.time))
         observations, points, withheld, unseen = (each[kept] for each in (observations, points, withheld, unseen))
         value = _analysis_space(observations)
 
@@ -116,6 +120,7 @@ class Judge:
             members=members,
             notes=tuple(notes),
             variables=tuple(self.assumptions),
+            in_time=self.in_time,
         )
 
     def again(self, case: Case) -> Case:

@@ -37,6 +37,8 @@ class Reports:
         time: analysis times, UTC, each a time or a range START/END[/STEP] (``clock.parse_times``); empty: the full
             hour nearest to the middle of the reports.
         window_minutes: half width of the observation window; reports further from the time are not used.
+        in_time_minutes: half width, in minutes, of the window of which methods in time (``oi_time``, ``pinn``) use
+            every report at its own time, where it is wider than that of all methods; 0: it is the same.
         mapping: file of ``configs/observations``, or of the user's own, that says what the columns of CSV files
             are; null: chosen by their header.
         stations: lists of stations, for METAR text.
@@ -50,6 +52,7 @@ class Reports:
     ensemble: tuple[str, ...] = ()
     time: tuple[str, ...] = ()
     window_minutes: float = 30.0
+    in_time_minutes: float = 0.0
     mapping: str | None = None
     stations: tuple[str, ...] = ()
     station_lists: tuple[str, ...] = ()
@@ -60,6 +63,8 @@ class Reports:
         clock.parse_times(self.time)
         if not 0.0 < self.window_minutes <= WIDEST_WINDOW:
             raise ValueError(f"window_minutes: expected above 0 and up to {WIDEST_WINDOW}, got {self.window_minutes:g}")
+        if not 0.0 <= self.in_time_minutes <= WIDEST_WINDOW:
+            raise ValueError(f"in_time_minutes: expected from 0 to {WIDEST_WINDOW}, got {self.in_time_minutes:g}")
         if sorted(self.precedence) != sorted(PRECEDENCE):
             expected = ", ".join(PRECEDENCE)
             raise ValueError(f"precedence: expected {expected} in some order, got {', '.join(self.precedence)}")
@@ -74,6 +79,13 @@ class Reports:
     def window(self) -> np.timedelta64:
         """Half width of the observation window."""
         return np.timedelta64(round(self.window_minutes * 60), "s")
+
+    @property
+    def in_time(self) -> np.timedelta64 | None:
+        """Half width of the window of methods in time; None: it is no wider than that of all methods."""
+        if self.in_time_minutes <= self.window_minutes:
+            return None
+        return np.timedelta64(round(self.in_time_minutes * 60), "s")
 
     @cached_property
     def table(self) -> Observations:
@@ -180,7 +192,8 @@ class StationHours:
 
     @cached_property
     def _judge(self) -> Judge:
-        return Judge(self.assumptions, self.files.window, self.files.read_lists(), self.twins_tell)
+        files = self.files
+        return Judge(self.assumptions, files.window, files.read_lists(), self.twins_tell, in_time=files.in_time)
 
     def reports(self, number: int) -> Observations:
         """The reports of a case as they were read, n rows; the window is applied by quality control.

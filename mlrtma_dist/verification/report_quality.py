@@ -21,12 +21,14 @@ MEANING = {
     Flag.STUCK: "the station repeats one value for too long",
     Flag.STEP: "differs from the station's own reports before and after, which agree with each other",
     Flag.DUPLICATE: "another report of the station is used: nearer in time, of a better source, or newer",
+    Flag.OTHER_TIME: "used at its own time by a method in time, beside a report of the station that is nearer",
     Flag.ELEVATION: "station and terrain differ in height",
     Flag.GROSS: "too far from the first guess",
     Flag.BUDDY: "too far from its neighbours: doubted, not removed",
 }
+ELSEWHEN = (Flag.TIME, Flag.OUTSIDE, Flag.DUPLICATE, Flag.OTHER_TIME)
 # Late, distant and repeated reports are not errors, and would hide those on the map.
-MAPPED = tuple(f for f in ORDER if f not in (Flag.POSITION, Flag.TIME, Flag.OUTSIDE, Flag.DUPLICATE))
+MAPPED = tuple(f for f in ORDER if f not in (Flag.POSITION, *ELSEWHEN))
 DRAWN = 6  # reasons with a colour of their own; the rarer ones share the last
 WORST = 12  # stations listed
 
@@ -64,7 +66,7 @@ def _counts(
 ) -> Table:
     cells: list[list[Cell]] = []
     for names, tally in rows:
-        eligible = tally.read - sum(tally.first[str(f.name)] for f in (Flag.TIME, Flag.OUTSIDE, Flag.DUPLICATE))
+        eligible = tally.read - sum(tally.first[str(f.name)] for f in ELSEWHEN)
         share = 100.0 * tally.good / eligible if eligible else float("nan")
         numbers = [tally.read, tally.good, *(tally.first[str(f.name)] for f in present)]
         total_read, good, *flags = [Number(f"{number:,}", float(number)) for number in numbers]
@@ -76,7 +78,7 @@ def _counts(
 def _map(observations: Observations, outlines: Sequence[np.ndarray]) -> Figure | None:
     """Stations without and with a mistrusted report, by its first reason; None where no station has a position."""
     located = np.isfinite(observations.latitude) & np.isfinite(observations.longitude)
-    ignored = np.uint32(Flag.POSITION | Flag.TIME | Flag.OUTSIDE | Flag.DUPLICATE)
+    ignored = np.uint32(Flag.POSITION | sum(ELSEWHEN))
     mapped = located & ((observations.flags & ignored) == 0)
     if not mapped.any():
         return None

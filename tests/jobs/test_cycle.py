@@ -55,6 +55,26 @@ def test_withheld_stations_take_no_part_and_score_every_method_that_is_compared(
     assert 0 < number < used and number + used <= 40
 
 
+def test_a_method_in_time_has_the_reports_of_the_hour_before_its_slot_at_their_own_times(world, tmp_path):
+    used = {}
+    for name, minutes in (("wide", 30), ("narrow", 0)):
+        run = world.run(
+            tmp_path / name,
+            archive=f", withheld_share: 0.3, window_minutes: 10, in_time_minutes: {minutes}",
+            compare="[threedvar, oi_time]",
+            methods="[{name: oi_time}]",
+        )
+        assert make(run, clock=clock_at(10)) == 0
+        used[name] = int(rows_of(tmp_path / name / "east/slots.csv")[0]["used"])
+        rows = rows_of(tmp_path / name / "east/scores.csv")
+        assert {row["method"] for row in rows} == {"first_guess", "oi_time", "threedvar"}
+    assert used["wide"] > 1.5 * used["narrow"]
+    with netCDF4.Dataset(tmp_path / "wide/east/latest.nc") as file:
+        names, *counts = (line.split() for line in file.observations_by_flag.splitlines())
+        assert used["wide"] == int(counts[0][names.index("used")])
+        assert int(counts[0][names.index("other_time")]) == used["wide"] - used["narrow"]
+
+
 def test_behind_schedule_the_newest_slots_of_all_domains_come_first(world, tmp_path, capsys):
     run = world.run(tmp_path, domains=DOMAINS, slots=4)
     assert make(run, once=True, clock=clock_at(56)) == 0

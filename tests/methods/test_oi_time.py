@@ -9,11 +9,14 @@ from shares import fields_of_parts
 from mlrtma_dist.fields.gridded import load_gridded
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.points import TimedPoints
+from mlrtma_dist.inference.analyse import diagnose
+from mlrtma_dist.inference.observation_counts import count_observations
 from mlrtma_dist.linalg.covariance import Component, Covariance
 from mlrtma_dist.methods.oi import OptimalInterpolation
 from mlrtma_dist.methods.oi_time import OptimalInterpolationInTime
 from mlrtma_dist.methods.settings import InWindow, assumptions
 from mlrtma_dist.methods.window import WindowCase
+from mlrtma_dist.observations.quality_summary import summarise, total
 from mlrtma_dist.observations.table import Flag, Observations
 from mlrtma_dist.samples.judgement import Judge
 
@@ -113,6 +116,39 @@ def test_reports_of_the_window_are_used_but_none_of_a_withheld_station(toy, earl
     assert not WindowCase.of(case, ()).used[nearer].any()
 
 
+def test_a_window_of_its_own_serves_a_method_in_time_and_leaves_the_others_theirs(toy, earlier):
+    settings, table = earlier
+    wide = case_of(toy, settings, table)
+    judge = Judge(assumptions(settings), np.timedelta64(30, "m"), in_time=np.timedelta64(90, "m"))
+    gridded, whole = load_gridded(str(toy.background), toy.static, toy.time), Box.whole(toy.static.domain.shape)
+    case = judge.case(toy.static, toy.time, table, gridded, whole)
+    np.testing.assert_array_equal(case.used, toy.case(settings, table).used)
+    np.testing.assert_array_equal(WindowCase.of(case).used, WindowCase.of(wide).used)
+    points = case.points[case.used][:50]
+    own, expected = (toy.answer(each, "oi_time", settings).at("t2m", points) for each in (case, wide))
+    np.testing.assert_array_equal(own, expected)
+    narrow = toy.answer(replace(case, in_time=None), "oi_time", settings).at("t2m", points)
+    assert np.abs(own[0] - narrow[0]).max() > 0.01
+    only = replace(judge, window_only=True).case(toy.static, toy.time, table, gridded, whole)
+    np.testing.assert_array_equal(toy.answer(only, "oi_time", settings).at("t2m", points), expected)
+
+
+@pytest.mark.parametrize("in_time", [None, np.timedelta64(90, "m")])
+def test_the_other_reports_of_a_window_are_counted_as_used_at_their_own_time(toy, earlier, in_time):
+    settings, table = earlier
+    judge = Judge(assumptions(settings), np.timedelta64(30 if in_time else 90, "m"), in_time=in_time)
+    case = judge.case(toy.static, toy.time, table, None, Box.whole(toy.static.domain.shape))
+    answer = toy.answer(case, "oi_time", settings)
+    analysis = diagnose(case, answer, "oi_time")
+    counts = count_observations(analysis).by_flag
+    used = answer.case.used
+    assert counts["t2m", "used"] == used.sum() and counts["t2m", "other_time"] == (used & ~case.used).sum() > 200
+    assert counts["t2m", "duplicate"] + counts["t2m", "time"] < 50
+    assert counts["t2m", "read"] == total(summarise(analysis.observations, used)).read
+    once = count_observations(diagnose(case, toy.answer(case, "threedvar", settings), "threedvar")).by_flag
+    assert once["t2m", "other_time"] == 0 and once["t2m", "used"] == case.used.sum()
+
+
 def test_the_first_guess_follows_the_change_between_the_times(toy, earlier):
     settings, table = earlier
     for background in (False, True):
@@ -124,6 +160,16 @@ def test_the_first_guess_follows_the_change_between_the_times(toy, earlier):
         assert window.first_guess.hours == pytest.approx([-1.0, 0.0], abs=0.2)
         assert change.mean() == pytest.approx(-2.0, abs=0.1)
         assert np.abs(window.departure[rows].mean()) < 1.0  # 2 K more with the first guess of the analysis time
+
+
+def test_its_first_guess_has_the_hours_of_the_clock_at_a_half_hour_too(toy, earlier):
+    settings, table = earlier
+    whole = Box.whole(toy.static.domain.shape)
+    for minutes, expected in ((-30, [-0.5, 0.5]), (15, [-1.25, -0.25]), (30, [-1.5, -0.5])):
+        time = toy.time + np.timedelta64(minutes, "m")
+        judge = Judge(assumptions(settings), np.timedelta64(120, "m"))
+        window = WindowCase.of(judge.case(toy.static, time, table, None, whole))
+        assert window.first_guess.hours == pytest.approx(expected, abs=1e-6)
 
 
 def test_its_first_guess_says_of_how_many_hours_it_is_made(toy, earlier):
