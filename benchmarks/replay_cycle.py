@@ -1,14 +1,18 @@
 """The cycle replayed on hours of METAR: delays, errors at withheld stations, and the worth of the previous analysis.
 
     python benchmarks/replay_cycle.py --output output/replay [--config FILE] [--slots N] [--figure FILE]
+    python benchmarks/replay_cycle.py --output output/in_time --config configs/cycles/replay_metar_in_time.yaml \
+        --first 2026-08-22T06:00 --slots 4 --over threedvar
     python benchmarks/replay_cycle.py --output output/shares --domain conus_20km --slots 10 --shares 0.5 1
     python benchmarks/replay_cycle.py --output output/shares --config configs/cycles/plains_forecast.yaml --shares 0.5 1
 
 Each run is `mlrtma cycle FILE --replay ...`: waiting is skipped, computing takes its time.
 With ``--shares`` the cycle is run by 3D-Var without a background and once per share of the previous analysis in the
 first guess, and of the forecast where the configuration names a network; errors at the same withheld stations are
-printed over those without a background, with 95 % intervals by drawing blocks of slots. The hours are training hours
-of the weights that come with the software: the errors of its networks are no measure of those on unseen hours.
+printed over those without a background, with 95 % intervals by drawing blocks of slots. With ``--over METHOD`` the mean
+square errors of each compared method over those of this one are printed, with intervals by drawing slots. The hours are
+training hours of the weights that come with the software: the errors of its networks are no measure of those on unseen
+hours.
 """
 
 import argparse
@@ -36,9 +40,12 @@ Errors = dict[tuple[str, str, str, str], tuple[int, float]]  # (domain, time, me
 def replay(options: argparse.Namespace, output: Path, more: list[str]) -> None:
     """Run the cycle; its table of delays and errors goes to standard output."""
     words = [*(("--domain", *options.domain) if options.domain else ()), "--output", str(output), "--replay", "1e6"]
+    archive = config_of(options)["cases"]["archive"]
+    first = np.datetime64(options.first or archive["start"])
+    if options.first:
+        words += ["--set", f"cases.archive.start='{first}'"]
     if options.slots:
-        archive = config_of(options)["cases"]["archive"]
-        until = np.datetime64(archive["start"]) + np.timedelta64(archive["every_minutes"] * (options.slots - 1), "m")
+        until = first + np.timedelta64(archive["every_minutes"] * (options.slots - 1), "m")
         words += ["--set", f"cases.archive.end='{until}'"]
     words += more
     code = subprocess.run([sys.executable, "-m", "jobs.command", "cycle", options.config, *words]).returncode
@@ -88,22 +95,45 @@ def compare_shares(options: argparse.Namespace) -> float:
     print("\n| variable | reports | " + " | ".join(kinds) + " |\n" + "|---" * (2 + len(kinds)) + "|")
     for name in SHARED:
         number, rmse = pooled(errors["none"], "threedvar", name, LATER)
-        ratios = [ratio(errors[kind], errors["none"], name) for kind in kinds if kind != "none"]
-        cells = [f"{value:.3f} ({low:.3f} to {high:.3f})" for value, low, high in ratios]
+        ratios = [
+            np.sqrt(squares_over(errors[kind], errors["none"], ("threedvar",) * 2, name, LATER, BLOCK))
+            for kind in kinds
+            if kind != "none"
+        ]
+        cells = [f"{ratio:.3f} ({low:.3f} to {high:.3f})" for ratio, low, high in ratios]
         print(f"| {name} | {number} | {rmse:.3g} | " + " | ".join(cells) + " |")
-    return ratio(errors[list(kinds)[-1]], errors["none"], "t2m")[0]
+    last = errors[list(kinds)[-1]]
+    return pooled(last, "threedvar", "t2m", LATER)[1] / pooled(errors["none"], "threedvar", "t2m", LATER)[1]
 
 
-def ratio(errors: Errors, reference: Errors, name: str) -> tuple[float, float, float]:
-    """Rmse of 3D-Var over that of a reference in the same slots, and its 95 % interval."""
-    keys = [key for key in sorted(reference) if key[2:] == ("threedvar", name) and key in errors]
+def print_over(errors: Errors, base: str) -> None:
+    """Print rmse of every method and variable over all slots, and the ratio of squares to a base, 95 % in brackets."""
+    for name in dict.fromkeys(variable for *_, variable in errors):
+        for method in dict.fromkeys(method for _, _, method, _ in errors):
+            ratio, low, high = squares_over(errors, errors, (method, base), name)
+            rmse = pooled(errors, method, name)[1]
+            print(f"{name:<6} {method:<12} rmse {rmse:8.3f}  over {base} {ratio:.3f} ({low:.3f} to {high:.3f})")
+
+
+def squares_over(
+    errors: Errors, reference: Errors, methods: tuple[str, str], name: str, skipped: int = 0, block: int = 1
+) -> np.ndarray:
+    """Mean square error of a method over that of another one in the same slots, and its 95 % interval, shape (3,).
+
+    Args:
+        methods: of ``errors``, of ``reference``; skipped: first times that do not count; block: slots drawn together.
+    """
     times = sorted({time for _, time, _, _ in reference})
-    keys = [key for key in keys if times.index(key[1]) >= LATER]
-    own, other = (np.array([table[key][0] * table[key][1] ** 2 for key in keys]) for table in (errors, reference))
-    number, size = cluster_numbers(np.array([times.index(key[1]) // BLOCK for key in keys]))
+    pairs = [
+        (times.index(time) // block, errors[place, time, methods[0], name], reference[place, time, methods[1], name])
+        for place, time, method, variable in sorted(reference)
+        if (method, variable) == (methods[1], name) and (place, time, methods[0], name) in errors
+        if times.index(time) >= skipped
+    ]
+    own, other = (np.array([n * rmse**2 for n, rmse in column]) for column in list(zip(*pairs, strict=True))[1:])
+    number, size = cluster_numbers(np.array([drawn_together for drawn_together, *_ in pairs]))
     drawn = resampled_sums(cluster_sums(number, size, own, other), seed=0)
-    low, high = interval(np.sqrt(ratio_of_sums(drawn, 0, 1)), size)
-    return float(np.sqrt(own.sum() / other.sum())), low, high
+    return np.array([own.sum() / other.sum(), *interval(ratio_of_sums(drawn, 0, 1), size)])
 
 
 def draw(path: Path, errors: Errors, domain: str, variables: tuple[str, ...] = ("t2m", "d2m", "u10")) -> None:
@@ -129,8 +159,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     parser.add_argument("--config", default=CONFIG, help="configuration of the cycle")
     parser.add_argument("--domain", nargs="+", help="instead of those of the configuration")
-    parser.add_argument("--slots", type=int, help="from the first one of the configuration; all by default")
+    parser.add_argument("--first", help="UTC of the first slot; that of the configuration by default")
+    parser.add_argument("--slots", type=int, help="so many; all of the configuration by default")
     parser.add_argument("--shares", type=float, nargs="+", help="of the background in the first guess")
+    parser.add_argument("--over", help="method over whose errors those of the others are printed")
     parser.add_argument("--figure", type=Path, help="PNG file to write, of the domain with most reports")
     options = parser.parse_args()
     if options.shares:
@@ -138,6 +170,9 @@ def main() -> None:
         return
     replay(options, options.output, [])
     errors = first_revisions(options.output)
+    if options.over:
+        print_over(errors, options.over)
+        return
     if options.figure:
         reports = {place: sum(n for (own, *_), (n, _) in errors.items() if own == place) for place, *_ in errors}
         draw(options.figure, errors, max(reports, key=reports.__getitem__))
