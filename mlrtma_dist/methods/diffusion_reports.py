@@ -15,6 +15,7 @@ from mlrtma_dist.nn.neighbourhood import Neighbourhood
 from mlrtma_dist.nn.points import owned, sample
 
 FACTORS = (0.25, 8.0)  # of a fitted deviation
+PRIOR = 0.7  # standard deviation of its logarithm: two thirds of the hours within a factor of two of training
 FARTHEST = 3.0  # standard deviations of a report from what the others say of it
 
 
@@ -107,10 +108,12 @@ def tempered(covariance: GaussianSum, reports: Departures) -> Departures:
 def fitted_deviations(covariance: GaussianSum, reports: Departures) -> np.ndarray:
     """By what the deviation of each variable's departures is to be multiplied to make its reports most likely.
 
-    Of y ~ N(0, f^2 H B H^T + R) the likelihood is searched over f on a geometric grid of ``FACTORS``; 1 for a variable
-    without a report. Variables are independent in B. Shape (variable,).
+    Of y ~ N(0, f^2 H B H^T + R) the likelihood, times a log-normal prior about 1, by which a few reports change little,
+    is searched over f on a geometric grid of ``FACTORS``; 1 for a variable without a report. Variables are independent
+    in B. Shape (variable,).
     """
     factors, best = torch.from_numpy(np.geomspace(*FACTORS, 61)), np.ones(len(covariance.power))
+    prior = -0.5 * (factors.log() / PRIOR).square()
     for number in range(len(best)):
         own = (reports.channel == number).nonzero()[:, 0]
         if not len(own):
@@ -121,5 +124,12 @@ def fitted_deviations(covariance: GaussianSum, reports: Departures) -> np.ndarra
         squares = (vectors.T @ (reports.value[own] / error)).square()
         variances = 1.0 + factors[:, None].square() * eigenvalues.clamp(min=0.0)
         likelihood = -0.5 * (variances.log() + squares / variances).sum(1)
-        best[number] = float(factors[likelihood.argmax()])
+        best[number] = float(factors[(likelihood + prior).argmax()])
     return best
+
+
+def robust_deviations(covariance: GaussianSum, reports: Departures) -> np.ndarray:
+    """As `fitted_deviations`, fitted again with reports that fit no others weighed down: none of these widens them."""
+    first = fitted_deviations(covariance, reports)
+    inexact = tempered(covariance, reports.scaled(first))
+    return fitted_deviations(covariance, inexact.scaled(1.0 / first))

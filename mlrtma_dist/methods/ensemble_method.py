@@ -23,7 +23,7 @@ from mlrtma_dist.linalg.noise import WORD
 from mlrtma_dist.methods.about_analysis import AnalysisGuess, about_analysis
 from mlrtma_dist.methods.case import Case, Contents
 from mlrtma_dist.methods.coarse_departures import CoarseGrid
-from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviations, tempered
+from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviations, robust_deviations, tempered
 from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.diffusion_settings import DepartureSettings
 from mlrtma_dist.methods.ensemble_answer import Batch, EnsembleAnswer
@@ -217,9 +217,8 @@ class EnsembleMethod(FieldMethod):
             errors = np.full(len(errors), np.nan)
         reports, covariance = Departures.of(case, self.variables, unit, errors, mean), self.covariance(here)
         if self.settings.fit_variance and covariance is not None:
-            factors = fitted_deviations(covariance, reports)
-            if not case.domain.is_plane:  # again, so that a report that fits no other widens no deviation
-                factors = factors * fitted_deviations(covariance, tempered(covariance, reports.scaled(factors)))
+            fitted = fitted_deviations if case.domain.is_plane else robust_deviations
+            factors = fitted(covariance, reports)
             unit, reports = unit * factors, reports.scaled(factors)
         if covariance is not None and not case.domain.is_plane:  # reports of the exercises are what they state
             reports = tempered(covariance, reports)

@@ -5,7 +5,7 @@ import csv
 import netCDF4
 import numpy as np
 import pytest
-from launch import mlrtma
+from launch import ROOT, kill_in_training, mlrtma
 
 from mlrtma_dist.training.metrics import read
 
@@ -22,10 +22,17 @@ diffusion: {steps: 3, guidance: GUIDANCE, sampler: dpm, at_once: 4}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A folder with a denoiser after 100 steps on two ranks."""
+def with_samples(tmp_path_factory):
+    """A folder with a store to train on."""
     folder = tmp_path_factory.mktemp("diffusion")
     mlrtma(folder, "samples", "samples/exercise1_small.yaml")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(with_samples):
+    """The same with a denoiser after 100 steps on two ranks."""
+    folder = with_samples
     mlrtma(folder, "train", "training/diffusion_exercise1_ci.yaml", "--set", "schedule.steps=100", ranks=2)
     for guidance in ("mmps", "jfps"):
         (folder / f"{guidance}.yaml").write_text(CASES.replace("GUIDANCE", guidance))
@@ -44,6 +51,19 @@ def test_losses_on_four_tiles_are_those_of_one_rank(folder):
         mlrtma(folder, "train", "training/diffusion_exercise1_ci.yaml", *sets, ranks=ranks)
         losses.append([row["loss"] for row in read(folder / output / "metrics.csv")])
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+
+
+def test_a_rank_killed_with_9_ends_the_training_which_goes_on_with_the_losses_of_an_uninterrupted_one(with_samples):
+    folder = with_samples
+    own = ("--set", "schedule.steps=12", "--set", "schedule.checkpoint_every=3", "--set", "mesh={y: 2}", *SMALL)
+    config, output = "training/diffusion_exercise1_ci.yaml", folder / "killed"
+    mlrtma(folder, "train", config, *own[:2], *SMALL, "--set", "output=uninterrupted")
+    kill_in_training(["train", str(ROOT / "configs" / config), *own], output, 5, folder=folder)
+    assert 5 <= len(read(output / "metrics.csv")) < 12
+    mlrtma(folder, "train", config, *own, "--set", f"output={output}", "--resume", ranks=2)
+    losses = [[row["loss"] for row in read(path / "metrics.csv")] for path in (folder / "uninterrupted", output)]
+    assert len(losses[0]) == 12
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)  # float32, after 12 steps of Adam
 
 
 @pytest.mark.parametrize("guidance", ["mmps", "jfps"])

@@ -1,17 +1,12 @@
 """The vision transformer end to end: trained by withheld reports, resumed, at work on a product, and verified."""
 
 import csv
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import netCDF4
 import numpy as np
 import pytest
-from launch import START, mlrtma, process_of, rank_environment
+from launch import kill_in_training, mlrtma
 from tiny_domain import DOMAIN
 
 from jobs import command
@@ -175,17 +170,7 @@ def test_a_rank_killed_with_9_ends_the_training_which_goes_on_with_the_losses_of
     options = ["train", str(folder / "training.yaml"), "--set", "schedule.checkpoint_every=4", "--set", "mesh={y: 2}"]
     mlrtma(folder, *options[:4], "--set", f"output={tmp_path}/whole")
     output = tmp_path / "killed"
-    mpiexec = Path(sys.executable).with_name("mpiexec")
-    start = [str(mpiexec) if mpiexec.exists() else "mpiexec", "--oversubscribe", "--bind-to", "none", "-n", "2"]
-    command_line = [*start, sys.executable, "-c", START, *options, "--set", f"output={output}"]
-    job = subprocess.Popen(command_line, env=rank_environment(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    try:
-        while len(losses(output)) < 6 and job.poll() is None:
-            time.sleep(0.01)
-        os.kill(process_of(1, output), signal.SIGKILL)
-        assert job.wait(timeout=60) != 0
-    finally:
-        job.kill()
+    kill_in_training(options, output, 6)
     assert 6 <= len(losses(output)) < 24
     mlrtma(folder, *options, "--set", f"output={output}", "--resume", ranks=2)
     whole = losses(tmp_path / "whole")

@@ -11,7 +11,7 @@ from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.methods.diffusion import DiffusionMethod, build_diffusion
-from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviations, tempered
+from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviations, robust_deviations, tempered
 from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.ensemble_answer import EnsembleAnswer
 from mlrtma_dist.methods.learned import ContentsError
@@ -119,6 +119,25 @@ def test_the_deviation_of_each_variables_departures_is_fitted_to_its_reports():
     assert fitted_deviations(two, reports).tolist() == [first, 1.0]  # nothing is reported of the second
     scaled = both.scaled(np.array([2.0, 4.0]))
     assert torch.equal(scaled.value[:3] * 2.0, both.value[:3]) and torch.equal(scaled.error[-3:] * 4.0, both.error[-3:])
+
+
+def test_one_report_that_happens_to_fit_narrows_the_deviation_little_and_one_that_does_not_widens_no_other():
+    method = method_of()
+    covariance, case = method.covariance(HERE), CASES.case(3, WHOLE)
+    reports = Departures.of(case, ("field",), np.array([0.4]), method.assumed_errors(case))
+    tensors = {name: getattr(reports, name)[:1] for name in ("places", "channel", "value", "error")}
+    one = replace(reports, rows=reports.rows[:1], **tensors)
+    fitting = replace(one, value=torch.zeros_like(one.value))
+    # of a departure of 0 with the error r the factor f is most likely where ln f / 0.7^2 = - f^2 / (f^2 + r^2)
+    r, factors = float(one.error[0]), np.geomspace(0.25, 8.0, 4001)
+    best = factors[np.argmin(np.abs(np.log(factors) / 0.49 + factors**2 / (factors**2 + r**2)))]
+    assert fitted_deviations(covariance, fitting)[0] == pytest.approx(best, rel=0.06)  # a step of the grid
+    assert robust_deviations(covariance, fitting)[0] > 0.5
+    value = reports.value.clone()
+    value[5] += 50.0
+    plain = robust_deviations(covariance, reports)[0]
+    assert robust_deviations(covariance, replace(reports, value=value))[0] < 1.3 * plain
+    assert fitted_deviations(covariance, replace(reports, value=value))[0] > 1.5 * plain
 
 
 def test_any_number_of_variables_is_analysed():

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +73,28 @@ def process_of(rank: int, output: Path) -> int:
         if ours and f"output={output}".encode() in command and f"PMIX_RANK={rank}".encode() in environment:
             return int(folder.name)
     raise ProcessLookupError(f"no process of rank {rank} writes to {output}")
+
+
+def kill_in_training(options: list[str], output: Path, after: int, *, folder: Path | None = None) -> None:
+    """Train on two ranks until metrics have ``after`` rows, then kill rank 1 with signal 9, which must end the job.
+
+    Args:
+        options: of the command, beside its output; output: of the training, of which metrics.csv is read.
+        folder: in which the command runs; None: this one.
+    """
+    mpiexec = Path(sys.executable).with_name("mpiexec")
+    start = [str(mpiexec) if mpiexec.exists() else "mpiexec", "--oversubscribe", "--bind-to", "none", "-n", "2"]
+    command = [*start, sys.executable, "-c", START, *options, "--set", f"output={output}"]
+    nowhere = subprocess.DEVNULL
+    job = subprocess.Popen(command, env=rank_environment(), stderr=nowhere, stdout=nowhere, cwd=folder)
+    metrics = output / "metrics.csv"
+    try:
+        while (len(metrics.read_text().splitlines()) if metrics.exists() else 0) <= after and job.poll() is None:
+            time.sleep(0.01)
+        os.kill(process_of(1, output), signal.SIGKILL)
+        assert job.wait(timeout=60) != 0
+    finally:
+        job.kill()
 
 
 def mlrtma(folder: Path, verb: str, config: str, *more: str, ranks: int = 1) -> str:
