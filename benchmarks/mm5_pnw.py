@@ -71,13 +71,18 @@ def read_days(static: Static) -> dict[str, Day]:
     return days
 
 
-def read_grid(static: Static) -> tuple[Points, np.ndarray]:
-    """The 8,188 points of the model's grid and the members' deviations there, shape (8, n), of the verifying day."""
+def grid_members(static: Static) -> tuple[Points, np.ndarray]:
+    """The 8,188 points of the model's grid and the members there, K, shape (8, n), of the verifying day."""
     (table,) = pyreadr.read_r(data_root() / "mm5_pnw" / "data_srftGrid.rda").values()
     points = station_points(
         static, table["latitude"].to_numpy(), table["longitude"].to_numpy(), np.full(len(table), np.nan)
     )
-    members = table[list(MEMBERS)].to_numpy(np.float64).T
+    return points, table[list(MEMBERS)].to_numpy(np.float64).T
+
+
+def read_grid(static: Static) -> tuple[Points, np.ndarray]:
+    """The points of `grid_members` and the members' deviations from their mean there, shape (8, n)."""
+    points, members = grid_members(static)
     return points, members - members.mean(axis=0)
 
 
@@ -88,11 +93,12 @@ def remove_bias(days: dict[str, Day]) -> tuple[dict[str, Day], np.ndarray]:
         The days, and the coefficients: K, K/km, K/km, K per land fraction.
     """
     others = [day for date, day in days.items() if date != VERIFYING]
-    terms = np.concatenate([_terms(day.points) for day in others])
+    terms = np.concatenate([bias_terms(day.points) for day in others])
     wrong = np.concatenate([day.members.mean(axis=0) - day.observation for day in others])
     coefficients, *_ = np.linalg.lstsq(terms, wrong, rcond=None)
-    return {date: replace(day, bias=_terms(day.points) @ coefficients) for date, day in days.items()}, coefficients
+    return {date: replace(day, bias=bias_terms(day.points) @ coefficients) for date, day in days.items()}, coefficients
 
 
-def _terms(points: Points) -> np.ndarray:
+def bias_terms(points: Points) -> np.ndarray:
+    """What the bias of the mean is regressed on, shape (n, 4)."""
     return np.column_stack([np.ones(len(points)), points.elevation / 1e3, points.relief / 1e3, points.land])
