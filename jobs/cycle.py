@@ -20,6 +20,7 @@ from mlrtma_dist.inference.cycle_agenda import Timing
 from mlrtma_dist.inference.cycle_methods import Choice
 from mlrtma_dist.inference.distribution import check_limits
 from mlrtma_dist.inference.ensemble_section import EnsembleSection
+from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.samples.sources import CasesSection
 
 BACKGROUNDS = ("archive", "previous", "forecast")
@@ -45,6 +46,7 @@ class Run:
         compare: methods that are scored beside at the stations that the archive withholds.
         settings: file of ``configs/methods``, or of the user's own, with what the classical methods assume.
         variables: to analyse; empty: all of the settings.
+        diffusion: how members of method ``diffusion`` are drawn.
         grib2: whether the product is written as GRIB2, too.
         ensemble: what the products have of the distribution: quantiles, probabilities beyond limits, members.
         until: end at this time, UTC; null: never.
@@ -63,6 +65,7 @@ class Run:
     compare: tuple[str, ...] = ()
     settings: str = "classical"
     variables: tuple[str, ...] = ()
+    diffusion: Sampling = Sampling()
     grib2: bool = False
     ensemble: EnsembleSection = EnsembleSection()
     until: str | None = None

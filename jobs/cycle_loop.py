@@ -32,7 +32,8 @@ def make(run, *, once: bool = False, clock: Clock | None = None) -> int:
         start = times.parse_time(archive.start) + minutes(run.timing.cutoff_minutes)
         clock = RealClock() if run.replay is None else ReplayClock(start, run.replay)
     resolved = config.to_yaml(run)
-    weights, files = Weights(load_settings(run.settings), run.device), ReportFiles(archive)
+    weights = Weights(load_settings(run.settings), run.device, run.diffusion, run.choice)
+    files = ReportFiles(archive)
     with ExitStack() as stack:
         stop = stack.enter_context(StopSignal.watched())
         domains = {}

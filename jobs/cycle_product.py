@@ -27,11 +27,11 @@ def publish(
     Raises:
         OSError: the product or the table cannot be written.
     """
-    publications, trained = domain.publications, attempt.trained
+    publications = domain.publications
     revision, passed = publications.revision(work.time), "; ".join(attempt.passed_over)
     inputs, own = cases.inputs, getattr(attempt.answer, "case", case)
     window = own if isinstance(own, WindowCase) else case  # a method in time uses more reports of the slot's stations
-    networks = {trained.name: trained} if trained else {}
+    networks = {trained.name: trained for trained in attempt.networks}
     attributes = provenance(config.to_yaml(domain.run), domain.section, networks) | {
         "revision": revision,
         "methods_passed_over": passed or "none",
@@ -52,7 +52,7 @@ def publish(
         revision=revision,
         method=attempt.choice.name,
         passed_over=passed,
-        weights=str(trained.folder) if trained else "",
+        weights=str(attempt.networks[0].folder) if attempt.networks else "",
         values=cases.count,
         used=int(np.count_nonzero(window.used)),
         started=started,

@@ -12,6 +12,7 @@ from mlrtma_dist.errors import InputError
 from mlrtma_dist.inference.analyse import analyse
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.methods.case import Case, Contents
+from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.method import Answer, Method
 from mlrtma_dist.methods.need import Need
 from mlrtma_dist.methods.registry import LEARNED, METHODS, Means, build, check_name
@@ -19,10 +20,12 @@ from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.weights.manifest import FILE, CheckpointError
 from mlrtma_dist.weights.release import place_of, released
 
-if TYPE_CHECKING:  # it imports torch
+if TYPE_CHECKING:  # they import torch
+    from mlrtma_dist.methods.learned import LearnedMethod
     from mlrtma_dist.weights.trained import TrainedMethod
 
 log = logging.getLogger(__name__)
+AS_DEFAULT = Sampling()
 OFFERED = {Need.FIRST_GUESS, Need.SETTINGS, Need.CHECKPOINT}
 
 
@@ -60,14 +63,26 @@ class Choice:
 class Weights:
     """The methods of a list, ready for any domain; weights are read again where their folder or its link changes."""
 
-    def __init__(self, settings: Classical, device: str = "auto"):
-        """Args: settings: of the classical methods; device: of networks, "auto", "cpu" or "cuda"."""
-        self._means, self._device = Means(settings), device
+    def __init__(
+        self,
+        settings: Classical,
+        device: str = "auto",
+        sampling: Sampling = AS_DEFAULT,
+        choice: Callable[[str], Choice] = Choice,
+    ):
+        """Args:
+        settings: of the classical methods; device: of networks, "auto", "cpu" or "cuda".
+        sampling: how methods that draw members do so.
+        choice: the weights of a method about whose analyses members are drawn; default: those that come with it.
+        """
+        self._learned: dict[str, LearnedMethod] = {}
+        self._means, self._device = Means(settings, trained=self._learned, sampling=sampling), device
+        self._choice = choice
         self._classical: dict[str, Method] = {}
         self._trained: dict[Choice, tuple[tuple, TrainedMethod]] = {}
 
-    def method(self, choice: Choice, contents: Contents) -> "tuple[Method, TrainedMethod | None]":
-        """A method for the cases of a domain, and its weights where it has some.
+    def method(self, choice: Choice, contents: Contents) -> "tuple[Method, tuple[TrainedMethod, ...]]":
+        """A method for the cases of a domain, and its weights where it has some: its own first.
 
         Raises:
             InputError: weights that are missing or damaged, or do not suit the cases.
@@ -75,11 +90,20 @@ class Weights:
         if choice.name not in LEARNED:
             if choice.name not in self._classical:
                 self._classical |= build((choice.name,), self._means)
-            return self._classical[choice.name], None
-        trained = self._current(choice)
-        trained.method.settle(contents.domain)
-        trained.method.check_source(contents)
-        return trained.method, trained
+            return self._classical[choice.name], ()
+        networks: tuple[TrainedMethod, ...] = (self._current(choice),)
+        for name in self._drawn_about(networks[0]):
+            networks += self.method(self._choice(name), contents)[1]
+        for trained in networks:
+            trained.method.settle(contents.domain)
+            trained.method.check_source(contents)
+            self._learned[trained.name] = trained.method
+        return build((choice.name,), self._means)[choice.name], networks
+
+    def _drawn_about(self, trained: "TrainedMethod") -> tuple[str, ...]:
+        """The learned methods about whose analyses a method draws its members."""
+        needed = getattr(trained.method, "weights_needed", None)  # of methods that draw members
+        return needed(self._means.sampling) if needed else ()
 
     def _current(self, choice: Choice) -> "TrainedMethod":
         place = choice.checkpoint or released(choice.name) or ""
@@ -108,14 +132,15 @@ class Attempt:
     """The analysis of a slot.
 
     Attributes:
-        choice: the method that made it; method: ready for use; trained: its weights, None where it has none.
+        choice: the method that made it; method: ready for use.
+        networks: its weights, and those of a method about whose analysis it drew members; none where it has none.
         analysis: what it gave; answer: evaluated at other points.
         passed_over: the methods before it in the list, and why they did not, a sentence each.
     """
 
     choice: Choice
     method: Method
-    trained: "TrainedMethod | None"
+    networks: "tuple[TrainedMethod, ...]"
     answer: Answer
     analysis: Analysis
     passed_over: tuple[str, ...]
@@ -172,7 +197,7 @@ class Fallbacks:
     def _try(self, choice: Choice, case: Case, contents: Contents, passed: tuple[str, ...]) -> Attempt | str:
         """The analysis of one method, or why there is none."""
         try:
-            method, trained = self.weights.method(choice, contents)
+            method, networks = self.weights.method(choice, contents)
             answer = method.analyse(case)
             analysis = self.analyse(case, answer, choice.name)
         except InputError as error:
@@ -183,7 +208,7 @@ class Fallbacks:
         broken = [name for name, values in analysis.values.items() if not np.isfinite(values).all()]
         if broken:
             return f"its analysis of {', '.join(broken)} has values that are not finite"
-        return Attempt(choice, method, trained, answer, analysis, passed)
+        return Attempt(choice, method, networks, answer, analysis, passed)
 
 
 def _unsuited(choice: Choice, case: Case) -> str:

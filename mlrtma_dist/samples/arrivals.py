@@ -139,6 +139,7 @@ class ArrivedCases(ArchiveCases):
             reading.window,
             self.files.lists,
             self.twins_tell,
+            window_only=True,
             background_share=self.background_share,
             in_time=reading.in_time,
         )

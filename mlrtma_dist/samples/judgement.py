@@ -172,7 +172,10 @@ class Judge:
 
 def _by_variable(observations: Observations, number: Callable[[str], float]) -> np.ndarray:
     """A number of each report's variable, shape (n,)."""
-    return np.array([number(str(name)) for name in observations.variable])
+    result = np.empty(len(observations))
+    for name in np.unique(observations.variable):
+        result[observations.variable == name] = number(str(name))
+    return result
 
 
 def _whole_winds(observations: Observations, used: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.inference import cycle_methods
 from mlrtma_dist.io.lock import LockError, locked
+from mlrtma_dist.samples import arrivals
 
 ROOT = Path(__file__).parents[2]
 
@@ -110,6 +111,24 @@ def test_reports_are_seen_at_their_own_time_and_a_latency_later(world, tmp_path)
         assert last <= START + np.timedelta64(10 - latency, "m")
     # the cut-off is 06:10: reports of 05:30 to 06:10, to 06:00 and to 05:40, one every ten minutes
     assert values[0] / 5 == values[5] / 4 == values[25] / 2 > 30
+
+
+def test_reports_beyond_the_window_change_no_value_of_a_product(world, tmp_path, monkeypatch):
+    """A report 45 minutes off serves the checks of its station's series; it is left out after them."""
+    judge, products = arrivals.Judge, {}
+    for only in (True, False):
+        own = {"window_only": only}
+        monkeypatch.setattr(arrivals, "Judge", lambda *args, own=own, **more: judge(*args, **more | own))
+        run = world.run(tmp_path / str(only), latency_minutes="0", variables="[t2m, psfc]")
+        assert make(run, clock=clock_at(50)) == 0
+        with netCDF4.Dataset(tmp_path / str(only) / "east/latest.nc") as file:
+            file.set_auto_maskandscale(False)
+            products[only] = {name: file[name][...] for name in file.variables}, file.getncattr("observations_by_flag")
+    assert "time" in products[False][1].splitlines()[0].split()
+    assert "time" not in products[True][1].splitlines()[0].split()
+    assert products[True][0].keys() == products[False][0].keys()
+    for name, values in products[True][0].items():
+        np.testing.assert_array_equal(values, products[False][0][name], err_msg=name)
 
 
 def test_a_slot_without_reports_waits_for_them_and_the_exit_code_tells_of_it(world, tmp_path, caplog):
