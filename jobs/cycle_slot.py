@@ -21,6 +21,7 @@ from mlrtma_dist.inference.cycle_costs import Costs
 from mlrtma_dist.inference.cycle_methods import Attempt, Fallbacks, Weights
 from mlrtma_dist.inference.cycle_publications import Publications
 from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.io.unfinished import remove_unfinished
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.settings import assumptions, load_settings
 from mlrtma_dist.samples.arrivals import ArrivedCases, ReportFiles
@@ -42,7 +43,8 @@ class DomainCycle:
         self.methods = Fallbacks(run.choices, weights, partial(analyse, ensemble=run.ensemble))
         every, carried = minutes(files.archive.every_minutes), run.background == "forecast"
         self.backgrounds = Backgrounds(self.publications, every, self.static, run.forecast if carried else "")
-        self.publications.sweep([clock.now(), clock.now() - minutes(run.timing.lookback_minutes)])
+        self.publications.sweep()
+        remove_unfinished(Path(run.output), f"costs_{self.name}.json")
 
     def least_cost(self) -> float:
         """Seconds that a slot takes by the fastest method; 0: not measured."""

@@ -42,6 +42,7 @@ class Run:
         diffusion: how members of method ``diffusion`` are drawn.
         pinn: how the networks of method ``pinn`` are fitted.
         ensemble: what the products have of the distribution: quantiles, probabilities beyond limits, members.
+        day_files: whether the products of each day are joined to one more file, too, once nothing of the day remains.
         days_per_element: days of all domains that an array element takes at least; the shortest piece of the work.
         attempts: after which a slot that fails is set aside.
         retry: whether slots that were set aside are tried again, and elements with slots without input submitted again.
@@ -60,6 +61,7 @@ class Run:
     diffusion: Sampling = Sampling()
     pinn: PinnSettings = PinnSettings()
     ensemble: EnsembleSection = EnsembleSection()
+    day_files: bool = False
     days_per_element: int = 1
     attempts: int = 3
     retry: bool = False
@@ -92,7 +94,7 @@ class Run:
             self.diffusion,
             self.ensemble,
         )
-        return own.bytes_of_a_time() * len(slots_of(self).times)
+        return own.bytes_of_a_time() * len(slots_of(self).times) * (2 if self.day_files else 1)
 
     def array(self) -> str:
         """The elements of an array, one per span of days, in which something remains, and the number of all."""

@@ -25,7 +25,7 @@ from mlrtma_dist.weights.manifest import FILE
 from mlrtma_dist.weights.release import released
 
 NO_INFLUENCE = {"output": "", "device": "auto", "days_per_element": 1, "attempts": 1, "retry": False, "report": None}
-NO_INFLUENCE |= {"element": 0, "elements": 1}  # a slot's product is the same whatever these are
+NO_INFLUENCE |= {"element": 0, "elements": 1, "day_files": False}  # a slot's product is the same whatever these are
 
 
 def domains_of(run) -> dict:
@@ -85,6 +85,8 @@ def openers_of(run, times: np.ndarray) -> dict[str, partial]:
 def remaining(run, slots: Slots, days: Iterator[int], trained: Mapping[str, Mapping], passed: list) -> Iterator[Slot]:
     """The slots of some days that are to be analysed, or whose input is missing and not noted yet.
 
+    What killed processes left unfinished of the products of these days is removed.
+
     Args:
         days: their numbers; trained: domain -> the trained methods, for the products' attributes.
         passed: takes the names of those in which nothing remains.
@@ -94,6 +96,8 @@ def remaining(run, slots: Slots, days: Iterator[int], trained: Mapping[str, Mapp
     origins = {name: _origin(sections[name], trained.get(name, {})) for name in sections}
     for number in days:
         books = {name: Day(Path(run.output), name, slots.days[number]) for name in sections}
+        for day in books.values():
+            day.sweep()
         entries = {name: day.entries() for name, day in books.items()}
         sizes = {name: day.sizes() for name, day in books.items()}
         for index in slots.of_day(number):  # all domains of a time, as they share its files

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from jobs.inputs import prepare, start_ranks
 from jobs.progress import progress, silent
+from jobs.reanalysis_days import write_days
 from jobs.reanalysis_slots import domains_of, open_domains, openers_of, remaining, slots_of
 from jobs.requirement import TOO_FEW
 from mlrtma_dist import config
 from mlrtma_dist.inference.slot_reader import CaseReader, CaseSource
 from mlrtma_dist.inference.slot_worker import Reader, Tally, Worker
 from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.io.unfinished import remove_unfinished
 from mlrtma_dist.methods.method import Share
 from mlrtma_dist.methods.need import Need
 from mlrtma_dist.methods.registry import METHODS
@@ -30,6 +32,7 @@ def work(run) -> int:
         stop = stack.enter_context(StopSignal.watched())
         ranks = stack.enter_context(start_ranks(run, names))
         if ranks.rank == 0:
+            remove_unfinished(Path(run.output), "config.yaml")
             write_text(Path(run.output) / "config.yaml", config.to_yaml(replace(run, element=0, elements=1)))
         openers = openers_of(run, slots.times)
         prepared = {
@@ -62,6 +65,10 @@ def work(run) -> int:
         )
         heartbeat.beat()
         is_finished = worker.run(todo)
+        if run.day_files:
+            for day in days:
+                heartbeat.beat()
+                write_days(run, slots, [day])
         heartbeat.rest()
     print(_words(worker.tally, total), flush=True)
     no_input = total > 0 and worker.tally.absent == total

@@ -113,13 +113,13 @@ class Publications:
         last = self.last(time)
         return last.revision + 1 if last else 2 if self.exists(time) else 1
 
-    def sweep(self, times: Iterable[np.datetime64]) -> None:
-        """Remove the unfinished files of a process that was killed, from the folders of some times.
+    def sweep(self) -> None:
+        """Remove the unfinished files of a process that was killed, of all days.
 
-        Only whoever holds the lock of the folder may do so.
+        Only whoever holds the lock of the folder may do so: nobody else writes there.
         """
-        for folder in {self.path(time).parent for time in times}:
-            for partial in folder.glob(".*.partial"):
+        for pattern in (".*.partial", "*/.*.partial"):
+            for partial in self.folder.glob(pattern):
                 partial.unlink(missing_ok=True)
 
     def point(self, time: np.datetime64) -> None:

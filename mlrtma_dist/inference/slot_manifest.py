@@ -24,6 +24,7 @@ import numpy as np
 
 from mlrtma_dist.io.file_digest import sha256_of
 from mlrtma_dist.io.json_lines import append_line, read_lines
+from mlrtma_dist.io.unfinished import remove_unfinished
 
 DONE, ASIDE, ABSENT, LOST, OPEN = STATES = ("done", "set aside", "no input", "lost", "open")
 DIGITS = 16  # of a checksum's two parts
@@ -74,6 +75,14 @@ class Day:
             OSError: the manifest cannot be read.
         """
         return {entry["id"]: entry for entry in read_lines(self.manifest) if "id" in entry}
+
+    def sweep(self) -> None:
+        """Remove what killed processes left of the domain's products of the day; what a living one writes stays.
+
+        Raises:
+            OSError: the folder cannot be read or written.
+        """
+        remove_unfinished(self.folder, f"{self.domain}_")
 
     def sizes(self) -> dict[str, int]:
         """Name -> bytes of every file beside the products, in one listing of the folder."""

@@ -4,10 +4,10 @@ import contextlib
 import os
 import pathlib
 import re
-import secrets
 from collections.abc import Iterator
 
 from mlrtma_dist.errors import DEVICE_ERRORS
+from mlrtma_dist.io.unfinished import unfinished_path
 
 PROBE = 2**24  # bytes, more than libraries write at once where they do not give the reason: a chunk of netCDF, a buffer
 _HDF5_ERRNO = re.compile(r"errno = (\d+)")
@@ -21,7 +21,7 @@ def written_atomically(path) -> Iterator[pathlib.Path]:
     (POSIX rename(2)). If the block raises, the partial file is removed and ``path`` is left as it was.
 
     Args:
-        path: the file to be; its partial twin is hidden, ends in ``.partial`` and matches no ``*.nc``.
+        path: the file to be; its partial twin is hidden, matches no ``*.nc`` and names its writer (`unfinished`).
 
     Raises:
         OSError: the folder cannot be made or written, or the disk is full, whichever library wrote (`device_errors`).
@@ -29,8 +29,7 @@ def written_atomically(path) -> Iterator[pathlib.Path]:
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # random, so that two processes that make the same product never write into one partial file
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    partial = unfinished_path(path)
     try:
         with device_errors(path, partial):
             yield partial

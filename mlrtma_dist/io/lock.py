@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 from mlrtma_dist.errors import InputError
+from mlrtma_dist.io.processes import lives, machine, state_and_start
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +60,8 @@ class Owner:
             user=_user(),
             host=socket.gethostname(),
             pid=os.getpid(),
-            machine=_machine(),
-            started=_state_and_start(os.getpid())[1],
+            machine=machine(),
+            started=state_and_start(os.getpid())[1],
             job=os.environ.get("SLURM_JOB_ID", ""),
             restarts=int(os.environ.get("SLURM_RESTART_COUNT") or 0),
             time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -74,7 +75,7 @@ class Owner:
     def is_over(self, us: "Owner", is_running: IsRunning) -> bool:
         """Whether this run has ended for certain; ``us``: who asks; ``is_running``: whether a Slurm job runs."""
         if (self.host, self.machine) == (us.host, us.machine):
-            return not _lives(self.pid, self.started)
+            return not lives(self.pid, self.started)
         if self.job and self.job == us.job:
             return self.restarts < us.restarts
         return bool(self.job) and is_running(self.job) is False
@@ -167,35 +168,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a number without a name, as in containers
         return str(os.getuid())
-
-
-def _machine() -> str:
-    try:
-        space = os.readlink("/proc/self/ns/pid")  # containers number their processes by themselves
-    except OSError:
-        space = ""
-    return f"{_read('/proc/sys/kernel/random/boot_id')} {space}".strip()
-
-
-def _state_and_start(process: int) -> tuple[str, str]:
-    """State of a process, and its start in ticks since the host's; "" without one or where the system does not say."""
-    _, _, fields = _read(f"/proc/{process}/stat").rpartition(")")  # before it there may be any characters
-    return (fields.split()[0], fields.split()[19]) if fields else ("", "")
-
-
-def _lives(process: int, started: str) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        pass
-    state, start = _state_and_start(process)
-    return state not in ("Z", "X") and not (start and started and start != started)
-
-
-def _read(path: str) -> str:
-    try:
-        return pathlib.Path(path).read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""

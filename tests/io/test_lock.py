@@ -13,6 +13,7 @@ import pytest
 
 from mlrtma_dist.io import lock
 from mlrtma_dist.io.lock import FILE, LockError, Owner, locked
+from mlrtma_dist.io.processes import lives
 
 HOLDER = """\
 import sys, time
@@ -78,7 +79,7 @@ def test_a_folder_that_was_made_for_the_lock_stays_only_where_something_was_writ
 def test_the_lock_of_a_process_that_was_killed_is_taken_over(tmp_path, caplog):
     process, _ = holder(tmp_path)
     process.send_signal(signal.SIGKILL)
-    while process.poll() is None and lock._lives(process.pid, ""):
+    while process.poll() is None and lives(process.pid, ""):
         time.sleep(0.01)
     with locked(tmp_path):  # also while nobody has waited for the dead process
         pass

@@ -169,12 +169,14 @@ def test_the_lock_of_a_cycle_that_was_killed_is_taken_over(world, tmp_path, capl
         with locked(tmp_path / "east"):
             os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
-    partial = tmp_path / "east/20220824/.east_20220824T0600Z.nc.0.partial"
-    partial.parent.mkdir(parents=True)
-    partial.touch()
+    places = ["20220824/.east_20220824T0600Z.nc", "20220101/.east_20220101T0600Z.nc", ".status.txt", ".latest.nc"]
+    left = [tmp_path / "east" / f"{place}.0123abcd.partial" for place in places]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     assert make(world.run(tmp_path), clock=clock_at(10)) == 0
     assert "took over the lock" in caplog.text and product(tmp_path)["revision"] == 1
-    assert not partial.exists()
+    assert not any(path.exists() for path in left)
 
 
 def test_asked_to_stop_it_publishes_the_slot_and_ends_with_75(world, tmp_path, monkeypatch):

@@ -249,6 +249,7 @@ def test_kills_at_random_moments_change_no_product(started, whole, seed):
     for element in (2, 0, 1):
         assert subprocess.run(command(started, "--element", element, "--of", 3)).returncode == 0
     assert products(started / "output") == whole
+    assert not list((started / "output").rglob("*.partial"))
 
 
 @pytest.mark.slow
