@@ -32,7 +32,16 @@ MESSAGE = re.compile(rb"mlrtma \w+: .+$")  # the last words of a verb that ends 
 CUT_OFF = re.compile(rb"\*\*\* ((?:JOB|STEP) \S+ ON \S+ CANCELLED .+) \*\*\*|srun: error: (Timed out waiting for .+)")
 # Printed by srun before any rank has started, where slurmctld does not answer.
 UNREACHED = re.compile(rb"srun: error: Unable to (confirm allocation|create step) .*Unable to contact slurm controller")
-PAUSE = 5.0  # s before the ranks are started again, after srun itself has tried for a while
+# Printed by scontrol where slurmctld does not answer, which is no refusal; the first by Slurm 22.05 while it is down.
+NO_ANSWER = (
+    "Unexpected message received",
+    "Unable to contact slurm controller",
+    "timed out",
+    "Zero Bytes",
+    "gave no answer",
+)
+PAUSE = 5.0  # s before a controller that did not answer is asked again, after srun or scontrol has tried for a while
+PATIENCE = 3600.0  # s that a job which is to be queued again waits for the controller: an update takes minutes
 
 
 @dataclass
@@ -185,11 +194,35 @@ def _again(book: Path, job: str, reason: str = "") -> int:
     journal.append(book, job=job, event="again", exit_code=AGAIN, **({"reason": reason} if reason else {}))
     if "SLURM_JOB_ID" in os.environ:
         try:
-            slurm.requeue(os.environ["SLURM_JOB_ID"])
+            _requeue(os.environ["SLURM_JOB_ID"])
         except slurm.SlurmError as error:
             journal.append(book, job=job, event="failed", exit_code=AGAIN, reason=str(error))
             journal.warn(f"hpc.job: {error}")
     return AGAIN
+
+
+def _requeue(job: str) -> None:
+    """Queue this job again; a controller that does not answer is asked again for ``PATIENCE`` s.
+
+    It holds its nodes meanwhile, as nobody ends it. Where only the reply was lost this process is ended as it waits.
+
+    Raises:
+        slurm.SlurmError: refused, or no answer for so long.
+    """
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return slurm.requeue(job)
+        except slurm.SlurmError as error:
+            if not any(words in str(error) for words in NO_ANSWER):
+                raise
+            if time.monotonic() > end:
+                raise slurm.SlurmError(
+                    f"{error}; Slurm's controller gave no answer for {PATIENCE:g} s, so the job is not queued again:"
+                    " mlrtma resume JOB goes on from what it has written"
+                ) from error
+            journal.warn("hpc.job: Slurm's controller does not answer: this job is queued again when it does")
+            time.sleep(PAUSE)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -127,6 +127,34 @@ def test_what_slurm_ends_is_never_done_though_srun_ends_with_0(slurm_here, monke
     assert slurm.own_jobs() == {}
 
 
+ASKS_AGAIN = """\
+#!/bin/sh
+if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then exit 0; fi
+touch began
+while [ ! -e end ]; do sleep 0.1; done
+exit 75
+"""
+
+
+def test_a_job_that_is_to_be_queued_again_while_the_controller_is_down_waits_for_it(slurm_here, monkeypatch):
+    Path("asks_again.sh").write_text(ASKS_AGAIN)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    line = f"exec {sys.executable} -m hpc.job --verb train --config c sh asks_again.sh"
+    options = ("--parsable", "--nodes=1", "--requeue", "--open-mode=append", "--output=waits.log")
+    job = slurm_here.call("sbatch", *options, f"--wrap={line}").strip()
+    assert until(Path("began").exists), slurm_here.call("squeue")
+    slurm_here.stop_controller()
+    try:
+        Path("end").touch()
+        assert until(lambda: "this job is queued again when it does" in Path("waits.log").read_text())
+        assert events(job) == ["started", "again"]
+    finally:
+        slurm_here.start_controller()
+    assert until(lambda: slurm.state(job).ended), Path("waits.log").read_text()
+    assert events(job) == ["started", "again", "started", "done"] and slurm.state(job).done
+    assert journal.read(journal.path(), job)[2]["restarts"] == 1
+
+
 def test_a_rank_that_hangs_and_a_node_that_dies_cost_a_job_of_four_nodes_one_run_each(slurm_here):
     four = order(100, "--runs=hang,slow", nodes=4)
     job = submit(four)

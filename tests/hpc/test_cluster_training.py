@@ -16,6 +16,7 @@ from training import CONFIG, LIMIT, RTOL, STEPS, arguments, losses, run, was_sig
 
 from hpc import journal, slurm, status
 from hpc.machine import ROOT
+from mlrtma_dist.weights.checkpoint import Checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -134,6 +135,25 @@ def test_a_training_at_its_time_limit_checkpoints_is_requeued_and_ends_with_the_
     assert log(job).count("SIGUSR1: will stop after this step or the next, with a checkpoint") == 2  # all ranks
     assert re.search(r"goes on from .*/step_\d+$", log(job), re.MULTILINE)
     assert losses(output) == pytest.approx(alone, rel=RTOL)
+
+
+def test_a_job_that_is_resumed_passes_over_a_damaged_newest_checkpoint_and_says_so(
+    slurm_here, store, alone, tmp_path, clean_environment
+):
+    output = tmp_path / "damaged"
+    run(arguments(store, output, "schedule.checkpoint_every=4"), clean_environment)
+    before, newest = sorted((output / "checkpoints").glob("step_*"))[-2:]
+    assert newest.name.endswith(f"{STEPS}")
+    weights = max(newest.iterdir(), key=lambda path: path.stat().st_size)
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1  # one bit, of a file that keeps its size
+    weights.write_bytes(content)
+    job = sbatch(*arguments(store, output, "schedule.checkpoint_every=4"), "--resume", options=("--nodes=1",))
+    assert ended(job).done, log(job)
+    assert re.search(rf"WARNING.*{newest.name}.*{weights.name}", log(job)), log(job)
+    assert re.search(rf"goes on from .*/{before.name}$", log(job), re.MULTILINE)
+    assert losses(output) == pytest.approx(alone, rel=RTOL)
+    assert Checkpoint(max((output / "checkpoints").glob("step_*"))).verify().manifest.state.step == STEPS
 
 
 def journal_time(entry):

@@ -7,6 +7,7 @@ import sys
 import pytest
 from answers import row
 
+import hpc.job
 from hpc import journal, nodes, status
 
 # In the place of srun: a step starts on every node but those of SILENT.
@@ -60,6 +61,40 @@ def test_a_job_that_lost_a_node_is_queued_again_as_often_as_it_may_and_one_that_
     assert end("exit 0", SILENT="n2") == (0, "done", None)
     assert end("exit 75", MLRTMA_RESTARTS="9") == (75, "again", None)
     assert (tmp_path / "requeued").read_text() == "requeue 7\n" * 2
+
+
+# In the place of scontrol: no controller answers the first calls, as many as ABSENT says.
+RESTARTING = """\
+if [ "$1" != requeue ]; then exit; fi
+echo "$*" >> requeued
+if [ "$(wc -l < requeued)" -le "$ABSENT" ]; then
+    echo "Unexpected message received for job 7" >&2; exit 1
+fi
+if [ -n "$REFUSES" ]; then echo "Requested operation is presently disabled for job 7" >&2; exit 1; fi
+"""
+
+
+@pytest.mark.parametrize(
+    ("absent", "refuses", "calls", "event", "words"),
+    [
+        (2, "", 3, "again", None),
+        (2, "yes", 3, "failed", "presently disabled"),
+        (99, "", None, "failed", "no answer for 0.3 s, so the job is not queued again: mlrtma resume"),
+    ],
+)
+def test_a_controller_that_does_not_answer_is_asked_again_until_it_queues_the_job_or_refuses_it(
+    answers, job, tmp_path, monkeypatch, absent, refuses, calls, event, words
+):
+    (answers.folder / "scontrol").write_text(f"#!/bin/sh\n{RESTARTING}")
+    for name, value in {"ABSENT": str(absent), "REFUSES": refuses}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(hpc.job, "PAUSE", 0.05)
+    monkeypatch.setattr(hpc.job, "PATIENCE", 0.3)
+    assert hpc.job.run(["sh", "-c", "exit 75"], verb="train", config="c") == 75
+    last = journal.read(journal.path(), "7")[-1]
+    assert last["event"] == event and (words is None or words in last["reason"])
+    asked = (tmp_path / "requeued").read_text().splitlines()
+    assert set(asked) == {"requeue 7"} and (len(asked) == calls if calls else len(asked) > 2)
 
 
 def test_the_reason_of_a_failure_has_the_words_of_the_verb_but_not_those_of_ranks_that_lost_another(job):
