@@ -3,6 +3,7 @@
     mlrtma forecast --domain hrrr_swidaho --states HOUR05.grib2 HOUR06.grib2 --time 2018-07-23T05:00 2018-07-23T06:00 \\
         --checkpoint output/lam/hrrr_swidaho/checkpoints/best --hours 6 --output output/forecast
     mlrtma forecast run.yaml --boundary LARGER_MODEL.grib2         # the outer cells follow another model's forecast
+    mlrtma forecast run.yaml --members 20                          # mean and spread, by a network that draws members
     mpiexec -n 4 mlrtma forecast run.yaml                          # the same file, sooner: ranks are tiles
 
 The states are those of two consecutive times, such as products of `mlrtma analyse`; the forecast begins at the later
@@ -17,19 +18,22 @@ from pathlib import Path
 import numpy as np
 
 from jobs.command_line import parse
+from jobs.forecast_input import check_boundary, forecaster_of, starts_of
 from jobs.progress import progress, silent
 from jobs.provenance import names_of, provenance
 from mlrtma_dist import clock, config
-from mlrtma_dist.errors import InputError
+from mlrtma_dist.inference.distribution import check_limits
+from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.inference.forecast import forecast
 from mlrtma_dist.inference.parts import Part, part_of
 from mlrtma_dist.inference.product import write_series
 from mlrtma_dist.io.atomic import write_text
-from mlrtma_dist.methods.case import Case, Cases
+from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.lam_drawing import Drawing
 from mlrtma_dist.parallel.meeting import check_device
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.samples.sources import CasesSection, open_cases
-from mlrtma_dist.samples.states import StateCases, States
+from mlrtma_dist.samples.states import States
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +49,8 @@ class Run:
         start: times at which forecasts begin, UTC; empty: the last one of the cases.
         hours: how far ahead, in hours, a multiple of the network's step.
         boundary: gridded files of the coming states, of which the outer cells are used; null: these stay as they are.
+        drawing: how members are drawn, of a network that draws them; null: ten, as is usual.
+        ensemble: what the product has of their distribution beside mean and spread.
         mesh: the ranks as (data, y, x), of which data is 1; null: tiles in y.
         device: "auto", "cpu" or "cuda".
     """
@@ -55,6 +61,8 @@ class Run:
     start: tuple[str, ...] = ()
     hours: float = 6.0
     boundary: States | None = None
+    drawing: Drawing | None = None
+    ensemble: EnsembleSection = EnsembleSection()
     mesh: Mesh | None = None
     device: str = "auto"
 
@@ -64,6 +72,7 @@ class Run:
             raise ValueError(f"hours: expected more than 0 and finite, got {self.hours:g}")
         if self.mesh is not None and self.mesh.data != 1:
             raise ValueError(f"mesh: expected data: 1, as all ranks share each forecast, got data: {self.mesh.data}")
+        check_limits(self.ensemble)
         clock.parse_times(self.start)
 
 
@@ -76,18 +85,11 @@ def main(arguments: list[str]) -> None:
 
 def make(run: Run) -> list[Path]:
     """Forecast and write; returns the products on rank 0. Collective."""
-    from mlrtma_dist.methods.lam import LamMethod
     from mlrtma_dist.parallel.ranks import Ranks  # here: it needs torch, whose import takes seconds
     from mlrtma_dist.weights.trained import load_trained
 
     trained = load_trained(run.checkpoint)
-    method = trained.method
-    if not isinstance(method, LamMethod):
-        raise InputError(f"checkpoint: expected one of method lam, which forecasts, got one of {trained.name}")
-    steps = run.hours * 60 / method.settings.step_minutes
-    if steps != round(steps):
-        step = method.settings.step_minutes
-        raise config.ConfigError(f"hours: expected a multiple of the network's step of {step} min, got {run.hours:g}")
+    method, steps = forecaster_of(trained, run.hours, run.drawing, run.ensemble)
     with Ranks.start(run.mesh, device=run.device, in_tiles=True) as ranks:
         section = run.cases
         if section.states is not None:
@@ -96,31 +98,15 @@ def make(run: Run) -> list[Path]:
         method.settle(cases.contents.domain)
         method.check(cases.contents)
         method.network.to(ranks.device)
-        part = part_of(ranks, cases, {trained.name: method}, one_case=True)
+        part = part_of(ranks, cases, {trained.name: trained.method}, one_case=True)
         coming = replace(run.boundary, variables=method.variables).on(cases.contents.domain) if run.boundary else None
         if coming is None and method.settings.rim and part.is_first:
             log.warning("no boundary: %s", method.without_boundary)
-        numbers = _numbers(run, cases)
+        numbers = starts_of(cases, run.start)
         if coming is not None:
-            _check_boundary(coming, cases.time[numbers][:, None] + method.step * np.arange(1, round(steps) + 1))
-        products = [_write(run, trained, cases.case(n, part.box), coming, round(steps), part) for n in numbers]
+            check_boundary(coming, cases.time[numbers][:, None] + method.step * np.arange(1, steps + 1))
+        products = [_write(run, trained, cases.case(n, part.box), coming, steps, part) for n in numbers]
     return products if part.is_first else []
-
-
-def _numbers(run: Run, cases: Cases) -> list[int]:
-    """Numbers of the cases that forecasts begin with."""
-    starts = clock.parse_times(run.start) if run.start else cases.time[-1:]
-    missing = [str(start) for start in starts if start not in cases.time]
-    if missing:
-        raise InputError(f"start: expected times of the cases, {cases.time[0]} to {cases.time[-1]}, got {missing[0]}")
-    return [int(np.flatnonzero(cases.time == start)[-1]) for start in starts]
-
-
-def _check_boundary(coming: StateCases, times: np.ndarray) -> None:
-    """Raise InputError unless the boundary has a state of every time."""
-    missing = times[~np.isin(times, coming.time)]
-    if missing.size:
-        raise InputError(f"boundary: expected states of every step, found none of {missing[0]}: add to --boundary-time")
 
 
 def _write(run: Run, trained, case: Case, coming, steps: int, part: Part) -> Path:
@@ -132,13 +118,15 @@ def _write(run: Run, trained, case: Case, coming, steps: int, part: Part) -> Pat
     times = case.time + method.step * np.arange(1, steps + 1)
     attributes = provenance(resolved, run.cases, {trained.name: trained}) | {
         "title": f"Surface weather forecast, {domain.title}, {clock.compact(case.time)} and {run.hours:g} h ahead",
-        "source": f"{steps} steps of {method.settings.step_minutes} min by {trained.name}",
+        "source": f"{steps} steps of {method.settings.step_minutes} min by {trained.name}"
+        + (f", {method.count} members" if method.count > 1 else ""),
         "boundary_files": names_of(run.boundary.files) if run.boundary else f"none: {method.without_boundary}",
     }
     boundary = (lambda time: coming.state(time, case.box)) if coming is not None else nothing_known
     with progress(f"forecast {domain.name}") if part.is_first else silent() as show:
+        here = part.neighbourhood
         ahead = forecast(
-            case, method, trained.name, steps, boundary, part.neighbourhood, lambda share: show("states", share)
+            case, method, trained.name, steps, boundary, here, lambda share: show("states", share), run.ensemble
         )
         path = write_series(
             ahead, times, Path(run.output) / name / f"{name}_forecast.nc", attributes, part.communicator

@@ -93,6 +93,7 @@ OPTIONS: dict[str, Options] = {
         "--start": ("start...", "other times of the cases at which forecasts begin"),
         "--checkpoint": ("checkpoint", "folder of a trained network that forecasts"),
         "--hours": ("hours", "how far ahead"),
+        "--members": ("drawing.members", "members of an ensemble, by a network that draws them"),
         "--boundary": ("boundary.files...", "gridded files of the coming states, for the outer cells"),
         "--boundary-time": ("boundary.time...", "their times in UTC, or a range START/END"),
         "--output": ("output", "folder to write to"),

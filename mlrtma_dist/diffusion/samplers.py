@@ -81,6 +81,13 @@ def dpm_solver(denoiser: Denoiser, start: Tensor, sigmas: Sequence[float]) -> Te
     return field
 
 
+def sample(name: str, denoiser: Denoiser, start: Tensor, sigmas: Sequence[float], noise: Noise) -> Tensor:
+    """A sample by the sampler of a name: heun, stochastic or dpm; see there."""
+    if name == "stochastic":
+        return stochastic_heun(denoiser, start, sigmas, noise)
+    return {"heun": heun, "dpm": dpm_solver}[name](denoiser, start, sigmas)
+
+
 def ancestral_step(
     denoiser: Denoiser,
     field: Tensor,

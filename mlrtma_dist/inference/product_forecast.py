@@ -42,7 +42,12 @@ def time_coordinates(times: np.ndarray, start: np.datetime64 | None) -> list[Net
 
 
 def forecast_variable(variable: NetcdfVariable) -> NetcdfVariable:
-    """A field of a product of forecasts: its attribute ``coordinates`` names those of the forecast, too."""
+    """A field of a product of forecasts: its attribute ``coordinates`` names those of the forecast, too.
+
+    An error is that of the forecast, as its members tell it by their standard deviation.
+    """
     others = variable.attributes.get("coordinates")
     named = " ".join([REFERENCE, PERIOD, *([str(others)] if others else [])])
-    return replace(variable, attributes={**variable.attributes, "coordinates": named})
+    words = str(variable.attributes.get("long_name", "")).replace("of the analysis error", "of the members")
+    own = {"long_name": words} if words else {}
+    return replace(variable, attributes={**variable.attributes, **own, "coordinates": named})

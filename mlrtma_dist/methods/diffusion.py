@@ -15,11 +15,10 @@ The denoiser minimises, over cases, noise levels and noise,
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from mlrtma_dist.diffusion.noise import normal, uniform
 from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.denoising import denoising_loss
 from mlrtma_dist.methods.departure_network import departure_network
 from mlrtma_dist.methods.diffusion_indirect import indirect_reports
 from mlrtma_dist.methods.diffusion_settings import DiffusionSettings
@@ -31,8 +30,6 @@ from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.nn.denoiser import EMBEDDING, Denoiser
 from mlrtma_dist.nn.neighbourhood import Neighbourhood
 from mlrtma_dist.observations.indirect import VARIABLES as DIRECT
-
-LEVEL, NOISE = range(2)  # steps of the noise of training
 
 
 class DiffusionMethod(EnsembleMethod):
@@ -59,25 +56,9 @@ class DiffusionMethod(EnsembleMethod):
 
     def loss(self, sample: Sample, neighbourhood: Neighbourhood) -> tuple[Tensor, float]:
         """Sum over this tile's points of the weighed squared error, a scalar, and its `weight`; never a mean."""
-        target, levels = sample.target, self.settings.levels
-        if sample.mask is not None:  # what is unknown may be NaN, whose gradient would be NaN even with weight 0
-            target = torch.where(sample.mask > 0, target, 0.0)
-        sigma = torch.cat(self._sigmas(sample.key)).to(target.dtype)
-        box, channels = neighbourhood.box, target.shape[1]
-        noise = torch.cat([normal(sample.key, box, channels, NOISE + number) for number in range(levels)])
-        target, condition = (each.repeat(levels, 1, 1, 1) for each in (target, sample.inputs))
-        level = sigma[:, None, None, None]
-        output = self.network(target + level * noise.to(target.dtype), sigma, condition, neighbourhood)
-        squares = (output - target).square() * (1.0 + level.square()) / level.square()
-        if sample.mask is not None:
-            squares = squares * sample.mask.repeat(levels, 1, 1, 1)
-        return squares.sum(), self.weight(sample)
-
-    def _sigmas(self, key: Tensor) -> list[Tensor]:
-        """The noise levels of every case, evenly apart on the logarithm's range and as a whole anywhere on it."""
-        low, high = (np.log(level) for level in (self.settings.sigma_min, self.settings.sigma_max))
-        first, count = uniform(key, LEVEL), self.settings.levels
-        return [(low + (high - low) * ((first + number / count) % 1.0)).exp() for number in range(count)]
+        target, key, mask = sample.target, sample.key, sample.mask
+        total = denoising_loss(self.network, target, sample.inputs, key, mask, self.settings, neighbourhood)
+        return total, self.weight(sample)
 
     def posterior(
         self, case: Case, errors: np.ndarray, neighbourhood: Neighbourhood | None = None

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlrtma_dist.methods.noise_levels import NoiseLevels
+
 BACKGROUNDS = ("first_guess", "analysis")
 GROUND = 3  # fields of the ground: terrain, relief, land
 
@@ -125,27 +127,12 @@ class DepartureSettings:
 
 
 @dataclass(frozen=True)
-class DiffusionSettings(DepartureSettings):
-    """What the denoiser is made of and trained with, beside `DepartureSettings`.
-
-    Attributes:
-        sigma_min, sigma_max: range of noise levels, in units of the departures' deviation, that are trained, all
-            logarithms as often; the largest must drown the largest scale: a Gaussian of length l (points) has modes of
-            deviation up to l sqrt(2 pi).
-        levels: noise levels at which every case shown is trained at once, spread evenly over the range: reading a case
-            costs more than noising it.
-    """
-
-    sigma_min: float = 0.02
-    sigma_max: float = 80.0
-    levels: int = 1
+class DiffusionSettings(DepartureSettings, NoiseLevels):
+    """What the denoiser is made of and trained with: `DepartureSettings` and its noise levels."""
 
     def __post_init__(self):
         super().__post_init__()
-        if self.levels < 1:
-            raise ValueError(f"levels: expected at least 1, got {self.levels}")
-        if not 0.0 < self.sigma_min < self.sigma_max:
-            raise ValueError(f"expected 0 < sigma_min < sigma_max, got {self.sigma_min:g} and {self.sigma_max:g}")
+        self.check_levels()
 
 
 @dataclass(frozen=True)

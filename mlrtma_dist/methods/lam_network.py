@@ -27,23 +27,29 @@ def rim_mask(shape: tuple[int, int], box: Box, width: int) -> Tensor:
     return (lines[0][:, None] | lines[1][None, :]).float()[None, None]
 
 
-def lam_network(settings: LamSettings) -> nn.Module:
-    """The network of a forecast emulator with its first weights; its first forecast is nearly persistence."""
+def lam_network(settings: LamSettings, channels_in: int, embedding: int = 0) -> nn.Module:
+    """The network of a forecast emulator with its first weights; its first forecast is nearly persistence.
+
+    Args:
+        channels_in: of its input.
+        embedding: numbers that describe a whole field and modulate every block of a U-net; 0: none.
+    """
     if settings.network == "graph":
         sizes = {**asdict(settings.graph), "recompute": settings.recompute}
-        network = GraphForecaster(GraphConfig(settings.channels_in, settings.variables, **sizes))
+        network = GraphForecaster(GraphConfig(channels_in, settings.variables, **sizes))
         nn.init.normal_(network.head.second.weight, std=1e-3)
         nn.init.zeros_(network.head.second.bias)
         return network
     return FoldedUNet(
         FoldedUNetConfig(
-            channels_in=settings.channels_in,
+            channels_in=channels_in,
             channels_out=settings.variables,
             fold=settings.fold,
             widths=settings.widths,
             groups=settings.groups,
             recompute=settings.recompute,
             adds=False,
+            embedding=embedding,
         )
     )
 

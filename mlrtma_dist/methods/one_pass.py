@@ -30,17 +30,14 @@ from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.diffusion_settings import OnePassSettings
 from mlrtma_dist.methods.ensemble_method import EnsembleMethod
 from mlrtma_dist.methods.learned import build_method, first_weights
+from mlrtma_dist.methods.pair_scores import PAIR, pair_scores
 from mlrtma_dist.methods.posterior import PRIOR, Posterior
 from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.methods.statistics import Statistics
 from mlrtma_dist.methods.team import ALONE_IN_TEAM, Team
 from mlrtma_dist.methods.truth_reports import reports_of_truth
 from mlrtma_dist.nn.corrector import Corrector
-from mlrtma_dist.nn.crps import pair_crps
-from mlrtma_dist.nn.layers import pool, repeat
 from mlrtma_dist.nn.neighbourhood import Neighbourhood
-
-PAIR = 2  # members in training
 
 
 @dataclass(frozen=True)
@@ -100,15 +97,7 @@ class OnePassMethod(EnsembleMethod):
         seen = self._seen(replace(sample, target=target), neighbourhood)
         condition = sample.inputs.repeat_interleave(PAIR, 0)
         members = self._corrected(seen, condition, neighbourhood).unflatten(0, (-1, PAIR))
-        fields = torch.cat([members, target[:, None]], 1)
-        if mask is not None:
-            fields = fields * mask[:, None]
-        scores = pair_crps(*fields.unbind(1)).sum()
-        for side in self.settings.smoothed:
-            means = repeat(pool(fields.flatten(0, 1), neighbourhood, side)[0], neighbourhood, side)
-            crps = pair_crps(*means.unflatten(0, (-1, PAIR + 1)).unbind(1))
-            scores = scores + (crps if mask is None else crps * mask).sum()
-        return scores, self.weight(sample)
+        return pair_scores(members, target, mask, self.settings.smoothed, neighbourhood), self.weight(sample)
 
     def _corrected(self, seen: Tensor, condition: Tensor, neighbourhood: Neighbourhood) -> Tensor:
         """Members of d_0, K y and K 1, which are channels of ``seen``, and of the condition."""

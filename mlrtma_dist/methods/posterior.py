@@ -104,9 +104,7 @@ class Posterior:
             start, sigma = start + sampling.warm_start * noise(START), sampling.warm_start
         sigmas = karras_sigmas(sigma, self.levels[0], sampling.steps)
         posterior = self._guided(sampling, observed, gain)
-        if sampling.sampler == "stochastic":
-            return samplers.stochastic_heun(posterior, start, sigmas, lambda step: noise(FIRST_STEP + step))
-        return {"heun": samplers.heun, "dpm": samplers.dpm_solver}[sampling.sampler](posterior, start, sigmas)
+        return samplers.sample(sampling.sampler, posterior, start, sigmas, lambda step: noise(FIRST_STEP + step))
 
     def ready_in_time(self, sampling: Sampling, team: Team = ALONE_IN_TEAM) -> Sampling:
         """What can be drawn within the seconds, by the measured cost of optimal interpolation and of an evaluation.

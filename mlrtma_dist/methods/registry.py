@@ -146,11 +146,11 @@ def _drawing(name: str, means: Means) -> Method:
 
 
 def _untrained_on_fields(name: str, settings: Mapping[str, object], where: str) -> "LearnedMethod":
-    from mlrtma_dist.methods import diffusion, lam, one_pass, unet
+    from mlrtma_dist.methods import diffusion, lam, lam_diffusion, lam_one_pass, one_pass, unet
 
     builders = {"unet": unet.build_unet, "one_pass": one_pass.build_one_pass, "lam": lam.build_lam}
-    builders["diffusion"] = diffusion.build_diffusion
-    return builders[name](settings, where)
+    of_members = {"lam_diffusion": lam_diffusion.build_lam_diffusion, "lam_one_pass": lam_one_pass.build_lam_one_pass}
+    return (builders | of_members | {"diffusion": diffusion.build_diffusion})[name](settings, where)
 
 
 def _untrained_vit(settings: Mapping[str, object], where: str, **own: object) -> "LearnedMethod":
@@ -159,9 +159,15 @@ def _untrained_vit(settings: Mapping[str, object], where: str, **own: object) ->
     return build_vit(settings, where, **own)
 
 
-def _learned(words: str, short: str, name: str, untrained) -> Entry:
+def _learned(words: str, short: str, name: str, untrained=None) -> Entry:
     """The entry of a method that is its trained network."""
-    return Entry(words, short, (Need.CHECKPOINT,), lambda means: means.trained[name], untrained=untrained)
+    untrained = untrained or partial(_untrained_on_fields, name)
+    return Entry(words, short, (Need.CHECKPOINT,), partial(_trained, name), untrained=untrained)
+
+
+def _trained(name: str, means: Means) -> Method:
+    method = means.trained[name]
+    return method.sampled(means.sampling) if hasattr(method, "sampled") else method
 
 
 METHODS: dict[str, Entry] = {
@@ -185,9 +191,7 @@ METHODS: dict[str, Entry] = {
     "hybrid": classical(HYBRID, "3D-Var with a hybrid covariance", "hybrid"),
     "grid": Entry(
         "gridded files as they are, interpolated with their height correction",
-        "gridded files",
-        (Need.GRID,),
-        lambda means: GridMethod(means.grid),
+        *("gridded files", (Need.GRID,), lambda means: GridMethod(means.grid)),
     ),
     "exact_oi": Entry(
         "optimal interpolation with the exact background covariance",
@@ -217,7 +221,7 @@ METHODS: dict[str, Entry] = {
         _outer_loops,
         whole=True,
     ),
-    "unet": _learned("a trained convolutional U-net", "U-net", "unet", partial(_untrained_on_fields, "unet")),
+    "unet": _learned("a trained convolutional U-net", "U-net", "unet"),
     "vit": _learned("a trained vision transformer on the reports alone", "vision transformer", "vit", _untrained_vit),
     "vit_hybrid": _learned(
         "the vision transformer with the analysis of 3D-Var as one more source",
@@ -239,12 +243,9 @@ METHODS: dict[str, Entry] = {
         partial(_drawing, "one_pass"),
         untrained=partial(_untrained_on_fields, "one_pass"),
     ),
-    "lam": _learned(
-        "a trained forecast from the states before the case (ML-LAM)",
-        "forecast emulator",
-        "lam",
-        partial(_untrained_on_fields, "lam"),
-    ),
+    "lam": _learned("a trained forecast from the states before the case (ML-LAM)", "forecast emulator", "lam"),
+    "lam_diffusion": _learned("members of a forecast (Diffusion-LAM)", "forecast by diffusion", "lam_diffusion"),
+    "lam_one_pass": _learned("members of a forecast (CRPS-LAM)", "forecast by one pass", "lam_one_pass"),
 }
 
 

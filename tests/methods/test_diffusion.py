@@ -10,6 +10,7 @@ from denoised_plane import CASES, HERE, PLANE, SMALL, UNITS, WHOLE, GaussianNetw
 from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.box import Box
+from mlrtma_dist.methods.denoising import LEVEL, drawn_levels
 from mlrtma_dist.methods.diffusion import DiffusionMethod, build_diffusion
 from mlrtma_dist.methods.diffusion_reports import Departures, fitted_deviations, robust_deviations, tempered
 from mlrtma_dist.methods.diffusion_sampling import Sampling
@@ -53,7 +54,7 @@ def test_the_loss_is_a_sum_over_points_and_levels_which_are_spread_evenly_over_t
     assert weight == method.weight(sample) == 3 * 2 * 32 * 32
     again, _ = method.loss(sample, HERE)
     assert float(total.detach()) == float(again.detach())  # all that is random is a function of the keys
-    logarithms = torch.stack(method._sigmas(sample.key)).log().sort(dim=0).values
+    logarithms = torch.stack(drawn_levels(method.settings, sample.key, LEVEL)).log().sort(dim=0).values
     assert float(logarithms.min()) >= np.log(0.02) and float(logarithms.max()) <= np.log(40.0)
     torch.testing.assert_close(logarithms.diff(dim=0), torch.full((2, 2), np.log(2000.0) / 3.0, dtype=torch.float64))
     mask = torch.zeros(2, 1, 32, 32)
