@@ -32,7 +32,6 @@ CONFIG = "configs/cycles/replay_metar_20km.yaml"
 WITHOUT_REPORTS = 4  # exit code: a slot of a small domain has none
 LATER = 4  # slots of each run that begin the cycling and do not count
 SHARED = ("t2m", "d2m", "u10", "v10", "psfc")
-BLOCK = 4  # slots that are drawn together
 
 Errors = dict[tuple[str, str, str, str], tuple[int, float]]  # (domain, time, method, variable) -> number, rmse
 
@@ -96,7 +95,7 @@ def compare_shares(options: argparse.Namespace) -> float:
     for name in SHARED:
         number, rmse = pooled(errors["none"], "threedvar", name, LATER)
         ratios = [
-            np.sqrt(squares_over(errors[kind], errors["none"], ("threedvar",) * 2, name, LATER, BLOCK))
+            np.sqrt(squares_over(errors[kind], errors["none"], ("threedvar",) * 2, name, LATER, options.block))
             for kind in kinds
             if kind != "none"
         ]
@@ -162,6 +161,7 @@ def main() -> None:
     parser.add_argument("--first", help="UTC of the first slot; that of the configuration by default")
     parser.add_argument("--slots", type=int, help="so many; all of the configuration by default")
     parser.add_argument("--shares", type=float, nargs="+", help="of the background in the first guess")
+    parser.add_argument("--block", type=int, default=4, help="slots that are drawn together, with --shares")
     parser.add_argument("--over", help="method over whose errors those of the others are printed")
     parser.add_argument("--figure", type=Path, help="PNG file to write, of the domain with most reports")
     options = parser.parse_args()
