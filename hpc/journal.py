@@ -164,7 +164,7 @@ def commit(root: Path) -> str:
 
     "unknown" outside one, and where ``root`` only lies inside somebody else's, as an installed package may.
     """
-    run = functools.partial(subprocess.run, capture_output=True, text=True, timeout=10, check=True)
+    run = functools.partial(subprocess.run, capture_output=True, text=True, timeout=60, check=True)
     try:
         git = ["git", "--no-optional-locks", "-C", str(root)]  # a job that is killed leaves no lock behind
         run([*git, "ls-files", "--error-unmatch", "hpc/journal.py"])

@@ -78,7 +78,7 @@ def _line(key: Key) -> str:
 def _row(left: str, right: str) -> str:
     """Two columns; the right one begins on a line of its own where the left one is long."""
     first = f"  {left}"
-    lines = textwrap.wrap(right, WIDTH - MARGIN)
+    lines = textwrap.wrap(right, WIDTH - MARGIN, break_on_hyphens=False)
     if len(first) < MARGIN and lines:
         first, lines = f"{first:<{MARGIN}}{lines[0]}", lines[1:]
     return "\n".join([first, *(" " * MARGIN + line for line in lines)])
