@@ -25,7 +25,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import yaml
+from matplotlib.dates import ConciseDateFormatter
 
+from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.verification.bootstrap import cluster_numbers, cluster_sums, interval, ratio_of_sums, resampled_sums
 
 CONFIG = "configs/cycles/replay_metar_20km.yaml"
@@ -145,8 +147,8 @@ def draw(path: Path, errors: Errors, domain: str, variables: tuple[str, ...] = (
                 series[method].append((np.datetime64(time), rmse))
         for method, points in series.items():
             axis.plot(*zip(*points, strict=True), label=method)
-        axis.set(title=name, xlabel="slot, UTC", ylabel="rmse", ylim=(0, None))
-        axis.tick_params("x", rotation=45)
+        axis.set(title=name, xlabel="slot, UTC", ylabel=f"rmse, {VARIABLES[name].unit}", ylim=(0, None))
+        axis.xaxis.set_major_formatter(ConciseDateFormatter(axis.xaxis.get_major_locator()))
     axes[0].legend(frameon=False, fontsize="small")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
