@@ -53,6 +53,9 @@ class Backgrounds:
             except InputError as error:
                 log.warning("%s: no forecast, the previous analysis is the background: %s", time, error)
                 carried = ""
+            except Exception:  # whatever fails in the network, the slot has another background
+                log.exception("%s: the forecast fails, the previous analysis is the background", time)
+                carried = ""
             if carried:
                 return carried
         newest = (time - number * self.every for number in range(1, int(OLDEST // self.every) + 1))
@@ -62,9 +65,15 @@ class Backgrounds:
         """A file of the forecast of a slot from the newest two analyses a step apart; "": there are none.
 
         Raises:
-            InputError: weights or analyses that cannot be used.
+            InputError: weights or analyses that cannot be used, or a forecast that is not finite.
+            OSError: the file cannot be written.
         """
         method = self._ready()
+        if method.step > FARTHEST or method.step % self.every:
+            raise InputError(
+                f"forecast: {self.checkpoint}: expected a step that is a multiple of the {self.every} between slots and"
+                f" at most {FARTHEST}, got {method.step}: name another network, or set every_minutes of the archive"
+            )
         for ahead in range(1, int(FARTHEST // method.step) + 1):
             times = [time - (ahead + 1) * method.step, time - ahead * method.step]
             if all(map(self.publications.exists, times)):
@@ -76,10 +85,14 @@ class Backgrounds:
         case = StateCases(section, self.static, files).case(1, Box.whole(self.static.domain.shape))
         *_, last = method.forecast(case, ahead)
         start = clock.compact(times[-1])
+        broken = [name for name, values in last.items() if not np.isfinite(values).all()]
+        if broken:
+            raise InputError(f"the forecast from {start} of {', '.join(broken)} has values that are not finite")
         state = State(self.static.domain, time, last, self.static.terrain, f"forecast from the analysis of {start}")
-        for older in self.publications.folder.glob(f"{PREFIX}*.nc"):
+        path = write_state(self.publications.folder / f"{PREFIX}{start}.nc", state)
+        for older in set(path.parent.glob(f"{PREFIX}*.nc")) - {path}:
             older.unlink(missing_ok=True)
-        return str(write_state(self.publications.folder / f"{PREFIX}{start}.nc", state))
+        return str(path)
 
     def _ready(self) -> "LamMethod":
         if self._method is None:

@@ -95,3 +95,20 @@ def test_without_two_analyses_or_weights_the_previous_analysis_is_taken_as_it_is
     publish(NOON - 2 * HOUR)
     assert backgrounds.of(NOON).endswith("east_20260818T1130Z.nc") and "damaged" in caplog.text
     assert backgrounds.of(NOON + 2 * HOUR) == ""
+
+
+def test_a_network_that_fails_or_diverges_or_has_another_step_leaves_the_previous_analysis(world, monkeypatch, caplog):
+    backgrounds, publish = world
+    publish(NOON - 2 * HOUR)
+    publish(NOON - HOUR)
+    with monkeypatch.context() as patch:
+        patch.setattr(LamMethod, "forecast", lambda *_: (_ for _ in ()).throw(RuntimeError("out of memory")))
+        assert backgrounds.of(NOON).endswith("east_20260818T1100Z.nc") and "out of memory" in caplog.text
+    with monkeypatch.context() as patch:
+        patch.setattr(SameAgain, "forward", lambda _self, channels, _: float("nan") * channels[:, 1:2])
+        assert backgrounds.of(NOON).endswith("east_20260818T1100Z.nc") and "not finite" in caplog.text
+    backgrounds.every = HOUR * 2 // 3
+    publish(NOON - HOUR * 2 // 3)
+    assert (
+        backgrounds.of(NOON).endswith("east_20260818T1120Z.nc") and "expected a step that is a multiple" in caplog.text
+    )
