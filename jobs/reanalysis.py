@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from jobs.analyse import Run as Analyse
 from jobs.command_line import parse
 from jobs.inputs import check_run
+from jobs.reanalysis_days import spans_without_files
 from jobs.reanalysis_report import audit_products, write_report_of
 from jobs.reanalysis_slots import open_spans, slots_of
 from jobs.reanalysis_work import work
@@ -99,7 +100,7 @@ class Run:
     def array(self) -> str:
         """The elements of an array, one per span of days, in which something remains, and the number of all."""
         slots = slots_of(self)
-        spans = open_spans(self, slots)
+        spans = open_spans(self, slots) | (spans_without_files(self, slots) if self.day_files else set())
         if not spans and not self.retry and open_spans(replace(self, retry=True), slots):
             log.warning("some slots were set aside or had no input: --set retry=true tries them again")
         return f"{','.join(map(str, sorted(spans))) or 'none'} of {slots.spans}"

@@ -7,7 +7,7 @@ again, so is the file.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from jobs.reanalysis_slots import configuration_of, domains_of
@@ -35,6 +35,21 @@ def write_days(run, slots: Slots, days: Iterable[int]) -> list[Path]:
         InputError: products that do not belong together. OSError: a file cannot be written.
     """
     written = []
+    for _, path, day, done, missing, digest in _due(run, slots, days):
+        remove_unfinished(path.parent, path.name)
+        attributes = {DIGEST: digest, "slots_missing": " ".join(missing) or "none"}
+        written.append(join([day.folder / f"{slot}.nc" for slot in done], path, "time", attributes))
+        log.info("%s: %d of %d slots", path, len(done), len(done) + len(missing))
+    return written
+
+
+def spans_without_files(run, slots: Slots) -> set[int]:
+    """The spans with a day that is whole and whose file is not written yet, or is of other products."""
+    return {slots.span_of(number) for number, *_ in _due(run, slots, range(len(slots.days)))}
+
+
+def _due(run, slots: Slots, days: Iterable[int]) -> Iterator[tuple[int, Path, Day, list[str], list[str], str]]:
+    """Of every file to be written: the day's number, path, day, slots with and without a product, products' digest."""
     for name, section in domains_of(run).items():
         configuration = configuration_of(run, section)
         for number in days:
@@ -47,11 +62,5 @@ def write_days(run, slots: Slots, days: Iterable[int]) -> list[Path]:
                 continue
             path = day_file(Path(run.output), name, slots.days[number])
             digest = checksum_of([entries[slot]["sha256"] for slot in done])
-            if attribute_of(path, DIGEST) == digest:
-                continue
-            remove_unfinished(path.parent, path.name)
-            missing = " ".join(slot for slot in names if states[slot] != DONE) or "none"
-            attributes = {DIGEST: digest, "slots_missing": missing}
-            written.append(join([day.folder / f"{slot}.nc" for slot in done], path, "time", attributes))
-            log.info("%s: %d of %d slots", path, len(done), len(names))
-    return written
+            if attribute_of(path, DIGEST) != digest:
+                yield number, path, day, done, [slot for slot in names if states[slot] != DONE], digest

@@ -68,6 +68,9 @@ def work(run) -> int:
         if run.day_files:
             for day in days:
                 heartbeat.beat()
+                if stop.received is not None:  # joining takes longer than the grace of a signal
+                    is_finished = False
+                    break
                 write_days(run, slots, [day])
         heartbeat.rest()
     print(_words(worker.tally, total), flush=True)

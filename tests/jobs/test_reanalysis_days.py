@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from jobs import reanalysis
 from jobs.reanalysis_days import write_days
 from jobs.reanalysis_slots import slots_of
 from mlrtma_dist import config
+from mlrtma_dist.inference.slot_worker import Worker
 from mlrtma_dist.io.file_digest import sha256_of
 from mlrtma_dist.io.unfinished import unfinished_path
+from mlrtma_dist.training.stop_signal import AGAIN
 
 NAMES = ("north", "south")
 TIMES = ("24T23:00", "24T23:30", "25T00:00", "25T00:30")
@@ -74,6 +77,18 @@ def test_a_day_in_which_something_remains_has_no_file_and_one_without_input_says
     for path in (Path(run.output) / "north/2022/08/25").glob("*.nc"):
         path.unlink()
     assert write_days(run, slots_of(run), [0, 1]) == [] and not whole_day.exists()
+
+
+def test_an_array_has_the_days_whose_files_are_missing_and_a_signal_puts_them_off(run, here, monkeypatch):
+    reanalysis.work(run)
+    assert run.array() == "none of 2"
+    run = replace(run, day_files=True)  # only now
+    assert run.array() == "0,1 of 2"
+    with monkeypatch.context() as patch:
+        patch.setattr(Worker, "run", lambda *_: signal.raise_signal(signal.SIGUSR1) is None)  # after the last slot
+        assert reanalysis.work(run) == AGAIN and run.array() == "0,1 of 2"
+    assert reanalysis.work(replace(run, element=1, elements=2)) == 0
+    assert run.array() == "0 of 2"
 
 
 def test_what_a_killed_process_left_of_a_product_is_removed_and_what_another_one_writes_is_not(run, here):
