@@ -185,23 +185,23 @@ def _in_time(case: WindowCase) -> FirstGuess:
         return case.first_guess
     variables = case.variables or tuple(sorted(case.reported))
     kinds = tuple(sorted({*variables, *np.unique(case.observations.variable).tolist()}))
-    hour = case.time.astype("datetime64[h]").astype(case.time.dtype)
-    whole = np.rint(case.hours + (case.time - hour) / np.timedelta64(1, "h"))  # of the clock, whatever is analysed
+    past = (case.time - case.time.astype("datetime64[h]")) / np.timedelta64(1, "h")
+    whole = np.rint(case.hours + past)  # of the clock, whatever is analysed
     every, count = np.unique(whole[case.used], return_counts=True)
     chosen = every[count >= ENOUGH * count.max(initial=0)]
     if not len(chosen):
         return case.first_guess
     base = None if isinstance(case.first_guess, Regression) else case.first_guess
-    regressions = tuple(_regression(case, kinds, whole == hour) for hour in chosen)
+    regressions = tuple(_regression(case, kinds, whole, hour) for hour in chosen)
     middle = np.array([np.mean(case.hours[case.used & (whole == hour)]) for hour in chosen])
     return GuessInTime(base, middle, regressions)
 
 
-def _regression(case: WindowCase, variables: Iterable[str], rows: np.ndarray) -> Regression:
-    """The regression on the used reports of an hour, a mask (n,); of a variable with few then, on all of the window."""
-    own = {}
+def _regression(case: WindowCase, variables: Iterable[str], hours: np.ndarray, hour: float) -> Regression:
+    """The regression on the used reports of one of the hours, shape (n,); of a variable with few then, on all."""
+    own, rows = {}, hours == hour
     for name in variables:
         every = case.used & (case.observations.variable == name)
-        fullest = np.unique(np.rint(case.hours[every]), return_counts=True)[1].max(initial=0)
+        fullest = np.unique(hours[every], return_counts=True)[1].max(initial=0)
         own[name] = every & rows if np.count_nonzero(every & rows) >= ENOUGH * fullest else every
     return regression_on(case, own, case.points)

@@ -172,6 +172,20 @@ def test_its_first_guess_has_the_hours_of_the_clock_at_a_half_hour_too(toy, earl
         assert window.first_guess.hours == pytest.approx(expected, abs=1e-6)
 
 
+def test_at_a_half_hour_an_hour_of_fewer_reports_keeps_its_own_regression(toy, earlier):
+    settings, table = earlier
+    fewer = np.unique(table.station)[::3]  # stations that did not report the hour before
+    table = table[(table.time == toy.time) | ~np.isin(table.station, fewer)]
+    time = toy.time - np.timedelta64(30, "m")  # both hours are half an hour away
+    judge = Judge(assumptions(settings), np.timedelta64(120, "m"))
+    guess = WindowCase.of(judge.case(toy.static, time, table, None, Box.whole(toy.static.domain.shape))).first_guess
+    alone = judge.case(toy.static, time, table[table.time < toy.time], None, Box.whole(toy.static.domain.shape))
+    points = alone.points[alone.used]
+    before = guess.mean("t2m", TimedPoints.at(points, -0.5))
+    assert before == pytest.approx(alone.first_guess.mean("t2m", points), abs=0.05)
+    assert (guess.mean("t2m", TimedPoints.at(points, 0.5)) - before).mean() == pytest.approx(2.0, abs=0.1)
+
+
 def test_its_first_guess_says_of_how_many_hours_it_is_made(toy, earlier):
     settings, table = earlier
     now = table[table.time == toy.time]
