@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import secrets
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,4 +75,5 @@ def _is_written(path: Path, match: re.Match) -> bool:
 
 def _machine() -> str:
     """Eight hexadecimal digits of this machine."""
-    return hashlib.blake2b(machine().encode(), digest_size=4).hexdigest()
+    # the host's name, too: where the system does not say its start, the namespace is the same on every host
+    return hashlib.blake2b(f"{socket.gethostname()} {machine()}".encode(), digest_size=4).hexdigest()

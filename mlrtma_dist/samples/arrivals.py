@@ -127,9 +127,10 @@ class ArrivedCases(ArchiveCases):
 
     @property
     def count(self) -> int:
-        """Number of values of the observation window that have arrived."""
-        table = self.reports(0)
-        return int(np.count_nonzero(np.abs(table.time - self.inputs.time) <= self.archive.reading.window))
+        """Number of values of the observation window, or of the wider one of methods in time, that have arrived."""
+        table, reading = self.reports(0), self.archive.reading
+        window = reading.window if reading.in_time is None else reading.in_time
+        return int(np.count_nonzero(np.abs(table.time - self.inputs.time) <= window))
 
     @cached_property
     def _judge(self) -> Judge:

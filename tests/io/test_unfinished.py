@@ -71,6 +71,16 @@ def test_the_file_of_another_machine_or_of_an_older_version_goes_when_it_is_old(
     assert remove_unfinished(tmp_path) == [path]
 
 
+def test_the_file_of_another_host_stays_where_the_system_names_no_start_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(unfinished, "machine", lambda: "pid:[4026531836]")  # of every host that runs in no container
+    with monkeypatch.context() as patch:
+        patch.setattr(unfinished.socket, "gethostname", lambda: "another")
+        patch.setattr(unfinished.os, "getpid", lambda: 2**22 + 1)  # no process here has it
+        path = unfinished_path(tmp_path / "a.nc")
+    path.touch()
+    assert remove_unfinished(tmp_path) == [] and path.exists()
+
+
 def test_other_files_stay_and_prune_knows_the_name(tmp_path):
     for name in ("a.nc", ".a.nc.partial", "a.nc.0123abcd.partial", ".nfs0123", ".a.nc.0123abcd.partial.txt"):
         (tmp_path / name).touch()

@@ -95,6 +95,19 @@ def test_reports_that_come_late_make_a_revision_under_the_same_name(world, tmp_p
     assert [path.name for path in (tmp_path / "east/20220824").iterdir()] == ["east_20220824T0600Z.nc"]
 
 
+def test_late_reports_of_the_window_of_a_method_in_time_make_a_revision(world, tmp_path):
+    run = world.run(
+        tmp_path,
+        archive=", window_minutes: 5, in_time_minutes: 30",
+        methods="[{name: oi_time}]",
+        timing="{late_minutes: 45}",
+    )
+    assert make(run, clock=clock_at(10)) == 0  # the reports of 06:00 have arrived, those of 06:10 to 06:30 come late
+    first, second = rows_of(tmp_path / "east/slots.csv")
+    assert all(0 < int(row["used"]) <= int(row["values"]) for row in (first, second))
+    assert int(first["used"]) < int(second["used"]) and product(tmp_path)["revision"] == 2
+
+
 def test_without_late_reports_the_first_publication_stays(world, tmp_path):
     assert make(world.run(tmp_path, timing="{cutoff_minutes: 40, late_minutes: 45}"), clock=clock_at(40)) == 0
     assert [row["revision"] for row in rows_of(tmp_path / "east/slots.csv")] == ["1"]
