@@ -11,7 +11,7 @@ from mlrtma_dist.inference.cycle_publications import Publication
 from mlrtma_dist.inference.product import write_product
 from mlrtma_dist.inference.product_grib import write_product_grib
 from mlrtma_dist.methods.case import Case
-from mlrtma_dist.methods.window import WindowCase
+from mlrtma_dist.methods.window import analysed_case
 from mlrtma_dist.samples.arrivals import ArrivedCases
 
 
@@ -29,8 +29,7 @@ def publish(
     """
     publications = domain.publications
     revision, passed = publications.revision(work.time), "; ".join(attempt.passed_over)
-    inputs, own = cases.inputs, getattr(attempt.answer, "case", case)
-    window = own if isinstance(own, WindowCase) else case  # a method in time uses more reports of the slot's stations
+    inputs = cases.inputs
     networks = {trained.name: trained for trained in attempt.networks}
     attributes = provenance(config.to_yaml(domain.run), domain.section, networks) | {
         "revision": revision,
@@ -54,7 +53,7 @@ def publish(
         passed_over=passed,
         weights=str(attempt.networks[0].folder) if attempt.networks else "",
         values=cases.count,
-        used=int(np.count_nonzero(window.used)),
+        used=int(np.count_nonzero(analysed_case(case, attempt.answer).used)),
         started=started,
         published=published,
         latency=round(seconds(published - work.cutoff), 3),

@@ -13,7 +13,7 @@ from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.events import below
 from mlrtma_dist.methods.method import ALONE, Answer, Share
-from mlrtma_dist.methods.window import WindowCase
+from mlrtma_dist.methods.window import analysed_case
 
 NOTHING = EnsembleSection()
 
@@ -58,8 +58,7 @@ def diagnose(case: Case, answer: Answer, method: str, share: Share = ALONE) -> A
 
     Reports of variables that are not analysed, which a network may have read, are left out.
     """
-    own = getattr(answer, "case", case)  # a method in time has a window, and a first guess, of its own
-    guess, own = own.first_guess, own if isinstance(own, WindowCase) else case
+    guess, own = getattr(answer, "case", case).first_guess, analysed_case(case, answer)
     analysed, _ = at_reports(own, answer, own.used, share)
     rows = np.isin(case.observations.variable, case.variables or np.unique(case.observations.variable))
     return Analysis(

@@ -62,6 +62,12 @@ class WindowCase(Case):
         return hours_after(self)
 
 
+def analysed_case(case: Case, answer: object) -> Case:
+    """The case whose reports an answer used: that of its window of a method in time, else the one that was analysed."""
+    own = getattr(answer, "case", case)
+    return own if isinstance(own, WindowCase) else case
+
+
 def hours_after(case: Case) -> np.ndarray:
     """Hours of each report after the analysis time, shape (n,); zero of a report without a time."""
     seconds = (case.observations.time - case.time).astype("timedelta64[s]")
