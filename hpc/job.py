@@ -39,6 +39,10 @@ NO_ANSWER = (
     "timed out",
     "Zero Bytes",
     "gave no answer",
+    "standby mode",  # the backup controller, until it takes over
+    "Communication connection failure",
+    "Message send failure",
+    "Message receive failure",
 )
 PAUSE = 5.0  # s before a controller that did not answer is asked again, after srun or scontrol has tried for a while
 PATIENCE = 3600.0  # s that a job which is to be queued again waits for the controller: an update takes minutes

@@ -65,6 +65,11 @@ class Reports:
             raise ValueError(f"window_minutes: expected above 0 and up to {WIDEST_WINDOW}, got {self.window_minutes:g}")
         if not 0.0 <= self.in_time_minutes <= WIDEST_WINDOW:
             raise ValueError(f"in_time_minutes: expected from 0 to {WIDEST_WINDOW}, got {self.in_time_minutes:g}")
+        if 0.0 < self.in_time_minutes < self.window_minutes:
+            raise ValueError(
+                f"in_time_minutes: expected 0 or at least the window_minutes of {self.window_minutes:g}, whose reports"
+                f" methods in time use anyway, got {self.in_time_minutes:g}: set window_minutes lower"
+            )
         if sorted(self.precedence) != sorted(PRECEDENCE):
             expected = ", ".join(PRECEDENCE)
             raise ValueError(f"precedence: expected {expected} in some order, got {', '.join(self.precedence)}")

@@ -68,12 +68,13 @@ RESTARTING = """\
 if [ "$1" != requeue ]; then exit; fi
 echo "$*" >> requeued
 if [ "$(wc -l < requeued)" -le "$ABSENT" ]; then
-    echo "Unexpected message received for job 7" >&2; exit 1
+    echo "$ANSWER for job 7" >&2; exit 1
 fi
 if [ -n "$REFUSES" ]; then echo "Requested operation is presently disabled for job 7" >&2; exit 1; fi
 """
 
 
+@pytest.mark.parametrize("answer", ["Unexpected message received", "Slurm backup controller in standby mode"])
 @pytest.mark.parametrize(
     ("absent", "refuses", "calls", "event", "words"),
     [
@@ -83,10 +84,10 @@ if [ -n "$REFUSES" ]; then echo "Requested operation is presently disabled for j
     ],
 )
 def test_a_controller_that_does_not_answer_is_asked_again_until_it_queues_the_job_or_refuses_it(
-    answers, job, tmp_path, monkeypatch, absent, refuses, calls, event, words
+    answers, job, tmp_path, monkeypatch, answer, absent, refuses, calls, event, words
 ):
     (answers.folder / "scontrol").write_text(f"#!/bin/sh\n{RESTARTING}")
-    for name, value in {"ABSENT": str(absent), "REFUSES": refuses}.items():
+    for name, value in {"ABSENT": str(absent), "REFUSES": refuses, "ANSWER": answer}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(hpc.job, "PAUSE", 0.05)
     monkeypatch.setattr(hpc.job, "PATIENCE", 0.3)

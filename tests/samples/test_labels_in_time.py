@@ -81,6 +81,11 @@ def test_without_a_wider_window_labels_are_of_the_hour(toy, archive, case):
     assert not (narrow.observations.flags & np.uint32(Flag.OTHER_TIME)).any()
 
 
-def test_a_window_of_more_than_a_day_is_refused():
+def test_a_window_of_more_than_a_day_or_narrower_than_that_of_all_methods_is_refused():
     with pytest.raises(ConfigError, match="in_time_minutes: expected from 0 to 1440, got 2000"):
         build(Reports, {"in_time_minutes": 2000}, "test")
+    with pytest.raises(
+        ConfigError, match="in_time_minutes: expected 0 or at least the window_minutes of 30, .* got 20"
+    ):
+        build(Reports, {"in_time_minutes": 20}, "test")
+    assert build(Reports, {"in_time_minutes": 30}, "test").in_time is None
