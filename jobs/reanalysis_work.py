@@ -12,6 +12,7 @@ from jobs.reanalysis_days import write_days
 from jobs.reanalysis_slots import domains_of, open_domains, openers_of, remaining, slots_of
 from jobs.requirement import TOO_FEW
 from mlrtma_dist import config
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.inference.slot_reader import CaseReader, CaseSource
 from mlrtma_dist.inference.slot_worker import Reader, Tally, Worker
 from mlrtma_dist.io.atomic import write_text
@@ -65,20 +66,32 @@ def work(run) -> int:
         )
         heartbeat.beat()
         is_finished = worker.run(todo)
+        unread = 0
         if run.day_files:
-            for day in days:
-                heartbeat.beat()
-                if stop.received is not None:  # joining takes longer than the grace of a signal
-                    is_finished = False
-                    break
-                write_days(run, slots, [day])
+            joined, unread = _join(run, slots, days, heartbeat, stop)
+            is_finished = is_finished and joined
         heartbeat.rest()
     print(_words(worker.tally, total), flush=True)
     no_input = total > 0 and worker.tally.absent == total
     if no_input:
         archive = run.cases.archive
         log.warning("no slot has input: expected files of %s below %s", archive.reports[0].pattern, archive.folder)
-    return AGAIN if not is_finished else TOO_FEW if worker.tally.aside or no_input else 0
+    return AGAIN if not is_finished else TOO_FEW if worker.tally.aside or no_input or unread else 0
+
+
+def _join(run, slots, days: list[int], heartbeat: Heartbeat, stop: StopSignal) -> tuple[bool, int]:
+    """Write the files of days; returns whether all were come to, and how many have a product that cannot be read."""
+    unread = 0
+    for day in days:
+        heartbeat.beat()
+        if stop.received is not None:  # joining takes longer than the grace of a signal
+            return False, unread
+        try:
+            write_days(run, slots, [day])
+        except InputError as error:  # one damaged product must not keep the other days from their files
+            log.error("%s has no file: %s; remove that product to have it made again", slots.days[day], error)
+            unread += 1
+    return True, unread
 
 
 def _reader(run, prepared: dict, openers: dict, slots) -> Reader:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import netCDF4
+import numpy as np
 
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.io.atomic import written_atomically
@@ -31,7 +32,7 @@ def join(paths: Sequence[Path], path: Path, dimension: str, attributes: Mapping[
             with _opened(source_path) as source:
                 own = {name: source.getncattr(name) for name in source.ncattrs()}
                 if number == 0:
-                    _create(target, source, dimension, sum(lengths))
+                    _create(target, source, dimension, sum(lengths), source_path)
                     common, layout = own, _layout(source, dimension)
                 elif _layout(source, dimension) != layout:
                     raise InputError(f"{source_path}: expected the variables of {paths[0]}, to be joined with it")
@@ -39,7 +40,7 @@ def join(paths: Sequence[Path], path: Path, dimension: str, attributes: Mapping[
                 for name, variable in source.variables.items():
                     if dimension in variable.dimensions:
                         place = (slice(None),) * variable.dimensions.index(dimension)
-                        target[name][(*place, slice(start, start + length))] = variable[...]
+                        target[name][(*place, slice(start, start + length))] = _values(variable, source_path)
             start += length
         target.setncatts({**common, **attributes})
     return Path(path)
@@ -80,7 +81,14 @@ def _layout(source: netCDF4.Dataset, dimension: str) -> dict[str, tuple]:
     return layout
 
 
-def _create(target: netCDF4.Dataset, source: netCDF4.Dataset, dimension: str, length: int) -> None:
+def _values(variable: netCDF4.Variable, path: Path) -> np.ndarray:
+    try:
+        return variable[...]
+    except (OSError, RuntimeError) as error:  # of HDF5, where a block is damaged
+        raise InputError(f"{path}: {variable.name} cannot be read, the file is damaged: {error}") from error
+
+
+def _create(target: netCDF4.Dataset, source: netCDF4.Dataset, dimension: str, length: int, path: Path) -> None:
     """Dimensions and variables as in a file, with the values of those that are not joined."""
     for name, size in source.dimensions.items():
         target.createDimension(name, length if name == dimension else len(size))
@@ -88,11 +96,12 @@ def _create(target: netCDF4.Dataset, source: netCDF4.Dataset, dimension: str, le
         options: dict[str, Any] = {}
         filters, chunks = each.filters() or {}, each.chunking()
         if isinstance(chunks, list):
-            options = {"chunksizes": chunks, "complevel": filters.get("complevel") or 1}
+            fitting = [min(c, len(target.dimensions[d])) for c, d in zip(chunks, each.dimensions, strict=True)]
+            options = {"chunksizes": fitting, "complevel": filters.get("complevel") or 1}
             options |= {key: filters.get(key, False) for key in ("zlib", "shuffle")}
         fill = each.getncattr(FILL) if FILL in each.ncattrs() else None
         variable = target.createVariable(name, each.dtype, each.dimensions, fill_value=fill, **options)
         variable.set_auto_maskandscale(False)
         variable.setncatts({key: each.getncattr(key) for key in each.ncattrs() if key != FILL})
         if dimension not in each.dimensions:
-            variable[...] = each[...]
+            variable[...] = _values(each, path)

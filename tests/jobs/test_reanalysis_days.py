@@ -79,6 +79,20 @@ def test_a_day_in_which_something_remains_has_no_file_and_one_without_input_says
     assert write_days(run, slots_of(run), [0, 1]) == [] and not whole_day.exists()
 
 
+def test_a_damaged_product_costs_the_file_of_its_day_alone(run, here, caplog):
+    run = replace(run, day_files=True)
+    reanalysis.work(run)
+    shutil.rmtree(Path(run.output) / "north/days")
+    path = Path(run.output) / "north/2022/08/24/north_20220824T2300Z.nc"
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2 :: 7] = b"\xff" * len(whole[len(whole) // 2 :: 7])
+    path.write_bytes(whole)  # of the same size: no run tells it from a whole one
+    assert reanalysis.work(run) == 4 and f"2022-08-24 has no file: {path}" in caplog.text
+    assert [each.name for each in (Path(run.output) / "north/days").iterdir()] == ["north_20220825.nc"]
+    path.unlink()
+    assert reanalysis.work(run) == 0 and len(list((Path(run.output) / "north/days").iterdir())) == 2
+
+
 def test_an_array_has_the_days_whose_files_are_missing_and_a_signal_puts_them_off(run, here, monkeypatch):
     reanalysis.work(run)
     assert run.array() == "none of 2"
