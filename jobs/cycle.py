@@ -84,7 +84,7 @@ class Run:
         if (self.background == "forecast") != bool(self.forecast):
             raise ValueError(
                 f"forecast: expected the folder of a network with background: forecast, and only then, got"
-                f" {self.forecast or 'none'!r} with background: {self.background}"
+                f" {self.forecast or 'none'} with background: {self.background}"
             )
         check_limits(self.ensemble)
         if not 0.0 < self.background_share <= 1.0:
