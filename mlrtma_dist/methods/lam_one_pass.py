@@ -92,10 +92,16 @@ class LamOnePass(LamMembers):
         white = draw.normal(box, count - 1)
         channels = [white[:, :1]]
         for number, side in enumerate(self.settings.smoothed, 1):
-            coarse = side * pool(white[:, number : number + 1], neighbourhood, side)[0]
-            channels.append(repeat(coarse, neighbourhood, side))
+            coarse = pool(white[:, number : number + 1], neighbourhood, side)[0]
+            rows, columns = (_points_along(size, side).to(coarse) for size in box.shape)
+            channels.append(repeat((rows[:, None] * columns).sqrt() * coarse, neighbourhood, side))
         whole = draw.normal(POINT, count)[:, -1:]
         return torch.cat([*channels, whole.expand(-1, -1, *box.shape)], 1)
+
+
+def _points_along(size: int, side: int) -> Tensor:
+    """Points in each square along an axis of so many points, shape (ceil(size / side),); the last may have fewer."""
+    return (size - torch.arange(0, size, side)).clamp(max=side)
 
 
 def build_lam_one_pass(settings: Mapping[str, object], where: str) -> LamOnePass:

@@ -177,6 +177,9 @@ def test_channels_of_noise_have_unit_variance_at_points_over_squares_and_over_th
         square = noise[:, channel, :side, :side]
         torch.testing.assert_close(square, square[:, :1, :1].expand_as(square))
     assert float((noise[:, 1, 0, 3] - noise[:, 1, 0, 4]).abs().min()) > 0.0
+    uneven = method.noise(Draw(torch.tensor([[5, number] for number in range(300)]), 7), Alone((17, 21)))
+    for y, x in ((0, 0), (16, 0), (0, 20), (16, 20)):  # in incomplete squares at the far edges, too
+        np.testing.assert_allclose(uneven[:, :, y, x].square().mean(0), 1.0, atol=0.3)
 
 
 def test_the_loss_of_pairs_is_the_fair_crps_of_points_and_of_averages():
