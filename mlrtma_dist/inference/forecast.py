@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlrtma_dist.fields.consistency import make_consistent
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.inference.distribution import distribution_of
 from mlrtma_dist.inference.ensemble_section import EnsembleSection
@@ -32,7 +33,7 @@ def forecast(
     progress: Callable[[float], None] = lambda share: None,
     ensemble: EnsembleSection = NOTHING,
 ) -> Iterator[tuple[int, Analysis]]:
-    """Number and state of every step on the case's box. Collective among the tiles.
+    """Number and state of every step on the case's box, made consistent. Collective among the tiles.
 
     Args:
         case: whose truth is the state that the forecast begins with.
@@ -45,7 +46,8 @@ def forecast(
     """
     nothing, table = np.empty(0), Observations.empty()
     for number, members in enumerate(method.members(case, steps, boundary, neighbourhood)):
-        values = {name: each.mean(0) for name, each in members.items()}
+        make_consistent(members)
+        values = {name: each.mean(0, dtype=np.float64).astype(np.float32) for name, each in members.items()}
         drawn = members if method.count > 1 else {}
         error = {name: by_rows(partial(_spread, name), each) for name, each in drawn.items()}
         distribution, notes = distribution_of(case, drawn, Fields(values, {}, error), ensemble)
