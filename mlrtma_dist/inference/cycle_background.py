@@ -101,7 +101,10 @@ class Backgrounds:
 
             trained = load_trained(self.checkpoint)
             if not isinstance(trained.method, LamMethod):
-                raise InputError(f"forecast: expected weights of method lam, got those of {trained.name}")
+                raise InputError(
+                    "forecast: expected weights of method lam, lam_diffusion or lam_one_pass, got those of"
+                    f" {trained.name}"
+                )
             trained.method.settle(self.static.domain)
             self._method = trained.method
         return self._method

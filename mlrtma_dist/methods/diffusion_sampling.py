@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from mlrtma_dist.linalg.noise import WORD
+
 GUIDANCES = ("mmps", "jfps", "pigdm", "sda", "dps")
 ABOUT = ("threedvar", "oi", "vit", "vit_hybrid")  # they know the error of their analysis
 SAMPLERS = ("heun", "stochastic", "dpm")
@@ -43,6 +45,8 @@ class Sampling:
         for name, least in (("members", 2), ("steps", 0), ("iterations", 1), ("at_once", 1), ("seed", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"diffusion: {name}: expected at least {least}, got {getattr(self, name)}")
+        if self.seed >= WORD:
+            raise ValueError(f"diffusion: seed: expected 0 to {WORD - 1}, got {self.seed}")
         for name, choices in (("guidance", GUIDANCES), ("sampler", SAMPLERS), ("about", ABOUT)):
             if getattr(self, name) not in choices:
                 raise ValueError(

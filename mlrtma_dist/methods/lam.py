@@ -195,7 +195,7 @@ class LamMethod(StatesMethod):
             state, fixed = boundary(time + self.step), [*ground, *self._forcing(case, time)]
             channels = np.concatenate(fixed) if fixed else np.empty((0, *case.box.shape), np.float32)
             coming = None if state is None else torch.from_numpy(self._normalised(state)[None]).to(device)
-            require_rim(coming, case, self.settings.rim, time + self.step)
+            require_rim(coming, case, self.settings.rim, time + self.step, self.name)
             context = torch.from_numpy(channels[None]).to(device), coming
             before, now = now, self._next(before, now, context, here, time + self.step)
             yield self._in_units(now)

@@ -54,12 +54,15 @@ def lam_network(settings: LamSettings, channels_in: int, embedding: int = 0) -> 
     )
 
 
-def require_rim(coming: Tensor | None, case: Case, width: int, time: np.datetime64) -> None:
-    """Raise ContentsError unless a coming state (batch, variable, y, x) is known in the rim of a case's domain."""
+def require_rim(coming: Tensor | None, case: Case, width: int, time: np.datetime64, name: str = "lam") -> None:
+    """Raise ContentsError unless a coming state (batch, variable, y, x) is known in the rim of a case's domain.
+
+    ``name``: of the method, for the message.
+    """
     if coming is not None and width:
         rim = rim_mask(case.domain.shape, case.box, width)[0, 0].to(coming.device) > 0
         if not bool(coming[..., rim].isfinite().all()):
             raise ContentsError(
-                f"method lam: the boundary of {time} does not cover the outer {width} cells of {case.domain.name}:"
+                f"method {name}: the boundary of {time} does not cover the outer {width} cells of {case.domain.name}:"
                 " name files of a larger area"
             )

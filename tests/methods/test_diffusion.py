@@ -218,6 +218,7 @@ def test_settings_that_cannot_be_are_refused(settings, expected):
     ("keys", "expected"),
     [
         ({"members": 1}, "members: expected at least 2, got 1"),
+        ({"seed": 2**32}, "seed: expected 0 to 4294967295, got 4294967296"),
         ({"guidance": "magic"}, "guidance: expected one of mmps, jfps, pigdm, sda, dps, got 'magic'"),
         ({"warm_start": 0.0}, "warm_start: expected more than 0, or null, got 0"),
     ],
