@@ -105,15 +105,18 @@ def tempered(covariance: GaussianSum, reports: Departures) -> Departures:
     return replace(reports, error=(reports.error.square() + more).sqrt())
 
 
-def fitted_deviations(covariance: GaussianSum, reports: Departures) -> np.ndarray:
+def fitted_deviations(covariance: GaussianSum, reports: Departures, deviation: float = PRIOR) -> np.ndarray:
     """By what the deviation of each variable's departures is to be multiplied to make its reports most likely.
 
     Of y ~ N(0, f^2 H B H^T + R) the likelihood, times a log-normal prior about 1, by which a few reports change little,
     is searched over f on a geometric grid of ``FACTORS``; 1 for a variable without a report. Variables are independent
     in B. Shape (variable,).
+
+    Args:
+        deviation: of the logarithm of the factor in the prior; infinite: there is none.
     """
     factors, best = torch.from_numpy(np.geomspace(*FACTORS, 61)), np.ones(len(covariance.power))
-    prior = -0.5 * (factors.log() / PRIOR).square()
+    prior = -0.5 * (factors.log() / deviation).square()
     for number in range(len(best)):
         own = (reports.channel == number).nonzero()[:, 0]
         if not len(own):
