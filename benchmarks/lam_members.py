@@ -8,8 +8,8 @@ Cells, boundaries and, with ``--every 1``, starts are those of `benchmarks/lam_s
 ensemble: its fair CRPS, the rmse of its mean without what M members vary about the mean of all, and its spread, the
 root of the mean variance, over that rmse. Rivals:
 
-    damped, Gaussian     damped persistence by the hour of the day, with a Gaussian of the rms of its own errors, both
-                         fitted on the hours that were trained on
+    damped, Gaussian     damped persistence (by the hour of the day where five days or more were trained on) with a
+                         Gaussian of the rms of its own errors, both fitted on the hours that were trained on
     emulator             one forecast by `lam`; the CRPS of one value is its mean absolute error
     emulator, Gaussian   the same with a Gaussian of the rms of its own errors from ``--until`` on in the training
                          store, the hours that chose its checkpoint
@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from lam_scores import Damped, Series, starts_of
+from lam_scores import DAY, FEWEST_DAYS, Damped, Series, starts_of
 
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.methods.lam import LamMethod, nothing_known
@@ -33,7 +33,6 @@ from mlrtma_dist.verification.bootstrap import LEAST_CLUSTERS, interval, ratio_o
 from mlrtma_dist.verification.crps import crps_ensemble, crps_gaussian
 from mlrtma_dist.weights.trained import load_trained
 
-DAY = np.timedelta64(86400, "s")
 RIMS = {"true rim": True, "no boundary": False}
 
 
@@ -117,7 +116,7 @@ class Forecasts:
 
 def damped_scores(training: Series, scored: Forecasts, step_length: np.timedelta64) -> dict[int, Score]:
     """Scores of damped persistence with a Gaussian."""
-    damped = Damped(training, by_hour=True)
+    damped = Damped(training, by_hour=training.time[-1] - training.time[0] >= FEWEST_DAYS * DAY)
 
     def of_damped(step: int) -> Score:
         lag = step * step_length
