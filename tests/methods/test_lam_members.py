@@ -16,6 +16,7 @@ from mlrtma_dist.methods.lam_drawing import Drawing
 from mlrtma_dist.methods.lam_draws import Draw
 from mlrtma_dist.methods.lam_network import rim_mask
 from mlrtma_dist.methods.lam_one_pass import LamOnePass, LamOnePassSettings, build_lam_one_pass
+from mlrtma_dist.methods.learned import ContentsError
 from mlrtma_dist.methods.pair_scores import pair_scores
 from mlrtma_dist.methods.registry import METHODS, Means
 from mlrtma_dist.methods.sample import Sample
@@ -161,6 +162,9 @@ def test_members_are_functions_of_seed_number_and_time_and_their_outer_cells_are
     np.testing.assert_allclose(answer.members["t2m"][0][outer], fields["t2m"][4][outer], atol=1e-3)
     means = [state["t2m"] for state in method.forecast(case_of(fields, 2), 2, coming.get)]
     assert means[0].shape == SHAPE
+    short = {name: np.full(SHAPE, np.nan) for name in NAMES}
+    with pytest.raises(ContentsError, match=f"method {method.name}: the boundary of .* does not cover the outer 3"):
+        next(method.members(case_of(fields, 2), 1, lambda time: short))
     draws = [
         Draw.of(1, range(2), START + hours * HOUR).normal(WHOLE, 1, use) for hours, use in ((0, 0), (0, 1), (1, 0))
     ]
