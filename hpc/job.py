@@ -213,7 +213,7 @@ def _requeue(job: str) -> None:
     Raises:
         slurm.SlurmError: refused, or no answer for so long.
     """
-    end = time.monotonic() + PATIENCE
+    end, warned = time.monotonic() + PATIENCE, False
     while True:
         try:
             return slurm.requeue(job)
@@ -225,7 +225,9 @@ def _requeue(job: str) -> None:
                     f"{error}; Slurm's controller gave no answer for {PATIENCE:g} s, so the job is not queued again:"
                     " mlrtma resume JOB goes on from what it has written"
                 ) from error
-            journal.warn("hpc.job: Slurm's controller does not answer: this job is queued again when it does")
+            if not warned:
+                journal.warn("hpc.job: Slurm's controller does not answer: this job is queued again when it does")
+            warned = True
             time.sleep(PAUSE)
 
 

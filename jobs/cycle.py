@@ -83,7 +83,7 @@ class Run:
             raise ValueError(f"background: expected one of {', '.join(BACKGROUNDS)}, got {self.background}")
         if (self.background == "forecast") != bool(self.forecast):
             raise ValueError(
-                f"forecast: expected the folder of a network with background: forecast, and only then, got"
+                "forecast: expected the folder of a network with background: forecast, and only then, got"
                 f" {self.forecast or 'none'} with background: {self.background}"
             )
         check_limits(self.ensemble)

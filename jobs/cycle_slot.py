@@ -41,8 +41,8 @@ class DomainCycle:
         self.publications = Publications(folder, self.name)
         self.costs = Costs(Path(run.output) / f"costs_{self.name}.json")
         self.methods = Fallbacks(run.choices, weights, partial(analyse, ensemble=run.ensemble))
-        every, carried = minutes(files.archive.every_minutes), run.background == "forecast"
-        self.backgrounds = Backgrounds(self.publications, every, self.static, run.forecast if carried else "")
+        every = minutes(files.archive.every_minutes)
+        self.backgrounds = Backgrounds(self.publications, every, self.static, run.forecast, run.device)
         self.publications.sweep()
         remove_unfinished(Path(run.output), f"costs_{self.name}.json")
 

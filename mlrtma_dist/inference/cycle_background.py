@@ -35,6 +35,7 @@ class Backgrounds:
     Attributes:
         publications: the analyses; every: time between two slots.
         static: the domain and its terrain.
+        device: of the network, "auto", "cpu" or "cuda".
         checkpoint: folder of a network that forecasts, read at the first slot that needs it; "": an earlier analysis
             as it is.
     """
@@ -43,6 +44,7 @@ class Backgrounds:
     every: np.timedelta64
     static: Static
     checkpoint: str = ""
+    device: str = "auto"
     _method: "LamMethod | None" = field(default=None, repr=False)
 
     def of(self, time: np.datetime64) -> str:
@@ -97,6 +99,7 @@ class Backgrounds:
     def _ready(self) -> "LamMethod":
         if self._method is None:
             from mlrtma_dist.methods.lam import LamMethod  # here: they need torch, whose import takes seconds
+            from mlrtma_dist.parallel.meeting import device_of
             from mlrtma_dist.weights.trained import load_trained
 
             trained = load_trained(self.checkpoint)
@@ -106,5 +109,6 @@ class Backgrounds:
                     f" {trained.name}"
                 )
             trained.method.settle(self.static.domain)
+            trained.method.network.to(device_of(self.device, 0))
             self._method = trained.method
         return self._method

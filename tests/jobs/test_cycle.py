@@ -221,7 +221,7 @@ def test_a_full_disk_ends_the_cycle_with_the_name_of_the_file(world, tmp_path, m
         ("methods", "[{name: oi, checkpoint: x}]", "oi: checkpoint: without effect"),
         ("background", "tomorrow", "expected one of archive, previous, forecast"),
         ("background", "forecast", "forecast: expected the folder of a network with background: forecast"),
-        ("forecast", "weights", "and only then, got 'weights' with background: archive"),
+        ("forecast", "weights", "and only then, got weights with background: archive"),
         ("background_share", "0", "above 0 and up to 1"),
         ("compare", "[oi]", "withheld_share above 0"),
         ("until", "soon", "until: expected a UTC time"),
