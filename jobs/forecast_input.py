@@ -33,6 +33,12 @@ def forecaster_of(trained, hours: float, drawing: Drawing | None, ensemble: Ense
         )
     if isinstance(method, LamMembers):
         method.drawing = drawing or method.drawing
+        for setting in method.without_effect:
+            if getattr(method.drawing, setting) != getattr(Drawing(), setting):
+                raise InputError(
+                    f"drawing.{setting}: without effect, as the network of method {trained.name} draws a step of a"
+                    " member by one evaluation: leave it out"
+                )
     elif drawing is not None or not ensemble.is_empty:
         setting = "ensemble" if drawing is None else "drawing (--members)"
         raise InputError(

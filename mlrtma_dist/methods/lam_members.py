@@ -29,8 +29,10 @@ class LamMembers(LamMethod):
 
     Attributes:
         drawing: how members are drawn.
+        without_effect: settings of it that the method does not use.
     """
 
+    without_effect: tuple[str, ...] = ()
     draws = True  # a case may be shown many times, each time with other noise
     drawing = Drawing()
 

@@ -56,6 +56,7 @@ class LamOnePass(LamMembers):
     """The method (`methods.learned.LearnedMethod`)."""
 
     name = "lam_one_pass"
+    without_effect = ("sampler", "levels")
     settings: LamOnePassSettings
 
     def untrained(self) -> nn.Module:

@@ -131,6 +131,9 @@ def test_members_of_a_network_that_draws_none_and_limits_of_unknown_variables_ar
     drawing = SimpleNamespace(name="lam_one_pass", method=LamOnePass(LamOnePassSettings(widths=(8, 8))))
     method, steps = forecaster_of(drawing, 3.0, Drawing(members=7), EnsembleSection(members=True))
     assert method.count == 7 and steps == 3
+    for setting, drawn in (("sampler", Drawing(sampler="heun")), ("levels", Drawing(levels=20))):
+        with pytest.raises(InputError, match=f"drawing.{setting}: without effect, as the network of method lam_one_pa"):
+            forecaster_of(drawing, 3.0, drawn, EnsembleSection())
 
 
 def test_the_shipped_configurations_describe_these_methods():
