@@ -59,7 +59,8 @@ def _unfinished(folder: Path, begin: str) -> Iterator[tuple[Path, re.Match]]:
         return
     for name in names:
         match = _NAME.fullmatch(name)
-        if match and match["name"].startswith(begin):
+        # an unfinished file may itself be written by way of another one, whose name has a further dot in front
+        if match and match["name"].lstrip(".").startswith(begin):
             yield folder / name, match
 
 

@@ -16,19 +16,21 @@ from mlrtma_dist.io.unfinished import UNTOUCHED, remove_unfinished, unfinished_p
 
 WRITER = """\
 import sys, time
+from contextlib import nullcontext
 from mlrtma_dist.io.atomic import written_atomically
 with written_atomically(sys.argv[1]) as path:
-    path.write_text("half")
-    print(path, flush=True)
-    time.sleep(60)
+    with written_atomically(path) if "twice" in sys.argv else nullcontext(path) as inner:
+        inner.write_text("half")
+        print(inner, flush=True)
+        time.sleep(60)
 """
 
 
-@pytest.fixture
-def writer(tmp_path):
-    """A process that writes the product of a slot, and its unfinished file."""
+@pytest.fixture(params=["once", "twice"])
+def writer(tmp_path, request):
+    """A process that writes the product of a slot, and its unfinished file, or that by which this one is written."""
     process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(tmp_path / "guam_0600.nc")], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", WRITER, str(tmp_path / "guam_0600.nc"), request.param], stdout=subprocess.PIPE, text=True
     )
     with process:
         yield process, tmp_path / process.stdout.readline().strip()
