@@ -47,7 +47,8 @@ def test_a_day_per_file_holds_the_products_of_the_day_and_is_made_again_where_on
     assert products(output) == whole  # the option is no part of what a product is
     files = sorted(output.glob("*/days/*.nc"))
     assert [path.name for path in files] == [f"{name}_2022082{day}.nc" for name in NAMES for day in (4, 5)]
-    with xarray.open_mfdataset(f"{output}/north/days/*.nc", data_vars="minimal", compat="override") as period:
+    same = {"data_vars": "minimal", "coords": "minimal", "compat": "override"}
+    with xarray.open_mfdataset(f"{output}/north/days/*.nc", **same) as period:
         np.testing.assert_array_equal(period.time, [np.datetime64(f"2022-08-{time}") for time in TIMES])
         assert period.attrs["slots_missing"] == "none" and "configuration" not in period.attrs  # each time has its own
         singles = sorted((output / "north/2022").rglob("*.nc"))
