@@ -8,13 +8,12 @@ the shores and no terrain. Printed is the rmse of every method by hour; last ove
 """
 
 import argparse
-import csv
 
 import numpy as np
 from accuracy_data import WINDOW, OneTime
+from amedas_data import Amedas
 from other_domains import static_of
 
-from mlrtma_dist.config import data_root
 from mlrtma_dist.methods.registry import Means, build
 from mlrtma_dist.methods.settings import assumptions, load_settings
 from mlrtma_dist.observations.table import Observations
@@ -25,35 +24,15 @@ from mlrtma_dist.verification.withheld import match_fold
 from mlrtma_dist.weights.trained import load_released
 
 METHODS = ("first_guess", "gaussian_weights", "threedvar", "vit", "vit_hybrid")
-FOLDER, MISSING, CHOOSES = "jma_t2m", -32768, np.datetime64("2023-10-16")
 PARTS = 10
 
 
 def tables(count: int) -> dict[np.datetime64, Observations]:
     """Time -> reports, of times spread over the hours that train."""
-    folder = data_root() / FOLDER
-    with (folder / "stations.csv").open(newline="") as stream:
-        places = {row["station"]: (row["lat"], row["lon"], row["alt_m"]) for row in csv.DictReader(stream)}
-    (path,) = folder.glob("*.npz")
-    with np.load(path) as data:
-        time, station, tenths = data["time_epoch_utc"].astype("datetime64[s]"), data["station"], data["T_tenthC"]
-    latitude, longitude, elevation = np.array([places[str(name)] for name in station], dtype=np.float64).T
-    often = np.flatnonzero((time < CHOOSES) & ((tenths != MISSING).mean(axis=1) > 0.9))
+    hours = Amedas.read()
+    often = hours.full
     chosen = often[np.linspace(0, len(often) - 1, count).round().astype(int)]
-    result = {}
-    for number in chosen:
-        rows = tenths[number] != MISSING
-        result[time[number]] = Observations.build(
-            station=station[rows],
-            network="amedas",
-            latitude=latitude[rows],
-            longitude=longitude[rows],
-            elevation=elevation[rows],
-            time=time[number],
-            variable="t2m",
-            value=273.15 + 0.1 * tenths[number, rows],
-        )
-    return result
+    return {hours.time[number]: hours.table(np.array([number])) for number in chosen}
 
 
 def row(title: str, whole: Matches) -> str:

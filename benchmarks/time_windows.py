@@ -1,10 +1,10 @@
 """Windows of reports in time: real times that are withheld whole, and stations that are withheld for good."""
 
-import csv
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+from amedas_data import Amedas
 from other_domains import static_of
 
 from mlrtma_dist import config
@@ -14,7 +14,6 @@ from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.settings import Classical, assumptions
 from mlrtma_dist.methods.window import WindowCase
-from mlrtma_dist.names import ICE
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.observations.withhold import folds
 from mlrtma_dist.samples.station_hours import Reports, StationHours
@@ -25,7 +24,6 @@ SETS = {  # file, and minutes from one time to the next
     "national": ("metar_20260822/metar_20260822T03-18Z.csv.gz", 60),
     "quarters": ("metar_20260822/metar_20260822T03-18Z.csv.gz", 15),
 }
-JAPAN, CHOOSES, MISSING = "jma_t2m", np.datetime64("2023-10-16"), -32768
 VERIFYING = 10  # one in so many stations is withheld for good
 FEWEST = 100  # stations of a time that is verified
 
@@ -104,27 +102,9 @@ class Hours:
     @classmethod
     def _japan(cls, settings: Classical, choose: bool) -> "Hours":
         """Hours of Japan that train, or those that choose; hours between which one is missing are not verified."""
-        folder = config.data_root() / JAPAN
-        with (folder / "stations.csv").open(newline="") as stream:
-            places = {row["station"]: (row["lat"], row["lon"], row["alt_m"]) for row in csv.DictReader(stream)}
-        (path,) = folder.glob("*.npz")
-        with np.load(path) as data:
-            time, station, tenths = data["time_epoch_utc"].astype("datetime64[s]"), data["station"], data["T_tenthC"]
-        rows = (time >= CHOOSES) if choose else (time < CHOOSES)
-        time, tenths = time[rows], tenths[rows]
-        hour, at = np.nonzero(tenths != MISSING)
-        latitude, longitude, elevation = np.array([places[str(name)] for name in station], dtype=np.float64).T
-        table = Observations.build(
-            station=station[at],
-            network="amedas",
-            latitude=latitude[at],
-            longitude=longitude[at],
-            elevation=elevation[at],
-            time=time[hour],
-            variable="t2m",
-            value=ICE + 0.1 * tenths[hour, at],
-        )
-        there = time[(tenths != MISSING).mean(axis=1) > 0.9]
+        hours = Amedas.read(choose)
+        time, there = hours.time, hours.time[hours.full]
+        table = hours.table(np.arange(len(time)))
         whole = cls.between(static_of("japan"), table, settings, time.min(), time.max() + HOUR)
         around = [np.isin(whole.time + step * HOUR, there) for step in (-2, -1, 0, 1, 2)]
         return replace(whole, kept=np.flatnonzero(np.all(around, axis=0)))

@@ -219,14 +219,22 @@ class LamMethod(StatesMethod):
         Raises:
             ContentsError: the source has no state of a time before the case, or the case has no truth.
         """
+        here, sample = self._with_boundary(case, neighbourhood)
+        last = self.predict(sample, here)[:, -self.settings.variables :]
+        return GridAnswer.of(case, {name: each[0] for name, each in self._in_units(last).items()}, neighbourhood)
+
+    def _with_boundary(self, case: Case, neighbourhood: Neighbourhood | None) -> tuple[Neighbourhood, Sample]:
+        """Where a case is analysed, and its sample without keys of training, on the network's device.
+
+        Raises:
+            ContentsError: the case has no truth.
+        """
         if case.truth is None:
             raise ContentsError(
                 f"method {self.name}: the case of {case.time} has no truth, whose outer cells are the boundary"
             )
         here = neighbourhood or Alone(case.domain.shape, (case.domain.periodic,) * 2)
-        sample = replace(self.encode(case), key=None).to(next(self.network.parameters()).device)
-        last = self.predict(sample, here)[:, -self.settings.variables :]
-        return GridAnswer.of(case, {name: each[0] for name, each in self._in_units(last).items()}, neighbourhood)
+        return here, replace(self.encode(case), key=None).to(next(self.network.parameters()).device)
 
 
 def build_lam(settings: Mapping[str, object], where: str) -> LamMethod:

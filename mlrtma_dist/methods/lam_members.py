@@ -19,9 +19,8 @@ from mlrtma_dist.methods.ensemble_answer import Batch, EnsembleAnswer
 from mlrtma_dist.methods.lam import LamMethod
 from mlrtma_dist.methods.lam_drawing import Drawing
 from mlrtma_dist.methods.lam_draws import Draw
-from mlrtma_dist.methods.learned import ContentsError
 from mlrtma_dist.methods.sample import Sample
-from mlrtma_dist.nn.neighbourhood import Alone, Neighbourhood
+from mlrtma_dist.nn.neighbourhood import Neighbourhood
 
 
 class LamMembers(LamMethod):
@@ -75,12 +74,7 @@ class LamMembers(LamMethod):
         Raises:
             ContentsError: the source has no state of a time before the case, or the case has no truth.
         """
-        if case.truth is None:
-            raise ContentsError(
-                f"method {self.name}: the case of {case.time} has no truth, whose outer cells are the boundary"
-            )
-        here = neighbourhood or Alone(case.domain.shape, (case.domain.periodic,) * 2)
-        sample = self.encode(case).to(next(self.network.parameters()).device)
+        here, sample = self._with_boundary(case, neighbourhood)
 
         def batches() -> Iterator[Batch]:
             for numbers in self.drawing.batches():

@@ -8,7 +8,6 @@ carried through all steps, and what is minimised is their fair CRPS (Ferro 2014)
 averages over the squares, summed over the steps; it is the loss of `methods.one_pass`.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,7 +21,7 @@ from mlrtma_dist.methods.lam_members import LamMembers
 from mlrtma_dist.methods.lam_network import lam_network
 from mlrtma_dist.methods.lam_settings import LamSettings
 from mlrtma_dist.methods.learned import build_method
-from mlrtma_dist.methods.pair_scores import PAIR, pair_scores
+from mlrtma_dist.methods.pair_scores import PAIR, PairScored, pair_scores
 from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.nn.layers import pool, repeat
 from mlrtma_dist.nn.neighbourhood import Neighbourhood
@@ -52,7 +51,7 @@ class LamOnePassSettings(LamSettings):
         return 2 + len(self.smoothed)
 
 
-class LamOnePass(LamMembers):
+class LamOnePass(PairScored, LamMembers):
     """The method (`methods.learned.LearnedMethod`)."""
 
     name = "lam_one_pass"
@@ -62,15 +61,6 @@ class LamOnePass(LamMembers):
     def untrained(self) -> nn.Module:
         """See `LamMethod.untrained`."""
         return lam_network(self.settings, self.settings.channels_in + self.settings.noises)
-
-    @property
-    def alignment(self) -> int:
-        """Tiles begin on multiples of it, which no square to be averaged crosses."""
-        return math.lcm(self.network.alignment, *self.settings.smoothed)
-
-    def weight(self, sample: Sample) -> float:
-        """Known target points of a sample on this tile, all channels, for points and for every size of square."""
-        return (1 + len(self.settings.smoothed)) * super().weight(sample)
 
     def loss(self, sample: Sample, neighbourhood: Neighbourhood) -> tuple[Tensor, float]:
         """Sum over this tile's interior points of the CRPS at points and of averages, and its `weight`."""

@@ -30,7 +30,7 @@ from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.diffusion_settings import OnePassSettings
 from mlrtma_dist.methods.ensemble_method import EnsembleMethod
 from mlrtma_dist.methods.learned import build_method, first_weights
-from mlrtma_dist.methods.pair_scores import PAIR, pair_scores
+from mlrtma_dist.methods.pair_scores import PAIR, PairScored, pair_scores
 from mlrtma_dist.methods.posterior import PRIOR, Posterior
 from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.methods.statistics import Statistics
@@ -68,7 +68,7 @@ def interpolation(gain: Gain, observed: Observed, draws: Tensor, noise: Tensor) 
     return torch.cat([draws + increments[:-2], *same], 1)
 
 
-class OnePassMethod(EnsembleMethod):
+class OnePassMethod(PairScored, EnsembleMethod):
     """The method (`methods.learned.LearnedMethod`)."""
 
     name = "one_pass"
@@ -79,15 +79,6 @@ class OnePassMethod(EnsembleMethod):
         self.signed = settings.backgrounds
         with first_weights(settings.seed):
             self.network = Corrector(departure_network(settings, 3 * settings.variables + settings.conditions, 0))
-
-    @property
-    def alignment(self) -> int:
-        """Tiles begin on multiples of it, which no square to be averaged crosses."""
-        return math.lcm(self.network.alignment, *self.settings.smoothed)
-
-    def weight(self, sample: Sample) -> float:
-        """Known target points of a sample on this tile, all channels, for points and for every size of square."""
-        return (1 + len(self.settings.smoothed)) * super().weight(sample)
 
     def loss(self, sample: Sample, neighbourhood: Neighbourhood) -> tuple[Tensor, float]:
         """Sum over this tile's points of the CRPS at points and of averages, and its `weight`; never a mean."""

@@ -1,15 +1,30 @@
 """The loss of methods that draw members by one evaluation: fair CRPS of two members at points and of averages."""
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.nn.crps import pair_crps
 from mlrtma_dist.nn.layers import pool, repeat
 from mlrtma_dist.nn.neighbourhood import Neighbourhood
 
 PAIR = 2  # members in training
+
+
+class PairScored:
+    """What the loss `pair_scores` asks of a method, whose ``settings.smoothed`` are the sides of its squares."""
+
+    @property
+    def alignment(self) -> int:
+        """Tiles begin on multiples of it, which no square to be averaged crosses."""
+        return math.lcm(self.network.alignment, *self.settings.smoothed)
+
+    def weight(self, sample: Sample) -> float:
+        """Known target points of a sample on this tile, all channels, for points and for every size of square."""
+        return (1 + len(self.settings.smoothed)) * super().weight(sample)
 
 
 def pair_scores(

@@ -141,6 +141,8 @@ class StateCases:
 
     def _files_at(self, time: np.datetime64) -> list[str]:
         """The files that hold fields of a time, or fields that have none, such as terrain; all where none does."""
+        if len(self.paths) == 1:  # it is read for every state, whatever times it holds
+            return list(self.paths)
         files = [path for path, times in self._times.items() if not times or time in times]
         return files if any(self._times[path] for path in files) else list(self.paths)
 

@@ -4,23 +4,14 @@ import netCDF4
 import numpy as np
 import pytest
 from launch import mlrtma
-from moving_states import HOUR, START, even_states, write_states
-from tiny_domain import DOMAIN
+from moving_states import HOUR, START, write_world
 
 from jobs import command
 from mlrtma_dist import config
-from mlrtma_dist.fields.static import load_static
-from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.methods.lam import LamMethod
 from mlrtma_dist.methods.lam_settings import LamSettings
 from mlrtma_dist.training.metrics import read
 
-COUNT = 10
-CASES = """\
-cases:
-  domain: tiny.yaml
-  states: {{files: [states.nc], time: [{first}/{last}], variables: [u10, t2m]}}
-"""
 TRAINING = """\
 samples: [states.h5]
 output: trained
@@ -37,15 +28,8 @@ CHECKPOINT = "trained/checkpoints/step_00000030"
 def world(tmp_path_factory):
     """A folder with states of ten hours, a store of them, and a network trained on it for a moment."""
     folder = tmp_path_factory.mktemp("forecast")
-    (folder / "tiny.yaml").write_text(DOMAIN)
-    static = load_static(load_domain(str(folder / "tiny.yaml")))
-    write_states(folder / "states.nc", static, even_states((32, 40), COUNT))
-    for name, first, last in (("samples", 0, 9), ("forecast", 3, 4)):
-        text = CASES.format(first=START + first * HOUR, last=START + last * HOUR)
-        text += "output: states.h5\n" if name == "samples" else f"output: out\ncheckpoint: {CHECKPOINT}\nhours: 3\n"
-        (folder / f"{name}.yaml").write_text(text)
+    write_world(folder, f"output: out\ncheckpoint: {CHECKPOINT}\nhours: 3\n")
     (folder / "training.yaml").write_text(TRAINING)
-    mlrtma(folder, "samples", str(folder / "samples.yaml"))
     mlrtma(folder, "train", str(folder / "training.yaml"))
     return folder
 

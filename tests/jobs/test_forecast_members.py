@@ -7,15 +7,12 @@ import netCDF4
 import numpy as np
 import pytest
 from launch import mlrtma
-from moving_states import HOUR, START, even_states, write_states
-from tiny_domain import DOMAIN
+from moving_states import write_world
 
 from jobs import command
 from jobs.forecast_input import forecaster_of
 from mlrtma_dist import config
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.fields.static import load_static
-from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.methods.lam import LamMethod
 from mlrtma_dist.methods.lam_diffusion import LamDiffusionSettings
@@ -25,12 +22,7 @@ from mlrtma_dist.methods.lam_settings import LamSettings
 from mlrtma_dist.training.metrics import read
 from mlrtma_dist.weights.identity import checksum_of
 
-COUNT, STEPS = 10, 6
-CASES = """\
-cases:
-  domain: tiny.yaml
-  states: {{files: [states.nc], time: [{first}/{last}], variables: [u10, t2m]}}
-"""
+STEPS = 6
 TRAINING = """\
 samples: [states.h5]
 output: {method}
@@ -49,14 +41,7 @@ ENSEMBLE = "ensemble: {quantiles: [0.25, 0.75], above: {t2m: [285.0]}, members: 
 def world(tmp_path_factory):
     """A folder with states of ten hours, a store of them, and both methods trained on it for a moment."""
     folder = tmp_path_factory.mktemp("members")
-    (folder / "tiny.yaml").write_text(DOMAIN)
-    static = load_static(load_domain(str(folder / "tiny.yaml")))
-    write_states(folder / "states.nc", static, even_states((32, 40), COUNT))
-    for name, first, last in (("samples", 0, 9), ("forecast", 3, 4)):
-        text = CASES.format(first=START + first * HOUR, last=START + last * HOUR)
-        own = f"output: out\ncheckpoint: lam_diffusion/checkpoints/step_0000000{STEPS}\nhours: 2\n{ENSEMBLE}"
-        (folder / f"{name}.yaml").write_text(text + ("output: states.h5\n" if name == "samples" else own))
-    mlrtma(folder, "samples", str(folder / "samples.yaml"))
+    write_world(folder, f"output: out\ncheckpoint: lam_diffusion/checkpoints/step_0000000{STEPS}\nhours: 2\n{ENSEMBLE}")
     for method, own in OWN.items():
         (folder / f"{method}.yaml").write_text(TRAINING.format(method=method, own=own))
         mlrtma(folder, "train", str(folder / f"{method}.yaml"))
