@@ -71,6 +71,13 @@ def hours_of(points: Points) -> np.ndarray:
     return np.zeros(points.elevation.shape) if own is None else own
 
 
+def distinct(points: Points) -> tuple[np.ndarray, np.ndarray]:
+    """Each of n places once: the row of one point of each place, shape (m,), and each point's place, shape (n,)."""
+    rows = np.column_stack([points.position, points.elevation, points.land, points.relief])
+    _, first, number = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    return first, number.ravel()
+
+
 def cartesian(latitude, longitude, radius: float = EARTH_RADIUS) -> np.ndarray:
     """Cartesian coordinates in m of positions in degrees on a sphere, shape (..., 3)."""
     phi, lam = np.deg2rad(latitude), np.deg2rad(longitude)

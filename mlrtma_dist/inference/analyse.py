@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from mlrtma_dist.grid.box import cell_of
-from mlrtma_dist.grid.points import Points
+from mlrtma_dist.grid.points import Points, distinct
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.inference.distribution import distribution_of, members_of
 from mlrtma_dist.inference.ensemble_section import EnsembleSection
@@ -137,9 +137,16 @@ def _evaluate(
     """What ``evaluate`` gives of a variable at the reports of ``rows``, shape (n, columns), NaN elsewhere."""
     result = np.full((len(rows), columns), np.nan)
     mine = rows & owned(case) if not answer.everywhere and share.count > 1 else rows
+    mine = mine & np.isfinite(case.value) & np.isin(case.observations.variable, answer.variables)
+    together = getattr(answer, "together", False) and mine.any()
+    if together:
+        first, number = distinct(case.points[mine])
+        every, place = case.points[mine][first], np.cumsum(mine) - 1
     for name in answer.variables:
-        chosen = mine & (case.observations.variable == name) & np.isfinite(case.value)
-        if chosen.any():
+        chosen = mine & (case.observations.variable == name)
+        if chosen.any() and together:
+            result[chosen] = evaluate(name, every)[number[place[chosen]]]
+        elif chosen.any():
             result[chosen] = evaluate(name, case.points[chosen])
     return result if answer.everywhere or share.count == 1 else _joined(result, share)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlrtma_dist.grid.points import Points
+from mlrtma_dist.grid.points import Points, distinct
 from mlrtma_dist.linalg.mesh import Area, Series
 
 if TYPE_CHECKING:
@@ -154,12 +154,11 @@ def join(sources: Sequence[Sources]) -> JoinedSources:
 def _merged(points: list[Points], weights: list[np.ndarray]) -> tuple[Points, np.ndarray]:
     """Each place of several sets of sources once, and the weights (m, k) of all sets, zero where one lacks a place."""
     every = Points(*(np.concatenate([getattr(each, field.name) for each in points]) for field in fields(Points)))
-    rows = np.column_stack([every.position, every.elevation, every.land, every.relief])
-    _, first, number = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    first, number = distinct(every)
     merged = np.zeros((len(first), sum(weight.shape[1] for weight in weights)))
     row = column = 0
     for weight in weights:
         height, width = weight.shape
-        np.add.at(merged[:, column : column + width], number.ravel()[row : row + height], weight)
+        np.add.at(merged[:, column : column + width], number[row : row + height], weight)
         row, column = row + height, column + width
     return every[first], merged

@@ -22,7 +22,7 @@ from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.departure_method import Fit
 from mlrtma_dist.methods.evaluation import JoinedEvaluation, evaluations
 from mlrtma_dist.methods.indicators import IndicatorFit
-from mlrtma_dist.methods.method import Fields, Share
+from mlrtma_dist.methods.method import ALONE, Fields, Share
 from mlrtma_dist.names import EVENTS, from_analysis, to_analysis
 
 BLOCK = 48  # grid points: 120 km at 2.5 km, smooth enough for few sources, large enough for BLAS
@@ -74,7 +74,7 @@ def evaluate_members(case: Case, fits: dict[str, Fit], fields: Fields, share: Sh
 
     first, *others = _blocks(box, BLOCK)
     work(first)  # the number of members is known then
-    with _threads(share) as pool:
+    with threads(share) as pool:
         for _ in pool.map(work, others):
             pass
     for number in range(len(next(iter(members.values()), ()))):
@@ -110,7 +110,7 @@ def _walk(case: Case, evaluation: JoinedEvaluation, fields: Fields, share: Share
         place = slice(block.y0 - box.y0, block.y1 - box.y0), slice(block.x0 - box.x0, block.x1 - box.x0)
         areas[block.x0 // AREA].write(case.first_guess, points, fields, place)
 
-    with _threads(share) as pool:
+    with threads(share) as pool:
         for row in range(box.y0 // AREA, -(-box.y1 // AREA)):
             strip = Box(max(row * AREA, box.y0), min((row + 1) * AREA, box.y1), box.x0, box.x1)
             parts = list(_blocks(_widened(strip, case.domain.shape), AREA))
@@ -158,7 +158,7 @@ def _errors(case: Case, fits: dict[str, Fit], share: Share) -> dict[str, np.ndar
     blocks = list(_blocks(Box.whole((rows, columns)), ERROR_BLOCK * step))
     if share.count == 1:
         blocks = [block for block in blocks if _touches(block, box, step)]
-    with _threads(share) as pool:
+    with threads(share) as pool:
         for _ in pool.map(work, blocks[share.number :: share.count]):
             pass
     return {name: _interpolated(share.total(field), step, box) for name, field in coarse.items()}
@@ -193,7 +193,7 @@ def _touches(block: Box, box: Box, step: int) -> bool:
 
 
 @contextlib.contextmanager
-def _threads(share: Share) -> Iterator[ThreadPoolExecutor]:
+def threads(share: Share = ALONE) -> Iterator[ThreadPoolExecutor]:
     """A pool of the rank's threads, each with one BLAS thread."""
     with threadpool_limits(1), ThreadPoolExecutor(share.threads or len(os.sched_getaffinity(0))) as pool:
         yield pool

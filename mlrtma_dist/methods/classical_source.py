@@ -54,13 +54,15 @@ class ClassicalSource:
     def answer(self, case: Case) -> ClassicalAnswer:
         """The analysis of the case; that of a case that is still used elsewhere is kept."""
         if case not in self._answers:
-            method = ClassicalMethod(THREEDVAR, self.settings, HourSettings(self.settings))
+            method = ClassicalMethod(THREEDVAR, self.settings, self._hours)
             self._answers[case] = method.analyse(self._on_regression(case))
         return self._answers[case]
 
     def _on_regression(self, case: Case) -> Case:
         """The case with a regression on its used reports as first guess: the network has no background either."""
-        return on_regression(case, self.settings.variables)
+        if case not in self._regressed:
+            self._regressed[case] = on_regression(case, self.settings.variables)
+        return self._regressed[case]
 
     def by_others(self, case: Case) -> tuple[np.ndarray, np.ndarray]:
         """What the others give at each used report, and its error, analysis space, shape (n,) each; NaN elsewhere."""
@@ -82,7 +84,7 @@ class ClassicalSource:
 
     def _left_out(self, case: Case):
         """Rows of used reports, what the others give there, and its deviation; winds as vectors."""
-        assumed = HourSettings(self.settings).of(case, tuple(self.settings.variables))
+        assumed = self._hours.of(case, tuple(self.settings.variables))
         winds = wind_rows(case.observations, case.used)
         for name, own in assumed.items():
             if name in WIND:
@@ -113,6 +115,14 @@ class ClassicalSource:
         present = np.isfinite(value) & np.isfinite(error)
         parts = (value - guess) / scale, error / scale
         return np.concatenate([*(np.where(present, part, 0.0) for part in parts), present], axis=1)
+
+    @cached_property
+    def _hours(self) -> HourSettings:
+        return HourSettings(self.settings)
+
+    @cached_property
+    def _regressed(self) -> WeakKeyDictionary:
+        return WeakKeyDictionary()
 
     @cached_property
     def _answers(self) -> WeakKeyDictionary:

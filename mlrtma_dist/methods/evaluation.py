@@ -4,6 +4,7 @@ These are the points, the first guess, and the components that the covariances o
 those of wind, wind speed and gust, and of the limits of visibility and ceiling, differ in their variance alone.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
@@ -41,6 +42,13 @@ class Evaluation:
         """The fits of which the fit is made (see `departure_method.Fit`), or itself."""
         return getattr(self.fit, "parts", (self.fit,))
 
+    def values(self, first: np.ndarray, increments: list[np.ndarray], points: Points) -> np.ndarray:
+        """The analysis at n points, analysis space, shape (v, n); arguments as of ``write``."""
+        if isinstance(self.fit, IndicatorFit):
+            return self.fit.median(self.fit.distribution(first[0], increments))[None]
+        whole = increments[0] if self.parts == (self.fit,) else self.fit.combined(points, first[0], increments)
+        return first + whole.reshape(len(points), len(self.names)).T
+
     def write(
         self,
         first: np.ndarray,
@@ -63,10 +71,7 @@ class Evaluation:
             target = fields.probability[name][(slice(None), *place)]
             target[...] = at_limits(self.fit.edges, below, limits).T.reshape(target.shape)
         else:
-            (increment,) = (
-                increments if self.parts == (self.fit,) else (self.fit.combined(points, first[0], increments),)
-            )
-            values = first + increment.reshape(len(points), len(self.names)).T
+            values = self.values(first, increments, points)
         for name, each, value in zip(self.names, first, values, strict=True):
             for target, column in ((fields.first_guess[name][place], each), (fields.values[name][place], value)):
                 target[...] = variable(name).from_analysis(column).reshape(target.shape)
@@ -113,9 +118,22 @@ class JoinedEvaluation:
     def write(self, guess: FirstGuess, points: Points, fields: Fields, place: Place) -> None:
         """Write first guess, analysis and probabilities at the points of a ``place`` in the fields."""
         first = means(guess, tuple(fields.values), points)
+        for each, own, increments in self._increments(first, points):
+            each.write(own, increments, points, fields, place)
+
+    def at(self, guess: FirstGuess, points: Points) -> dict[str, np.ndarray]:
+        """The analysis of each variable at m points, analysis space, shape (m,), before variables limit each other."""
+        first = means(guess, tuple(name for each in self.members for name in each.names), points)
+        result: dict[str, np.ndarray] = {}
+        for each, own, increments in self._increments(first, points):
+            result |= zip(each.names, each.values(own, increments, points), strict=True)
+        return result
+
+    def _increments(self, first: Mapping[str, np.ndarray], points: Points) -> Iterator[tuple]:
+        """Each evaluation, its first guess (v, n) of ``first``, and the increments of its parts at n points."""
         joined = iter(self.joined.at(points))
         increments = [next(joined) if part is None else part.increment(points) for part in self.alone]
         ends = accumulate(len(each.parts) for each in self.members)
         for each, end in zip(self.members, ends, strict=True):
             own = np.stack([first[name].astype(np.float64) for name in each.names])
-            each.write(own, increments[end - len(each.parts) : end], points, fields, place)
+            yield each, own, increments[end - len(each.parts) : end]

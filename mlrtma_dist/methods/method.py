@@ -61,7 +61,8 @@ class Answer(Protocol):
 
     An answer that has members also has ``members_of(fields, share)``: variable -> its members on the box, SI, float32
     (member, y, x), of the variables that have some, given the answer's fields. One whose error at points is theirs
-    alone also has ``members_at(variable, points)``, analysis space, shape (member, m), and their number ``count``.
+    alone also has ``members_at(variable, points)``, analysis space, shape (member, m), and their number ``count``. One
+    that evaluates all variables at once, whichever is asked for, has ``together`` true.
 
     Attributes:
         weight: weight of the variational quality control of each report in (0, 1], shape (n,), NaN where not used.

@@ -170,8 +170,8 @@ class TransformerMethod:
         """Columns of the source at any points of an analysis, ``broad`` with broad ground; None without a source."""
         if self.source is None:
             return None
-        at = [self.source.answer(case).at(name, points) for name in self.source.settings.variables]
-        value, error = (np.stack(part, axis=1) for part in zip(*at, strict=True))
+        at = self.source.answer(case).at_all(points)
+        value, error = (np.stack(part, axis=1) for part in zip(*at.values(), strict=True))
         return self.source.columns(self._where_reported(value, reports), error, self._guess(reports, broad))
 
     def _guess(self, reports: Reports, points: Points) -> np.ndarray:

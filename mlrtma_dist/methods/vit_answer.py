@@ -65,6 +65,7 @@ class TransformerAnswer(WithoutWeights):
     stations: Stations
     encoded: Encoded
     everywhere = True
+    together = True
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -111,8 +112,9 @@ class TransformerAnswer(WithoutWeights):
     @torch.no_grad()
     def _values(self, points: Points) -> Values:
         """The analysis at points; that of the points asked last is kept, as all variables are known at once."""
-        if self._last and self._last[0] is points.position:
-            return self._last[1]
+        for asked, kept in self._last:
+            if asked is points or asked.equals(points):
+                return kept
         parts = [self._part(points[slice(start, start + AT_ONCE)]) for start in range(0, len(points), AT_ONCE)]
         joined = [
             {name: np.concatenate([getattr(part, field)[name] for part in parts]) for name in getattr(parts[0], field)}
@@ -120,12 +122,12 @@ class TransformerAnswer(WithoutWeights):
         ]
         values = Values(*joined)
         make_ordered(values, self.case.reported)
-        self._last[:] = [points.position, values]
+        self._last[:] = [(points, values)]
         return values
 
     @cached_property
-    def _last(self) -> list:
-        """Positions of the points that were asked for last, and the analysis there."""
+    def _last(self) -> list[tuple[Points, Values]]:
+        """The points that were asked for last, and the analysis there."""
         return []
 
     def _part(self, points: Points) -> Values:
@@ -177,8 +179,8 @@ def between(box: Box, rows: np.ndarray, columns: np.ndarray) -> Callable[[np.nda
 
     def spread(values: np.ndarray) -> np.ndarray:
         coarse = values.reshape(len(rows), len(columns)).astype(np.float32)
-        lines = coarse[south] * (1 - up) + coarse[np.minimum(south + 1, len(rows) - 1)] * up
-        return lines[:, west] * (1 - right) + lines[:, np.minimum(west + 1, len(columns) - 1)] * right
+        lines = coarse[:, west] * (1 - right) + coarse[:, np.minimum(west + 1, len(columns) - 1)] * right
+        return lines[south] * (1 - up) + lines[np.minimum(south + 1, len(rows) - 1)] * up
 
     return spread
 

@@ -85,9 +85,10 @@ def pair_features(points: PointSet, stations: PointSet) -> tuple[Tensor, Tensor]
 
 def gather(rows: Tensor, near: Tensor) -> Tensor:
     """The rows (b, s, c) of the stations ``near`` (b, m, k), shape (b, m, k, c); row 0 where there is none."""
-    batch, count, neighbours = near.shape
-    index = near.clamp(min=0).reshape(batch, count * neighbours, 1).expand(-1, -1, rows.shape[-1])
-    return rows.gather(1, index).reshape(batch, count, neighbours, rows.shape[-1])
+    batch, count, width = rows.shape
+    first = torch.arange(batch, device=near.device)[:, None, None] * count
+    index = (near.clamp(min=0) + first).flatten()  # whole rows are copied sooner than numbers are gathered
+    return rows.reshape(batch * count, width).index_select(0, index).reshape(*near.shape, width)
 
 
 class NearestAttention(nn.Module):

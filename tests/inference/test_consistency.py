@@ -126,3 +126,16 @@ def test_a_ceiling_between_the_highest_reported_and_none_is_one_or_the_other():
     np.testing.assert_allclose(natural[:3], [300.0, 9_000.0, 12_000.0])
     np.testing.assert_array_equal(natural[3:], UNLIMITED_CEILING)
     assert ceiling.to_analysis(np.array([UNLIMITED_CEILING]))[0] == pytest.approx(np.log(UNLIMITED_CEILING))
+
+
+def test_all_variables_at_once_are_those_one_by_one_in_any_order_of_points(toy):
+    settings = toy.settings("t2m", "d2m", "u10", "v10", "gust", "psfc", "visibility")
+    answer = toy.answer(toy.case(settings, background=False), "threedvar", settings)
+    points = grid_points(toy.static)[np.random.default_rng(0).permutation(toy.static.terrain.size)[:1500]]
+    every = answer.at_all(points)
+    assert set(every) == set(settings.variables)
+    for name, (value, error) in every.items():
+        expected, deviation = answer.at(name, points)
+        np.testing.assert_allclose(value, expected, atol=1e-3 * np.ptp(expected), err_msg=name)
+        np.testing.assert_allclose(error, deviation, rtol=1e-9, err_msg=name)
+    assert all(len(value) == 0 for value, _ in answer.at_all(points[:0]).values())

@@ -11,6 +11,7 @@ from report_cases import TINY, VARIABLES, hour, toy
 from mlrtma_dist import names
 from mlrtma_dist.fields import climatology
 from mlrtma_dist.grid.box import Box
+from mlrtma_dist.inference.analyse import at_reports
 from mlrtma_dist.methods.case import Contents
 from mlrtma_dist.methods.events import below
 from mlrtma_dist.methods.learned import ContentsError
@@ -90,6 +91,21 @@ def test_an_answer_on_tiles_is_that_of_one_rank():
             np.testing.assert_allclose(own.values[name], fields.values[name][box.slices], rtol=1e-4, atol=1e-4)
             np.testing.assert_allclose(own.error[name], fields.error[name][box.slices], rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(own_at, at, atol=1e-5)
+
+
+def test_at_reports_the_network_is_asked_once_for_all_variables(monkeypatch):
+    case = hour()
+    answer = method_of().analyse(case)
+    asked, decode = [], type(answer)._part
+    monkeypatch.setattr(type(answer), "_part", lambda self, points: asked.append(len(points)) or decode(self, points))
+    value, error = at_reports(case, answer, case.used)
+    assert asked == [len(np.unique(case.points[case.used].position, axis=0))]
+    for name in answer.variables:
+        rows = case.used & (case.observations.variable == name)
+        expected, deviation = answer.at(name, case.points[rows])
+        np.testing.assert_allclose(value[rows], expected, rtol=1e-5, atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(error[rows], deviation, rtol=1e-4, err_msg=name)
+    assert np.isnan(value[~case.used]).all()
 
 
 def test_fields_are_the_answer_at_the_points_where_the_network_is_asked():

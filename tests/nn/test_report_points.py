@@ -96,6 +96,18 @@ def test_a_point_without_a_station_near_it_receives_nothing_of_any_station():
     assert float(mean.abs().max()) == float(density.max()) == 0.0
 
 
+def test_rows_of_stations_are_those_of_their_own_case_with_their_gradients():
+    rows = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)
+    near = torch.tensor([[[0, 3], [1, -1]], [[2, 2], [3, 0]]])
+    taken = gather(rows, near)
+    for case, point, neighbour in np.ndindex(*near.shape):
+        expected = rows[case, max(int(near[case, point, neighbour]), 0)]
+        torch.testing.assert_close(taken[case, point, neighbour], expected)
+    taken.sum().backward()
+    times = torch.tensor([[2.0, 1.0, 0.0, 1.0], [1.0, 0.0, 2.0, 1.0]], dtype=torch.float64)
+    torch.testing.assert_close(rows.grad, times[..., None].expand(-1, -1, 3))
+
+
 @torch.no_grad()
 def test_means_are_over_the_stations_that_report_the_channel():
     _, points, _, stations = world()
