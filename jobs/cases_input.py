@@ -1,5 +1,7 @@
 """The cases of a run, and what the classical methods assume of their variables."""
 
+from collections.abc import Mapping
+
 from mlrtma_dist.config import ConfigError
 from mlrtma_dist.methods.case import Cases, Contents
 from mlrtma_dist.methods.registry import LEARNED
@@ -7,6 +9,7 @@ from mlrtma_dist.methods.settings import Classical, assumptions, load_settings
 from mlrtma_dist.samples.judgement import Judged
 from mlrtma_dist.samples.limited import Limited
 from mlrtma_dist.samples.sources import open_cases
+from mlrtma_dist.samples.successive import Successive
 
 
 def open_run(run, names: tuple[str, ...], opened=open_cases) -> tuple[Classical, Cases, Contents]:
@@ -38,3 +41,17 @@ def open_run(run, names: tuple[str, ...], opened=open_cases) -> tuple[Classical,
     if limited:
         return settings.only(run.variables), Limited.to(run.variables, cases), cases.contents
     return settings, cases, cases.contents
+
+
+def forecastable(cases: Cases, trained: Mapping, first: bool) -> Cases:
+    """The cases of which the source has every state that trained methods (`weights.trained`) need; others are told.
+
+    Args:
+        trained: by name; first: whether this rank logs.
+
+    Raises:
+        InputError: there is none.
+    """
+    lags = sorted({lag for each in trained.values() for lag in each.method.lags}, reverse=True)
+    names = ", ".join(name for name, each in trained.items() if each.method.lags)
+    return Successive.of(cases, lags, f"method {names} on {cases.contents.domain.name}", first)

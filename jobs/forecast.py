@@ -102,7 +102,7 @@ def make(run: Run) -> list[Path]:
         coming = replace(run.boundary, variables=method.variables).on(cases.contents.domain) if run.boundary else None
         if coming is None and method.settings.rim and part.is_first:
             log.warning("no boundary: %s", method.without_boundary)
-        numbers = starts_of(cases, run.start)
+        numbers = starts_of(cases, run.start, method.step, part.is_first)
         if coming is not None:
             check_boundary(coming, cases.time[numbers][:, None] + method.step * np.arange(1, steps + 1))
         products = [_write(run, trained, cases.case(n, part.box), coming, steps, part) for n in numbers]

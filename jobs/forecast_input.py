@@ -10,6 +10,7 @@ from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.methods.case import Cases
 from mlrtma_dist.methods.lam_drawing import Drawing
 from mlrtma_dist.samples.states import StateCases
+from mlrtma_dist.samples.successive import successive
 
 if TYPE_CHECKING:  # it imports torch
     from mlrtma_dist.methods.lam import LamMethod
@@ -51,13 +52,21 @@ def forecaster_of(trained, hours: float, drawing: Drawing | None, ensemble: Ense
     return method, round(steps)
 
 
-def starts_of(cases: Cases, start: tuple[str, ...]) -> list[int]:
-    """Numbers of the cases that forecasts begin with: those of times, or the last one."""
+def starts_of(cases: Cases, start: tuple[str, ...], step: np.timedelta64, first: bool) -> list[int]:
+    """Numbers of the cases that forecasts begin with: those of times, or the last one, with a state a step before them.
+
+    Args:
+        start: times; step: from one state to the next; first: whether this rank logs what is left out.
+
+    Raises:
+        InputError: a time is not one of the cases', or none has a state before it.
+    """
     starts = clock.parse_times(start) if start else cases.time[-1:]
     missing = [str(each) for each in starts if each not in cases.time]
     if missing:
         raise InputError(f"start: expected times of the cases, {cases.time[0]} to {cases.time[-1]}, got {missing[0]}")
-    return [int(np.flatnonzero(cases.time == each)[-1]) for each in starts]
+    numbers = np.array([np.flatnonzero(cases.time == each)[-1] for each in starts])
+    return successive(cases.time, (step,), "start", numbers, first).tolist()
 
 
 def check_boundary(coming: StateCases, times: np.ndarray) -> None:

@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.cases_input import open_run
+from jobs.cases_input import forecastable, open_run
 from jobs.checkpoint_input import has_weights, load, load_incumbent
 from mlrtma_dist import clock
 from mlrtma_dist.inference.distribution import check_limits
@@ -76,11 +76,10 @@ def prepare(run, names: tuple[str, ...], ranks, opened=open_cases) -> Prepared:
     trained = load(run, chosen, bool(names))
     incumbent = load_incumbent(getattr(run, "incumbent", None), ranks)
     names = tuple(name for name in chosen if name not in LEARNED or name in trained)
-    training = _training(run, names)
-    grid, pinn = _grid(run) if earth else None, getattr(run, "pinn", PinnSettings())
     law = getattr(cases, "law", None)
+    grid, pinn = _grid(run) if earth else None, getattr(run, "pinn", PinnSettings())
     learned = {name: each.method for name, each in trained.items()}
-    means = Means(settings if earth else None, grid, learned, training, law, run.diffusion, pinn)
+    means = Means(settings if earth else None, grid, learned, _training(run, names), law, run.diffusion, pinn)
     in_use = {name: each.method for name, each in incumbent.items()}
     for method in (*learned.values(), *in_use.values()):
         method.settle(whole.domain)
@@ -88,6 +87,7 @@ def prepare(run, names: tuple[str, ...], ranks, opened=open_cases) -> Prepared:
         if whole.truth:  # every field is scored
             method.check(whole)
         method.network.to(ranks.device)
+    cases = forecastable(cases, trained | incumbent, ranks.rank == 0)
     return Prepared(cases, build(names, means) | in_use, settings, trained | incumbent)
 
 

@@ -19,6 +19,7 @@ from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.parallel.tile import Tile
 from mlrtma_dist.samples.pipeline import read_ahead
 from mlrtma_dist.samples.store import Store
+from mlrtma_dist.samples.successive import successive
 from mlrtma_dist.samples.symmetry import Symmetry
 
 KEPT = 128  # cases that are kept for further draws; 5 MB each of 2,500 stations
@@ -59,7 +60,8 @@ class Dataset:
     @cached_property
     def _keys(self) -> np.ndarray:
         """Store, case and variant of every case shown, shape (n, 3): first all as they are, then variant by variant."""
-        suited = [self._with_earlier_states(store) for store in self.stores]
+        lags = self.method.lags
+        suited = [successive(store.time, lags, f"samples: {store.reader.path}", first=False) for store in self.stores]
         stored = np.concatenate(
             [np.stack([np.full(len(numbers), index), numbers], 1) for index, numbers in enumerate(suited)]
         )
@@ -69,23 +71,6 @@ class Dataset:
         keys = [np.pad(stored, ((0, 0), (0, 1)))]
         keys += [np.pad(varied, ((0, 0), (0, 1)), constant_values=variant) for variant in range(1, self.variants)]
         return np.concatenate(keys)
-
-    def _with_earlier_states(self, store: Store) -> np.ndarray:
-        """Numbers of the cases of a store before which it holds every state that the method needs, shape (n,).
-
-        Raises:
-            ConfigError: there is none.
-        """
-        whole = np.ones(len(store.time), bool)
-        for lag in self.method.lags:
-            whole &= np.isin(store.time, store.time + lag)
-        if not whole.any():
-            minutes = ", ".join(f"{lag / np.timedelta64(60, 's'):g}" for lag in self.method.lags)
-            raise ConfigError(
-                f"samples: {store.reader.path} has no case with states of {minutes} minutes earlier: set"
-                " settings.step_minutes to the time from one case to the next, or settings.steps to fewer steps"
-            )
-        return np.flatnonzero(whole)
 
     @cached_property
     def time(self) -> np.ndarray:

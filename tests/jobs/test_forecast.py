@@ -1,5 +1,8 @@
 """Samples, training and forecast by the verbs: analyses in, a CF product of lead times out, on ranks as alone."""
 
+import contextlib
+import csv
+
 import netCDF4
 import numpy as np
 import pytest
@@ -76,6 +79,41 @@ def test_the_outer_cells_follow_the_files_of_the_boundary_and_a_forecast_is_itse
 
 
 @pytest.mark.slow
+def test_the_first_cases_of_a_store_have_no_earlier_states_and_are_left_out_by_every_verb_alike(world, caplog, capsys):
+    """Of ten hours the first three have not the three states that two steps of the network begin with."""
+    sections = "cases: {domain: tiny.yaml, store: {file: states.h5}}\nmethod: lam\n"
+    (world / "store.yaml").write_text(sections + f"checkpoint: {CHECKPOINT}\noutput: of_store\n")
+    with contextlib.chdir(world), netCDF4.Dataset("states.nc") as states:
+        truth = states["t2m"][3:].astype(np.float64)
+        for verb in ("analyse", "verify"):
+            caplog.clear()
+            assert command.main([verb, "store.yaml"]) == 0, capsys.readouterr().err
+            (line,) = [each.getMessage() for each in caplog.records if "left out" in each.getMessage()]
+            assert "method lam on tiny: 3 of 10 cases are left out" in line and "180, 120, 60 minutes" in line
+        with netCDF4.Dataset("of_store/tiny_lam/tiny_lam.nc") as product:
+            times = netCDF4.num2date(product["time"][:], product["time"].units, only_use_cftime_datetimes=False)
+            assert [time.hour for time in times] == list(range(3, 10))
+            rmse = np.sqrt(np.square(product["t2m"][:].astype(np.float64) - truth).mean())
+        with open("of_store/fields.csv", newline="", encoding="utf-8") as stream:
+            scores = {(row["method"], row["variable"]): float(row["rmse"]) for row in csv.DictReader(stream)}
+        assert scores["lam", "t2m"] == pytest.approx(rmse, abs=0.01)
+        caplog.clear()
+        options = [
+            "--time",
+            f"{START}/{START + 9 * HOUR}",
+            "--start",
+            f"{START}/{START + 2 * HOUR}/PT1H",
+            "--output",
+            "starts",
+        ]
+        assert command.main(["forecast", "forecast.yaml", *options]) == 0, capsys.readouterr().err
+        assert any("start: 1 of 3 cases are left out" in each.getMessage() for each in caplog.records)
+        assert len(list((world / "starts").glob("*/*_forecast.nc"))) == 2
+        only = ["--set", "cases={domain: tiny.yaml, states: {files: [states.nc], time: ['2024-05-01T02:00']}}"]
+        assert command.main(["analyse", "store.yaml", *only]) != 0
+
+
+@pytest.mark.slow
 def test_what_cannot_be_forecast_is_refused_with_the_way_out(world, monkeypatch, capsys):
     monkeypatch.chdir(world)
     for options, code, expected in (
@@ -86,7 +124,7 @@ def test_what_cannot_be_forecast_is_refused_with_the_way_out(world, monkeypatch,
             3,
             "boundary: expected states of every step",
         ),
-        (["--time", "2024-05-01T04:00"], 3, "no state of 2024-05-01T03:00:00"),
+        (["--time", "2024-05-01T04:00"], 3, "start: none of 1 cases from 2024-05-01T04:00:00"),
         (["--set", "mesh={data: 2}"], 2, "mesh: expected data: 1"),
     ):
         assert command.main(["forecast", "forecast.yaml", *options]) == code
