@@ -35,6 +35,7 @@ class Contents:
         background: whether there is a gridded first guess of every variable.
         truth: whether the fields are known.
         error: whether there is a field of the error of every first guess, too.
+        boxes: whether every case is a box in another place of a larger domain; none is then the state before another.
     """
 
     domain: Domain
@@ -44,6 +45,7 @@ class Contents:
     background: bool
     truth: bool
     error: bool = False
+    boxes: bool = False
 
     @property
     def unit_of(self) -> dict[str, str]:

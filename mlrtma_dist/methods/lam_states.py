@@ -74,6 +74,11 @@ class StatesMethod(FieldMethod):
                 f" {', '.join(contents.variables)} ({'with' if contents.truth else 'without'} truth, which is needed),"
                 f" got {self.settings.variables}"
             )
+        if contents.boxes:
+            raise ContentsError(
+                f"cases.boxes: expected null for method {self.name}, as the box of each time lies in another place,"
+                f" got boxes of {contents.domain.shape} points ({contents.domain.name}): make a store without boxes"
+            )
         if contents.domain.is_plane and self.settings.sun:
             raise ContentsError(f"settings.sun: expected false on the plane {contents.domain.name}, got true")
         if contents.domain.periodic and self.settings.rim:

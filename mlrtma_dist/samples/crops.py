@@ -76,6 +76,7 @@ class Crops:
         shape = self.boxes.y, self.boxes.x
         return replace(
             contents,
+            boxes=True,
             domain=replace(
                 domain,
                 name=f"{domain.name}_{shape[0]}x{shape[1]}",

@@ -58,6 +58,7 @@ class Layout:
         observed: names of the types of observation; those with a background are the variables. Empty: the variables.
         units: of the variables, SI. Empty: none has one.
         grid: the domain as YAML text; empty in older formats.
+        boxes: whether every case is a box in another place of a larger domain; of older files false is no statement.
     """
 
     domain: str
@@ -69,6 +70,7 @@ class Layout:
     observed: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     grid: str = ""
+    boxes: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "observed", self.observed or self.variables)
@@ -99,6 +101,7 @@ class Layout:
             contents.observed,
             contents.units,
             config.portable(config.to_yaml(domain)),
+            contents.boxes,
         )
 
     @classmethod

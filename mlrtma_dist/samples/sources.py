@@ -59,7 +59,7 @@ class CasesSection:
         first: number of the first case of a simulated world; other numbers are other cases of it.
         analysis: the background of every case of simulated weather is an analysis of its reports, with its error; null:
             it is the source's own.
-        boxes: every case is a box of the domain; null: the domain is whole.
+        boxes: every case is a box of the domain; null: the domain is whole, which methods that forecast need.
     """
 
     domain: tuple[str, ...] | str = ()

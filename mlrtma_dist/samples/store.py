@@ -67,6 +67,7 @@ class Store:
             layout.backgrounds > 0,
             layout.truth,
             layout.errors > 0,
+            layout.boxes,
         )
 
     @cached_property

@@ -74,7 +74,8 @@ class SimulatedWeather:
     Attributes:
         variables: of ``names.VARIABLES``, in a store's order.
         start: time of case 0, UTC.
-        every: hours from one case to the next. Not a divisor of 24, so that all times of day come.
+        every: hours from one case to the next. Not a divisor of 24, so that all times of day come; of what a forecast
+            is learnt from 1, as each case is then the state before the next.
         stations: where stations stand.
         weather: the simulated truth.
         model: errors of the simulated background.

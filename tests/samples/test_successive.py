@@ -1,10 +1,21 @@
 """Cases that follow others: those with every earlier state take part, the others are told or refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mlrtma_dist.errors import InputError
+from mlrtma_dist.methods.lam import LamMethod
+from mlrtma_dist.methods.lam_settings import LamSettings
+from mlrtma_dist.methods.learned import ContentsError
+from mlrtma_dist.parallel.ranks import Ranks
+from mlrtma_dist.samples.build import build_store
+from mlrtma_dist.samples.crops import Boxes, Crops
+from mlrtma_dist.samples.sources import CasesSection, open_cases
+from mlrtma_dist.samples.store import Store
 from mlrtma_dist.samples.successive import successive, with_earlier_states
+from mlrtma_dist.simulation.simulated_weather import SimulatedWeather, Stations
 
 HOUR = np.timedelta64(3600, "s")
 START = np.datetime64("2024-05-01T00:00:00", "s")
@@ -41,3 +52,21 @@ def test_cases_without_earlier_states_are_left_out_with_one_line_and_in_any_orde
 def test_a_source_of_which_no_case_is_left_is_refused_with_the_way_out():
     with pytest.raises(InputError, match=r"s: none of 3 cases from 2024-05-01T00:00:00 to .*every: 1, or set settings"):
         successive(times(0, 7, 14), (HOUR,), "s")
+
+
+def test_a_store_of_boxes_hour_by_hour_is_refused_by_methods_that_forecast_as_each_lies_in_another_place(tmp_path):
+    source = SimulatedWeather(variables=("t2m",), start="2024-05-01T00:00", every=1, stations=Stations(random=5))
+    section = CasesSection("toy", simulated_weather=source, count=3)
+    method = LamMethod(LamSettings(widths=(8, 8), groups=4))
+    with Ranks.start(device="cpu") as ranks:
+        for name, boxes in (("whole", None), ("boxes", Boxes(24, 32))):
+            build_store(tmp_path / f"{name}.h5", open_cases(replace(section, boxes=boxes)), ranks)
+    whole, boxes = (Store(tmp_path / f"{name}.h5") for name in ("whole", "boxes"))
+    method.check(whole.contents)
+    assert with_earlier_states(boxes.time, (HOUR,)).tolist() == [False, True, True]  # their times would suit
+    with pytest.raises(
+        ContentsError, match=r"cases.boxes: expected null for method lam, .* \(24, 32\) points \(toy_24x32"
+    ):
+        method.check(boxes.contents)
+    crops = Crops(whole, Boxes(24, 32))
+    assert len({crops.box(number) for number in range(3)}) > 1  # this is why
