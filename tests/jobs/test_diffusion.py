@@ -5,7 +5,8 @@ import csv
 import netCDF4
 import numpy as np
 import pytest
-from launch import ROOT, kill_in_training, mlrtma
+from killed import losses_despite_a_kill
+from launch import mlrtma
 
 from mlrtma_dist.training.metrics import read
 
@@ -54,14 +55,8 @@ def test_losses_on_four_tiles_are_those_of_one_rank(folder):
 
 
 def test_a_rank_killed_with_9_ends_the_training_which_goes_on_with_the_losses_of_an_uninterrupted_one(with_samples):
-    folder = with_samples
-    own = ("--set", "schedule.steps=12", "--set", "schedule.checkpoint_every=3", "--set", "mesh={y: 2}", *SMALL)
-    config, output = "training/diffusion_exercise1_ci.yaml", folder / "killed"
-    mlrtma(folder, "train", config, *own[:2], *SMALL, "--set", "output=uninterrupted")
-    kill_in_training(["train", str(ROOT / "configs" / config), *own], output, 5, folder=folder)
-    assert 5 <= len(read(output / "metrics.csv")) < 12
-    mlrtma(folder, "train", config, *own, "--set", f"output={output}", "--resume", ranks=2)
-    losses = [[row["loss"] for row in read(path / "metrics.csv")] for path in (folder / "uninterrupted", output)]
+    sets = ("schedule.steps=12", "schedule.checkpoint_every=3", *SMALL[1::2])
+    losses = losses_despite_a_kill(with_samples, "training/diffusion_exercise1_ci.yaml", sets, after=5)
     assert len(losses[0]) == 12
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)  # float32, after 12 steps of Adam
 

@@ -6,6 +6,7 @@ import csv
 import netCDF4
 import numpy as np
 import pytest
+from killed import losses_despite_a_kill
 from launch import mlrtma
 from moving_states import HOUR, START, write_world
 
@@ -59,6 +60,18 @@ def test_samples_training_and_forecast_give_a_product_of_lead_times_the_same_on_
     for name, alone in fields[1].items():
         np.testing.assert_allclose(fields[2][name], alone, atol=2.0**-7)
         assert np.abs(np.diff(alone, axis=0)).max() > 0.02  # it is no persistence
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["lam", "lam_diffusion"])
+def test_a_rank_killed_with_9_ends_the_training_which_goes_on_with_the_losses_of_an_uninterrupted_one(world, method):
+    """Noise, and the cases without a boundary, are drawn again as they were."""
+    settings = {"lam": "rim_missing: 0.4, noise: 0.3, steps: 2", "lam_diffusion": "rim_missing: 0.4, levels: 2"}[method]
+    text = TRAINING.replace("steps: 2, rim", f"{settings}, rim").replace("method: lam", f"method: {method}")
+    (world / f"{method}.yaml").write_text(text + "variants: 8\n")
+    sets = ("schedule.checkpoint_every=4", "schedule.validate_every=0")
+    whole, resumed = losses_despite_a_kill(world, str(world / f"{method}.yaml"), sets, after=6)
+    assert len(whole) == 30 and resumed == pytest.approx(whole, rel=1e-3)  # float32, after 30 steps of Adam
 
 
 @pytest.mark.slow

@@ -1,12 +1,12 @@
 """The vision transformer end to end: trained by withheld reports, resumed, at work on a product, and verified."""
 
 import csv
-from pathlib import Path
 
 import netCDF4
 import numpy as np
 import pytest
-from launch import kill_in_training, mlrtma
+from killed import losses_despite_a_kill
+from launch import mlrtma
 from tiny_domain import DOMAIN
 
 from jobs import command
@@ -14,7 +14,6 @@ from mlrtma_dist.grid.box import Box
 from mlrtma_dist.methods.settings import assumptions, load_settings
 from mlrtma_dist.samples.judgement import Judged
 from mlrtma_dist.samples.store import Store
-from mlrtma_dist.training.metrics import read
 from mlrtma_dist.weights.trained import load_trained
 
 pytestmark = pytest.mark.slow
@@ -161,20 +160,10 @@ def test_a_training_that_begins_from_another_names_its_ancestors(folder, tmp_pat
     assert stores == [(6, True), (2, True)] and ancestor["stores"] == list(before.manifest.run.stores)
 
 
-def losses(output: Path) -> list[float]:
-    path = output / "metrics.csv"
-    return [row["loss"] for row in read(path)] if path.exists() else []
-
-
 def test_a_rank_killed_with_9_ends_the_training_which_goes_on_with_the_losses_of_an_uninterrupted_one(folder, tmp_path):
-    options = ["train", str(folder / "training.yaml"), "--set", "schedule.checkpoint_every=4", "--set", "mesh={y: 2}"]
-    mlrtma(folder, *options[:4], "--set", f"output={tmp_path}/whole")
-    output = tmp_path / "killed"
-    kill_in_training(options, output, 6)
-    assert 6 <= len(losses(output)) < 24
-    mlrtma(folder, *options, "--set", f"output={output}", "--resume", ranks=2)
-    whole = losses(tmp_path / "whole")
-    assert len(whole) == 24 and losses(output) == pytest.approx(whole, rel=1e-4)  # float32, after 24 steps of Adam
+    config, sets = str(folder / "training.yaml"), ("schedule.checkpoint_every=4",)
+    whole, resumed = losses_despite_a_kill(tmp_path, config, sets, after=6)
+    assert len(whole) == 24 and resumed == pytest.approx(whole, rel=1e-4)  # float32, after 24 steps of Adam
 
 
 def test_weights_of_another_network_are_no_beginning_and_a_dry_run_tells(folder, tmp_path, capsys):
