@@ -8,7 +8,7 @@
 
 Each run is `mlrtma cycle FILE --replay ...`: waiting is skipped, computing takes its time.
 With ``--shares`` the cycle is run by 3D-Var without a background and once per share of the previous analysis in the
-first guess, and of the forecast where the configuration names a network; errors at the same withheld stations are
+first guess, and of the forecast where the configuration has this background; errors at the same withheld stations are
 printed over those without a background, with 95 % intervals by drawing blocks of slots. With ``--over METHOD`` the mean
 square errors of each compared method over those of this one are printed, with intervals by drawing slots. The hours are
 training hours of the weights that come with the software: the errors of its networks are no measure of those on unseen
@@ -55,8 +55,8 @@ def replay(options: argparse.Namespace, output: Path, more: list[str]) -> None:
 
 
 def config_of(options: argparse.Namespace) -> dict:
-    """The configuration as it is in its file, with the network of `mlrtma cycle`'s key forecast, "" without one."""
-    return {"forecast": "", **yaml.safe_load(Path(options.config).read_text(encoding="utf-8"))}
+    """The configuration as it is in its file, with `mlrtma cycle`'s keys background and forecast."""
+    return {"background": "archive", "forecast": "", **yaml.safe_load(Path(options.config).read_text(encoding="utf-8"))}
 
 
 def first_revisions(output: Path) -> Errors:
@@ -81,13 +81,17 @@ def pooled(errors: Errors, method: str, variable: str, skipped: int = 0) -> tupl
 
 def compare_shares(options: argparse.Namespace) -> float:
     """Run the cycle with each background; returns the ratio of t2m, the last over none."""
-    names, network = ",".join(SHARED), config_of(options)["forecast"]
+    names, chosen = ",".join(SHARED), config_of(options)
     common = ["methods=[{name: threedvar}]", "compare=[]", f"variables=[{names}]", "timing.late_minutes=null"]
     kinds: dict[str, tuple[str, ...]] = {"none": ("background=archive", "forecast=")}
     for share in options.shares:
         kinds[f"previous {share:g}"] = ("background=previous", "forecast=", f"background_share={share}")
-    for share in options.shares if network else ():
-        kinds[f"forecast {share:g}"] = ("background=forecast", f"forecast={network}", f"background_share={share}")
+    for share in options.shares if chosen["background"] == "forecast" else ():
+        kinds[f"forecast {share:g}"] = (
+            "background=forecast",
+            f"forecast={chosen['forecast']}",
+            f"background_share={share}",
+        )
     errors = {}
     for kind, own in kinds.items():
         folder = options.output / kind.replace(" ", "_")

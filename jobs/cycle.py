@@ -22,6 +22,7 @@ from mlrtma_dist.inference.distribution import check_limits
 from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.samples.sources import CasesSection
+from mlrtma_dist.weights.release import released
 
 BACKGROUNDS = ("archive", "previous", "forecast")
 DEFAULT = ("threedvar", "first_guess")
@@ -40,7 +41,7 @@ class Run:
         background: "archive": the files that the archive names, else a regression on the reports; "previous": the
             analysis of a slot at most an hour before, where there is one; "forecast": that of a network, from two
             analyses of slots before, where there are such, else as "previous".
-        forecast: folder of the weights of that network (method lam), read once; "": none.
+        forecast: folder of the weights of that network, read once; "": those that come with method lam.
         background_share: of the previous analysis or the forecast in the first guess, from above 0 to 1; the rest is a
             regression on the reports.
         compare: methods that are scored beside at the stations that the archive withholds.
@@ -81,10 +82,10 @@ class Run:
             raise ValueError("cases: expected every_minutes >= 1, the time between slots, and no boxes")
         if self.background not in BACKGROUNDS:
             raise ValueError(f"background: expected one of {', '.join(BACKGROUNDS)}, got {self.background}")
-        if (self.background == "forecast") != bool(self.forecast):
+        if self.forecast and self.background != "forecast":
             raise ValueError(
-                "forecast: expected the folder of a network with background: forecast, and only then, got"
-                f" {self.forecast or 'none'} with background: {self.background}"
+                "forecast: expected the folder of a network with background: forecast alone, got"
+                f" {self.forecast} with background: {self.background}"
             )
         check_limits(self.ensemble)
         if not 0.0 < self.background_share <= 1.0:
@@ -105,6 +106,11 @@ class Run:
     def choices(self) -> tuple[Choice, ...]:
         """The methods in the order of preference."""
         return self.methods or tuple(map(Choice, DEFAULT))
+
+    @property
+    def network(self) -> str:
+        """Folder of the weights that forecast the background; "": no network does."""
+        return self.forecast or str(released("lam")) if self.background == "forecast" else ""
 
     def choice(self, name: str) -> Choice:
         """A method with the weights that it has in this run."""

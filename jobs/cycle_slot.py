@@ -42,7 +42,7 @@ class DomainCycle:
         self.costs = Costs(Path(run.output) / f"costs_{self.name}.json")
         self.methods = Fallbacks(run.choices, weights, partial(analyse, ensemble=run.ensemble))
         every = minutes(files.archive.every_minutes)
-        self.backgrounds = Backgrounds(self.publications, every, self.static, run.forecast, run.device)
+        self.backgrounds = Backgrounds(self.publications, every, self.static, run.network, run.device)
         self.publications.sweep()
         remove_unfinished(Path(run.output), f"costs_{self.name}.json")
 

@@ -34,6 +34,7 @@ from mlrtma_dist.parallel.meeting import check_device
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.samples.sources import CasesSection, open_cases
 from mlrtma_dist.samples.states import States
+from mlrtma_dist.weights.release import released
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class Run:
     Attributes:
         cases: where the states are: a domain and a source of cases with truth (``samples.sources.CasesSection``).
         output: folder to write to.
-        checkpoint: folder of a trained network that forecasts.
+        checkpoint: folder of a trained network that forecasts; null: the weights that come with method lam.
         start: times at which forecasts begin, UTC; empty: the last one of the cases.
         hours: how far ahead, in hours, a multiple of the network's step.
         boundary: gridded files of the coming states, of which the outer cells are used; null: these stay as they are.
@@ -57,7 +58,7 @@ class Run:
 
     cases: CasesSection
     output: str
-    checkpoint: str
+    checkpoint: str | None = None
     start: tuple[str, ...] = ()
     hours: float = 6.0
     boundary: States | None = None
@@ -88,7 +89,7 @@ def make(run: Run) -> list[Path]:
     from mlrtma_dist.parallel.ranks import Ranks  # here: it needs torch, whose import takes seconds
     from mlrtma_dist.weights.trained import load_trained
 
-    trained = load_trained(run.checkpoint)
+    trained = load_trained(run.checkpoint or released("lam"))
     method, steps = forecaster_of(trained, run.hours, run.drawing, run.ensemble)
     with Ranks.start(run.mesh, device=run.device, in_tiles=True) as ranks:
         section = run.cases

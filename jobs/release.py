@@ -5,10 +5,12 @@
     mlrtma release configs/releases/vit_toy.yaml --gate output/gate/decision.json      # of the candidate that passed
 
 Writes weights.safetensors and manifest.json, which serve wherever a checkpoint does. The scores are those of a
-verification of the same checkpoint, which its matches.json tells, for each of its times; where they are computed again,
-the weights are the same. A release that is there already, of the same weights and scores, is left as it is.
+verification of the same checkpoint, which its matches.json or case_scores.json tells, for each of its times; where they
+are computed again, the weights are the same. A release that is there already, of the same weights and scores, is left
+as it is.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import numpy as np
 from jobs.command_line import parse
 from jobs.gate_decision import require_candidate, require_passed
 from mlrtma_dist.errors import InputError
+from mlrtma_dist.verification.case_scores import scores_by_time
 from mlrtma_dist.verification.crps import crps_of_matches
 from mlrtma_dist.verification.match import Matches, named, read_matches
 from mlrtma_dist.verification.match_origin import read_origin
@@ -34,6 +37,7 @@ class Run:
         command: that trained it.
         checkpoint: folder of the trained network; null: that of the gate.
         matches: matches.csv of verifications of this checkpoint; empty: those of the gate.
+        fields: case_scores.csv of verifications of this checkpoint against known fields, beside matches or alone.
         gate: decision.json of a gate that the checkpoint passed; null: there is none.
     """
 
@@ -43,11 +47,12 @@ class Run:
     checkpoint: str | None = None
     matches: tuple[str, ...] = ()
     gate: str | None = None
+    fields: tuple[str, ...] = ()
 
     def __post_init__(self):
-        if self.gate is None and (self.checkpoint is None or not self.matches):
+        if self.gate is None and (self.checkpoint is None or not self.matches + self.fields):
             raise ValueError(
-                "expected checkpoint and matches, or a gate, whose candidate and matches they are; got none"
+                "expected checkpoint and matches or fields, or a gate, whose candidate and matches they are; got none"
             )
         if not self.data or not self.command:
             raise ValueError("data, command: expected what the network was trained on, and by which command; got none")
@@ -60,7 +65,11 @@ def main(arguments: list[str]) -> None:
         return
     checkpoint, matches = _chosen(run)
     about = Manifest.read(checkpoint)
-    scores = scores_of(_rows(checkpoint, matches), about.run.method, ", ".join(matches))
+    scores: dict = {}
+    if matches:
+        scores = scores_of(_rows(checkpoint, matches), about.run.method, ", ".join(matches))
+    for time, of_fields in _of_fields(checkpoint, run.fields):
+        scores[time] = {**scores.get(time, {}), **of_fields}
     hours = int(about.run.statistics.get("cases", 0))
     manifest = write_release(checkpoint, Path(run.output), Release(run.data, run.command, hours, scores))
     (file,) = manifest.files.values()
@@ -95,6 +104,19 @@ def _rows(checkpoint: Path, files: tuple[str, ...]) -> Matches:
         name = read_origin(file).require(checksum, checkpoint, file)
         tables.append(named(read_matches(file).select(method=name), Manifest.read(checkpoint).run.method))
     return Matches.concatenate(tables)
+
+
+def _of_fields(checkpoint: Path, files: tuple[str, ...]) -> Iterator[tuple[str, dict[str, dict[str, float]]]]:
+    """Time, and the scores of a checkpoint's fields of each variable, of tables of them.
+
+    Raises:
+        InputError: a table of other weights.
+    """
+    from mlrtma_dist.weights.identity import checksum_of  # here: it needs torch, whose import takes seconds
+
+    for file in files:
+        method = read_origin(file).require(checksum_of(checkpoint), checkpoint, file)
+        yield from scores_by_time(file, method).items()
 
 
 def scores_of(matches: Matches, method: str, source: str) -> dict[str, dict[str, dict[str, float]]]:

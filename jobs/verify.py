@@ -8,9 +8,9 @@
     mpiexec -n 4 mlrtma verify configs/verification/exercise1.yaml        # the same scores, sooner
 
 Every station is withheld once; where the truth is known every method's fields are compared with it, and they alone if
-no case has a report. Writes report.html, config.yaml and distributions.csv; of stations scores.csv, matches.csv,
-matches.json and, of several times, trend.csv; of known fields fields.csv, case.png, errors.png and, with ensemble.above
-or below, reliability.csv. Exit code 4: written, but a time rests on too few reports, or on none.
+no case has a report. Writes report.html, config.yaml, distributions.csv; of stations scores.csv, matches.csv and .json,
+of several times trend.csv; of known fields fields.csv, case_scores.csv and .json, case.png, errors.png and, with
+ensemble.above or below, reliability.csv. Exit code 4: written, but a time rests on too few reports, or on none.
 """
 
 import logging
@@ -31,7 +31,7 @@ from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.samples.sources import CasesSection
-from mlrtma_dist.verification import known_fields
+from mlrtma_dist.verification import case_scores, known_fields
 from mlrtma_dist.verification.match_origin import write_origin
 from mlrtma_dist.verification.results import Results, write_results
 
@@ -138,13 +138,13 @@ def verify(run: Run) -> tuple[Results | None, list[str]]:
         for sentence in shortfalls:
             log.error("%s", sentence)
         prepared, fields = parts[0]  # the fields are those of the only domain
-        resolved = config.to_yaml(run)
-        folder = Path(run.output)
+        resolved, folder = config.to_yaml(run), Path(run.output)
         write_text(folder / "config.yaml", resolved)
         context = provenance(resolved, run.cases, prepared.trained)
         results = write_results(folder, prepared.cases, fields, stations, context, seed=run.seed, drawn=run.case)
-        if stations is not None:
-            withheld = {"folds": run.folds, "blocks": run.blocks, "seed": run.seed}
-            weights = {name: weights_of(each) for name, each in prepared.trained.items()}
-            write_origin(folder / "matches.csv", weights, withheld)
+        weights = {name: weights_of(each) for name, each in prepared.trained.items()}
+        withheld = {"folds": run.folds, "blocks": run.blocks, "seed": run.seed}
+        for table, scored, how in (("matches.csv", stations, withheld), (case_scores.FILE, fields, {})):
+            if scored is not None:
+                write_origin(folder / table, weights, how)
         return results, shortfalls

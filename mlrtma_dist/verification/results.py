@@ -12,6 +12,8 @@ from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.inference.analysis import Analysis
 from mlrtma_dist.methods.case import Cases
 from mlrtma_dist.verification.case_figure import CaseShown, draw_case, draw_errors
+from mlrtma_dist.verification.case_scores import FILE as CASE_SCORES
+from mlrtma_dist.verification.case_scores import write_case_scores
 from mlrtma_dist.verification.comparison import describe as describe_pairs
 from mlrtma_dist.verification.comparison import pair_errors
 from mlrtma_dist.verification.distribution_scores import (
@@ -126,10 +128,10 @@ def write_results(
     if fields is not None:
         field_scores = score_fields(fields.sums, names, seed=seed)
         write_field_scores(folder / "fields.csv", field_scores)
+        write_case_scores(folder / CASE_SCORES, fields.sums, names, cases.time)
         pictures = _draw(folder, cases, fields.case_fields, drawn)
-        units = error_units(contents.unit_of)
         numerator = LEARNED if LEARNED in fields.sums else None
-        field_part = FieldVerification(field_scores, fields.sums, units, numerator, pictures)
+        field_part = FieldVerification(field_scores, fields.sums, error_units(contents.unit_of), numerator, pictures)
         files += [folder / "fields.csv", *pictures]
     if stations is not None:
         matches = stations.matches

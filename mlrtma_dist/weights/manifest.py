@@ -72,7 +72,8 @@ class Release:
         data: name and licence of what they were trained on, one entry each.
         command: that trained them.
         hours: number of hours that they were trained on.
-        scores: time -> variable -> {"reports", "rmse", "crps"} at withheld stations, analysis space.
+        scores: time -> variable -> {"reports", "rmse", "crps"} at withheld stations, or {"points", "rmse"} of fields
+            that are known, analysis space.
     """
 
     data: tuple[str, ...]

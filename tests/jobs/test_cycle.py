@@ -19,6 +19,7 @@ from mlrtma_dist.errors import InputError
 from mlrtma_dist.inference import cycle_methods
 from mlrtma_dist.io.lock import LockError, locked
 from mlrtma_dist.samples import arrivals
+from mlrtma_dist.weights.release import released
 
 ROOT = Path(__file__).parents[2]
 
@@ -220,8 +221,7 @@ def test_a_full_disk_ends_the_cycle_with_the_name_of_the_file(world, tmp_path, m
         ("methods", "[{name: unet}]", "unet: checkpoint: expected the folder"),
         ("methods", "[{name: oi, checkpoint: x}]", "oi: checkpoint: without effect"),
         ("background", "tomorrow", "expected one of archive, previous, forecast"),
-        ("background", "forecast", "forecast: expected the folder of a network with background: forecast"),
-        ("forecast", "weights", "and only then, got weights with background: archive"),
+        ("forecast", "weights", "with background: forecast alone, got weights with background: archive"),
         ("background_share", "0", "above 0 and up to 1"),
         ("compare", "[oi]", "withheld_share above 0"),
         ("until", "soon", "until: expected a UTC time"),
@@ -232,6 +232,12 @@ def test_a_full_disk_ends_the_cycle_with_the_name_of_the_file(world, tmp_path, m
 def test_a_configuration_that_cannot_work_is_refused_in_words(world, tmp_path, key, value, words):
     with pytest.raises((InputError, ValueError), match=words):
         world.run(tmp_path, **{key: value})
+
+
+def test_without_a_folder_the_forecast_of_the_background_has_the_weights_that_come_with_the_software(world, tmp_path):
+    assert world.run(tmp_path).network == ""
+    assert world.run(tmp_path, background="forecast").network == str(released("lam"))
+    assert world.run(tmp_path, background="forecast", forecast="own").network == "own"
 
 
 def test_a_replay_ends_with_its_delays_and_errors(world, tmp_path, capsys):

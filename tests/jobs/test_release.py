@@ -6,6 +6,7 @@ import torch
 
 from jobs import release
 from mlrtma_dist.errors import InputError
+from mlrtma_dist.verification.case_scores import write_case_scores
 from mlrtma_dist.verification.match import Matches, write_matches
 from mlrtma_dist.verification.match_origin import write_origin
 from mlrtma_dist.weights import checkpoint
@@ -61,3 +62,14 @@ def test_a_checkpoint_becomes_a_release(tmp_path, capsys):
     assert (about["hours"], about["command"]) == (65, "mlrtma train vit.yaml")
     assert set(about["scores"]) == {"2026-02-02T00:00:00", "2026-02-03T00:00:00"}
     assert "vit after 7 steps on 65 hours" in capsys.readouterr().out
+    squares = np.array([[[0.0, 12.0, 3.0]], [[0.0, 27.0, 3.0]]])  # error, square, points: an rmse of 2 and of 3
+    write_case_scores(tmp_path / "case_scores.csv", {"vit": squares}, ("u10",), TIMES[1:])
+    write_origin(tmp_path / "case_scores.csv", {"vit": weights}, {})
+    text = config.read_text().replace("/released", "/of_fields").replace("matches: ", "fields: ")
+    config.write_text(text.replace("matches.csv", "case_scores.csv"))
+    release.main([str(config)])
+    scores = Checkpoint(tmp_path / "of_fields").manifest.release["scores"]
+    assert [row["u10"] for row in scores.values()] == [{"points": 3, "rmse": 2.0}, {"points": 3, "rmse": 3.0}]
+    write_origin(tmp_path / "case_scores.csv", {"vit": weights | {"sha256": "0" * 64}}, {})
+    with pytest.raises(InputError, match=r"case_scores.csv: expected matches of the weights"):
+        release.main([str(config), "--output", str(tmp_path / "third")])

@@ -83,5 +83,16 @@ def test_released_weights_are_whole_small_and_say_what_they_learnt_from(method):
     assert len(json.dumps(manifest.release)) > 1000
 
 
+def test_the_released_forecast_is_small_and_scored_at_hours_after_those_that_it_learnt_from():
+    manifest = Checkpoint(released("lam")).verify().manifest
+    about = Release(**manifest.release)
+    assert manifest.run.method == "lam" and about.command == "mlrtma train configs/training/lam_plains.yaml"
+    assert sum(file["bytes"] for file in manifest.files.values()) < 3e6
+    assert all("public domain" in line for line in about.data) and about.hours == 84
+    assert len(about.scores) == 48 and min(about.scores) > manifest.run.data_period[1]
+    assert all(set(row) == {"t2m", "d2m", "u10", "v10", "psfc"} for row in about.scores.values())
+    assert "+changes" not in manifest.run.commit
+
+
 def test_methods_without_released_weights_are_told():
     assert released("unet") is None
