@@ -78,6 +78,7 @@ class Entry:
         untrained: of a learned method: makes it with its first weights from its settings, for training.
         kind: of a departure method: how it is made for one variable.
         costly: whether it is used only where it is named.
+        in_time: whether it uses every report of a window, at its own time.
     """
 
     words: str
@@ -88,12 +89,14 @@ class Entry:
     untrained: "Callable[[Mapping[str, object], str], LearnedMethod] | None" = None
     kind: DepartureKind | None = None
     costly: bool = False
+    in_time: bool = False
 
 
 def classical(kind: DepartureKind, words: str, short: str) -> Entry:
     """The entry of a departure method."""
     needs = (Need.FIRST_GUESS, Need.SETTINGS, *((Need.MEMBERS,) if kind.members else ()))
-    return Entry(words, short, needs, lambda means: ClassicalMethod(kind, means.settings, means.hours), kind=kind)
+    make = lambda means: ClassicalMethod(kind, means.settings, means.hours)  # noqa: E731
+    return Entry(words, short, needs, make, kind=kind, in_time=kind.in_time)
 
 
 def _first_guess(means: Means) -> Method:
@@ -184,7 +187,10 @@ METHODS: dict[str, Entry] = {
     "oi_time": classical(OI_TIME, "optimal interpolation of a window of reports in place and time", "OI in time"),
     "threedvar": classical(THREEDVAR, "global 3D-Var in observation space", "3D-Var"),
     "pinn": Entry(
-        "a physics-informed network of each window", "PINN", (Need.FIRST_GUESS, Need.SETTINGS), _pinn, costly=True
+        "a physics-informed network of each window",
+        *("PINN", (Need.FIRST_GUESS, Need.SETTINGS), _pinn),
+        costly=True,
+        in_time=True,
     ),
     "letkf": classical(LETKF_KIND, "local ensemble transform Kalman filter", "LETKF"),
     "envar": classical(ENVAR, "ensemble-variational analysis", "EnVar"),
@@ -195,30 +201,22 @@ METHODS: dict[str, Entry] = {
     ),
     "exact_oi": Entry(
         "optimal interpolation with the exact background covariance",
-        "exact OI",
-        (Need.FIRST_GUESS, Need.GAUSSIAN_PLANE),
-        _exact_oi,
+        *("exact OI", (Need.FIRST_GUESS, Need.GAUSSIAN_PLANE), _exact_oi),
         whole=True,
     ),
     "exact_bayes": Entry(
         "the Bayes-optimal analysis, which no method can surpass",
-        "Bayes limit",
-        (Need.FIRST_GUESS, Need.GAUSSIAN_PLANE),
-        _exact_bayes,
+        *("Bayes limit", (Need.FIRST_GUESS, Need.GAUSSIAN_PLANE), _exact_bayes),
         whole=True,
     ),
     "best_linear": Entry(
         "optimal interpolation with covariances estimated from training cases",
-        "best linear",
-        (Need.TRAINING, Need.SHALLOW_PLANE),
-        _best_linear,
+        *("best linear", (Need.TRAINING, Need.SHALLOW_PLANE), _best_linear),
         whole=True,
     ),
     "outer_loops": Entry(
         "3D-Var with outer loops, with covariances estimated from training cases",
-        "3D-Var, outer loops",
-        (Need.TRAINING, Need.SHALLOW_PLANE),
-        _outer_loops,
+        *("3D-Var, outer loops", (Need.TRAINING, Need.SHALLOW_PLANE), _outer_loops),
         whole=True,
     ),
     "unet": _learned("a trained convolutional U-net", "U-net", "unet"),
@@ -265,6 +263,7 @@ def untrained(name: str, settings: Mapping[str, object], where: str) -> "Learned
 
 
 LEARNED = tuple(name for name, entry in METHODS.items() if entry.untrained)
+IN_TIME = tuple(name for name, entry in METHODS.items() if entry.in_time)
 OF_ENSEMBLES = tuple(name for name, entry in METHODS.items() if Need.MEMBERS in entry.needs)
 
 

@@ -1,0 +1,40 @@
+"""The window of methods in time: a warning where a run has one and no method that uses it, for every verb."""
+
+import logging
+
+log = logging.getLogger(__name__)
+
+
+def warn_of_window(run, verb: str) -> None:
+    """Warn where ``in_time_minutes`` of a run's cases has no effect, as no method of the run is one in time."""
+    cases = getattr(run, "cases", None)
+    section = next((name for name in ("reports", "archive") if getattr(cases, name, None) is not None), None)
+    if section is None or not (minutes := getattr(cases, section).in_time_minutes):
+        return
+    from mlrtma_dist.methods.registry import IN_TIME  # here: other verbs need none of the methods
+
+    names = _methods_of(run)
+    if names is None or set(names) & set(IN_TIME):
+        return
+    log.warning(
+        "cases.%s.in_time_minutes: %g is without effect, as %s; the methods in time are %s. Name one of them, or leave"
+        " the setting out; the window of all other methods is window_minutes",
+        section,
+        minutes,
+        f"{', '.join(names)} {'is no method' if len(names) == 1 else 'are no methods'} in time"
+        if names
+        else f"mlrtma {verb} makes no analysis",
+        ", ".join(IN_TIME),
+    )
+
+
+def _methods_of(run) -> tuple[str, ...] | None:
+    """The methods that a run names, those that make labels included; None: it takes all that have what they need."""
+    labels = run.cases.archive.labels if run.cases.archive is not None else None
+    names = (labels.method,) if labels is not None and labels.method else ()
+    if hasattr(run, "choices"):  # a cycle
+        return (*names, *(each.name for each in run.choices), *run.compare)
+    method = getattr(run, "method", ())
+    if method == () and hasattr(run, "method"):
+        return None
+    return (*names, *((method,) if isinstance(method, str) else method))
