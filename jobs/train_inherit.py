@@ -9,7 +9,8 @@ from mlrtma_dist.methods.registry import untrained
 from mlrtma_dist.methods.transfer import Transfer, adapt, as_weights_of
 from mlrtma_dist.weights import checkpoint
 from mlrtma_dist.weights.identity import weights_checksum
-from mlrtma_dist.weights.inheritance import about, parent_of, take_over
+from mlrtma_dist.weights.inheritance import about, method_name, method_of, parent_of, take_over
+from mlrtma_dist.weights.manifest import CheckpointError
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ def inherit(run, method, saved: checkpoint.Checkpoint | None) -> Inheritance:
         _check_to_come(step, run, method, transfer)
         return Inheritance()
     parent = _parent(run.begin_from)
+    _check_fit(run, method, method_name(parent), method_of(parent))
     added, checksum = take_over(method, parent, transfer, "this training"), weights_checksum(parent)
     ancestors = (*parent.manifest.run.ancestors, _origin_of(parent, checksum))
     return Inheritance(ancestors, about(parent, checksum, transfer, added))
@@ -63,11 +65,25 @@ def _check_to_come(step: Step, run, method, transfer: Transfer) -> None:
         return
     earlier = step.run(type(run))
     before = untrained(earlier.method, earlier.settings, step.config)
-    weights = as_weights_of(method, before, dict(before.network.named_parameters()))
-    network = dict(method.network.named_parameters())
-    checkpoint.check_shapes(run.begin_from, checkpoint.shapes_of(network), checkpoint.shapes_of(weights))
+    _check_fit(run, method, earlier.method, before)
     if transfer.separate:
         adapt(method, before, transfer, "this training")
+
+
+def _check_fit(run, method, name: str, before) -> None:
+    """Raise CheckpointError unless weights of a network ``before``, of the method ``name``, fit that of a training."""
+    weights = as_weights_of(method, before, dict(before.network.named_parameters()))
+    network = dict(method.network.named_parameters())
+    try:
+        checkpoint.check_shapes(run.begin_from, checkpoint.shapes_of(network), checkpoint.shapes_of(weights))
+    except CheckpointError as error:
+        if name == run.method:
+            raise
+        raise CheckpointError(
+            f"begin_from: expected weights that fit method {run.method}, got {run.begin_from} of method {name}, whose"
+            f" network is another one. Name a checkpoint of method {run.method}, or train {name} with its own settings:"
+            f" --set method={name}."
+        ) from error
 
 
 def _parent(folder: str) -> checkpoint.Checkpoint:

@@ -7,8 +7,10 @@ import torch
 
 from jobs.train import Run
 from jobs.train_begin import begin, changes, check_output, folder_of
+from jobs.train_inherit import inherit
 from mlrtma_dist import config
 from mlrtma_dist.config import ConfigError
+from mlrtma_dist.methods.registry import untrained
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.transport import Transport
 from mlrtma_dist.training.metrics import FILE, Metrics
@@ -79,3 +81,30 @@ def test_a_new_run_is_refused_where_there_are_checkpoints(run):
         check_output(run, False)
     check_output(run, True)
     check_output(dataclasses.replace(run, output="elsewhere"), False)
+
+
+def test_weights_of_another_method_are_refused_by_the_names_of_both_with_the_way_out(tmp_path):
+    def network(method, widths):
+        return untrained(method, {"widths": widths, "groups": 2}, "test")
+
+    def started(method, widths):
+        return inherit(
+            Run(("s.h5",), str(tmp_path), method=method, begin_from=str(saved)), network(method, widths), None
+        )
+
+    weights = dict(network("unet", [8, 8]).network.named_parameters())
+    origin = Origin(
+        "method: unet\nsettings: {widths: [8, 8], groups: 2}\n", "unknown", "unet", ("2000-01-01", "2000-01-02")
+    )
+    shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+    shards = [("weight", name, 0, weight.detach().flatten()) for name, weight in weights.items()]
+    saved = checkpoint.save(tmp_path / "saved", origin, State(3, 0, "AdamW", {}, ()), shapes, shards)
+    with pytest.raises(CheckpointError) as refusal:
+        started("diffusion", [8, 8])
+    message = str(refusal.value)
+    for words in ("fit method diffusion", f"got {saved} of method unet", "Name a checkpoint of method diffusion"):
+        assert words in message
+    assert message.endswith("--set method=unet.") and "shape" not in message
+    with pytest.raises(CheckpointError, match="the network expects shape .* Use the configuration it was trained with"):
+        started("unet", [8, 16])
+    assert started("unet", [8, 8]).transfer["parent"] == str(saved)
