@@ -33,6 +33,7 @@ from mlrtma_dist.linalg.cross_spectral import CrossCovariance
 from mlrtma_dist.linalg.localisation import gaspari_cohn
 from mlrtma_dist.methods.fourdvar import Observations, ObservedWindow, Window, minimise
 from mlrtma_dist.methods.fourdvar_members import MemberWindow
+from mlrtma_dist.methods.spectral_root import SpectralRoot
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.observations.indirect import IndirectTypes
 from mlrtma_dist.physics.balance import balanced
@@ -81,15 +82,16 @@ def centred(state: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Climate:
-    """What is known before: mean and root of B, shape (3, y, x) and (y, x // 2 + 1, 3, 3); the change in the window.
+    """What is known before.
 
     Attributes:
+        mean: of the states, shape (3, y, x); root: B^1/2 of the states at the start.
         change: deviation of each of the five types from what it is at the end, by time, shape (time, 5).
         members: deviations of cases from their mean, shape (time, case, 3, y, x).
     """
 
     mean: Tensor
-    root: Tensor
+    root: SpectralRoot
     change: np.ndarray
     members: Tensor
 
@@ -97,18 +99,11 @@ class Climate:
     def of(cls, states: Tensor, members: int) -> "Climate":
         """From cases that are not judged, of which so many are members."""
         first = CrossCovariance.estimate([states[0].numpy()])
-        values, vectors = np.linalg.eigh(first.spectra.transpose(2, 3, 0, 1))
-        root = vectors * np.sqrt(values.clip(min=0.0))[..., None, :] @ vectors.conj().swapaxes(-1, -2)
         mean = torch.from_numpy(first.mean)[:, None, None].expand(3, *WORLD.shape)
         types = WORLD.indirect.fields(centred(states.flatten(0, 1)).numpy()).reshape(TIMES, -1, 5, *WORLD.shape)
         change = np.sqrt(np.mean((types - types[-1]) ** 2, axis=(1, 3, 4)))
         own = states[:, :members]
-        return cls(mean, torch.from_numpy(root), change, own - own.mean(1, keepdim=True))
-
-    def spread(self, control: Tensor) -> Tensor:
-        """B^1/2 of fields (case, 3, y, x)."""
-        modes = torch.einsum("yxab,nbyx->nayx", self.root, torch.fft.rfft2(control).to(self.root.dtype))
-        return torch.fft.irfft2(modes, WORLD.shape)
+        return cls(mean, SpectralRoot(first, HERE), change, own - own.mean(1, keepdim=True))
 
 
 @dataclass(frozen=True)
@@ -175,11 +170,11 @@ def windows(climate: Climate, reports: list[list[Reports]], reach: float) -> dic
     )
     members = climate.members[:, :, None].expand(-1, -1, *mean.shape)
     return {
-        "3D-Var": Window(mean, climate.spread, forward, [unit[-1]]),
-        "3D-Var, all": Window(mean, climate.spread, forward, [late]),
+        "3D-Var": Window(mean, climate.root, forward, [unit[-1]]),
+        "3D-Var, all": Window(mean, climate.root, forward, [late]),
         "4DEnVar": MemberWindow(mean.expand(TIMES, *mean.shape), members, localise(reach), unit),
-        "4D-Var": Window(mean, climate.spread, forward, unit),
-        "4D-Var, slow": Window(mean, climate.spread, lambda x: forward(x, SLOW), unit),
+        "4D-Var": Window(mean, climate.root, forward, unit),
+        "4D-Var, slow": Window(mean, climate.root, lambda x: forward(x, SLOW), unit),
     }
 
 
@@ -188,6 +183,16 @@ def solve(problem: ObservedWindow) -> tuple[np.ndarray, float]:
     started = time.perf_counter()
     states = minimise(problem, outer_loops=3, tolerance=1e-2, kept=True).states
     return centred(states[-1]).numpy(), time.perf_counter() - started
+
+
+def row(name: str, state: np.ndarray, truth: np.ndarray, seconds: float) -> np.ndarray:
+    """Print a line of the table: rmse of each variable with a standard error over cases; the rmse, shape (3,)."""
+    squares = np.mean((state - truth) ** 2, axis=(-1, -2))
+    rmse = np.sqrt(squares.mean(0))
+    errors = squares.std(0, ddof=1) / len(squares) ** 0.5 / (2.0 * rmse)
+    cells = [f"{value:.3f} +- {error:.3f}" for value, error in zip(rmse, errors, strict=True)]
+    print(f"| {name} | {' | '.join(cells)} | {seconds / len(squares):.1f} |", flush=True)
+    return rmse
 
 
 def cases(first: int, count: int) -> tuple[np.ndarray, list[list[Reports]]]:
@@ -217,11 +222,7 @@ def main() -> None:
     rmse = {}
     for name, problem in windows(climate, reports, reach).items():
         state, seconds = solve(problem)
-        squares = np.mean((state - truth) ** 2, axis=(-1, -2))
-        rmse[name] = np.sqrt(squares.mean(0))
-        spread = squares.std(0, ddof=1) / len(squares) ** 0.5 / (2.0 * rmse[name])
-        cells = [f"{value:.3f} +- {error:.3f}" for value, error in zip(rmse[name], spread, strict=True)]
-        print(f"| {name} | {' | '.join(cells)} | {seconds / len(squares):.1f} |", flush=True)
+        rmse[name] = row(name, state, truth, seconds)
     print("4D-Var over 3D-Var, h, u, v: " + ", ".join(f"{each:.2f}" for each in rmse["4D-Var"] / rmse["3D-Var"]))
 
 

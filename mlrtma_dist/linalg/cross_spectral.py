@@ -61,6 +61,15 @@ class CrossCovariance:
         """Covariance of field a at a point with field b at a point that lies (y, x) behind it: (m, m, y, x)."""
         return np.fft.irfft2(self.spectra, self.shape)
 
+    @cached_property
+    def root(self) -> np.ndarray:
+        """S(k)^1/2, Hermitian, with which white noise of deviation one becomes fields of this covariance.
+
+        Shape (y, x // 2 + 1, m, m). Eigenvalues that rounding has made negative count as zero.
+        """
+        values, vectors = np.linalg.eigh(self.spectra.transpose(2, 3, 0, 1))
+        return vectors * np.sqrt(values.clip(min=0.0))[..., None, :] @ vectors.conj().swapaxes(-1, -2)
+
     def between(self, places: np.ndarray, kinds: np.ndarray, others: np.ndarray, other_kinds: np.ndarray) -> np.ndarray:
         """Covariances of fields at grid points, shape (n, m).
 

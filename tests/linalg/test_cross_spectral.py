@@ -53,3 +53,10 @@ def test_a_part_holds_the_covariances_among_its_fields():
     np.testing.assert_array_equal(covariance.part(slice(1, 2)).rows[0, 0], covariance.rows[1, 1])
     with pytest.raises(InputError, match="expected cases"):
         CrossCovariance.estimate([])
+
+
+def test_the_root_twice_is_the_covariance():
+    covariance = CrossCovariance.estimate([cases(7, 3)])
+    square = np.moveaxis(covariance.root @ covariance.root, (2, 3), (0, 1))
+    np.testing.assert_allclose(square, covariance.spectra, atol=1e-12)
+    np.testing.assert_allclose(covariance.root, covariance.root.conj().swapaxes(-1, -2), atol=1e-12)
