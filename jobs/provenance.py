@@ -26,6 +26,9 @@ def provenance(resolved: str, section: CasesSection, trained: Mapping) -> dict[s
         files = section.reports
         attributes["observation_files"] = names_of(files.observations)
         attributes["background_files"] = names_of(files.background + files.ensemble)
+    if section.imagery is not None:
+        patterns = tuple(each.pattern for each in section.imagery.patterns)
+        attributes["imagery_files"] = names_of(section.imagery.files + patterns)
     if section.states is not None:
         attributes["state_files"] = names_of(section.states.files)
     if section.store is not None:

@@ -14,6 +14,7 @@ import numpy as np
 from mlrtma_dist import names
 from mlrtma_dist.fields.ensemble import Ensemble
 from mlrtma_dist.fields.first_guess import FirstGuess
+from mlrtma_dist.fields.imagery import NO_IMAGERY, Imagery
 from mlrtma_dist.fields.static import Static, grid_points, station_points
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import Domain
@@ -36,6 +37,7 @@ class Contents:
         truth: whether the fields are known.
         error: whether there is a field of the error of every first guess, too.
         boxes: whether every case is a box in another place of a larger domain; none is then the state before another.
+        imagery: names of the channels that cases may have; imagery_units: of the channels.
     """
 
     domain: Domain
@@ -46,6 +48,8 @@ class Contents:
     truth: bool
     error: bool = False
     boxes: bool = False
+    imagery: tuple[str, ...] = ()
+    imagery_units: tuple[str, ...] = ()
 
     @property
     def unit_of(self) -> dict[str, str]:
@@ -91,6 +95,7 @@ class Case:
         units: of variables that are not in ``names.VARIABLES``.
         in_time: half width of the window of which methods in time use every report, the flag of time notwithstanding;
             None: that of all methods.
+        imagery: named fields on the grid that are neither reports nor a first guess, such as a satellite's channels.
         before: the true fields of the source so long before ``time``, as ``truth``; None where it has none then.
     """
 
@@ -110,6 +115,7 @@ class Case:
     variables: tuple[str, ...] = ()
     units: dict[str, str] = field(default_factory=dict)
     in_time: np.timedelta64 | None = None
+    imagery: Imagery = NO_IMAGERY
     before: Before = no_earlier_state
 
     @property

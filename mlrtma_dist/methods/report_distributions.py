@@ -99,7 +99,8 @@ class Heads:
         outputs = decoded.outputs.float()
         means, density = decoded.means.float(), decoded.density.float()
         own = outputs[..., : smooth * self._of_smooth].unflatten(-1, (smooth, self._of_smooth))
-        near_means = torch.cat([means[..., :smooth], *means[..., count:].split(smooth, -1)], 2)
+        left = [means[..., first : first + smooth] for first in (count + smooth * n for n in range(self.rounds))]
+        near_means = torch.cat([means[..., :smooth], *left], 2)
         mean = own[..., 0] + ((own[..., OF_SMOOTH:] + 1.0 / heads) * near_means.mT).sum(-1)
         spread = SPREAD * own[..., 1].clamp(*LOG_SPREADS).exp()
         below, start, hour = {}, smooth * self._of_smooth, self._of_hour(stations)

@@ -18,6 +18,7 @@ from mlrtma_dist.fields.static import Static, grid_points, with_broad_ground
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.points import Points, cartesian
 from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.image_encoding import Images
 from mlrtma_dist.methods.predictands import Channels
 from mlrtma_dist.methods.regression_guess import regression_on
 from mlrtma_dist.nn.report_points import PointSet, Stations
@@ -51,6 +52,7 @@ class Reports:
         values, present: as of `nn.report_points.Stations`, shape (s, channels).
         row: number of the case's row of every variable, -1 where not reported, shape (s, variables).
         tree: of the stations' positions; None: there is no station.
+        images: the imagery of the case, of a network that is given any.
     """
 
     channels: Channels
@@ -65,6 +67,7 @@ class Reports:
     present: np.ndarray
     row: np.ndarray
     tree: cKDTree | None
+    images: Images | None = None
 
     @property
     def reported(self) -> np.ndarray:
@@ -116,9 +119,20 @@ class Reports:
             age = np.zeros(1)
             beside = None if beside is None else np.zeros((1, beside.shape[1]))
         there = self.point_set(points, self.near(points.position, FEW, skip=1))
-        further = [age[:, None], *([] if beside is None else [beside])]
-        there = replace(there, features=torch.cat([there.features, *map(tensor, further)], -1))
+        place = self.place if len(self.place) else np.full((1, 2), -np.inf)
+        there = self.with_further(there, age, place, beside)
         return Stations(there, tensor(values), tensor(present))
+
+    def with_further(self, points: PointSet, age: np.ndarray, place: np.ndarray, beside: np.ndarray | None) -> PointSet:
+        """Points with all features: age (m,), what stands ``beside`` (m, columns), and the imagery there.
+
+        Args:
+            place: of the points on the domain's grid (y, x), shape (m, 2).
+        """
+        further = [age[:, None], *([] if beside is None else [beside])]
+        if self.images is not None:
+            further.append(self.images.points(place))
+        return replace(points, features=torch.cat([points.features, *map(tensor, further)], -1))
 
     def first_guess(self, name: str, points: Points) -> tuple[np.ndarray, np.ndarray]:
         """The first guess at points and its vertical gradient per km, analysis space, shape (m,) each."""
@@ -127,11 +141,12 @@ class Reports:
         return value, (self.guess.mean(name, higher) - value) * (1000.0 / STEP)
 
 
-def read_reports(case: Case, chosen: np.ndarray, channels: Channels) -> Reports:
+def read_reports(case: Case, chosen: np.ndarray, channels: Channels, images: Images | None = None) -> Reports:
     """The reports of a case that a network is given.
 
     Args:
         chosen: mask of the case's reports, shape (n,).
+        images: the imagery that it is given beside them.
     """
     table, variables = case.observations, channels.variables
     rows = chosen & np.isin(table.variable, variables) & np.isfinite(case.grid_place).all(1) & np.isfinite(case.value)
@@ -152,8 +167,9 @@ def read_reports(case: Case, chosen: np.ndarray, channels: Channels) -> Reports:
     points = places[first]
     age = (table.time[first] - case.time).astype("timedelta64[s]").astype(np.float64) / 3600.0
     tree = cKDTree(points.position) if len(points) else None
+    place = case.grid_place[first]
     return Reports(
-        channels, case.static, case.time, guess, points, case.grid_place[first], age, plain, values, present, row, tree
+        channels, case.static, case.time, guess, points, place, age, plain, values, present, row, tree, images
     )
 
 
@@ -165,7 +181,8 @@ def token_fields(reports: Reports, case: Case, patch: int) -> tuple[Tensor, Poin
     own = np.concatenate([point_set.features[0].numpy().T, deviation[None]]).reshape(-1, rows, columns)
     first = case.box.y0 // patch, case.box.x0 // patch
     wide = set_convolutions(reports, case.domain, patch, (first[0], rows), (first[1], columns))
-    return tensor(np.concatenate([own, wide])), point_set
+    imagery = [] if reports.images is None else [reports.images.tokens(case.box, patch)]
+    return tensor(np.concatenate([own, wide, *imagery])), point_set
 
 
 def tokens_of(case: Case, patch: int) -> tuple[Points, np.ndarray]:

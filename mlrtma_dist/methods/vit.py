@@ -17,6 +17,13 @@ from mlrtma_dist.grid.points import Points
 from mlrtma_dist.methods.case import Case, Contents
 from mlrtma_dist.methods.classical_source import ClassicalSource, degraded
 from mlrtma_dist.methods.draws import MOST_TARGETS, divide, heights, random_of
+from mlrtma_dist.methods.image_encoding import (
+    Images,
+    check_imagery,
+    missing_channels,
+    point_labels,
+    token_labels,
+)
 from mlrtma_dist.methods.learned import ContentsError, build_method, first_weights
 from mlrtma_dist.methods.predictands import Channels
 from mlrtma_dist.methods.report_distributions import Distributions, Heads
@@ -56,10 +63,11 @@ class TransformerMethod:
         beside = tuple(self.source.settings.variables) if self.source else ()
         self.heads = Heads(self.reported, settings.heads, settings.rounds, beside)
         features = FEATURES + len(settings.variables) + 1 + (self.source.count if self.source else 0)
+        features += len(point_labels(settings.imagery))
         with first_weights(settings.seed):
             self.network = ReportTransformer(
                 ReportTransformerConfig(
-                    fields=fields_count(self.reported),
+                    fields=fields_count(self.reported) + len(token_labels(settings.imagery)),
                     features=features,
                     channels=self.reported.count,
                     smooth=len(self.reported.smooth),
@@ -113,11 +121,12 @@ class TransformerMethod:
             )
         if contents.domain.is_plane:
             raise ContentsError(f"method vit needs stations on the earth; {contents.domain.name} is a plane")
+        check_imagery(self.settings.imagery, contents)
 
     def encode(self, case: Case, draw: int = 0) -> ReportSample:
         """A case as a batch of one: what is given, and the targets that the case's box owns; see `methods.draws`."""
         input_reports, target_reports = divide(case, draw)
-        reports = read_reports(case, input_reports, self.reported)
+        reports = read_reports(case, input_reports, self.reported, self._images(case, draw))
         fields, tokens = token_fields(reports, case, self.patch)
         targets = Targets.of(case, target_reports, self.reported)
         above = heights(case, draw, len(targets.points), self.settings.rise)[targets.own]
@@ -135,6 +144,15 @@ class TransformerMethod:
         return ReportSample(
             fields, *parts, time, tokens, reports.stations(beside[1]), points, cell, tensor(above / 1000.0)
         )
+
+    def _images(self, case: Case, draw: int = 0) -> Images | None:
+        """The imagery that the network is given of a case, in a draw without some of it; None: it takes none."""
+        channels = self.settings.imagery
+        if not channels:
+            return None
+        random = random_of(case, draw, 4)
+        missing = missing_channels(channels, self.settings.imagery_dropped, random) if draw else frozenset()
+        return Images.of(case, channels, missing)
 
     def _beside(self, case: Case, draw: int, reports: Reports, targets: Targets):
         """What the source gives at the own targets and at the stations, in a draw degraded; None without a source."""
@@ -187,9 +205,9 @@ class TransformerMethod:
         """Points as tensors, with what stands beside them, and their coordinates on the grid of the tokens."""
         place = np.stack(domain.index(points.latitude, points.longitude), axis=1)
         point_set = reports.point_set(points, reports.near(points.position, self.settings.neighbours))
-        further = [np.zeros((len(points), 1)), *([] if beside is None else [beside])]  # age, of stations alone
-        features = torch.cat([point_set.features, *map(tensor, further)], -1)
-        return replace(point_set, features=features), tensor((place + 0.5) / self.patch - 0.5)
+        no_age = np.zeros(len(points))  # stations alone have one
+        features = reports.with_further(point_set, no_age, place, beside)
+        return features, tensor((place + 0.5) / self.patch - 0.5)
 
     def without_data(self, shape: tuple[int, int], batch: int, dtype: torch.dtype) -> ReportSample:
         """A sample of as many stations and targets as a national hour has; see `methods.learned.LearnedMethod`."""
@@ -250,7 +268,7 @@ class TransformerMethod:
         """The analysis of a case of any source; see `methods.method.Method.analyse`."""
         here = neighbourhood or Alone(case.domain.shape)
         device = next(self.network.parameters()).device
-        reports = read_reports(case, case.used, self.reported)
+        reports = read_reports(case, case.used, self.reported, self._images(case))
         inputs, tokens = token_fields(reports, case, self.patch)
         beside = None
         if self.source is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from mlrtma_dist.methods.image_encoding import point_labels, token_labels
 from mlrtma_dist.methods.report_distributions import TRUST, TRUSTED
 from mlrtma_dist.methods.report_encoding import FEATURES, WIDTHS
 from mlrtma_dist.nn.adapted import Grown
@@ -29,7 +30,7 @@ def entries(method: "TransformerMethod") -> Entries:
     place = [f"place {number}" for number in range(FEATURES)] + [f"reports of {name}" for name in method.variables]
     of_source = method.source.settings.variables if method.source else ()
     source = [f"3D-Var {kind} {name}" for kind in ("value", "error", "present") for name in of_source]
-    features = [*place, "age", *source]
+    features = [*place, "age", *source, *point_labels(method.settings.imagery)]
     single = [f"{name} {n}" for name, part in channels.slices.items() for n in range(part.stop - part.start)]
     left = [f"left {number} {name}" for number in range(config.rounds) for name in channels.smooth]
     latent = [f"latent {number}" for number in range(config.latent)]
@@ -45,7 +46,7 @@ def entries(method: "TransformerMethod") -> Entries:
     ]
     named: Entries = {
         "encoder.station.0.weight": (1, (*features, *_each("value", single), *_each("present", single))),
-        "encoder.token.weight": (1, (*place, "deviation", *set_convolutions)),
+        "encoder.token.weight": (1, (*place, "deviation", *set_convolutions, *token_labels(method.settings.imagery))),
         "decoder.query.0.weight": (1, (*features, *latent)),
         "decoder.network.0.weight": (1, (*states[0], *latent, *states[1], *near)),
         f"{HEAD}.weight": (0, method.heads.labels),

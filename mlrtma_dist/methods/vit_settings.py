@@ -1,10 +1,11 @@
 """The settings of the vision transformer on reports."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.methods.image_encoding import ImageryChannel
 from mlrtma_dist.methods.predictands import PREDICTANDS
 
 
@@ -20,6 +21,9 @@ class TransformerSettings:
         classical: whether the analysis of 3D-Var is one more source (`methods.classical_source`).
         width, heads, rounds, depth, window, latent, hidden, recompute: of `ReportTransformerConfig`.
         seed: of the first weights.
+        imagery: channel of the imagery -> its unit, typical mean and scale; empty: imagery is not an input.
+        imagery_dropped: share of the draws of a training in which all imagery is treated as missing; with several
+            channels one of them is in as many other draws.
     """
 
     variables: tuple[str, ...] = tuple(PREDICTANDS)
@@ -36,6 +40,8 @@ class TransformerSettings:
     hidden: int = 128
     recompute: bool = False
     seed: int = 0
+    imagery: dict[str, ImageryChannel] = field(default_factory=dict)
+    imagery_dropped: float = 0.3
 
     def __post_init__(self):
         unknown = [name for name in self.variables if name not in PREDICTANDS]
@@ -46,6 +52,8 @@ class TransformerSettings:
         for name in ("token_spacing", "neighbours", "width", "heads", "window", "latent", "hidden"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: expected more than 0, got {getattr(self, name)}")
+        if not 0.0 <= self.imagery_dropped <= 0.5:
+            raise ValueError(f"imagery_dropped: expected from 0 to 0.5, got {self.imagery_dropped:g}")
         if self.rounds < 0 or self.depth < 0 or self.rise < 0:
             raise ValueError(f"expected rounds, depth and rise >= 0, got {self.rounds}, {self.depth} and {self.rise:g}")
 

@@ -43,7 +43,8 @@ class TiledCases(Protocol):
 
 def cases_at_once(layout: Layout) -> int:
     """How many cases of a layout a rank holds before it writes, so that their fields take little memory."""
-    return max(1, min(ROUND, ROUND_BYTES // (4 * len(layout.fields) * int(np.prod(layout.shape)))))
+    fields = len(layout.fields) + len(layout.imagery)
+    return max(1, min(ROUND, ROUND_BYTES // (4 * fields * int(np.prod(layout.shape)))))
 
 
 def build_store(
@@ -77,7 +78,8 @@ def build_store(
     at_once = at_once or cases_at_once(layout)
     tile = ranks.tile(layout.shape, align=layout.edge, periodic=(layout.periodic,) * 2, name=layout.domain)
     data_rank, written = ranks.coordinates[0], 0
-    moments, counts = np.zeros((3, len(layout.fields))), np.zeros(len(layout.observed), np.int64)
+    moments = np.zeros((3, len(layout.fields) + len(layout.imagery)))
+    counts = np.zeros(len(layout.observed), np.int64)
     everyone = ranks.everyone()
     with hdf5.made_together(path, ranks.communicator) as partial:
         hdf5.create(partial, layout.arrays(len(time)), {**layout.attributes(), **(notes or {})}, ranks.communicator)
@@ -85,8 +87,8 @@ def build_store(
             block = range(first, min(first + at_once * ranks.mesh.data, len(time)))
             own = block[data_rank * at_once : (data_rank + 1) * at_once]
             parts = [_part(cases.case_of_tile(number, tile.box), layout, tile, number) for number in own]
-            for fields, table, _ in parts:
-                moments = join(moments, np.stack([moments_of(field.ravel()) for field in fields], 1))
+            for fields, images, table, _ in parts:
+                moments = join(moments, np.stack([moments_of(each.ravel()) for each in (*fields, *images)], 1))
                 counts += np.bincount(table.variable, minlength=len(counts))
             slabs, written = _slabs(parts, own, block, layout, tile, everyone, written)
             if ranks.rank == 0:
@@ -98,7 +100,8 @@ def build_store(
     return Summary(cases.contents, time, moments, counts)
 
 
-Part = tuple[np.ndarray, Table, np.ndarray]  # fields (field, y, x), reports, and the chunk that owns each report
+# Fields (field, y, x), imagery (channel, y, x), reports, and the chunk that owns each report.
+Part = tuple[np.ndarray, np.ndarray, Table, np.ndarray]
 
 
 def _part(case: Case, layout: Layout, tile: Tile, number: int) -> Part:
@@ -106,21 +109,25 @@ def _part(case: Case, layout: Layout, tile: Tile, number: int) -> Part:
     if fields.shape != (len(layout.fields), *tile.shape):
         expected = (len(layout.fields), *tile.shape)
         raise StoreError(f"case {number}: expected fields {expected} on {tile.box}, got {fields.shape}.")
-    return fields, table, layout.chunk_of(table.place)
+    images = np.array([case.imagery.field_on(name, tile.box) for name in layout.imagery], np.float32)
+    return fields, images, table, layout.chunk_of(table.place)
 
 
 def _slabs(parts: list[Part], own: range, block: range, layout: Layout, tile: Tile, everyone: Transport, written: int):
     """This rank's slabs of a round, and the length of the table after it."""
     chunks = layout.chunk_table[0] * layout.chunk_table[1]
     counts = np.zeros((len(block), chunks), np.int64)
-    for number, (_, _, owner) in zip(own, parts, strict=True):
+    for number, (*_, owner) in zip(own, parts, strict=True):
         counts[number - block.start] = np.bincount(owner, minlength=chunks)
     counts = everyone.sum(torch.from_numpy(counts)).numpy()
     ends = written + np.cumsum(counts).reshape(counts.shape)
     first = np.concatenate([ends[:, :1] - counts[:, :1], ends], axis=1)
     slabs = []
-    for number, (fields, _, _) in zip(own, parts, strict=True):
-        slabs.append(Slab("fields", (number, 0, tile.box.y0, tile.box.x0), fields[None]))
+    for number, (fields, images, _, _) in zip(own, parts, strict=True):
+        corner = (number, 0, tile.box.y0, tile.box.x0)
+        slabs.append(Slab("fields", corner, fields[None]))
+        if len(images):
+            slabs.append(Slab("imagery", corner, images[None]))
         if tile.rank == 0:
             slabs.append(Slab("first", (number, 0), first[number - block.start][None]))
     starts = first[own.start - block.start :][: len(own)]
@@ -130,7 +137,7 @@ def _slabs(parts: list[Part], own: range, block: range, layout: Layout, tile: Ti
 def _table_slabs(parts: list[Part], first: np.ndarray) -> list[Slab]:
     """Reports at their rows: cases one after the other, in each chunk by chunk, sorted whoever read them."""
     rows, tables = [], []
-    for (_, table, owner), starts in zip(parts, first, strict=True):
+    for (_, _, table, owner), starts in zip(parts, first, strict=True):
         order = np.lexsort((table.station, table.value, table.variable, table.place[:, 1], table.place[:, 0], owner))
         owner = owner[order]
         tables.append(table[order])

@@ -128,6 +128,7 @@ class Crops:
             used=case.used[rows],
             withheld=case.withheld[rows],
             place=place[rows] - (crop.y0, crop.x0),
+            imagery=case.imagery.crop(crop),
         )
 
 

@@ -59,6 +59,7 @@ class Layout:
         units: of the variables, SI. Empty: none has one.
         grid: the domain as YAML text; empty in older formats.
         boxes: whether every case is a box in another place of a larger domain; of older files false is no statement.
+        imagery: names of the channels of imagery; imagery_units: of these.
     """
 
     domain: str
@@ -71,6 +72,8 @@ class Layout:
     units: tuple[str, ...] = ()
     grid: str = ""
     boxes: bool = False
+    imagery: tuple[str, ...] = ()
+    imagery_units: tuple[str, ...] = ()
 
     def __post_init__(self):
         object.__setattr__(self, "observed", self.observed or self.variables)
@@ -102,6 +105,8 @@ class Layout:
             contents.units,
             config.portable(config.to_yaml(domain)),
             contents.boxes,
+            contents.imagery,
+            contents.imagery_units,
         )
 
     @classmethod
@@ -173,18 +178,19 @@ class Layout:
         """The arrays of a file of ``cases`` cases."""
         edges = tuple(min(self.edge, size) for size in self.shape)
         chunks = self.chunk_table[0] * self.chunk_table[1]
-        arrays = {
-            "time": Array((cases,), "int64", (min(cases, ROWS),)),
-            "fields": Array((cases, len(self.fields), *self.shape), "float32", (1, len(self.fields), *edges)),
-            "first": Array((cases, chunks + 1), "int64", (1, chunks + 1)),
-        }
+        arrays = {"time": Array((cases,), "int64", (min(cases, ROWS),))}
+        for name, count in {"fields": len(self.fields), "imagery": len(self.imagery)}.items():
+            if count or name == "fields":
+                arrays[name] = Array((cases, count, *self.shape), "float32", (1, count, *edges))
+        arrays["first"] = Array((cases, chunks + 1), "int64", (1, chunks + 1))
         for name, (dtype, width) in COLUMNS.items():
             arrays[name] = Array((0, width)[: 1 + bool(width)], dtype, (ROWS, width)[: 1 + bool(width)], grows=True)
         return arrays
 
     def attributes(self) -> dict:
         """The attributes of a file of this layout."""
-        return {"format": FORMATS[-1], **asdict(self)}
+        without = () if self.imagery else ("imagery", "imagery_units")  # such files are of formats before imagery
+        return {"format": FORMATS[-1], **{name: each for name, each in asdict(self).items() if name not in without}}
 
     def fields_of(self, case: Case) -> np.ndarray:
         """The fields of a case in the store's order, shape (field, y, x), float32."""

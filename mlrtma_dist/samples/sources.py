@@ -13,6 +13,7 @@ from mlrtma_dist.samples.analysed import Analysed, Analysis
 from mlrtma_dist.samples.archive import Archive, Inventory
 from mlrtma_dist.samples.archive_cases import ArchiveCases, require_cases
 from mlrtma_dist.samples.crops import Boxes, Crops
+from mlrtma_dist.samples.imaged import Imaged, ImageFiles
 from mlrtma_dist.samples.judgement import Assumptions
 from mlrtma_dist.samples.members import Members
 from mlrtma_dist.samples.states import States
@@ -60,6 +61,7 @@ class CasesSection:
         analysis: the background of every case of simulated weather is an analysis of its reports, with its error; null:
             it is the source's own.
         boxes: every case is a box of the domain; null: the domain is whole, which methods that forecast need.
+        imagery: gridded files of images beside cases of reports or of an archive; null: the source's own, if any.
     """
 
     domain: tuple[str, ...] | str = ()
@@ -76,6 +78,7 @@ class CasesSection:
     first: int = 0
     analysis: Analysis | None = None
     boxes: Boxes | None = None
+    imagery: ImageFiles | None = None
 
     def __post_init__(self):
         if isinstance(self.domain, str):
@@ -90,6 +93,8 @@ class CasesSection:
             raise ValueError(f"domain: expected one for this source of cases, got {', '.join(self.domain)}")
         if self.analysis is not None and self.simulated_weather is None:
             raise ValueError("analysis: expected null for cases of other sources than simulated_weather")
+        if self.imagery is not None and not self.is_real:
+            raise ValueError("imagery: expected null for cases of other sources than reports and archive")
         if self.boxes is not None and self.states is not None:
             raise ValueError("boxes: expected null for states, as the box of each time would lie in another place")
         if self.count < 1 or self.first < 0:
@@ -141,7 +146,7 @@ class CasesSection:
         return load_region(self.place) if on_files else load_domain(self.place or "plane")
 
 
-OTHERS = ("domain", "count", "first", "analysis", "boxes")
+OTHERS = ("domain", "count", "first", "analysis", "boxes", "imagery")
 SOURCES = tuple(each.name for each in fields(CasesSection) if each.name not in OTHERS)
 
 
@@ -159,6 +164,8 @@ def open_cases(section: CasesSection, assumptions: Assumptions | None = None, fi
     cases = _open(section, assumptions or {}, files)
     if isinstance(cases, ArchiveCases):
         require_cases(cases)
+    if section.imagery is not None:
+        cases = Imaged(cases, section.imagery)
     return Crops(cases, section.boxes) if section.boxes is not None else cases
 
 

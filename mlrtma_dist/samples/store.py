@@ -2,6 +2,7 @@
 
     time            (case,)                     seconds since 1970, UTC
     fields          (case, field, y, x)         float32, chunks of (1, all fields, edge, edge)
+    imagery         (case, channel, y, x)       the same, NaN where a pixel is missing; only where there is imagery
     first           (case, chunk + 1)           rows of the table that belong to each chunk of each case
     place           (row, 2)                    grid coordinates (y, x) of reports; on the earth latitude and longitude
     elevation, age  (row,)                      m, seconds after the time of the case
@@ -18,6 +19,7 @@ from functools import cached_property
 import numpy as np
 
 from mlrtma_dist.fields.first_guess import FirstGuess
+from mlrtma_dist.fields.imagery import NO_IMAGERY, Imagery, ReadFields
 from mlrtma_dist.fields.static import Static, load_static
 from mlrtma_dist.grid.box import Box, cell_of
 from mlrtma_dist.grid.domain import Domain
@@ -68,6 +70,8 @@ class Store:
             layout.truth,
             layout.errors > 0,
             layout.boxes,
+            layout.imagery,
+            layout.imagery_units,
         )
 
     @cached_property
@@ -141,6 +145,7 @@ class Store:
             variables=layout.variables,
             units=layout.unit_of,
             before=lambda lag: self.before(number, box, lag),
+            imagery=self._imagery(number),
         )
 
     def before(self, number: int, box: Box, lag: np.timedelta64) -> dict[str, np.ndarray] | None:
@@ -151,6 +156,16 @@ class Store:
         names = layout.variables
         which = range(len(layout.fields) - len(names), len(layout.fields))
         return dict(zip(names, self.fields(int(earlier[0]), *_ranges(box), which), strict=True))
+
+    def _imagery(self, number: int) -> Imagery:
+        """The imagery of a case on the whole domain; a channel is read whenever it is taken."""
+        channels, whole = self.layout.imagery, Box.whole(self.layout.shape)
+
+        def read(index: int) -> np.ndarray:
+            ranges = [range(number, number + 1), range(index, index + 1), *_ranges(whole)]
+            return self.reader.read("imagery", ranges)[0, 0]
+
+        return Imagery(whole, ReadFields(channels, read)) if channels else NO_IMAGERY
 
     def _first_guess(self, number: int) -> FirstGuess:
         """The background at any point; whole fields are read when a point is asked for."""

@@ -14,7 +14,8 @@ class Summary:
     Attributes:
         contents: what every case holds.
         time: of every case, datetime64[s], shape (case,).
-        moments: number of known points, mean and summed squares of departures of every field, shape (3, field), SI.
+        moments: number of known points, mean and summed squares of departures of every field and channel of imagery,
+            shape (3, field), SI.
         reports: number of reports of every observed type, shape (type,).
     """
 
@@ -36,7 +37,7 @@ class Summary:
         ]
         lines += [
             f"  {name}: {{mean: {mean[i]:.6g}, deviation: {deviation[i]:.6g}, points: {count[i]:.0f}}}"
-            for i, name in enumerate(contents.fields)
+            for i, name in enumerate(contents.fields + contents.imagery)
         ]
         lines.append("reports:")
         lines += [f"  {name}: {number}" for name, number in zip(contents.observed, self.reports, strict=True)]

@@ -11,6 +11,7 @@ import numpy as np
 
 from mlrtma_dist import clock
 from mlrtma_dist.fields.gridded import GriddedFirstGuess
+from mlrtma_dist.fields.imagery import NO_IMAGERY
 from mlrtma_dist.fields.state import State
 from mlrtma_dist.fields.static import Static, load_static
 from mlrtma_dist.grid.box import Box, cell_of
@@ -21,7 +22,8 @@ from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.observations.readers import read_observations
 from mlrtma_dist.observations.stations import read_stations
 from mlrtma_dist.observations.table import Observations
-from mlrtma_dist.simulation.ground import require_earth
+from mlrtma_dist.simulation.cloud_imagery import CloudImagery
+from mlrtma_dist.simulation.ground import Ground, require_earth
 from mlrtma_dist.simulation.model_error import ModelError
 from mlrtma_dist.simulation.reporting import Reporting, error_of, truth_at
 from mlrtma_dist.simulation.simulated_hour import Simulation, lateness
@@ -81,6 +83,7 @@ class SimulatedWeather:
         model: errors of the simulated background.
         reporting: errors of the simulated reports.
         seed: of everything random.
+        imagery: images of the clouds as a satellite sees them; null: cases have none.
     """
 
     variables: tuple[str, ...] = ("t2m", "d2m", "u10", "v10")
@@ -91,6 +94,7 @@ class SimulatedWeather:
     model: ModelError = ModelError()
     reporting: Reporting = Reporting()
     seed: int = 1
+    imagery: CloudImagery | None = None
 
     def __post_init__(self):
         unknown = [name for name in self.variables if name not in VARIABLES]
@@ -131,9 +135,16 @@ class SimulatedWeatherCases:
     @property
     def contents(self) -> Contents:
         """What every case holds."""
-        names = self.law.variables
+        names, images = self.law.variables, self.law.imagery
         return Contents(
-            self.static.domain, names, tuple(VARIABLES[name].unit for name in names), names, background=True, truth=True
+            self.static.domain,
+            names,
+            tuple(VARIABLES[name].unit for name in names),
+            names,
+            background=True,
+            truth=True,
+            imagery=images.channels if images else (),
+            imagery_units=images.units if images else (),
         )
 
     @property
@@ -167,6 +178,10 @@ class SimulatedWeatherCases:
         reports, place = self._reports(truth, box, wide, time)
         everything = np.ones(len(reports), dtype=bool)
         own, other = ({name: field[name][cut] for name in law.variables} for field in (truth, background))
+        imagery = NO_IMAGERY
+        if law.imagery is not None:
+            here = {name: field[cut] for name, field in truth.items()}
+            imagery = law.imagery.of(here, Ground.of(self.static, box), box, time, law.seed)
         state = State(self.static.domain, time, background, self.static.terrain, "simulated background")
         guess = GriddedFirstGuess(state, state.origin) if box.shape == shape else None
         return Case(
@@ -181,6 +196,7 @@ class SimulatedWeatherCases:
             truth=own,
             background=other,
             variables=law.variables,
+            imagery=imagery,
         )
 
     def _reports(self, truth: dict[str, np.ndarray], box: Box, wide: Box, time: np.datetime64):

@@ -260,3 +260,13 @@ def test_a_draw_whose_targets_nobody_reports_has_a_weight_all_the_same():
     method, case = method_of(), hour()
     without = replace(case, used=np.zeros(len(case.used), bool))
     assert method.weight(method.encode(without, 0)) > 0
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+def test_variables_with_limits_alone_are_analysed_and_trained():
+    method = build_vit(TINY | {"variables": ["visibility"], "rounds": 2}, "test")
+    method.settle(toy().domain)
+    loss, weight, of_weights = gradients(method, method.encode(hour(), 1), Alone(SHAPE))
+    assert np.isfinite(loss) and weight > 0 and float(of_weights["decoder.head.weight"].abs().max()) > 0
+    fields = method.analyse(hour()).fields()
+    assert set(fields.values) == {"visibility"} and np.isfinite(fields.values["visibility"]).all()
