@@ -1,8 +1,9 @@
 """Claim: images of clouds make sky cover and ceiling nearer to stations never seen, and a network does without them.
 
     mlrtma train configs/training/vit_imagery_toy.yaml
-    mlrtma train configs/training/vit_imagery_toy.yaml --set settings.imagery={} --output PLAIN
-    python benchmarks/imagery.py --plain PLAIN/checkpoints/best
+    mlrtma train configs/training/vit_imagery_toy.yaml --set settings.imagery={} \\
+        --output output/weather_imagery_toy/vit_plain
+    python benchmarks/imagery.py
 
 Simulated weather of the training's world, on dates after all of its cases, every case with whole images. A quarter of
 the stations is withheld. The network that was trained with images is given them, is not given them, and is compared

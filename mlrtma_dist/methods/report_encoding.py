@@ -21,6 +21,7 @@ from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.image_encoding import Images
 from mlrtma_dist.methods.predictands import Channels
 from mlrtma_dist.methods.regression_guess import regression_on
+from mlrtma_dist.methods.report_times import other_times
 from mlrtma_dist.nn.report_points import PointSet, Stations
 from mlrtma_dist.observations.sun import solar_elevation
 
@@ -53,6 +54,7 @@ class Reports:
         row: number of the case's row of every variable, -1 where not reported, shape (s, variables).
         tree: of the stations' positions; None: there is no station.
         images: the imagery of the case, of a network that is given any.
+        station: number of the station of each row, shape (s,), where a station may have several; None: each has one.
     """
 
     channels: Channels
@@ -68,6 +70,7 @@ class Reports:
     row: np.ndarray
     tree: cKDTree | None
     images: Images | None = None
+    station: np.ndarray | None = None
 
     @property
     def reported(self) -> np.ndarray:
@@ -81,6 +84,16 @@ class Reports:
         if count > 0 and len(position):
             near[:, :count] = self.tree.query(position, k=np.arange(1 + skip, 1 + skip + count))[1]
         return near
+
+    def _near_others(self, points: Points, neighbours: int) -> np.ndarray:
+        """Numbers of the rows of other stations nearest to each, -1 where there are fewer, shape (s, neighbours)."""
+        if self.station is None or not len(self.points):
+            return self.near(points.position, neighbours, skip=1)
+        most = int(np.unique(self.station, return_counts=True)[1].max())
+        near = self.near(points.position, neighbours + most)
+        near = np.where(self.station[near] == self.station[:, None], -1, near)
+        order = np.argsort(near < 0, axis=1, kind="stable")  # own rows to the end
+        return np.take_along_axis(near, order, axis=1)[:, :neighbours]
 
     def features(self, points: Points) -> np.ndarray:
         """What is known of points whatever domain they lie on, shape (m, FEATURES + variables)."""
@@ -118,7 +131,7 @@ class Reports:
             values = present = np.zeros((1, self.channels.count))
             age = np.zeros(1)
             beside = None if beside is None else np.zeros((1, beside.shape[1]))
-        there = self.point_set(points, self.near(points.position, FEW, skip=1))
+        there = self.point_set(points, self._near_others(points, FEW))
         place = self.place if len(self.place) else np.full((1, 2), -np.inf)
         there = self.with_further(there, age, place, beside)
         return Stations(there, tensor(values), tensor(present))
@@ -141,18 +154,25 @@ class Reports:
         return value, (self.guess.mean(name, higher) - value) * (1000.0 / STEP)
 
 
-def read_reports(case: Case, chosen: np.ndarray, channels: Channels, images: Images | None = None) -> Reports:
+def read_reports(
+    case: Case, chosen: np.ndarray, channels: Channels, images: Images | None = None, of_station: int = 1
+) -> Reports:
     """The reports of a case that a network is given.
 
     Args:
         chosen: mask of the case's reports, shape (n,).
         images: the imagery that it is given beside them.
+        of_station: reports of one station and variable at most; those beside the chosen one are rows of their own with
+            their own ages, and take no part in the regression.
     """
     table, variables = case.observations, channels.variables
     rows = chosen & np.isin(table.variable, variables) & np.isfinite(case.grid_place).all(1) & np.isfinite(case.value)
     of = {name: rows & (table.variable == name) for name in variables}
     places = with_broad_ground(case.static, case.points)
     guess = regression_on(case, of, places)
+    if of_station > 1:
+        rows = rows | (other_times(case, rows, of_station) & np.isfinite(case.grid_place).all(1))
+        of = {name: rows & (table.variable == name) for name in variables}
     number = np.full(len(table), -1)
     first, number[rows] = np.unique(case.report_number[rows], return_index=True, return_inverse=True)[1:]
     first = np.flatnonzero(rows)[first]
@@ -168,8 +188,9 @@ def read_reports(case: Case, chosen: np.ndarray, channels: Channels, images: Ima
     age = (table.time[first] - case.time).astype("timedelta64[s]").astype(np.float64) / 3600.0
     tree = cKDTree(points.position) if len(points) else None
     place = case.grid_place[first]
+    station = case.station_number[first] if of_station > 1 else None
     return Reports(
-        channels, case.static, case.time, guess, points, place, age, plain, values, present, row, tree, images
+        channels, case.static, case.time, guess, points, place, age, plain, values, present, row, tree, images, station
     )
 
 

@@ -126,7 +126,7 @@ class TransformerMethod:
     def encode(self, case: Case, draw: int = 0) -> ReportSample:
         """A case as a batch of one: what is given, and the targets that the case's box owns; see `methods.draws`."""
         input_reports, target_reports = divide(case, draw)
-        reports = read_reports(case, input_reports, self.reported, self._images(case, draw))
+        reports = self._read(case, input_reports, draw)
         fields, tokens = token_fields(reports, case, self.patch)
         targets = Targets.of(case, target_reports, self.reported)
         above = heights(case, draw, len(targets.points), self.settings.rise)[targets.own]
@@ -144,6 +144,10 @@ class TransformerMethod:
         return ReportSample(
             fields, *parts, time, tokens, reports.stations(beside[1]), points, cell, tensor(above / 1000.0)
         )
+
+    def _read(self, case: Case, chosen: np.ndarray, draw: int = 0) -> Reports:
+        """What the network is given of a case: the reports of a mask (n,), others of their stations, and imagery."""
+        return read_reports(case, chosen, self.reported, self._images(case, draw), self.settings.reports_per_station)
 
     def _images(self, case: Case, draw: int = 0) -> Images | None:
         """The imagery that the network is given of a case, in a draw without some of it; None: it takes none."""
@@ -268,7 +272,7 @@ class TransformerMethod:
         """The analysis of a case of any source; see `methods.method.Method.analyse`."""
         here = neighbourhood or Alone(case.domain.shape)
         device = next(self.network.parameters()).device
-        reports = read_reports(case, case.used, self.reported, self._images(case))
+        reports = self._read(case, case.used)
         inputs, tokens = token_fields(reports, case, self.patch)
         beside = None
         if self.source is not None:

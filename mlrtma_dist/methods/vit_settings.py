@@ -24,6 +24,7 @@ class TransformerSettings:
         imagery: channel of the imagery -> its unit, typical mean and scale; empty: imagery is not an input.
         imagery_dropped: share of the draws of a training in which all imagery is treated as missing; with several
             channels one of them is in as many other draws.
+        reports_per_station: of each variable at most; beside the nearest in time others of the window, at their ages.
     """
 
     variables: tuple[str, ...] = tuple(PREDICTANDS)
@@ -42,6 +43,7 @@ class TransformerSettings:
     seed: int = 0
     imagery: dict[str, ImageryChannel] = field(default_factory=dict)
     imagery_dropped: float = 0.3
+    reports_per_station: int = 1
 
     def __post_init__(self):
         unknown = [name for name in self.variables if name not in PREDICTANDS]
@@ -49,7 +51,8 @@ class TransformerSettings:
             raise ValueError(
                 f"variables: expected some of {', '.join(PREDICTANDS)}, got {', '.join(unknown) or 'none'}"
             )
-        for name in ("token_spacing", "neighbours", "width", "heads", "window", "latent", "hidden"):
+        counts = "neighbours", "width", "heads", "window", "latent", "hidden", "reports_per_station"
+        for name in ("token_spacing", *counts):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: expected more than 0, got {getattr(self, name)}")
         if not 0.0 <= self.imagery_dropped <= 0.5:
