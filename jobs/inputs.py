@@ -100,8 +100,7 @@ def _grid(run) -> GridFiles | None:
 
 def make_stores(run) -> None:
     """Make the stores of a run that are missing and that a configuration makes. Collective, before ranks are joined."""
-    for section in (run.cases, run.training and run.training.cases):
-        store = section and section.store
+    for store in (each.store for each in (run.cases, run.training and run.training.cases) if each):
         if store and store.make is not None and not Path(store.file).exists():
             from jobs.samples import ensure  # here: it needs torch, whose import takes seconds
 
@@ -117,6 +116,7 @@ def _offered(run, cases: Cases, earth: bool, names: tuple[str, ...]) -> set[Need
         Need.MEMBERS: bool(reports and reports.ensemble),
         Need.GRID: earth and bool(run.grid or (names and _grid(run))),
         Need.CHECKPOINT: bool(run.checkpoint) or any(name in LEARNED for name in names),  # they passed `check_run`
+        Need.STATES: cases.contents.truth,
         Need.TRAINING: run.training is not None,
         Need.GAUSSIAN_PLANE: hasattr(law, "covariances"),
         Need.SHALLOW_PLANE: hasattr(law, "indirect"),

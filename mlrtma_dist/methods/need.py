@@ -11,6 +11,7 @@ class Need(enum.Enum):
     SETTINGS = "cases on the earth, of variables that the classical methods' settings have (--set settings=classical)"
     GRID = "gridded files on the earth: --grid FILE ..., or those of --background FILE ..."
     CHECKPOINT = "a trained network: --checkpoint DIR/checkpoints/best"
+    STATES = "cases with truth at times that follow each other: --states FILE ... --time T ..., or a store of such"
     TRAINING = "training cases: --set training='{cases: {store: {file: output/exercise2/weak/samples.h5}}}'"
     GAUSSIAN_PLANE = "cases of gaussian_plane, whose statistics are known exactly"
     SHALLOW_PLANE = "cases of shallow_plane, whose types of observation are known"

@@ -162,10 +162,10 @@ def _untrained_vit(settings: Mapping[str, object], where: str, **own: object) ->
     return build_vit(settings, where, **own)
 
 
-def _learned(words: str, short: str, name: str, untrained=None) -> Entry:
+def _learned(words: str, short: str, name: str, untrained=None, needs=(Need.CHECKPOINT,)) -> Entry:
     """The entry of a method that is its trained network."""
     untrained = untrained or partial(_untrained_on_fields, name)
-    return Entry(words, short, (Need.CHECKPOINT,), partial(_trained, name), untrained=untrained)
+    return Entry(words, short, needs, partial(_trained, name), untrained=untrained)
 
 
 def _trained(name: str, means: Means) -> Method:
@@ -173,6 +173,7 @@ def _trained(name: str, means: Means) -> Method:
     return method.sampled(means.sampling) if hasattr(method, "sampled") else method
 
 
+FORECAST = partial(_learned, needs=(Need.STATES, Need.CHECKPOINT))
 METHODS: dict[str, Entry] = {
     "first_guess": Entry(
         "the first guess, to which no report is added",
@@ -241,9 +242,9 @@ METHODS: dict[str, Entry] = {
         partial(_drawing, "one_pass"),
         untrained=partial(_untrained_on_fields, "one_pass"),
     ),
-    "lam": _learned("a trained forecast from the states before the case (ML-LAM)", "forecast emulator", "lam"),
-    "lam_diffusion": _learned("members of a forecast (Diffusion-LAM)", "forecast by diffusion", "lam_diffusion"),
-    "lam_one_pass": _learned("members of a forecast (CRPS-LAM)", "forecast by one pass", "lam_one_pass"),
+    "lam": FORECAST("a trained forecast from the states before the case (ML-LAM)", "forecast emulator", "lam"),
+    "lam_diffusion": FORECAST("members of a forecast (Diffusion-LAM)", "forecast by diffusion", "lam_diffusion"),
+    "lam_one_pass": FORECAST("members of a forecast (CRPS-LAM)", "forecast by one pass", "lam_one_pass"),
 }
 
 

@@ -9,6 +9,7 @@ from tiny_domain import DOMAIN
 
 from mlrtma_dist import config
 from mlrtma_dist.config import ConfigError
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import load_domain
@@ -80,7 +81,7 @@ def test_only_cases_with_all_their_earlier_states_are_shown_and_changes_have_the
     sample = data.batch([0, 2])
     assert tuple(sample.inputs.shape) == (2, *(method.channels[0], *SHAPE)) and tuple(sample.target.shape)[1] == 4
     method.settings = LamSettings(variables=2, steps=5)
-    with pytest.raises(ConfigError, match="no case with states of 360, 300, .* minutes earlier: set settings.step"):
+    with pytest.raises(InputError, match="none of 6 cases .* one state each of 360, 300, .* minutes earlier: name a"):
         _ = Dataset((store,), tile, method).time
 
 
