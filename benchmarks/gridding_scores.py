@@ -1,7 +1,7 @@
 """Errors of analyses in time: sums of squares of each method, place, variable and time; tables with intervals."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -57,12 +57,20 @@ class Scores:
 
 
 def built(name: str, settings: Classical) -> Method:
-    """A method of the registry; "pinn:heat" is pinn with that equation alone, "pinn-heat" without it."""
-    own, _, alone = name.partition(":")
+    """A method of the registry; "pinn:heat": with that equation alone, "pinn-heat": without it, "pinn@400": in km.
+
+    The last is pinn with a network for every 400 km; "pinn@400+2" has two rounds beside the neighbours.
+    """
+    whole, _, side = name.partition("@")
+    side, _, rounds = side.partition("+")
+    own, _, alone = whole.partition(":")
     own, _, removed = own.partition("-")
     pinn = PinnSettings()
     if alone or removed:
         pinn = PinnSettings(equations=(alone,) if alone else tuple(each for each in EQUATIONS if each != removed))
+    if side:
+        overlap = min(pinn.overlap_km, float(side) / 2)
+        pinn = replace(pinn, subdomain_km=float(side), overlap_km=overlap, rounds=int(rounds or pinn.rounds))
     return build((own,), Means(settings=settings, pinn=pinn))[own]
 
 

@@ -2,13 +2,15 @@
 
     python benchmarks/gridding_truth.py [--times 6] [--stations 300] [--methods oi_time pinn pinn-heat]
         [--base "linear between 3D-Var" pinn]
+    python benchmarks/gridding_truth.py --domain conus_20km --stations 1000 --times 2 --methods oi_time pinn pinn@1500
 
 Simulated weather (`simulation.simulated_hour`) moves, ages and has fronts and a course of the day; stations report at
 every full hour, and the fields half way between two hours, where no report is, are compared with the truth at every
 point of the domain. Each time has a seed of its own, and another time of the day. Rivals have the reports of 2.5 hours
 on both sides; linear interpolation has the 3D-Var of the hour before and of the hour after. The last row has what no
-method may use: 3D-Var of reports at the half hour itself. "pinn-heat" is pinn without the equation of heat. Then the
-ratio of each method's mean square error to that of the base, with the interval of 95 % by resampled times.
+method may use: 3D-Var of reports at the half hour itself. "pinn-heat" is pinn without the equation of heat,
+"pinn@1500" has a network for every subdomain of 1500 km at most. Then the ratio of each method's mean square error to
+that of the base, with the interval of 95 % by resampled times.
 """
 
 import argparse

@@ -16,27 +16,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.consistency import limits_of, make_consistent
 from mlrtma_dist.grid.points import Points
-from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.case import Case
-from mlrtma_dist.methods.classical import ClassicalAnswer, ClassicalMethod, no_progress
+from mlrtma_dist.methods.classical import BLOCK, ClassicalAnswer, ClassicalMethod, no_progress
 from mlrtma_dist.methods.events import gaussian_below
 from mlrtma_dist.methods.method import ALONE, Fields, Share
-from mlrtma_dist.methods.pinn_fit import Fitted, Prior, Reported, fit
-from mlrtma_dist.methods.pinn_points import SECONDS, Collocation
+from mlrtma_dist.methods.pinn_networks import Networks
+from mlrtma_dist.methods.pinn_prior import deviation_of
 from mlrtma_dist.methods.pinn_settings import PinnSettings
-from mlrtma_dist.methods.settings import VariableSettings
-from mlrtma_dist.nn.space_time import Jet
 
 VARIABLES = ("t2m", "d2m", "u10", "v10", "psfc")
-HEIGHT = 500.0  # m over which what the network adds varies
-HOURS = 1.5  # of the same in time
-LENGTHS = 2.0  # of the same in place, in spacings of the stations
-ROWS = 32  # of the grid, evaluated at once
+ROWS = 24  # of the grid, evaluated at once; boxes begin on multiples of it
 
 
 @dataclass(frozen=True)
@@ -49,11 +42,12 @@ class Pinn:
 
     base: ClassicalMethod
     settings: PinnSettings
+    alignment = BLOCK  # boxes that begin on multiples of it give the values of the whole domain
 
     def analyse(self, case: Case, neighbourhood=None) -> "PinnAnswer":
-        """Analyse by interpolation, then fit the network; see `methods.method.Method.analyse`.
+        """Analyse by interpolation; the networks are fitted with the fields; see `methods.method.Method.analyse`.
 
-        Every rank makes the same fit, of the reports of the whole domain, and evaluates it on its own box.
+        Every rank makes the same interpolation, of the reports of the whole domain.
 
         Raises:
             InputError: none of the variables that have equations is analysed.
@@ -66,53 +60,7 @@ class Pinn:
                 f"method pinn: expected some of the variables {', '.join(VARIABLES)}, got {', '.join(base.variables)}."
                 " Name some of them in 'variables', or use method oi_time."
             )
-        if not names:
-            return PinnAnswer(base, names, None, None, self.settings)
-        collocation = Collocation.draw(base.case, self.settings.points, self.settings.seed)
-        prior, reported = self._prior(base, names, collocation), None
-        if self.settings.of == "first_guess":
-            reported = _reported(base, names, collocation)
-        return PinnAnswer(base, names, collocation, fit(self.settings, collocation, prior, reported), self.settings)
-
-    def _prior(self, base: ClassicalAnswer, names: tuple[str, ...], collocation: Collocation) -> Prior:
-        guess = base.case.first_guess
-        jets, scales = [], []
-        for name in names:
-            if self.settings.of == "analysis":
-                jets.append(collocation.differences(lambda p, n=name: guess.mean(n, p) + base.fits[n].increment(p)))
-                same = name == "v10" and "u10" in names  # one vector, one error
-                scales.append(scales[-1] if same else collocation.error(base, name))
-            else:
-                jets.append(collocation.differences(lambda p, n=name: guess.mean(n, p)))
-                scales.append(_constant(deviation_of(base.assumed[name]), len(collocation.points)))
-        length = LENGTHS * collocation.spacing
-        return Prior(names, _stacked(jets), _stacked(scales), (length, length, HEIGHT, HOURS * SECONDS))
-
-
-def deviation_of(assumed: VariableSettings) -> float:
-    """Standard deviation of the first guess's error."""
-    return Covariance(assumed.covariance).variance ** 0.5
-
-
-def _constant(value: float, count: int) -> Jet:
-    return Jet(torch.full((1, count), value), torch.zeros(4, 1, count), torch.zeros(2, 1, count))
-
-
-def _stacked(jets: list[Jet]) -> Jet:
-    return Jet(*(torch.stack([getattr(jet, part) for jet in jets], dim=-1) for part in ("value", "first", "second")))
-
-
-def _reported(base: ClassicalAnswer, names: tuple[str, ...], collocation: Collocation) -> Reported:
-    """The used reports, with the weights of the interpolation's quality control."""
-    case, parts = base.case, []
-    for number, name in enumerate(names):
-        rows = np.flatnonzero(case.used & (case.observations.variable == name))
-        scale = deviation_of(base.assumed[name])
-        error = base.observation_error[rows] / np.sqrt(base.weight[rows])
-        x = collocation.frame.coordinates(case.points[rows])
-        columns = (case.departure[rows] / scale, error / scale)
-        parts.append((x, torch.full((len(rows),), number), *(torch.from_numpy(c.astype(np.float32)) for c in columns)))
-    return Reported(*(torch.cat(column) for column in zip(*parts, strict=True)))
+        return PinnAnswer(base, names, Networks(base, names, self.settings) if names else None)
 
 
 @dataclass(frozen=True)
@@ -121,15 +69,13 @@ class PinnAnswer:
 
     Attributes:
         base: of the interpolation; names: variables to which the network adds; the others are the base's.
-        collocation: of the fit, with its coordinates; fitted: the members; None: there is no report.
-        settings: of the method.
+        networks: of all subdomains; None: there is no report. They are fitted when they are first needed: by all ranks
+            together in ``fields``, else by each alone.
     """
 
     base: ClassicalAnswer
     names: tuple[str, ...]
-    collocation: Collocation | None
-    fitted: Fitted | None
-    settings: PinnSettings
+    networks: Networks | None
     everywhere = True
 
     @property
@@ -168,10 +114,10 @@ class PinnAnswer:
     def _at(self, variable: str, points: Points) -> tuple[np.ndarray, np.ndarray]:
         """The same before variables limit each other."""
         value, error = self.base.at(variable, points)
-        if self.fitted is None or variable not in self.names or not len(points):
+        if self.networks is None or variable not in self.names or not len(points):
             return value, error
         scale = error
-        if self.settings.of == "first_guess":
+        if self.networks.settings.of == "first_guess":
             value = self.base.case.first_guess.mean(variable, points)
             scale = np.full(len(points), deviation_of(self.base.assumed[variable]))
         added, spread = self._network(points)
@@ -188,15 +134,16 @@ class PinnAnswer:
     def fields(self, share: Share = ALONE, progress: Callable[[str, float], None] = no_progress) -> Fields:
         """The analysis on the case's box; see `methods.method.Answer.fields`."""
         fields, case = self.base.fields(share, progress), self.base.case
-        if self.fitted is None:
+        if self.networks is None:
             return fields
+        self.networks.fit(share)
         for row in range(case.box.y0, case.box.y1, ROWS):
             rows = slice(row, min(row + ROWS, case.box.y1))
             place = slice(rows.start - case.box.y0, rows.stop - case.box.y0)
             added, spread = self._network(case.grid_points(rows))
             for number, name in enumerate(self.names):
                 own, shape = fields.error[name][place], fields.values[name][place].shape
-                if self.settings.of == "first_guess":
+                if self.networks.settings.of == "first_guess":
                     fields.values[name][place] = fields.first_guess[name][place]
                     own = np.full(shape, deviation_of(self.base.assumed[name]), np.float32)
                 fields.values[name][place] += own * added[:, number].reshape(shape)
@@ -204,8 +151,8 @@ class PinnAnswer:
         make_consistent(fields.values, case.reported)
         return fields
 
-    @torch.no_grad()
     def _network(self, points: Points) -> tuple[np.ndarray, np.ndarray]:
         """What the analysis adds in units of the scale, and the members' deviation from it, shape (n, k) each."""
-        values = self.fitted.network(self.collocation.frame.coordinates(points)).double().numpy()
+        assert self.networks is not None, "the callers ask"
+        values = self.networks.at(points)
         return values[0], np.sqrt(np.mean((values[1:] - values[0]) ** 2, axis=0))

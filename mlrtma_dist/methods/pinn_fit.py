@@ -63,6 +63,20 @@ class Reported:
     error: Tensor
 
 
+@dataclass(frozen=True)
+class Matched:
+    """What the networks of neighbouring subdomains have at some of the collocation points.
+
+    Attributes:
+        rows: numbers of the points, (p,); value: of every member and output, (m, p, k).
+        error: standard deviation, about these values, that a network's own are held to, (p, k).
+    """
+
+    rows: Tensor
+    value: Tensor
+    error: Tensor
+
+
 class Problem(torch.nn.Module):
     """Networks and unknowns of some members, and minus the logarithm of their posterior."""
 
@@ -110,7 +124,7 @@ class Problem(torch.nn.Module):
         fields = {name: jet[number] for number, name in enumerate(self.prior.variables)}
         return residuals(fields, self.collocation.ground, self.unknowns, self.settings.equations)
 
-    def loss(self, weight: Mapping[str, Weight], reported: Reported | None) -> Tensor:
+    def loss(self, weight: Mapping[str, Weight], reported: Reported | None, matched: Matched | None = None) -> Tensor:
         """Minus the logarithm of the posterior, summed over the members."""
         total = 0.5 * self.theta.square().sum()
         for layer, anchor in zip(self.network.weights, self.anchors, strict=True):
@@ -123,6 +137,9 @@ class Problem(torch.nn.Module):
             values = self.network(reported.coordinates)
             chosen = values[:, torch.arange(len(reported.number)), reported.number]
             total = total + 0.5 * ((reported.value - chosen) / reported.error).square().sum()
+        if matched is not None:
+            values = self.network(self.x[matched.rows])
+            total = total + 0.5 * ((values - matched.value) / matched.error).square().sum()
         return total
 
 
@@ -144,58 +161,56 @@ def weights(settings: PinnSettings, collocation: Collocation, prior: Prior) -> d
     return result
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """Members after the fit.
-
-    Attributes:
-        network: of all members; unknowns: of the equations; weight: of each equation.
-        losses: before and after, summed over the members.
-    """
-
-    network: SpaceTimeNetwork
-    unknowns: Unknowns
-    weight: dict[str, Weight]
-    losses: tuple[float, float]
-
-
-def fit(settings: PinnSettings, collocation: Collocation, prior: Prior, reported: Reported | None = None) -> Fitted:
-    """Fit all members, by Adam, then L-BFGS.
+class Fit:
+    """The fit of the networks of one domain or subdomain, which can be continued.
 
     Args:
         settings: of the fit; collocation: where residuals are taken; prior: the base there.
         reported: reports to be fitted; None: the base has used them.
     """
-    weight = weights(settings, collocation, prior) if settings.equations else {}
-    problem = Problem(settings, collocation, prior, settings.members + 1, settings.seed)
-    problem.start_at_base()
-    before = float(problem.loss(weight, reported).detach())
-    if weight or reported is not None:
-        _descend(problem, weight, reported)
-    after = float(problem.loss(weight, reported).detach())
-    return Fitted(problem.network, problem.unknowns, weight, (before, after))
 
+    def __init__(
+        self, settings: PinnSettings, collocation: Collocation, prior: Prior, reported: Reported | None = None
+    ):
+        self.weight = weights(settings, collocation, prior) if settings.equations else {}
+        self.problem = Problem(settings, collocation, prior, settings.members + 1, settings.seed)
+        self.problem.start_at_base()
+        self.reported = reported
 
-def _descend(problem: Problem, weight: Mapping[str, Weight], reported: Reported | None) -> None:
-    settings = problem.settings
-    if settings.steps:
-        adam = torch.optim.Adam(problem.parameters(), RATE)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, settings.steps)
-        for _ in range(settings.steps):
-            adam.zero_grad()
-            problem.loss(weight, reported).backward()
-            adam.step()
-            schedule.step()
-    if not settings.polish:
-        return
-    polish = torch.optim.LBFGS(
-        problem.parameters(), max_iter=settings.polish, history_size=20, line_search_fn="strong_wolfe"
-    )
+    def descend(self) -> None:
+        """Fit all members from their first weights: by Adam, then L-BFGS."""
+        settings = self.problem.settings
+        if not self.weight and self.reported is None:
+            return
+        if settings.steps:
+            adam = torch.optim.Adam(self.problem.parameters(), RATE)
+            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, settings.steps)
+            for _ in range(settings.steps):
+                adam.zero_grad()
+                self.loss().backward()
+                adam.step()
+                schedule.step()
+        self.polish()
 
-    def closure() -> Tensor:
-        polish.zero_grad()
-        loss = problem.loss(weight, reported)
-        loss.backward()
-        return loss
+    def polish(self, matched: Matched | None = None) -> None:
+        """Go on from the weights that the members have, by L-BFGS, beside the values of neighbours."""
+        if not self.problem.settings.polish:
+            return
+        polish = torch.optim.LBFGS(
+            self.problem.parameters(),
+            max_iter=self.problem.settings.polish,
+            history_size=20,
+            line_search_fn="strong_wolfe",
+        )
 
-    polish.step(closure)
+        def closure() -> Tensor:
+            polish.zero_grad()
+            loss = self.loss(matched)
+            loss.backward()
+            return loss
+
+        polish.step(closure)
+
+    def loss(self, matched: Matched | None = None) -> Tensor:
+        """Minus the logarithm of the posterior, summed over the members."""
+        return self.problem.loss(self.weight, self.reported, matched)

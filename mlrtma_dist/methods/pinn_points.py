@@ -40,7 +40,7 @@ class Frame:
 
     @classmethod
     def of(cls, points: Points, plane: bool) -> "Frame":
-        """About the middle of n >= 1 points."""
+        """Placement the middle of n >= 1 points."""
         return cls(float(np.mean(points.latitude)), float(np.median(points.longitude)), plane)
 
     def coordinates(self, points: Points) -> torch.Tensor:
@@ -82,6 +82,34 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Placement:
+    """What all networks of a window share.
+
+    Attributes:
+        frame: of the coordinates; spacing: m between neighbouring stations, on average; hours: of the first and of the
+            last used report.
+    """
+
+    frame: Frame
+    spacing: float
+    hours: tuple[float, float]
+
+    @classmethod
+    def of(cls, case: WindowCase) -> "Placement":
+        """Of all used reports of a window, one at least."""
+        places, hours = case.points[case.used], case.hours[case.used]
+        frame = Frame.of(places, case.domain.is_plane)
+        stations = _stations(frame, places)
+        spacing = float(np.sqrt(np.prod(np.ptp(stations, axis=0) + 1.0) / len(stations)))
+        return cls(frame, spacing, (hours.min(), hours.max()))
+
+
+def _stations(frame: Frame, places: Points) -> np.ndarray:
+    """Positions of stations to the east and north, m, each once, shape (s, 2)."""
+    return np.unique(np.round(frame.coordinates(places).numpy()[:, :2].astype(np.float64), -2), axis=0)
+
+
+@dataclass(frozen=True)
 class Collocation:
     """Places on terrain at times of the window, near the reports.
 
@@ -96,16 +124,19 @@ class Collocation:
     slope: np.ndarray
 
     @classmethod
-    def draw(cls, case: WindowCase, count: int, seed: int) -> "Collocation":
-        """Places about the stations, as dense as these are, whatever box is analysed."""
-        random, domain = np.random.default_rng(seed), case.domain
-        places = case.points[case.used]
-        frame = Frame.of(places, domain.is_plane)
-        xy = frame.coordinates(places).numpy()[:, :2].astype(np.float64)
-        stations = np.unique(np.round(xy, -2), axis=0)
-        spacing = float(np.sqrt(np.prod(np.ptp(stations, axis=0) + 1.0) / len(stations)))
+    def draw(
+        cls, case: WindowCase, count: int, seed: int | tuple[int, int], placement: Placement, rows: np.ndarray
+    ) -> "Collocation":
+        """Places about the stations of reports of the window, as dense as these are, whatever box is analysed.
+
+        Args:
+            count: n; seed: of the draw; placement: of all used reports of the case.
+            rows: mask of the used reports about which points are drawn, shape (reports,).
+        """
+        random, frame, spacing = np.random.default_rng(seed), placement.frame, placement.spacing
+        stations = _stations(frame, case.points[rows])
         chosen = stations[random.integers(len(stations), size=count)] + random.normal(0.0, spacing, (count, 2))
-        levels = np.linspace(case.hours[case.used].min(), case.hours[case.used].max(), LEVELS)
+        levels = np.linspace(*placement.hours, LEVELS)
         hours = levels[np.arange(count) % LEVELS]
         points = cls._on_terrain(case, frame, chosen)
         steps = [cls._on_terrain(case, frame, chosen + np.eye(2)[k] * s * STEP[0] / 2) for k in (0, 1) for s in (1, -1)]

@@ -1,5 +1,6 @@
 """Settings of the method ``pinn``."""
 
+import math
 from dataclasses import dataclass
 
 BASES = ("analysis", "first_guess")
@@ -19,6 +20,9 @@ class PinnSettings:
         steps: number of steps of Adam; polish: number of iterations of L-BFGS after them.
         features: number of random Fourier features; width: number of units of a hidden layer; depth: number of these.
         seed: number that all that is random follows from.
+        subdomain_km: longest side of the subdomains that have a network each, km; 0: one network for the whole domain.
+        overlap_km: width of the band in which neighbouring subdomains are blended, km.
+        rounds: number of times that every network is fitted again beside those of its neighbours.
     """
 
     of: str = "analysis"
@@ -31,6 +35,9 @@ class PinnSettings:
     width: int = 32
     depth: int = 1
     seed: int = 0
+    subdomain_km: float = 0.0
+    overlap_km: float = 200.0
+    rounds: int = 1
 
     def __post_init__(self):
         if self.of not in BASES:
@@ -40,6 +47,15 @@ class PinnSettings:
         for name in ("members", "points", "features", "width", "depth"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
-        for name in ("steps", "polish"):
+        for name in ("steps", "polish", "rounds"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: expected at least 0, got {getattr(self, name)}")
+        if not 0.0 <= self.subdomain_km < math.inf:
+            raise ValueError(f"subdomain_km: expected a length >= 0, got {self.subdomain_km:g}")
+        if not 0.0 < self.overlap_km < math.inf:
+            raise ValueError(f"overlap_km: expected a length > 0, got {self.overlap_km:g}")
+        if 0.0 < self.subdomain_km < 2.0 * self.overlap_km:
+            raise ValueError(
+                f"subdomain_km: expected 0 or at least twice the overlap_km of {self.overlap_km:g}, so that no more"
+                f" than two subdomains of a row share a point, got {self.subdomain_km:g}: make overlap_km smaller"
+            )

@@ -1,6 +1,8 @@
 """Shares of one analysis in one process: what ranks that sum arrays would give."""
 
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
@@ -40,3 +42,29 @@ def of_shares(works: Sequence[Callable[[Share], Result]]) -> list[Result]:
 def fields_of_parts(answers: Sequence[Answer]) -> list[Fields]:
     """The fields of each rank's answer, an answer per rank."""
     return of_shares([answer.fields for answer in answers])
+
+
+def in_threads(works: Sequence[Callable[[Share], Result]]) -> list[Result]:
+    """The same with a thread per rank, where what a rank hands to a sum depends on sums before it."""
+    count, handed = len(works), {}
+    barrier = threading.Barrier(count)
+
+    def share(number: int) -> Share:
+        def total(array: np.ndarray) -> np.ndarray:
+            handed[number] = array.copy()
+            barrier.wait()
+            result = sum((handed[each] for each in range(1, count)), start=handed[0].copy())
+            barrier.wait()
+            return result
+
+        return Share(number, count, total, threads=1)
+
+    def run(number: int) -> Result:
+        try:
+            return works[number](share(number))
+        except BaseException:
+            barrier.abort()
+            raise
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))

@@ -10,7 +10,7 @@ from shares import fields_of_parts
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.points import Points, TimedPoints
-from mlrtma_dist.methods.pinn_fit import Prior, Reported, fit
+from mlrtma_dist.methods.pinn_fit import Fit, Prior, Reported
 from mlrtma_dist.methods.pinn_points import Collocation, Frame
 from mlrtma_dist.methods.pinn_settings import PinnSettings
 from mlrtma_dist.methods.registry import Means, build
@@ -48,10 +48,11 @@ def advected(equations: tuple[str, ...]) -> float:
     settings = PinnSettings(
         of="first_guess", equations=equations, members=1, points=300, steps=150, polish=60, features=128, seed=1
     )
-    members = fit(settings, collocation, prior, reported)
+    members = Fit(settings, collocation, prior, reported)
+    members.descend()
     between = coordinates(random, 500, np.zeros(500))
     with torch.no_grad():
-        return float((members.network(between)[0, :, 0] - truth(between)).square().mean().sqrt())
+        return float((members.problem.network(between)[0, :, 0] - truth(between)).square().mean().sqrt())
 
 
 @pytest.mark.slow
