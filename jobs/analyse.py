@@ -29,6 +29,7 @@ from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.inference.map_settings import load_map_settings
 from mlrtma_dist.inference.parts import Analyst, part_of
 from mlrtma_dist.methods.diffusion_sampling import Sampling
+from mlrtma_dist.methods.fourdvar_settings import FourDVarSettings
 from mlrtma_dist.methods.pinn_settings import PinnSettings
 from mlrtma_dist.methods.settings import load_settings
 from mlrtma_dist.parallel.mesh import Mesh
@@ -54,6 +55,7 @@ class Run:
         grid: gridded files that method ``grid`` takes as its answer; empty: those of the background.
         diffusion: how members of method ``diffusion`` are drawn.
         pinn: how the networks of method ``pinn`` are fitted.
+        fourdvar: how method ``fourdvar`` analyses, and the network that is its model.
         ensemble: what the products have of the distribution: quantiles, probabilities beyond limits, members.
         training: cases that methods estimate covariances from.
         maps: whether maps are drawn, of report files.
@@ -81,6 +83,7 @@ class Run:
     mesh: Mesh | None = None
     device: str = "auto"
     pinn: PinnSettings = PinnSettings()
+    fourdvar: FourDVarSettings = FourDVarSettings()
 
     def __post_init__(self):
         if not self.formats or set(self.formats) - set(FORMATS):

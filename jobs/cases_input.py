@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from jobs.fourdvar_input import with_labels
 from mlrtma_dist.config import ConfigError
 from mlrtma_dist.methods.case import Cases, Contents
 from mlrtma_dist.methods.registry import LEARNED
@@ -29,7 +30,7 @@ def open_run(run, names: tuple[str, ...], opened=open_cases) -> tuple[Classical,
     limited = run.variables and networks
     if limited:
         settings = load_settings(run.settings)
-    cases = opened(run.cases, assumptions(settings))
+    cases = with_labels(opened(run.cases, assumptions(settings)))
     if cases.contents.domain.is_plane:
         return settings, cases, cases.contents
     present = tuple(name for name in cases.contents.variables if name in settings.variables)

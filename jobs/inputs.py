@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jobs.cases_input import forecastable, open_run
 from jobs.checkpoint_input import has_weights, load, load_incumbent
+from jobs.fourdvar_input import fourdvar_means
 from mlrtma_dist import clock
 from mlrtma_dist.inference.distribution import check_limits
 from mlrtma_dist.io.field_codes import parse_codes
@@ -43,8 +44,7 @@ def check_run(run, methods: tuple[str, ...]) -> None:
         check_limits(run.ensemble, (FIELD, *SHALLOW))
     for name in methods:
         check_name(name)
-        needs = METHODS[name].needs
-        reports = run.cases.reports
+        needs, reports = METHODS[name].needs, run.cases.reports
         if Need.MEMBERS in needs and not (reports and reports.ensemble):
             raise ValueError(f"method {name} needs {Need.MEMBERS.value}")
         if Need.GRID in needs and not _grid(run):
@@ -76,10 +76,10 @@ def prepare(run, names: tuple[str, ...], ranks, opened=open_cases) -> Prepared:
     trained = load(run, chosen, bool(names))
     incumbent = load_incumbent(getattr(run, "incumbent", None), ranks)
     names = tuple(name for name in chosen if name not in LEARNED or name in trained)
-    law = getattr(cases, "law", None)
     grid, pinn = _grid(run) if earth else None, getattr(run, "pinn", PinnSettings())
     learned = {name: each.method for name, each in trained.items()}
-    means = Means(settings if earth else None, grid, learned, _training(run, names), law, run.diffusion, pinn)
+    law, own = getattr(cases, "law", None), fourdvar_means(run, names, whole.domain)
+    means = Means(settings if earth else None, grid, learned, _training(run, names), law, run.diffusion, pinn, **own)
     in_use = {name: each.method for name, each in incumbent.items()}
     for method in (*learned.values(), *in_use.values()):
         method.settle(whole.domain)

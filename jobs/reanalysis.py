@@ -22,6 +22,7 @@ from jobs.reanalysis_slots import open_spans, slots_of
 from jobs.reanalysis_work import work
 from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.methods.diffusion_sampling import Sampling
+from mlrtma_dist.methods.fourdvar_settings import FourDVarSettings
 from mlrtma_dist.methods.pinn_settings import PinnSettings
 from mlrtma_dist.samples.sources import CasesSection
 
@@ -42,6 +43,7 @@ class Run:
         grid: gridded files that method ``grid`` takes as its answer.
         diffusion: how members of method ``diffusion`` are drawn.
         pinn: how the networks of method ``pinn`` are fitted.
+        fourdvar: how method ``fourdvar`` analyses, and the network that is its model.
         ensemble: what the products have of the distribution: quantiles, probabilities beyond limits, members.
         day_files: whether the products of each day are joined to one more file, too, once nothing of the day remains.
         days_per_element: days of all domains that an array element takes at least; the shortest piece of the work.
@@ -61,6 +63,7 @@ class Run:
     grid: tuple[str, ...] = ()
     diffusion: Sampling = Sampling()
     pinn: PinnSettings = PinnSettings()
+    fourdvar: FourDVarSettings = FourDVarSettings()
     ensemble: EnsembleSection = EnsembleSection()
     day_files: bool = False
     days_per_element: int = 1

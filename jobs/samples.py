@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jobs.command_line import parse
+from jobs.fourdvar_input import with_labels
 from jobs.progress import progress, silent
 from mlrtma_dist import config
 from mlrtma_dist.io.atomic import write_text
@@ -73,7 +74,7 @@ class Run:
 
     def open(self, files: Inventory | None = None):
         """The source of the cases; ``files``: of an archive, None: all that it has."""
-        return open_cases(self.cases, assumptions(load_settings(self.settings, self.variables)), files)
+        return with_labels(open_cases(self.cases, assumptions(load_settings(self.settings, self.variables)), files))
 
 
 def main(arguments: list[str]) -> None:

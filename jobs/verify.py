@@ -29,6 +29,7 @@ from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.inference.parts import Analyst, part_of
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.methods.diffusion_sampling import Sampling
+from mlrtma_dist.methods.fourdvar_settings import FourDVarSettings
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.samples.sources import CasesSection
 from mlrtma_dist.verification import case_scores, known_fields
@@ -46,14 +47,14 @@ class Run:
     Attributes:
         cases: what is verified: a domain and a source of cases (``samples.sources.CasesSection``).
         output: folder to write to.
-        method: the methods to compare; empty: all that have what they need. First guess and nearest station come
-            with them at stations.
+        method: the methods to compare, at stations beside first guess and nearest; empty: all that have their needs.
         settings: file of ``configs/methods``, or of the user's own, with what the classical methods assume.
         variables: to verify; empty: all of the settings that the cases have.
         checkpoint: folder of a trained network; null: the weights that come with the learned methods, where they do.
         incumbent: a weights folder, whose current release is verified beside as method ``incumbent``, if it has one.
         grid: gridded files that method ``grid`` takes as its answer; empty: those of the background.
         diffusion: how members of method ``diffusion`` are drawn.
+        fourdvar: how method ``fourdvar`` analyses, and the network that is its model.
         ensemble: above and below: limits whose probabilities are scored against known fields.
         training: cases that methods estimate covariances from.
         folds: number of parts into which the stations are divided by a hash of their names.
@@ -74,6 +75,7 @@ class Run:
     incumbent: str | None = None
     grid: tuple[str, ...] = ()
     diffusion: Sampling = Sampling()
+    fourdvar: FourDVarSettings = FourDVarSettings()
     ensemble: EnsembleSection = EnsembleSection()
     training: TrainingCasesSection | None = None
     folds: int = 10
@@ -118,16 +120,14 @@ def verify(run: Run) -> tuple[Results | None, list[str]]:
     with start_ranks(run, (*names, *networks)) as ranks:
         sections = run.cases.on_each_domain()
         for section in sections:
-            own = replace(run, cases=section)
-            earth = not section.load_domain().is_plane
+            own, earth = replace(run, cases=section), not section.load_domain().is_plane
             prepared = prepare(own, (*REFERENCES, *names) if earth and names else names, ranks)
             cases, methods = prepared.cases, prepared.methods
             has_truth = cases.contents.truth and len(sections) == 1
             if has_truth and earth and not has_reports(cases):
                 log.warning("no case has a report: methods are compared with the known fields alone")
                 earth, methods = False, {name: each for name, each in methods.items() if name in (names or methods)}
-            part = part_of(ranks, cases, methods)
-            analyst = Analyst(cases, methods, part)
+            analyst = Analyst(cases, methods, part := part_of(ranks, cases, methods))
             with progress(f"verify {cases.contents.domain.name}") if part.is_first else silent() as show:
                 fields = known_fields.score(analyst, run.case, show, run.ensemble) if has_truth else None
                 at_stations += [verify_stations(own, prepared, analyst, show)] if earth else []

@@ -98,17 +98,11 @@ class Backgrounds:
 
     def _ready(self) -> "LamMethod":
         if self._method is None:
-            from mlrtma_dist.methods.lam import LamMethod  # here: they need torch, whose import takes seconds
-            from mlrtma_dist.parallel.meeting import device_of
-            from mlrtma_dist.weights.trained import load_trained
+            from mlrtma_dist.parallel.meeting import device_of  # here: they need torch, whose import takes seconds
+            from mlrtma_dist.weights.trained import load_forecast
 
-            trained = load_trained(self.checkpoint)
-            if not isinstance(trained.method, LamMethod):
-                raise InputError(
-                    "forecast: expected weights of method lam, lam_diffusion or lam_one_pass, got those of"
-                    f" {trained.name}"
-                )
-            trained.method.settle(self.static.domain)
-            trained.method.network.to(device_of(self.device, 0))
-            self._method = trained.method
+            method = load_forecast(self.checkpoint, "forecast", ("lam", "lam_diffusion", "lam_one_pass"))
+            method.settle(self.static.domain)
+            method.network.to(device_of(self.device, 0))
+            self._method = method
         return self._method

@@ -81,6 +81,10 @@ class ObservedWindow(ABC):
         pairs = [(own, state) for own, state in zip(self.observed, self.states(control), strict=True) if own]
         return torch.cat([own.operator(state) / own.deviation for own, state in pairs] or [control.new_zeros(0)])
 
+    def precondition(self, control: Tensor) -> Tensor:
+        """An approximation of (1 + G^T G)^-1 z, symmetric and positive definite; here z itself. Collective."""
+        return control
+
     @property
     def scaled(self) -> Tensor:
         """R^-1/2 y, shape (n,)."""
@@ -211,5 +215,9 @@ def _inner(
     def dot(one: np.ndarray, other: np.ndarray) -> float:
         return float(window.total(torch.tensor(np.dot(one, other), dtype=torch.float64)))
 
+    def precondition(residual: np.ndarray) -> np.ndarray:
+        return vector(window.precondition(tensor(residual)))
+
     right = vector(linear.adjoint(scaled - linear.value + linear.tangent(control)))
-    return tensor(conjugate_gradient(hessian, right, dot=dot, tolerance=tolerance, most_iterations=most_iterations))
+    settings = {"tolerance": tolerance, "most_iterations": most_iterations}
+    return tensor(conjugate_gradient(hessian, right, dot=dot, precondition=precondition, **settings))

@@ -189,11 +189,9 @@ class LamMethod(StatesMethod):
                 f"method {self.name}: a state of {case.time} or a step before does not cover {case.box}"
             )
         before, now = (torch.from_numpy(each[None]).to(device).repeat(self.count, 1, 1, 1) for each in pair)
-        ground = self._ground(case)
         for step in range(steps):
             time = case.time + step * self.step
-            state, fixed = boundary(time + self.step), [*ground, *self._forcing(case, time)]
-            channels = np.concatenate(fixed) if fixed else np.empty((0, *case.box.shape), np.float32)
+            state, channels = boundary(time + self.step), self.fixed_channels(case, time)
             coming = None if state is None else torch.from_numpy(self._normalised(state)[None]).to(device)
             require_rim(coming, case, self.settings.rim, time + self.step, self.name)
             context = torch.from_numpy(channels[None]).to(device), coming

@@ -153,3 +153,8 @@ class StatesMethod(FieldMethod):
         """The sun at the beginning and at the end of the step that begins at a time, shape (2, y, x)."""
         ends = (time, time + self.step)
         return [np.stack([sun_channel(case, each) for each in ends])] if self.settings.sun else []
+
+    def fixed_channels(self, case: Case, time: np.datetime64) -> np.ndarray:
+        """Ground and sun of the step that begins at a time, on the box of a case, shape (channel, y, x), float32."""
+        fixed = [*self._ground(case), *self._forcing(case, time)]
+        return np.concatenate(fixed) if fixed else np.empty((0, *case.box.shape), np.float32)

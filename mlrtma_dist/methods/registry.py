@@ -5,65 +5,27 @@ them only when they are built, so that a classical analysis needs no torch.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.methods.classical import ClassicalMethod
 from mlrtma_dist.methods.departure_kind import DepartureKind
-from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.envar import ENVAR, HYBRID
-from mlrtma_dist.methods.grid import GridFiles, GridMethod
-from mlrtma_dist.methods.hour_settings import HourSettings
+from mlrtma_dist.methods.grid import GridMethod
 from mlrtma_dist.methods.letkf import LETKF_KIND
+from mlrtma_dist.methods.means import Means
 from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.need import Need
 from mlrtma_dist.methods.oi import OI
 from mlrtma_dist.methods.oi_time import OI_TIME
-from mlrtma_dist.methods.pinn_settings import PinnSettings
 from mlrtma_dist.methods.plane import PlaneBackground
 from mlrtma_dist.methods.reference import FIRST_GUESS, GAUSSIAN_WEIGHTS, NEAREST
-from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.methods.threedvar import THREEDVAR
 
 if TYPE_CHECKING:  # it imports torch
     from mlrtma_dist.methods.learned import LearnedMethod
-
-
-@dataclass(frozen=True)
-class Means:
-    """What methods are built from.
-
-    Attributes:
-        settings: what the classical methods assume of each variable.
-        grid: gridded files that are an analysis themselves.
-        trained: the trained methods by name, from their checkpoints (`weights.trained`).
-        training: cases that covariances are estimated from (`methods.estimated.TrainingCases`).
-        world: the simulated world that the cases come from; its statistics are known.
-        sampling: how members are drawn by methods that draw them.
-        pinn: how the networks of method ``pinn`` are fitted.
-    """
-
-    settings: Classical | None = None
-    grid: GridFiles | None = None
-    trained: Mapping[str, Any] = field(default_factory=dict)
-    training: object | None = None
-    world: object | None = None
-    sampling: Sampling = Sampling()
-    pinn: PinnSettings = PinnSettings()
-
-    @cached_property
-    def hours(self) -> HourSettings:
-        """Settings scaled to the hour, shared by all methods of a run."""
-        return HourSettings(self.settings)
-
-    @cached_property
-    def best_linear(self):
-        """Optimal interpolation estimated from the training cases, once for all methods that begin with it."""
-        from mlrtma_dist.methods import estimated
-
-        return estimated.best_linear(self.training, self.world.indirect)
 
 
 @dataclass(frozen=True)
@@ -140,6 +102,19 @@ def _pinn(means: Means) -> Method:
     return Pinn(ClassicalMethod(OI_TIME, means.settings, means.hours), means.pinn)
 
 
+def _fourdvar(means: Means) -> Method:
+    from mlrtma_dist.methods.fourdvar_reports import ReportsFourDVar
+
+    settings = means.fourdvar
+    if settings.model == "lam" and means.forecast is None:
+        raise InputError(
+            "fourdvar.forecast: method fourdvar with model lam needs a network of method lam, got none: name the folder"
+            " of a checkpoint, or set fourdvar.model=persistence"
+        )
+    forecast = means.forecast if settings.model == "lam" else None
+    return ReportsFourDVar(ClassicalMethod(OI_TIME, means.settings, means.hours), settings, forecast)
+
+
 def _drawing(name: str, means: Means) -> Method:
     method, about = means.trained[name], means.sampling.about
     base = None
@@ -190,6 +165,12 @@ METHODS: dict[str, Entry] = {
     "pinn": Entry(
         "a physics-informed network of each window",
         *("PINN", (Need.FIRST_GUESS, Need.SETTINGS), _pinn),
+        costly=True,
+        in_time=True,
+    ),
+    "fourdvar": Entry(
+        "4D-Var of a window of reports with a forecast emulator as the model",
+        *("4D-Var", (Need.FIRST_GUESS, Need.SETTINGS), _fourdvar),
         costly=True,
         in_time=True,
     ),

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mlrtma_dist import clock, config
+from mlrtma_dist.methods.fourdvar_settings import FourDVarSettings
 from mlrtma_dist.methods.need import Need
 from mlrtma_dist.methods.registry import METHODS, check_name
 from mlrtma_dist.observations.readers import PRECEDENCE
@@ -31,6 +32,7 @@ class Labels:
         withheld: whether the reports of the withheld stations alone are the labels; there are no fields.
         codes: what the codes of the gridded files mean (``io.field_codes``).
         settings: file of ``configs/methods`` of the classical method.
+        fourdvar: how method ``fourdvar`` analyses.
     """
 
     gridded: tuple[FilePattern, ...] = ()
@@ -38,6 +40,7 @@ class Labels:
     withheld: bool = False
     codes: dict[str, str] = field(default_factory=dict)
     settings: str = "classical"
+    fourdvar: FourDVarSettings = FourDVarSettings()
 
     def __post_init__(self):
         if bool(self.gridded) + (self.method is not None) + self.withheld != 1:
@@ -254,8 +257,7 @@ class _Search:
 
     def inputs(self, time: np.datetime64) -> Inputs | None:
         """The files of a time; None: it is left out."""
-        archive = self.archive
-        reports = self._reports(time) if archive.reports else ()
+        archive, reports = self.archive, self._reports(time) if self.archive.reports else ()
         if archive.reports and not reports:
             return None
         label: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,7 @@ class ArchiveCases:
         twins_tell: whether other names of a withheld station take part (`judgement.Judge`).
         tables: files read for several domains; then cases have only the reports near the domain and within the window:
             the analyses are the same, sooner, but the product counts no others. None: each file is read here.
+        forecast: the network of labels by 4D-Var (`methods.means.Means`); None: there is none.
     """
 
     static: Static
@@ -48,6 +50,7 @@ class ArchiveCases:
     inventory: Inventory
     twins_tell: bool = False
     tables: NearTables | None = None
+    forecast: Any = None
     is_judged = True
 
     @classmethod
@@ -155,7 +158,7 @@ class ArchiveCases:
     def _method(self) -> Method:
         labels = self.archive.labels
         settings = load_settings(labels.settings, tuple(self.assumptions))
-        return build((labels.method,), Means(settings=settings))[labels.method]
+        return build((labels.method,), Means(settings, fourdvar=labels.fourdvar, forecast=self.forecast))[labels.method]
 
     def _background(self, number: int) -> GriddedFirstGuess | None:
         inputs = self.inventory.cases[number]

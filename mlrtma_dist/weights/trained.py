@@ -5,7 +5,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.methods.lam import LamMethod
 from mlrtma_dist.methods.learned import LearnedMethod
 from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.registry import LEARNED
@@ -53,6 +55,21 @@ def load_trained(folder, place: str | None = None) -> TrainedMethod:
     method.statistics = _statistics(run.statistics, folder)
     place = place_of(folder) if place is None else place
     return TrainedMethod(saved.folder, place, saved.manifest, name, method, digest(run, weights, str(folder)))
+
+
+def load_forecast(folder, where: str, methods: tuple[str, ...] = ("lam",)) -> LamMethod:
+    """A forecast emulator of a checkpoint.
+
+    Args:
+        where: the setting that names it, for messages; methods: of which it may be.
+
+    Raises:
+        CheckpointError: see `load_trained`. InputError: it is of another method.
+    """
+    trained = load_trained(folder)
+    if trained.name not in methods or not isinstance(trained.method, LamMethod):
+        raise InputError(f"{where}: expected weights of method {' or '.join(methods)}, got {folder}, of {trained.name}")
+    return trained.method
 
 
 def load_released(names: Iterable[str], domain: Domain) -> dict[str, Method]:

@@ -1,0 +1,277 @@
+"""4D-Var of station reports: departures on the grid in the hours of a window, by all reports of the window.
+
+    d_0 = B^1/2 v        d_k = c M(d_k-1) + sqrt(1 - c^2) B^1/2 w_k        x_k = x_b(k) + d_k
+    J = |v|^2 / 2 + sum over k of |w_k|^2 / 2 + sum over k of |R_k^-1/2 (y_k - H_k(x_b(k)) - H_k d_k)|^2 / 2
+
+x_b(k) is the first guess at each time (`methods.window`), M a model of departures (`methods.fourdvar_model`), and c its
+correlation: where M keeps departures, every d_k has the covariance B, c = 0 is 3D-Var of each time by itself and c = 1
+3D-Var of all reports of the window. H interpolates bilinearly; a report is compared with the nearest time of a window.
+Its departure is that from the first guess at its own place, height and time, as in every classical method.
+Covariance, observation errors and the weights of quality control are those of optimal interpolation in time.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mlrtma_dist import names as variables
+from mlrtma_dist.errors import InputError
+from mlrtma_dist.fields.consistency import limits_of, make_consistent
+from mlrtma_dist.fields.first_guess import means
+from mlrtma_dist.fields.static import grid_points
+from mlrtma_dist.grid.box import Box, inside
+from mlrtma_dist.grid.points import Points, TimedPoints
+from mlrtma_dist.linalg.covariance import Covariance
+from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.classical import ClassicalAnswer, ClassicalMethod
+from mlrtma_dist.methods.fourdvar import Observations, ObservedWindow, minimise
+from mlrtma_dist.methods.fourdvar_model import ForecastDepartures, Model, persistence
+from mlrtma_dist.methods.fourdvar_root import GridRoot, Interpolation, divided
+from mlrtma_dist.methods.fourdvar_settings import FourDVarSettings
+from mlrtma_dist.methods.lam import LamMethod
+from mlrtma_dist.methods.learned import GridAnswer
+from mlrtma_dist.methods.window import WindowCase
+from mlrtma_dist.physics.linearise import Linearised
+
+HOUR = np.timedelta64(3600, "s")
+
+
+@dataclass(frozen=True)
+class ReportsWindow(ObservedWindow):
+    """The problem of one window of departures; states have the shape (variable, y, x).
+
+    Attributes:
+        observed: of each time, the first at the start; None where nothing is observed.
+        root: B^1/2 of controls (times, fields, y, x); shape: of the control of one time.
+        model: M; correlation: c.
+        solver: of the window in which departures persist, which preconditions; None: nothing does.
+        total: sum over tiles: every rank has the whole domain.
+    """
+
+    observed: list[Observations | None]
+    root: Callable[[Tensor], Tensor]
+    shape: tuple[int, int, int]
+    model: Model
+    correlation: float
+    solver: "PersistenceSolver | None" = None
+    total: Callable[[Tensor], Tensor] = lambda tensor: tensor
+
+    @property
+    def nothing(self) -> Tensor:
+        """The control z = 0: v, and w of every step where the model has errors, shape (times, fields, y, x)."""
+        steps = len(self.observed) if self.correlation < 1.0 else 1
+        return torch.zeros(steps, *self.shape, dtype=torch.float64)
+
+    def states(self, control: Tensor) -> list[Tensor]:
+        """d_0 to d_K."""
+        departures, before = self.root(control), None
+        states, error = [departures[0]], (1.0 - self.correlation**2) ** 0.5
+        for number in range(1, len(self.observed)):
+            coming = self.correlation * self.model(number - 1, before, states[-1])
+            before = states[-1]
+            states.append(coming + error * departures[number] if error else coming)
+        return states
+
+    def precondition(self, control: Tensor) -> Tensor:
+        """The answer where departures persist: the model is near to that."""
+        return control if self.solver is None else self.solver(control)
+
+
+class PersistenceSolver:
+    """(1 + G^T G)^-1 of a window in which departures persist, by the matrix of its reports (Sherman and Morrison).
+
+    (1 + G^T G)^-1 = 1 - G^T (1 + G G^T)^-1 G,   G G^T = R^-1/2 (c^|k - l| H B H') R^-1/2
+    """
+
+    def __init__(self, window: ReportsWindow, covariance: Tensor, time: Tensor):
+        """Factor the matrix.
+
+        Args:
+            window: of any model; covariance: H B H' of its n reports, shape (n, n); time: number of each one's time.
+        """
+        persistent = replace(window, model=persistence, solver=None)
+        self._equivalents = persistent.equivalents
+        self._linear = Linearised(persistent.equivalents, window.nothing)
+        deviation = torch.cat([own.deviation for own in window.observed if own])
+        kept = window.correlation ** (time[:, None] - time).abs().double()
+        matrix = covariance * kept / (deviation[:, None] * deviation)
+        matrix.diagonal().add_(1.0)
+        self._factor = torch.linalg.cholesky(matrix)
+
+    @torch.no_grad()
+    def __call__(self, control: Tensor) -> Tensor:
+        """(1 + G^T G)^-1 z, shape of the control."""
+        solved = torch.cholesky_solve(self._equivalents(control)[:, None], self._factor)[:, 0]
+        return control - self._linear.adjoint(solved)
+
+
+@dataclass(frozen=True)
+class ReportsFourDVar:
+    """The method.
+
+    Attributes:
+        base: optimal interpolation in time; settings: of 4D-Var.
+        forecast: the network of ``settings.forecast``; None where the model is persistence.
+    """
+
+    base: ClassicalMethod
+    settings: FourDVarSettings
+    forecast: LamMethod | None = None
+
+    def analyse(self, case: Case, neighbourhood=None) -> "FourDVarAnswer":
+        """Analyse a case by all reports of its window; see `methods.method.Method.analyse`.
+
+        Every rank analyses the whole domain and keeps its own box.
+
+        Raises:
+            InputError: no window, no report in it, a variable of the network that is not analysed, a grid that is too
+                large, or a first guess that does not cover it.
+            ConvergenceError: see `fourdvar.minimise`.
+        """
+        if case.in_time is None and not isinstance(case, WindowCase):
+            raise InputError(
+                f"method fourdvar: the case of {case.time} has no window of several hours: set in_time_minutes of its"
+                " reports or archive, such as --set cases.reports.in_time_minutes=210"
+            )
+        base = self.base.analyse(case)
+        names = self._names(base)
+        window, first, guesses, rows = self._window(base, names)
+        answer = minimise(
+            window,
+            outer_loops=1 if self.forecast is None else self.settings.outer_loops,
+            tolerance=self.settings.tolerance,
+            most_iterations=self.settings.most_iterations,
+            kept=True,
+        )
+        departures, guess = (each[-first].numpy() for each in (answer.states, guesses))
+        return FourDVarAnswer.cut(base, dict(zip(names, guess, strict=True)), departures, rows)
+
+    @property
+    def step(self) -> np.timedelta64:
+        """From one time of the window to the next."""
+        return HOUR if self.forecast is None else self.forecast.step
+
+    def _names(self, base: ClassicalAnswer) -> tuple[str, ...]:
+        """The variables of the state."""
+        windows = self.base.settings.variables
+        timed = tuple(name for name in base.variables if windows[name].window is not None)
+        if self.forecast is None:
+            names = timed
+        else:
+            names = self.forecast.variables
+            if missing := [name for name in names if name not in timed]:
+                raise InputError(
+                    f"method fourdvar: its network forecasts {', '.join(names)}, of which {', '.join(missing)} are not"
+                    " analysed: name all of them in 'variables', in a file of settings with their key 'window'"
+                )
+        if not names or not base.case.reported & set(names):
+            raise InputError(
+                f"method fourdvar: the case of {base.case.time} has no report of {', '.join(names) or 'any variable'}"
+                " in its window: widen in_time_minutes, or use another method"
+            )
+        return names
+
+    def _window(self, base: ClassicalAnswer, names: tuple[str, ...]):
+        """The problem, the number of its first time after that of the analysis (<= 0), x_b, and the reports' rows."""
+        case, domain = base.case, base.case.domain
+        kind = np.full(len(case.used), -1)
+        for number, name in enumerate(names):
+            kind[case.observations.variable == name] = number
+        place = case.grid_place
+        rows = np.flatnonzero(case.used & (kind >= 0) & inside(np.nan_to_num(place, nan=-9.0), domain.shape))
+        slot = np.rint(case.hours[rows] * (HOUR / self.step)).astype(np.int64)
+        order = np.argsort(slot, kind="stable")  # as the window joins its times
+        rows, slot = rows[order], slot[order]
+        first, last = slot.min(initial=0), slot.max(initial=0)
+        points = grid_points(case.static, slice(0, domain.shape[0]), slice(0, domain.shape[1]))
+        guesses = _first_guesses(case, points, names, np.arange(first, last + 1) * (self.step / HOUR))
+        parts = [divided(Covariance(base.assumed[name].covariance), domain.spacing_metres) for name in names]
+        root = GridRoot(domain, points, {name: own for name, (own, _) in zip(names, parts, strict=True)})
+        unresolved = np.array([variance for _, variance in parts])[kind[rows]]
+        deviation = np.sqrt(base.observation_error[rows] ** 2 / base.weight[rows] + unresolved)
+        reports, observed = Interpolation.to(place[rows], kind[rows], domain.shape), []
+        for number in range(first, last + 1):
+            own = slot == number
+            columns = (torch.from_numpy(each[own]) for each in (case.departure[rows], deviation))
+            observed.append(Observations(*columns, reports[own]) if own.any() else None)
+        model = persistence
+        if self.forecast is not None:
+            whole = replace(case, box=Box.whole(domain.shape))
+            model = ForecastDepartures(self.forecast, whole, case.time + first * self.step, guesses)
+        shape = (root.fields, *domain.shape)
+        window = ReportsWindow(observed, root, shape, model, self.settings.correlation)
+        solver = PersistenceSolver(window, root.covariance(reports), torch.from_numpy(slot))
+        return replace(window, solver=solver), first, guesses, rows
+
+
+def _first_guesses(case: WindowCase, points: Points, names: tuple[str, ...], hours: np.ndarray) -> Tensor:
+    """x_b on the grid at hours after the analysis time, analysis space, shape (times, variable, y, x)."""
+    fields = []
+    for hour in hours:
+        guess = means(case.first_guess, names, TimedPoints.at(points, hour))
+        fields.append(np.stack([guess[name].reshape(case.domain.shape) for name in names]))
+    result = torch.from_numpy(np.stack(fields)).double()
+    if not bool(result.isfinite().all()):
+        raise InputError(
+            f"method fourdvar: the first guess of {case.time} does not cover {case.domain.name} in every one of"
+            f" {', '.join(names)}: name a background that does, or none"
+        )
+    return result
+
+
+@dataclass(frozen=True)
+class FourDVarAnswer(GridAnswer):
+    """The analysis on the case's box (`methods.method.Answer`); its error is not known.
+
+    Attributes:
+        base: that of optimal interpolation in time; rows: of the reports that 4D-Var used.
+    """
+
+    base: ClassicalAnswer
+    rows: np.ndarray
+    everywhere = False
+
+    @classmethod
+    def cut(
+        cls, base: ClassicalAnswer, guess: dict[str, np.ndarray], departures: np.ndarray, rows: np.ndarray
+    ) -> "FourDVarAnswer":
+        """The answer of first guess and departures on the whole domain, analysis space, (variable, y, x)."""
+        case, box = base.case, base.case.box
+        pairs = zip(guess, departures, strict=True)
+        fields = {name: variables.from_analysis(name, guess[name] + own) for name, own in pairs}
+        make_consistent(fields, case.reported)
+        values = {name: field[box.slices].astype(np.float32) for name, field in fields.items()}
+        around = {}
+        for name, field in fields.items():
+            increment = np.pad(variables.to_analysis(name, field) - guess[name], 1, mode="edge")
+            around[name] = increment[box.y0 : box.y1 + 2, box.x0 : box.x1 + 2].astype(np.float32)
+        return cls(case, values, around, base, rows)
+
+    @property
+    def weight(self) -> np.ndarray:
+        """That of the interpolation's quality control, NaN for reports that 4D-Var did not use, shape (n,)."""
+        return self._of_rows(self.base.weight)
+
+    @property
+    def observation_error(self) -> np.ndarray:
+        """That of the interpolation, NaN for reports that 4D-Var did not use, shape (n,)."""
+        return self._of_rows(self.base.observation_error)
+
+    def _of_rows(self, values: np.ndarray) -> np.ndarray:
+        result = np.full(len(values), np.nan)
+        result[self.rows] = values[self.rows]
+        return result
+
+    def at(self, variable: str, points: Points) -> tuple[np.ndarray, np.ndarray]:
+        """First guess at the points' own height plus the interpolated increment, analysis space, shape (m,).
+
+        NaN at points that the box does not own; the error is not known. Variables limit each other as on the grid.
+        """
+        names = (variable, *(name for name in limits_of(variable, self.case.reported) if name in self.values))
+        values = {name: super(FourDVarAnswer, self).at(name, points)[0] for name in names}
+        if len(points) and not any(variables.VARIABLES[name].transform != "identity" for name in names):
+            make_consistent(values, self.case.reported)
+        return values[variable], np.full(len(points), np.nan)

@@ -1,0 +1,148 @@
+"""The root of the background error covariance on a grid: B = L L', factored as a whole for each variable.
+
+Both components of a wind are those of a vector in space with the covariance B(p, q) I (`methods.wind`): three fields of
+the control make two of the state. Components of a covariance that are shorter than the grid's spacing are no fields:
+their variance belongs to the errors of reports.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mlrtma_dist.errors import InputError
+from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.grid.points import Points
+from mlrtma_dist.linalg.covariance import Covariance
+from mlrtma_dist.methods.wind import WIND, in_space
+
+MOST_POINTS = 6000  # of a grid: a factor of 290 MB
+ADDED = 1e-5  # of the variance, on the diagonal: the matrix is of single precision, its smallest eigenvalues are noise
+
+
+def divided(covariance: Covariance, spacing: float) -> tuple[Covariance, float]:
+    """The components that a grid of a spacing in m resolves, and the variance of the others."""
+    resolved = np.array([component.length >= spacing for component in covariance.components])
+    return covariance.part(resolved), covariance.variance - covariance.part(resolved).variance
+
+
+class GridRoot:
+    """B^1/2 of the departures of several variables on a grid.
+
+    Attributes:
+        fields: of the control: one for each variable, three for a wind.
+    """
+
+    def __init__(self, domain: Domain, points: Points, covariances: Mapping[str, Covariance]):
+        """Factor the covariances.
+
+        Args:
+            points: of the grid, row by row, y x of them; covariances: of each variable of the state, in their order.
+
+        Raises:
+            InputError: a grid of too many points.
+        """
+        if len(points) > MOST_POINTS:
+            raise InputError(
+                f"method fourdvar: domain {domain.name} has {len(points)} points, whose covariance is factored as a"
+                f" whole; expected at most {MOST_POINTS}: name a smaller or coarser domain, such as plains_20km"
+            )
+        self._shape, self._names = domain.shape, list(covariances)
+        names = self._names
+        self._vectors = set(WIND) <= set(names)
+        ones = np.ones(len(points))
+        axes = [in_space(points, np.stack(each, 1)) for each in ((ones, 0 * ones), (0 * ones, ones))]
+        self._axes = torch.from_numpy(np.stack(axes))  # east and north at every point, (2, points, 3)
+        self._parts = []
+        for name in names:
+            if not (self._vectors and name == WIND[1]):
+                self._parts.append((name, factor(points, covariances[name])))
+        self._order = [names.index(name) for name in self._of_parts()]
+        self.fields = sum(self._width(name) for name, _ in self._parts)
+
+    def _width(self, name: str) -> int:
+        return 3 if self._vectors and name in WIND else 1
+
+    def _of_parts(self) -> list[str]:
+        """The variables in the order in which the parts make them."""
+        parts = [WIND if self._width(name) == 3 else (name,) for name, _ in self._parts]
+        return [name for part in parts for name in part]
+
+    def __call__(self, control: Tensor) -> Tensor:
+        """Departures (times, variable, y, x) of a control (times, fields, y, x)."""
+        columns, first, departures = control.flatten(2), 0, []
+        for name, lower in self._parts:
+            width = self._width(name)
+            own = (columns[:, first : first + width].flatten(0, 1) @ lower.T).unflatten(0, (-1, width))
+            departures.append(torch.einsum("tcp,apc->tap", own, self._axes) if width == 3 else own)
+            first += width
+        joined = torch.cat(departures, 1)
+        inverse = torch.argsort(torch.tensor(self._order))
+        return joined[:, inverse].unflatten(2, self._shape)
+
+    def covariance(self, reports: "Interpolation") -> Tensor:
+        """H B H' of reports of one time, shape (n, n)."""
+        rows = torch.zeros(len(reports.number), len(reports.number), dtype=torch.float64)
+        for name, lower in self._parts:
+            own = [self._names.index(each) for each in (WIND if self._width(name) == 3 else (name,))]
+            chosen = torch.isin(reports.number, torch.tensor(own)).nonzero()[:, 0]
+            cells, weights = reports.cells[:, chosen], reports.weights[:, chosen]
+            if self._width(name) == 3:  # the share of each of the three fields in a report
+                axis = self._axes[(reports.number[chosen] == own[1]).long(), cells]  # (4, n, 3)
+                weights = weights[..., None] * axis
+            matrices = [
+                sum(w[:, None] * lower[c] for w, c in zip(each, cells, strict=True))
+                for each in (weights[None] if weights.dim() == 2 else weights.movedim(-1, 0))
+            ]
+            rows[chosen[:, None], chosen] = sum(each @ each.T for each in matrices)
+        return rows
+
+
+def factor(points: Points, covariance: Covariance) -> Tensor:
+    """L of B = L L', lower triangular, double precision, shape (points, points)."""
+    matrix = torch.from_numpy(covariance.matrix(points, points)).double()
+    matrix.diagonal().add_(ADDED * covariance.variance)
+    lower, failed = torch.linalg.cholesky_ex(matrix)
+    assert not failed, "a covariance is positive definite"
+    return lower
+
+
+@dataclass(frozen=True)
+class Interpolation:
+    """H: bilinear interpolation of a state (variable, y, x) to n reports.
+
+    Attributes:
+        number: of each report's variable, shape (n,).
+        cells: of the grid around each report, numbers of points row by row, shape (4, n); weights: of the same.
+        points: of the grid.
+    """
+
+    number: Tensor
+    cells: Tensor
+    weights: Tensor
+    points: int
+
+    @classmethod
+    def to(cls, place: np.ndarray, number: np.ndarray, shape: tuple[int, int]) -> "Interpolation":
+        """To reports at grid coordinates (y, x), shape (n, 2), at most half a cell outside a grid of a shape (y, x)."""
+        place = np.clip(place, 0, np.array(shape) - 1)
+        low = np.minimum(place.astype(np.int64), np.array(shape) - 2)
+        share = place - low
+        cells, weights = [], []
+        for up in (0, 1):
+            for across in (0, 1):
+                cells.append((low[:, 0] + up) * shape[1] + low[:, 1] + across)
+                weights.append(np.abs(1 - up - share[:, 0]) * np.abs(1 - across - share[:, 1]))
+        columns = (torch.from_numpy(each) for each in (number, np.stack(cells), np.stack(weights)))
+        return cls(*columns, shape[0] * shape[1])
+
+    def __call__(self, state: Tensor) -> Tensor:
+        """The equivalents of the reports, shape (n,)."""
+        return (state.flatten()[self.number * self.points + self.cells] * self.weights).sum(0)
+
+    def __getitem__(self, rows: np.ndarray) -> "Interpolation":
+        """That to some of the reports, a mask (n,)."""
+        own = torch.from_numpy(rows)
+        return Interpolation(self.number[own], self.cells[:, own], self.weights[:, own], self.points)

@@ -1,0 +1,42 @@
+"""Settings of the method ``fourdvar``."""
+
+from dataclasses import dataclass
+
+MODELS = ("lam", "persistence")
+
+
+@dataclass(frozen=True)
+class FourDVarSettings:
+    """How reports of several hours are analysed by 4D-Var.
+
+    Attributes:
+        model: that carries departures from the first guess from one time to the next: "lam", a trained forecast
+            emulator, or "persistence", by which they stay where they are.
+        forecast: folder of a checkpoint of method lam, the model; empty: the weights that come with the software.
+        correlation: share of the departures that the model's step keeps, from 0 to 1. The errors of a step then have
+            the share sqrt(1 - correlation^2) of the background's deviation; with 1 the model is exact, with 0 every
+            time is analysed by itself.
+        outer_loops: number of linearisations about the newest trajectory, at most.
+        tolerance: of the conjugate gradients, on the residual over the right-hand side.
+        most_iterations: number of iterations of each loop's conjugate gradients, at most.
+    """
+
+    model: str = "lam"
+    forecast: str = ""
+    correlation: float = 0.7
+    outer_loops: int = 1
+    tolerance: float = 1e-2
+    most_iterations: int = 500
+
+    def __post_init__(self):
+        if self.model not in MODELS:
+            raise ValueError(f"model: expected one of {', '.join(MODELS)}, got {self.model!r}")
+        if self.forecast and self.model != "lam":
+            raise ValueError(f"forecast: expected none with model {self.model}, got {self.forecast}")
+        if not 0.0 <= self.correlation <= 1.0:
+            raise ValueError(f"correlation: expected from 0 to 1, got {self.correlation:g}")
+        if self.tolerance <= 0.0:
+            raise ValueError(f"tolerance: expected above 0, got {self.tolerance:g}")
+        for name in ("outer_loops", "most_iterations"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected >= 1, got {getattr(self, name)}")

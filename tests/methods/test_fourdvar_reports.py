@@ -1,0 +1,238 @@
+"""4D-Var of reports: the dense formula where departures persist, the Kalman smoother of a linear model, derivatives."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from lam_cases import DOMAIN, SHAPE, STATIC, WHOLE
+
+from mlrtma_dist.errors import InputError
+from mlrtma_dist.fields.static import grid_points
+from mlrtma_dist.grid.box import Box
+from mlrtma_dist.grid.interpolate import bilinear
+from mlrtma_dist.linalg.covariance import Covariance
+from mlrtma_dist.methods.classical import ClassicalMethod
+from mlrtma_dist.methods.fourdvar import Observations as Observed
+from mlrtma_dist.methods.fourdvar import minimise
+from mlrtma_dist.methods.fourdvar_reports import ReportsFourDVar, ReportsWindow
+from mlrtma_dist.methods.fourdvar_root import ADDED
+from mlrtma_dist.methods.fourdvar_settings import FourDVarSettings
+from mlrtma_dist.methods.hour_settings import HourSettings
+from mlrtma_dist.methods.lam import LamMethod
+from mlrtma_dist.methods.lam_settings import LamSettings
+from mlrtma_dist.methods.oi_time import OI_TIME
+from mlrtma_dist.methods.registry import Means, build
+from mlrtma_dist.methods.settings import assumptions, load_settings
+from mlrtma_dist.methods.statistics import Statistics
+from mlrtma_dist.methods.threedvar import ThreeDVar
+from mlrtma_dist.methods.wind import in_space
+from mlrtma_dist.nn.layers import randomise
+from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.physics.linearise import Linearised, taylor_remainders
+from mlrtma_dist.samples.judgement import Judge
+
+TIME, HOUR = np.datetime64("2026-08-18T12:00:00"), np.timedelta64(3600, "s")
+EXACT = {"tolerance": 1e-12}
+NAMES = ("t2m", "u10", "v10")
+UNITS = Statistics(
+    tuple(f"truth_{name}" for name in NAMES), (285.0, 1.0, 0.0), (4.0, 3.0, 3.0), 9, "", "", change_deviation=(1, 1, 1)
+)
+
+
+@pytest.fixture(scope="module")
+def settings():
+    """The shipped settings, without quality control and without scaling to the hour."""
+    own = load_settings("classical", NAMES)
+    return replace(own, amplitude=False, variables={n: replace(each, huber=None) for n, each in own.variables.items()})
+
+
+@pytest.fixture(scope="module")
+def case(settings):
+    """Reports of 25 stations at three hours, the last that of the analysis."""
+    random = np.random.default_rng(5)
+    count, hours = 25, (-2, -1, 0)
+    latitude, longitude = random.uniform(40.0, 42.2, count), random.uniform(-99.9, -97.0, count)
+    place = np.tile(np.arange(count), len(hours) * len(NAMES))
+    kind, hour = (each.ravel() for each in np.meshgrid(np.arange(len(NAMES)), hours, indexing="ij"))
+    kind, hour = np.repeat(kind, count), np.repeat(hour, count)
+    value = np.array([285.0, 1.0, 0.0])[kind] + random.normal(size=kind.size) + random.normal(0, 2, count)[place]
+    table = Observations.build(
+        station=np.array([f"S{n:02d}" for n in range(count)])[place],
+        latitude=latitude[place],
+        longitude=longitude[place],
+        elevation=np.full(kind.size, 400.0),
+        time=TIME + hour * HOUR,
+        variable=np.array(NAMES)[kind],
+        value=value,
+    )
+    judge = Judge(assumptions(settings), np.timedelta64(30, "m"), in_time=np.timedelta64(150, "m"))
+    return judge.case(STATIC, TIME, table, None, WHOLE)
+
+
+def fourdvar(settings, correlation: float, forecast: LamMethod | None = None, **more) -> ReportsFourDVar:
+    base = ClassicalMethod(OI_TIME, settings, HourSettings(settings))
+    model = "persistence" if forecast is None else "lam"
+    return ReportsFourDVar(base, FourDVarSettings(model, correlation=correlation, **EXACT | more), forecast)
+
+
+def emulator(seed: int = 1) -> LamMethod:
+    method = LamMethod(LamSettings(variables=3, widths=(8, 8), rim=0), UNITS)
+    randomise(method.network, seed)
+    method.settle(DOMAIN)
+    return method
+
+
+def dense(answer, settings, correlation: float) -> np.ndarray:
+    """The departures at the analysis time (variable, y, x): B H' (H B H' + R)^-1 d written out."""
+    case, points = answer.case, grid_points(STATIC, slice(0, SHAPE[0]), slice(0, SHAPE[1]))
+    parts = []
+    for name in NAMES:
+        covariance = Covariance(settings.in_window.variables[name].covariance)
+        parts.append(covariance.matrix(points, points) + ADDED * covariance.variance * np.eye(len(points)))
+    ones = np.ones(len(points))
+    east, north = (in_space(points, np.stack(each, 1)) for each in ((ones, 0 * ones), (0 * ones, ones)))
+    b = np.zeros((3, len(points), 3, len(points)))
+    b[0, :, 0] = parts[0]
+    for i, one in enumerate((east, north)):
+        for j, other in enumerate((east, north)):
+            b[1 + i, :, 1 + j] = parts[1] * (one @ other.T)
+    rows = np.flatnonzero(np.isfinite(answer.weight))
+    h, place = np.zeros((len(rows), 3, len(points))), case.grid_place[rows]
+    number = np.array([NAMES.index(name) for name in case.observations.variable[rows]])
+    for point in range(len(points)):
+        unit = np.zeros(len(points))
+        unit[point] = 1.0
+        h[np.arange(len(rows)), number, point] = bilinear(unit.reshape(SHAPE), *place.T)
+    hour = np.rint(case.hours[rows])
+    flat, h = b.reshape(3 * len(points), -1), h.reshape(len(rows), -1)
+    system = (h @ flat @ h.T) * correlation ** np.abs(hour[:, None] - hour)
+    system += np.diag(answer.observation_error[rows] ** 2)
+    towards = (flat @ h.T) * correlation ** np.abs(hour)
+    return (towards @ np.linalg.solve(system, case.departure[rows])).reshape(3, *SHAPE)
+
+
+@pytest.mark.parametrize("correlation", [1.0, 0.6, 0.0])
+def test_where_departures_persist_it_is_the_dense_formula_of_all_reports_on_the_grid(settings, case, correlation):
+    answer = fourdvar(settings, correlation).analyse(case)
+    assert np.isfinite(answer.weight).sum() == len(case.used), "not every report of the window is used"
+    expected = dense(answer, settings, correlation)
+    for name, own in zip(NAMES, expected, strict=True):
+        increment = answer.around[name][1:-1, 1:-1]
+        assert np.abs(increment - own).max() < 1e-6 * np.abs(own).max() and np.abs(own).max() > 1.0
+
+
+def test_with_no_correlation_and_stations_on_grid_points_it_is_threedvar_of_the_hour(settings, case):
+    cell = np.rint(case.grid_place).astype(int)
+    latitude, longitude = DOMAIN.latitude_longitude(slice(0, SHAPE[0]), slice(0, SHAPE[1]))
+    at = cell[:, 0], cell[:, 1]
+    columns = {"latitude": latitude[at], "longitude": longitude[at], "elevation": STATIC.terrain[at]}
+    table = replace(case.observations, **columns)
+    judge = Judge(assumptions(settings), np.timedelta64(30, "m"), in_time=np.timedelta64(150, "m"))
+    moved = judge.case(STATIC, TIME, table, None, WHOLE)
+    base = ClassicalMethod(OI_TIME, settings, HourSettings(settings)).analyse(moved)
+    rows = moved.used & (table.variable == "t2m")
+    covariance = Covariance(base.assumed["t2m"].covariance)
+    departure = base.case.departure[rows]
+    expected = ThreeDVar(covariance, None).fit(moved.points[rows], departure, base.observation_error[rows])
+    points = moved.grid_points()
+    answer = fourdvar(settings, 0.0).analyse(moved)
+    increment = answer.around["t2m"][1:-1, 1:-1].ravel()
+    assert np.abs(increment - expected.increment(points)).max() < 2e-3
+
+
+def test_the_analysis_of_a_box_is_that_part_of_the_whole(settings, case):
+    box = Box(3, 15, 10, 32)
+    whole = fourdvar(settings, 0.6).analyse(case)
+    part = fourdvar(settings, 0.6).analyse(replace(case, box=box))
+    for name in NAMES:
+        np.testing.assert_array_equal(part.fields().values[name], whole.fields().values[name][box.slices])
+        at, expected = part.at(name, case.points)[0], whole.at(name, case.points)[0]
+        own = np.isfinite(at)
+        assert 10 < own.sum() < len(own)
+        np.testing.assert_allclose(at[own], expected[own], rtol=1e-6)
+
+
+def window_of(method: ReportsFourDVar, case) -> ReportsWindow:
+    base = method.base.analyse(case)
+    return method._window(base, method._names(base))[0]
+
+
+def test_with_an_emulator_the_window_has_the_derivatives_of_its_own_values(settings, case):
+    window = window_of(fourdvar(settings, 0.7, emulator()), case)
+    torch.manual_seed(0)
+    at, along = (torch.randn_like(window.nothing) for _ in range(2))
+    linear = Linearised(window.equivalents, at)
+    covector = torch.randn_like(linear.value)
+    left, right = linear.tangent(along) @ covector, (along * linear.adjoint(covector)).sum()
+    assert abs(float(left - right)) < 1e-10 * abs(float(left))
+    sizes = torch.tensor([1e-2, 1e-3, 1e-4], dtype=torch.float64)
+    remainders = taylor_remainders(window.equivalents, at, along, sizes)
+    assert float(remainders[0]) > 1e-6 and bool((remainders[1:] / remainders[:-1] < 0.12).all())
+
+
+@pytest.mark.slow
+def test_the_preconditioner_changes_the_way_and_not_the_answer(settings, case):
+    window = window_of(fourdvar(settings, 0.7, emulator()), case)
+    with_it, without = (
+        minimise(each, outer_loops=1, tolerance=1e-7, most_iterations=3000, kept=True)
+        for each in (window, replace(window, solver=None))
+    )
+    for one, other in zip(with_it.states, without.states, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-4)
+    assert with_it.costs[-1] < 0.8 * with_it.costs[0]
+
+
+def test_with_a_linear_model_it_is_the_kalman_smoother():
+    generator, n, c, times = torch.Generator().manual_seed(2), 6, 0.8, 4
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    root, model = torch.tril(normal(n, n)) + 2 * torch.eye(n), torch.eye(n) + 0.3 * normal(n, n)
+    operators, observed = [normal(3, n) for _ in range(times)], []
+    for operator in operators:
+        value, deviation = normal(3), 0.5 + normal(3).abs()
+        observed.append(Observed(value, deviation, lambda x, h=operator: h @ x.flatten()))
+    observed[1] = None
+    shape = (1, 1, n)
+    window = ReportsWindow(observed, lambda z: z @ root.T, shape, lambda number, before, now: now @ model.T.to(now), c)
+    states = torch.stack(minimise(window, outer_loops=1, tolerance=1e-13).states).flatten(1)
+    b, m, h = root @ root.T, c * model, [each.numpy() for each in operators]
+    mean, covariance, forward = np.zeros(n), b.numpy(), []
+    for k in range(times):
+        if k:
+            mean, covariance = m.numpy() @ mean, m.numpy() @ covariance @ m.numpy().T + (1 - c**2) * b.numpy()
+        before = mean, covariance
+        if (own := observed[k]) is not None:
+            gain = covariance @ h[k].T @ np.linalg.inv(h[k] @ covariance @ h[k].T + np.diag(own.deviation.numpy() ** 2))
+            mean, covariance = mean + gain @ (own.value.numpy() - h[k] @ mean), covariance - gain @ h[k] @ covariance
+        forward.append((*before, mean, covariance))
+    smoothed = [forward[-1][2]]
+    for k in range(times - 2, -1, -1):
+        gain = forward[k][3] @ m.numpy().T @ np.linalg.inv(forward[k + 1][1])
+        smoothed.insert(0, forward[k][2] + gain @ (smoothed[0] - forward[k + 1][0]))
+    np.testing.assert_allclose(states, np.stack(smoothed), rtol=1e-8, atol=1e-8)
+
+
+def test_what_is_missing_is_named_with_the_way_out(settings, case):
+    with pytest.raises(InputError, match=r"fourdvar\.forecast: .* needs a network of method lam, got none: name"):
+        build(("fourdvar",), Means(settings=settings))
+    method = fourdvar(settings, 0.7)
+    with pytest.raises(InputError, match="no window of several hours: set in_time_minutes"):
+        method.analyse(replace(case, in_time=None))
+    with pytest.raises(InputError, match="has no report of t2m, u10, v10 in its window: widen in_time_minutes"):
+        method.analyse(replace(case, observations=case.observations[:0], used=case.used[:0], withheld=case.used[:0]))
+    with pytest.raises(InputError, match="its network forecasts t2m, u10, v10, of which u10, v10 are not analysed"):
+        fourdvar(settings.only(("t2m",)), 0.7, emulator()).analyse(case)
+    with pytest.raises(ValueError, match="correlation: expected from 0 to 1, got 1.2"):
+        FourDVarSettings(correlation=1.2)
+    with pytest.raises(ValueError, match="model: expected one of lam, persistence, got 'wind'"):
+        FourDVarSettings("wind")
+
+
+def test_a_large_grid_is_refused(toy):
+    settings = toy.settings("t2m")
+    case = replace(toy.case(settings), in_time=np.timedelta64(150, "m"))
+    with pytest.raises(InputError, match=r"domain toy has 19200 points, .* expected at most 6000"):
+        fourdvar(settings, 0.7).analyse(case)
