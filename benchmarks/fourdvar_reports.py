@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=8, help="hours between verified hours")
     parser.add_argument("--minutes", type=float, default=210.0, help="before the analysis time, of the window")
     parser.add_argument("--persistence", nargs="*", type=float, default=[0.0, 0.7, 1.0], help="correlations")
-    parser.add_argument("--lam", nargs="*", type=float, default=[0.7], help="correlations")
+    parser.add_argument("--lam", nargs="*", type=float, default=[0.3, 0.7, 1.0], help="correlations")
     options = parser.parse_args()
     settings = load_settings("classical").only(NAMES)
     cases = open_hours(options, settings)
