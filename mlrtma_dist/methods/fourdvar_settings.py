@@ -17,7 +17,7 @@ class FourDVarSettings:
             the share sqrt(1 - correlation^2) of the background's deviation; with 1 the model is exact, with 0 every
             time is analysed by itself.
         outer_loops: number of linearisations about the newest trajectory, at most.
-        tolerance: of the conjugate gradients, on the residual over the right-hand side.
+        tolerance: share of the right-hand side that the conjugate gradients may leave as residual.
         most_iterations: number of iterations of each loop's conjugate gradients, at most.
     """
 
