@@ -35,7 +35,7 @@ class CloudImagery:
 
     Attributes:
         channels: cloud_brightness (a reflectance, 1) and window_temperature (a brightness temperature, K), or one.
-        brightness_noise: standard deviation of the error of each pixel of cloud_brightness, 1.
+        brightness_noise: standard deviation of the error of each pixel of cloud_brightness, a number without a unit.
         temperature_noise: the same of window_temperature, K.
         absent: share of the times that have no image, 0 to 1.
         swath: share of the others whose image ends on a straight line within the domain, 0 to 1.
