@@ -4,6 +4,9 @@ Legend: H picks the stations out of the field, so with B the background covarian
 HBH' = B(stations, stations), BH' = B(targets, stations), R = diag(r^2), d = y_o - H(x_b).
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial import cKDTree
@@ -63,13 +66,17 @@ def leave_one_out(
         The increment, shape of ``departure``, and the variance of its difference from the report, shape (n,).
     """
     increment, variance = np.zeros(departure.shape), np.zeros(len(departure))
-    with threadpool_limits(1):
-        for group in groups(points.position, size) if len(points) else []:
-            matrix = covariance.matrix(points[group], points[group])
-            inverse = cho_solve(factored(matrix, error[group] ** 2), np.eye(len(group)))
-            variance[group] = 1.0 / np.diagonal(inverse)
-            residual = (inverse @ departure[group]).T * variance[group]
-            increment[group] = departure[group] - residual.T
+
+    def predict(group: np.ndarray) -> None:
+        matrix = covariance.matrix(points[group], points[group])
+        inverse = cho_solve(factored(matrix, error[group] ** 2), np.eye(len(group)))
+        variance[group] = 1.0 / np.diagonal(inverse)
+        residual = (inverse @ departure[group]).T * variance[group]
+        increment[group] = departure[group] - residual.T
+
+    with threadpool_limits(1), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for _ in pool.map(predict, groups(points.position, size) if len(points) else ()):
+            pass
     return increment, variance
 
 
