@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from jobs import samples
+from jobs.fourdvar_input import with_labels
 from mlrtma_dist.config import build
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.box import Box
@@ -16,6 +17,9 @@ from mlrtma_dist.methods.registry import build as build_methods
 from mlrtma_dist.methods.settings import assumptions, load_settings
 from mlrtma_dist.samples.archive import Archive
 from mlrtma_dist.samples.archive_cases import ArchiveCases
+from mlrtma_dist.samples.crops import Boxes
+from mlrtma_dist.samples.imaged import FileChannel, ImageFiles
+from mlrtma_dist.samples.sources import CasesSection, open_cases
 from mlrtma_dist.samples.store import Store
 from mlrtma_dist.weights.release import released
 
@@ -55,3 +59,14 @@ def test_a_checkpoint_of_another_method_is_refused_with_the_setting_that_names_i
     named = f"cases.archive.labels.fourdvar.forecast={released('vit')}"
     with pytest.raises(InputError, match=r"labels\.fourdvar\.forecast: expected weights of method lam, got .*, of vit"):
         samples.main([str(config_file), "--labels", "fourdvar", "--set", named])
+
+
+@pytest.mark.parametrize(
+    "more", [{"imagery": ImageFiles({"warm": FileChannel("CMI13", "K")}, ("a.nc",))}, {"boxes": Boxes(32, 32)}]
+)
+def test_labels_of_an_archive_with_images_or_in_boxes_have_the_network_too(config_file, more):
+    section = yaml.safe_load(config_file.read_text())["cases"]
+    archive = build(Archive, section["archive"] | {"labels": {"method": "fourdvar"}}, "test")
+    cases = open_cases(CasesSection("plains_20km", archive=archive, **more), assumptions(load_settings("classical")))
+    assert cases.source.forecast is None
+    assert with_labels(cases).source.forecast.name == "lam"
