@@ -69,6 +69,12 @@ def main(arguments: list[str]) -> None:
     if matches:
         scores = scores_of(_rows(checkpoint, matches), about.run.method, ", ".join(matches))
     for time, of_fields in _of_fields(checkpoint, run.fields):
+        twice = sorted(set(scores.get(time, {})) & set(of_fields))
+        if twice:
+            raise InputError(
+                f"fields: expected scores of times and variables that no other table of matches or fields has, got"
+                f" {', '.join(twice)} of {time} again in one of {', '.join(run.fields)}. Leave one of the tables out."
+            )
         scores[time] = {**scores.get(time, {}), **of_fields}
     hours = int(about.run.statistics.get("cases", 0))
     manifest = write_release(checkpoint, Path(run.output), Release(run.data, run.command, hours, scores))

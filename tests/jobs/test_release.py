@@ -70,6 +70,9 @@ def test_a_checkpoint_becomes_a_release(tmp_path, capsys):
     release.main([str(config)])
     scores = Checkpoint(tmp_path / "of_fields").manifest.release["scores"]
     assert [row["u10"] for row in scores.values()] == [{"points": 3, "rmse": 2.0}, {"points": 3, "rmse": 3.0}]
+    twice = f"fields=[{tmp_path / 'case_scores.csv'}, {tmp_path / 'case_scores.csv'}]"
+    with pytest.raises(InputError, match=r"fields: expected scores of times .*, got u10 of 2026-02-02T00:00:00 again"):
+        release.main([str(config), "--set", twice, "--output", str(tmp_path / "third")])
     write_origin(tmp_path / "case_scores.csv", {"vit": weights | {"sha256": "0" * 64}}, {})
     with pytest.raises(InputError, match=r"case_scores.csv: expected matches of the weights"):
         release.main([str(config), "--output", str(tmp_path / "third")])
