@@ -18,6 +18,7 @@ from mlrtma_dist.methods.registry import LEARNED
 from mlrtma_dist.methods.settings import load_settings
 from mlrtma_dist.samples.archive import Inputs
 from mlrtma_dist.samples.archive_cases import ArchiveCases
+from mlrtma_dist.samples.imaged import Imaged
 from mlrtma_dist.samples.near_tables import NearTables
 from mlrtma_dist.samples.slots import SlotFiles, Slots, input_facts, slot_name
 from mlrtma_dist.samples.station_hours import load_region
@@ -64,7 +65,7 @@ def of_time(run, section, time: np.datetime64):
 
 def open_domain(static: Static, files: SlotFiles, tables: NearTables, section, assumptions) -> Cases:
     """The cases of an archive on one domain, for `cases_input.open_run`."""
-    return ArchiveCases(static, section.archive, assumptions, files, tables=tables)  # type: ignore[arg-type,return-value]
+    return Imaged.over(ArchiveCases(static, section.archive, assumptions, files, tables=tables), section.imagery)  # type: ignore[arg-type]
 
 
 def open_domains(run, times: np.ndarray) -> dict[str, Cases]:

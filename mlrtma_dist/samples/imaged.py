@@ -117,6 +117,11 @@ class Imaged:
     source: Cases
     images: ImageFiles
 
+    @classmethod
+    def over(cls, cases: Cases, images: ImageFiles | None) -> Cases:
+        """The cases with images of files; None: there are none."""
+        return cases if images is None else cls(cases, images)
+
     @property
     def contents(self) -> Contents:
         """What every case holds."""

@@ -164,8 +164,7 @@ def open_cases(section: CasesSection, assumptions: Assumptions | None = None, fi
     cases = _open(section, assumptions or {}, files)
     if isinstance(cases, ArchiveCases):
         require_cases(cases)
-    if section.imagery is not None:
-        cases = Imaged(cases, section.imagery)
+    cases = Imaged.over(cases, section.imagery)
     return Crops(cases, section.boxes) if section.boxes is not None else cases
 
 

@@ -40,15 +40,16 @@ def scores_by_time(path: str | Path, method: str) -> dict[str, dict[str, dict[st
     try:
         with open(path, newline="", encoding="utf-8") as stream:
             rows = [row for row in csv.DictReader(stream) if row["method"] == method]
-        states = [(row["time"], row["variable"], int(row["points"]), float(f"{float(row['rmse']):.6g}")) for row in rows]
+        keys = [(row["time"], row["variable"]) for row in rows]
+        values = [{"points": int(row["points"]), "rmse": float(f"{float(row['rmse']):.6g}")} for row in rows]
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"fields: {path}: expected {FILE} of `mlrtma verify`, cannot read it: {error!r}") from error
     scores: dict[str, dict[str, dict[str, float]]] = {}
-    for time, variable, points, rmse in states:
+    for (time, variable), value in zip(keys, values, strict=True):
         variables = scores.setdefault(time, {})
         if variable in variables:
             raise InputError(f"fields: {path}: expected one case at each time, got several at {time}")
-        variables[variable] = {"points": points, "rmse": rmse}
+        variables[variable] = value
     if not scores:
         raise InputError(f"fields: {path} has no analysis of method {method}. Verify this checkpoint again.")
     return scores

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import netCDF4
@@ -19,6 +20,7 @@ from mlrtma_dist.errors import InputError
 from mlrtma_dist.inference import cycle_methods
 from mlrtma_dist.io.lock import LockError, locked
 from mlrtma_dist.samples import arrivals
+from mlrtma_dist.samples.imaged import FileChannel, ImageFiles
 from mlrtma_dist.weights.release import released
 
 ROOT = Path(__file__).parents[2]
@@ -233,6 +235,13 @@ def test_a_full_disk_ends_the_cycle_with_the_name_of_the_file(world, tmp_path, m
 def test_a_configuration_that_cannot_work_is_refused_in_words(world, tmp_path, key, value, words):
     with pytest.raises((InputError, ValueError), match=words):
         world.run(tmp_path, **{key: value})
+
+
+def test_images_which_a_cycle_does_not_read_are_refused(world, tmp_path):
+    run = world.run(tmp_path)
+    images = ImageFiles({"warm": FileChannel("CMI13", "K")}, ("images.nc",))
+    with pytest.raises(ValueError, match=r"cases\.imagery: expected null"):
+        replace(run, cases=replace(run.cases, imagery=images))
 
 
 def test_without_a_folder_the_forecast_of_the_background_has_the_weights_that_come_with_the_software(world, tmp_path):

@@ -34,7 +34,7 @@ def test_the_rmse_of_each_case_is_that_of_its_own_points_and_comes_back_by_time(
 def test_tables_that_state_no_score_of_a_time_are_refused(tmp_path):
     path = tmp_path / "case_scores.csv"
     write_case_scores(path, {"lam": sums(1.0, 2.0, 3.0, 4.0)}, NAMES, TIME[[0, 0]])
-    with pytest.raises(InputError, match=r"^fields: [^:]*: expected one case at each time, got several at 2026-08-18T00:00:00$"):
+    with pytest.raises(InputError, match=r"^fields: [^:]*: expected one case at each time, got several at 2026-08-18"):
         scores_by_time(path, "lam")
     with pytest.raises(InputError, match="no analysis of method vit"):
         scores_by_time(path, "vit")
