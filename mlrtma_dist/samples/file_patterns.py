@@ -154,6 +154,20 @@ class FilePattern:
             last = last - _minutes(self.every_minutes)
         return tuple(reversed(names))
 
+    def near(self, time: np.datetime64, minutes: float) -> tuple[str, ...]:
+        """Files of a {time} pattern named from so long before a time to so long after it, the nearest first.
+
+        Those that are not available at the time (`latency_minutes`) are not among them.
+        """
+        analysed, wide = time.astype("datetime64[s]"), np.timedelta64(round(60 * minutes), "s")
+        time = analysed - _minutes(self.earlier_minutes)
+        until = analysed - _minutes(self.latency_minutes) if self.latency_minutes else time + wide
+        last, times = self._last(min(time + wide, until), self.every_minutes), []
+        while last >= time - wide:
+            times.insert(0, last)
+            last = last - _minutes(self.every_minutes)
+        return tuple(self.name(each) for each in sorted(times, key=lambda each: abs(each - time)))
+
     def time_of(self, name: str) -> np.datetime64 | None:
         """The time in a file's name, datetime64[s]; None: it does not follow this {time} pattern.
 

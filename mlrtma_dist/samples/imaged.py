@@ -1,8 +1,10 @@
 """Imagery from gridded files beside the cases of any source: a satellite's channels, radar, or another field."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from mlrtma_dist.fields.imagery import NO_IMAGERY, Imagery
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.interpolate import regrid
-from mlrtma_dist.io.grid_field import GridField
+from mlrtma_dist.io.grid_field import GriddedFileError, GridField
 from mlrtma_dist.io.gridded import read_gridded
 from mlrtma_dist.methods.case import Case, Cases, Contents
 from mlrtma_dist.observations.table import Observations
@@ -63,28 +65,63 @@ class ImageFiles:
         """The images nearest to a time, on a domain; without the channels that have none near it.
 
         Raises:
-            GriddedFileError: a file cannot be read.
+            GriddedFileError: a file cannot be read, or has a channel on several levels.
         """
         names = tuple({channel.field for channel in self.channels.values()})
         wide = np.timedelta64(round(60 * self.minutes), "s")
         window = time.astype("datetime64[s]") - wide, time.astype("datetime64[s]") + wide
-        fields = [each for path in self._paths(time) for each in read_gridded(path, names, window)]
-        values = {}
-        for name, channel in self.channels.items():
-            nearest = [each for each in fields if each.name == channel.field]
-            if nearest:
-                best = min(nearest, key=lambda each: abs(each.valid_time - time))
-                values[name] = on_domain(best, domain)
+        values: dict[str, np.ndarray] = {}
+        for paths in self._paths(time):
+            fields = [each for path in paths for each in read_gridded(path, names, window)]
+            for name, channel in self.channels.items():
+                images = [each for each in fields if each.name == channel.field]
+                if images and name not in values:
+                    values[name] = on_domain(nearest(images, time), domain)
+            if len(values) == len(self.channels):
+                break
         missing = [name for name in self.channels if name not in values]
         if missing:
             log.warning("no image of %s within %g minutes of %s", ", ".join(missing), self.minutes, time)
         return Imagery(Box.whole(domain.shape), values) if values else NO_IMAGERY
 
-    def _paths(self, time: np.datetime64) -> list[str]:
-        """The files that may hold images of a time."""
-        candidates = [each for pattern in self.patterns for each in pattern.resolve(time)]
-        named = [str(Path(self.folder) / file) for candidate in candidates for file in candidate.files]
-        return [*self.files, *(path for path in dict.fromkeys(named) if Path(path).is_file())]
+    def _paths(self, time: np.datetime64) -> Iterator[tuple[str, ...]]:
+        """The files that may hold images of a time, the nearest first: each in turn for what is missing yet."""
+        by_pattern = zip_longest(*(self._of_pattern(pattern, time) for pattern in self.patterns), fillvalue=())
+        first = self.files
+        for paths in by_pattern:
+            yield (*first, *(path for each in paths for path in each))
+            first = ()
+        if first:
+            yield first
+
+    def _of_pattern(self, pattern: FilePattern, time: np.datetime64) -> list[tuple[str, ...]]:
+        """The files of a pattern that are there, those of the time first, each once."""
+        candidates = [each.files for each in pattern.resolve(time)]
+        if not pattern.is_forecast:
+            candidates += [(name,) for name in pattern.near(time, self.minutes)]
+        result: list[tuple[str, ...]] = []
+        for files in candidates:
+            paths = tuple(path for path in (str(Path(self.folder) / name) for name in files) if Path(path).is_file())
+            paths = tuple(path for path in paths if not any(path in earlier for earlier in result))
+            result += [paths] if paths else []
+        return result
+
+
+def nearest(images: list[GridField], time: np.datetime64) -> GridField:
+    """The image that is valid nearest to a time.
+
+    Raises:
+        GriddedFileError: it is on several levels, of which none is named.
+    """
+    best = min(images, key=lambda each: abs(each.valid_time - time))
+    levels = sorted({(each.level_type, each.level) for each in images if each.valid_time == best.valid_time})
+    if len(levels) > 1:
+        words = ", ".join(f"{kind} {level:g}" for kind, level in levels)
+        raise GriddedFileError(
+            f"imagery: {best.source}: expected one field {best.name} at {best.valid_time}, got levels {words}."
+            " Name files that hold one of them."
+        )
+    return best
 
 
 def on_domain(image: GridField, domain: Domain) -> np.ndarray:

@@ -17,6 +17,7 @@ from mlrtma_dist.io.gridded import read_gridded
 from mlrtma_dist.methods.settings import assumptions, load_settings
 from mlrtma_dist.observations.csv_write import write_csv
 from mlrtma_dist.parallel.ranks import Ranks
+from mlrtma_dist.samples import imaged
 from mlrtma_dist.samples.build import build_store
 from mlrtma_dist.samples.file_patterns import FilePattern
 from mlrtma_dist.samples.imaged import FileChannel, ImageFiles
@@ -109,6 +110,15 @@ def test_a_channel_of_grib_is_named_by_its_short_name(tmp_path):
     np.testing.assert_allclose(imagery.values["water"], expected, atol=1e-2)
 
 
+def test_a_channel_on_several_levels_is_refused(tmp_path):
+    path = write_images(tmp_path / "images.nc", minutes(0))
+    (image,) = read_gridded(path, ("CMI13",))
+    others = [replace(image, level=level) for level in (500.0, 850.0)]
+    with pytest.raises(GriddedFileError, match=r"expected one field CMI13 at .*, got levels .*500, .*850"):
+        imaged.nearest(others, HOUR)
+    assert imaged.nearest([image, image], HOUR) is image
+
+
 def section_of(toy_hour, **images):
     reports = Reports((str(toy_hour),), time=(str(HOUR),))
     return CasesSection("toy", reports, imagery=ImageFiles(CHANNELS, **images))
@@ -130,6 +140,19 @@ def test_cases_of_report_files_have_the_images_of_a_pattern(tmp_path, toy_hour):
     case = cases.case(0, Box(0, 40, 0, 50))
     np.testing.assert_allclose(case.imagery.values["bright"], expected_plane(), atol=2e-3)
     assert case.used.any() and cases.is_judged and len(cases.reports(0)) > 100
+
+
+def test_of_a_pattern_the_nearest_file_that_is_there_counts_as_far_as_images_may_be_valid(tmp_path):
+    domain, pattern = load_domain("toy"), FilePattern("sat_{time:%Y%m%d%H%M}.nc", every_minutes=15)
+    files = ImageFiles(CHANNELS, patterns=(pattern,), folder=str(tmp_path))
+    write_images(tmp_path / "sat_202601010530.nc", minutes(-30))
+    assert files.of(HOUR, domain).values and not replace(files, minutes=29.0).of(HOUR, domain).values
+    write_images(tmp_path / "sat_202601010615.nc", minutes(20, 15), names=("CMI13",))  # the second is the plane + 1
+    images = files.of(HOUR, domain).values
+    np.testing.assert_allclose(images["warm"], expected_plane() + 1.0, atol=2e-3)
+    np.testing.assert_allclose(images["bright"], expected_plane(), atol=2e-3)
+    late = replace(files, patterns=(replace(pattern, latency_minutes=10),))
+    np.testing.assert_allclose(late.of(HOUR, domain).values["warm"], expected_plane(), atol=2e-3)
 
 
 def test_a_missing_file_of_a_pattern_is_a_case_without_images_and_a_missing_file_by_name_an_error(tmp_path, toy_hour):
