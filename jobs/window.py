@@ -3,6 +3,7 @@
 import logging
 
 log = logging.getLogger(__name__)
+BY_WEIGHTS = ("vit", "vit_hybrid")  # weights of their own may take several reports of a station, of that window
 
 
 def warn_of_window(run, verb: str) -> None:
@@ -14,7 +15,7 @@ def warn_of_window(run, verb: str) -> None:
     from mlrtma_dist.methods.registry import IN_TIME  # here: other verbs need none of the methods
 
     names = _methods_of(run)
-    if names is None or set(names) & set(IN_TIME):
+    if names is None or set(names) & set(IN_TIME) or _may_take_several(run, names):
         return
     log.warning(
         "cases.%s.in_time_minutes: %g is without effect, as %s; the methods in time are %s. Name one of them, or leave"
@@ -26,6 +27,13 @@ def warn_of_window(run, verb: str) -> None:
         else f"mlrtma {verb} makes no analysis",
         ", ".join(IN_TIME),
     )
+
+
+def _may_take_several(run, names: tuple[str, ...]) -> bool:
+    """Whether a run names weights of its own of a method that may use the window (`settings.reports_per_station`)."""
+    choices = getattr(run, "choices", ())
+    own = [each.name for each in choices if each.checkpoint] or (names if getattr(run, "checkpoint", None) else ())
+    return bool(set(own) & set(BY_WEIGHTS))
 
 
 def _methods_of(run) -> tuple[str, ...] | None:

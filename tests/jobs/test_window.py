@@ -24,6 +24,8 @@ def warnings(folder, verb, text, caplog) -> str:
     [
         ("analyse", REPORTS + "method: oi", "cases.reports.in_time_minutes: 90 is without effect, as oi is no method"),
         ("verify", REPORTS + "method: [oi, nearest]", "as oi, nearest are no methods in"),
+        ("analyse", REPORTS + "method: vit", "as vit is no method in time"),  # the weights that ship
+        ("analyse", REPORTS + "method: lam\ncheckpoint: own", "as lam is no method in time"),
         ("estimate", REPORTS, "as mlrtma estimate makes no analysis"),
         ("reanalysis", PAST, "cases.archive.in_time_minutes: 90 is without effect, as threedvar is no method in time"),
         ("cycle", PAST, "as threedvar, first_guess are no methods in time"),
@@ -42,6 +44,7 @@ def test_a_window_in_time_without_a_method_in_time_is_warned_of(tmp_path, caplog
         ("analyse", REPORTS + "method: pinn"),
         ("verify", REPORTS + "method: [oi, oi_time]"),
         ("verify", REPORTS),  # every method that has what it needs
+        ("analyse", REPORTS + "method: vit\ncheckpoint: own"),  # whose weights may take several reports of a station
         ("reanalysis", PAST + "method: oi_time"),
         ("cycle", PAST + "methods: [{name: threedvar}, {name: oi_time}]"),
         ("samples", ARCHIVE.format(", labels: {method: oi_time}")),

@@ -61,6 +61,17 @@ def test_of_a_station_the_nearest_others_in_time_are_given_and_none_of_a_withhel
     assert set(case.observations.variable[others]) == {"t2m"}
 
 
+def test_further_reports_are_those_of_the_window_of_methods_in_time():
+    case = hour_of_several(ages=(-80,))
+    table = case.observations
+    early = table.time < case.time - np.timedelta64(1, "h")
+    case = replace(
+        case, observations=replace(table, flags=table.flags | np.where(early, Flag.TIME, 0).astype(np.uint32))
+    )
+    assert not other_times(case, case.used, 2).any()
+    assert other_times(replace(case, in_time=np.timedelta64(90, "m")), case.used, 2).sum() == 192
+
+
 def test_each_report_is_a_row_at_its_own_age_and_the_first_guess_is_that_of_the_nearest():
     case = hour_of_several(shift=1.0)
     one, three = (read_reports(case, case.used, CHANNELS, of_station=count) for count in (1, 3))
