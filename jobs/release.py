@@ -121,7 +121,7 @@ def _of_fields(checkpoint: Path, files: tuple[str, ...]) -> Iterator[tuple[str, 
     from mlrtma_dist.weights.identity import checksum_of  # here: it needs torch, whose import takes seconds
 
     for file in files:
-        method = read_origin(file).require(checksum_of(checkpoint), checkpoint, file)
+        method = read_origin(file, "fields").require(checksum_of(checkpoint), checkpoint, file, "fields")
         yield from scores_by_time(file, method).items()
 
 

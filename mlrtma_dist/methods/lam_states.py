@@ -72,7 +72,7 @@ class StatesMethod(FieldMethod):
             raise ContentsError(
                 f"settings.variables: expected {len(contents.variables)}, as the cases of {contents.domain.name} hold"
                 f" {', '.join(contents.variables)} ({'with' if contents.truth else 'without'} truth, which is needed),"
-                f" got {self.settings.variables}"
+                f" got {self.settings.variables}: train with that setting, or name a checkpoint of such cases"
             )
         if contents.boxes:
             raise ContentsError(

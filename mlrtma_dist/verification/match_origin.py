@@ -32,11 +32,11 @@ class Origin:
         """The methods that have the weights of a checksum."""
         return [name for name, weights in self.methods.items() if weights["sha256"] == checksum]
 
-    def require(self, checksum: str, folder, path) -> str:
+    def require(self, checksum: str, folder, path, setting: str = "matches") -> str:
         """The method that has the weights of a checksum.
 
         Args:
-            folder: of the weights; path: of the table; for the message.
+            folder: of the weights; path: of the table; setting: that names it; for the message.
 
         Raises:
             InputError: none has.
@@ -45,7 +45,7 @@ class Origin:
         if not names:
             others = ", ".join(f"{name} of {weights['checkpoint']}" for name, weights in self.methods.items())
             raise InputError(
-                f"matches: {path}: expected matches of the weights {checksum[:12]} of {folder}, it has those of"
+                f"{setting}: {path}: expected {setting} of the weights {checksum[:12]} of {folder}, it has those of"
                 f" {others or 'classical methods alone'}. Verify these weights: mlrtma verify --checkpoint {folder}"
             )
         return names[0]
@@ -62,8 +62,8 @@ def write_origin(path: str | Path, methods: Mapping[str, dict], withheld: Mappin
     write_text(path_beside(path), json.dumps(asdict(origin), indent=1) + "\n")
 
 
-def read_origin(path: str | Path) -> Origin:
-    """Read the origin of a table of matches.
+def read_origin(path: str | Path, setting: str = "matches") -> Origin:
+    """Read the origin of a table of matches, or of the fields of cases; ``setting``: that names it, for messages.
 
     Raises:
         InputError: none, or that of another table.
@@ -73,9 +73,11 @@ def read_origin(path: str | Path) -> Origin:
         origin = Origin(**json.loads(beside.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError) as error:
         raise InputError(
-            f"matches: {path}: expected {beside.name} beside it, which says of which weights they are: {error}."
+            f"{setting}: {path}: expected {beside.name} beside it, which says of which weights they are: {error}."
             " `mlrtma verify` writes both: verify again."
         ) from error
     if origin.sha256 != sha256_of(path):
-        raise InputError(f"matches: {path}: not the table that {beside.name} was written for (checksum). Verify again.")
+        raise InputError(
+            f"{setting}: {path}: not the table that {beside.name} was written for (checksum). Verify again."
+        )
     return origin

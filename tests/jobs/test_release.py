@@ -74,5 +74,5 @@ def test_a_checkpoint_becomes_a_release(tmp_path, capsys):
     with pytest.raises(InputError, match=r"fields: expected scores of times .*, got u10 of 2026-02-02T00:00:00 again"):
         release.main([str(config), "--set", twice, "--output", str(tmp_path / "third")])
     write_origin(tmp_path / "case_scores.csv", {"vit": weights | {"sha256": "0" * 64}}, {})
-    with pytest.raises(InputError, match=r"case_scores.csv: expected matches of the weights"):
+    with pytest.raises(InputError, match=r"^fields: .*case_scores.csv: expected fields of the weights"):
         release.main([str(config), "--output", str(tmp_path / "third")])
