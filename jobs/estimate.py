@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> None:
     if run is None:
         return
     settings = load_settings(run.settings, run.variables)
-    cases = open_cases(run.cases, assumptions(settings))
+    cases = open_cases(replace(run.cases, imagery=None), assumptions(settings))  # of which no covariance is estimated
     box = Box.whole(cases.contents.domain.shape)
     hours = [source.case(number, box) for source in _sources(cases) for number in range(len(source.time))]
     estimated: dict[str, VariableSettings] = {}

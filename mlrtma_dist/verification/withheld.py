@@ -97,7 +97,8 @@ def match(
     """What a method's answer gives where the reports of ``rows``, a mask (n,), were made."""
     table = case.observations[rows]
     value, error = at_reports(case, answer, rows, share)
-    every_limit = {name: at for name in answer.variables if len(at := _limits(name))}
+    every = sorted({*answer.variables, *map(str, np.unique(table.variable))})  # a report may be of what it lacks
+    every_limit = {name: at for name in every if len(at := _limits(name))}
     below = below_at_reports(case, answer, rows, every_limit, share)[rows]
     events, crps = _scored(below, table.variable, case.value[rows])
     spread, place = error[rows], np.full(len(table), np.nan)

@@ -205,3 +205,14 @@ def test_members_are_scored_as_such_with_the_errors_of_the_reports(toy):
     below = answer.below("t2m", case.points[rows], limits)
     shares = norm.cdf((limits - at[..., None]) / assumed["t2m"].observation_error).mean(0)
     np.testing.assert_allclose(below[scored], shares[scored], atol=1e-3)
+
+
+def test_a_report_of_a_variable_that_a_method_lacks_is_matched_without_a_prediction(toy):
+    both, one = toy.settings("t2m", "visibility"), toy.settings("t2m")
+    case = toy.case(both, background=False)
+    rows = case.used & np.isin(case.observations.variable, ("t2m", "visibility"))
+    matches = match("oi", case, toy.answer(case, "oi", one), rows, ALONE, 0, assumptions(both))
+    lacking = matches.variable == "visibility"
+    assert len(matches) == rows.sum() and 0 < lacking.sum() < len(matches)
+    np.testing.assert_array_equal(np.isnan(matches.prediction), lacking)
+    assert np.isnan(matches.crps[lacking]).all() and np.isnan(matches.below_1[lacking]).all()
