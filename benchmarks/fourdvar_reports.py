@@ -53,7 +53,7 @@ class OfOneTime:
 
 def rivals(options: argparse.Namespace, settings: Classical, cases: ArchiveCases) -> dict[str, Method]:
     """The methods by the words of the table."""
-    forecast = load_forecast(options.checkpoint, "checkpoint")
+    forecast = load_forecast(options.checkpoint, "checkpoint").method
     forecast.settle(cases.static.domain)
 
     def fourdvar(model: str, correlation: float) -> Method:

@@ -15,7 +15,9 @@ FOURDVAR = "fourdvar"
 
 
 def forecast_of(settings: FourDVarSettings, domain: Domain, where: str):
-    """The network that is the model of method ``fourdvar`` on a domain; None: it has none. ``where``: the section.
+    """The network that is the model of method ``fourdvar`` on a domain (`weights.trained.TrainedMethod`).
+
+    None: it has none. ``where``: the section.
 
     Raises:
         InputError: weights that cannot be used, or there are none.
@@ -30,16 +32,19 @@ def forecast_of(settings: FourDVarSettings, domain: Domain, where: str):
             f"{where}.forecast: expected the folder of a checkpoint of method lam, whose weights do not come with the"
             f" software, got none: name one, or set {where}.model=persistence"
         )
-    method = load_forecast(folder, f"{where}.forecast")
-    method.settle(domain)
-    return method
+    trained = load_forecast(folder, f"{where}.forecast")
+    trained.method.settle(domain)
+    return trained
 
 
-def fourdvar_means(run, names: tuple[str, ...], domain: Domain) -> dict:
-    """What `methods.means.Means` has of method ``fourdvar``, where a run uses it."""
+def fourdvar_means(run, names: tuple[str, ...], domain: Domain) -> tuple[dict, dict]:
+    """What `methods.means.Means` has of method ``fourdvar``, where a run uses it, and the weights of its model."""
     if FOURDVAR not in names:
-        return {}
-    return {"fourdvar": run.fourdvar, "forecast": forecast_of(run.fourdvar, domain, FOURDVAR)}
+        return {}, {}
+    trained = forecast_of(run.fourdvar, domain, FOURDVAR)
+    if trained is None:
+        return {"fourdvar": run.fourdvar}, {}
+    return {"fourdvar": run.fourdvar, "forecast": trained.method}, {FOURDVAR: trained}
 
 
 def with_labels(cases: Cases) -> Cases:
@@ -51,5 +56,5 @@ def with_labels(cases: Cases) -> Cases:
     labels = cases.archive.labels
     if labels is None or labels.method != FOURDVAR:
         return cases
-    forecast = forecast_of(labels.fourdvar, cases.static.domain, "cases.archive.labels.fourdvar")
-    return replace(cases, forecast=forecast)
+    trained = forecast_of(labels.fourdvar, cases.static.domain, "cases.archive.labels.fourdvar")
+    return cases if trained is None else replace(cases, forecast=trained.method)

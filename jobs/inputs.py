@@ -67,8 +67,7 @@ def prepare(run, names: tuple[str, ...], ranks, opened=open_cases) -> Prepared:
         ConfigError, InputError: a source or a method that cannot be used; says what is missing.
     """
     settings, cases, whole = open_run(run, names, opened)
-    earth = not whole.domain.is_plane
-    offered = _offered(run, cases, earth, names)
+    offered = _offered(run, cases, earth := not whole.domain.is_plane, names)
     chosen = tuple(dict.fromkeys(names)) or tuple(
         name for name, entry in METHODS.items() if set(entry.needs) <= offered and not entry.costly
     )
@@ -76,9 +75,9 @@ def prepare(run, names: tuple[str, ...], ranks, opened=open_cases) -> Prepared:
     trained = load(run, chosen, bool(names))
     incumbent = load_incumbent(getattr(run, "incumbent", None), ranks)
     names = tuple(name for name in chosen if name not in LEARNED or name in trained)
+    learned, law = {name: each.method for name, each in trained.items()}, getattr(cases, "law", None)
     grid, pinn = _grid(run) if earth else None, getattr(run, "pinn", PinnSettings())
-    learned = {name: each.method for name, each in trained.items()}
-    law, own = getattr(cases, "law", None), fourdvar_means(run, names, whole.domain)
+    own, model = fourdvar_means(run, names, whole.domain)
     means = Means(settings if earth else None, grid, learned, _training(run, names), law, run.diffusion, pinn, **own)
     in_use = {name: each.method for name, each in incumbent.items()}
     for method in (*learned.values(), *in_use.values()):
@@ -88,7 +87,7 @@ def prepare(run, names: tuple[str, ...], ranks, opened=open_cases) -> Prepared:
             method.check(whole)
         method.network.to(ranks.device)
     cases = forecastable(cases, trained | incumbent, ranks.rank == 0)
-    return Prepared(cases, build(names, means) | in_use, settings, trained | incumbent)
+    return Prepared(cases, build(names, means) | in_use, settings, trained | incumbent | model)
 
 
 def _grid(run) -> GridFiles | None:
@@ -117,6 +116,7 @@ def _offered(run, cases: Cases, earth: bool, names: tuple[str, ...]) -> set[Need
         Need.GRID: earth and bool(run.grid or (names and _grid(run))),
         Need.CHECKPOINT: bool(run.checkpoint) or any(name in LEARNED for name in names),  # they passed `check_run`
         Need.STATES: cases.contents.truth,
+        Need.FOURDVAR: hasattr(run, "fourdvar"),
         Need.TRAINING: run.training is not None,
         Need.GAUSSIAN_PLANE: hasattr(law, "covariances"),
         Need.SHALLOW_PLANE: hasattr(law, "indirect"),

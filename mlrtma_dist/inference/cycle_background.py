@@ -5,7 +5,7 @@ analyses of T - k s and T - (k + 1) s --(k steps of s minutes)--> fields of T --
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -101,7 +101,8 @@ class Backgrounds:
             from mlrtma_dist.parallel.meeting import device_of  # here: they need torch, whose import takes seconds
             from mlrtma_dist.weights.trained import load_forecast
 
-            method = load_forecast(self.checkpoint, "forecast", ("lam", "lam_diffusion", "lam_one_pass"))
+            trained = load_forecast(self.checkpoint, "forecast", ("lam", "lam_diffusion", "lam_one_pass"))
+            method = cast("LamMethod", trained.method)
             method.settle(self.static.domain)
             method.network.to(device_of(self.device, 0))
             self._method = method

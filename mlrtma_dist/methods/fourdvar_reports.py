@@ -170,7 +170,8 @@ class ReportsFourDVar:
         if not names or not base.case.reported & set(names):
             raise InputError(
                 f"method fourdvar: the case of {base.case.time} has no report of {', '.join(names) or 'any variable'}"
-                " in its window: widen in_time_minutes, or use another method"
+                " within window_minutes, with which quality control begins: widen window_minutes (and in_time_minutes),"
+                " or use another method"
             )
         return names
 
@@ -182,6 +183,11 @@ class ReportsFourDVar:
             kind[case.observations.variable == name] = number
         place = case.grid_place
         rows = np.flatnonzero(case.used & (kind >= 0) & inside(np.nan_to_num(place, nan=-9.0), domain.shape))
+        if not len(rows):
+            raise InputError(
+                f"method fourdvar: the case of {case.time} has no report of {', '.join(names)} on {domain.name}, only"
+                " some outside of its grid, which it cannot use: name a larger domain, or use another method"
+            )
         slot = np.rint(case.hours[rows] * (HOUR / self.step)).astype(np.int64)
         order = np.argsort(slot, kind="stable")  # as the window joins its times
         rows, slot = rows[order], slot[order]

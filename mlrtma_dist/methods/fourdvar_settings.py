@@ -35,8 +35,8 @@ class FourDVarSettings:
             raise ValueError(f"forecast: expected none with model {self.model}, got {self.forecast}")
         if not 0.0 <= self.correlation <= 1.0:
             raise ValueError(f"correlation: expected from 0 to 1, got {self.correlation:g}")
-        if self.tolerance <= 0.0:
-            raise ValueError(f"tolerance: expected above 0, got {self.tolerance:g}")
+        if not 0.0 < self.tolerance < 1.0:
+            raise ValueError(f"tolerance: expected above 0 and below 1, got {self.tolerance:g}")
         for name in ("outer_loops", "most_iterations"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected >= 1, got {getattr(self, name)}")

@@ -12,6 +12,7 @@ class Need(enum.Enum):
     GRID = "gridded files on the earth: --grid FILE ..., or those of --background FILE ..."
     CHECKPOINT = "a trained network: --checkpoint DIR/checkpoints/best"
     STATES = "cases with truth at times that follow each other: --states FILE ... --time T ..., or a store of such"
+    FOURDVAR = "a section fourdvar: which mlrtma analyse, verify and reanalysis have, and labels of mlrtma samples"
     TRAINING = "training cases: --set training='{cases: {store: {file: output/exercise2/weak/samples.h5}}}'"
     GAUSSIAN_PLANE = "cases of gaussian_plane, whose statistics are known exactly"
     SHALLOW_PLANE = "cases of shallow_plane, whose types of observation are known"

@@ -40,7 +40,7 @@ class Frame:
 
     @classmethod
     def of(cls, points: Points, plane: bool) -> "Frame":
-        """Placement the middle of n >= 1 points."""
+        """With its origin in the middle of n >= 1 points."""
         return cls(float(np.mean(points.latitude)), float(np.median(points.longitude)), plane)
 
     def coordinates(self, points: Points) -> torch.Tensor:

@@ -170,7 +170,7 @@ METHODS: dict[str, Entry] = {
     ),
     "fourdvar": Entry(
         "4D-Var of a window of reports with a forecast emulator as the model",
-        *("4D-Var", (Need.FIRST_GUESS, Need.SETTINGS), _fourdvar),
+        *("4D-Var", (Need.FIRST_GUESS, Need.SETTINGS, Need.FOURDVAR), _fourdvar),
         costly=True,
         in_time=True,
     ),

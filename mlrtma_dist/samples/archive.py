@@ -18,7 +18,7 @@ from mlrtma_dist.samples.file_patterns import FilePattern
 from mlrtma_dist.samples.station_hours import Reports
 
 Exists = Callable[[str], bool]
-OFFERED = {Need.FIRST_GUESS, Need.SETTINGS}  # to a method whose analysis is a label
+OFFERED = {Need.FIRST_GUESS, Need.SETTINGS, Need.FOURDVAR}  # to a method whose analysis is a label
 
 
 @dataclass(frozen=True)

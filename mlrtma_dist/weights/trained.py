@@ -57,7 +57,7 @@ def load_trained(folder, place: str | None = None) -> TrainedMethod:
     return TrainedMethod(saved.folder, place, saved.manifest, name, method, digest(run, weights, str(folder)))
 
 
-def load_forecast(folder, where: str, methods: tuple[str, ...] = ("lam",)) -> LamMethod:
+def load_forecast(folder, where: str, methods: tuple[str, ...] = ("lam",)) -> TrainedMethod:
     """A forecast emulator of a checkpoint.
 
     Args:
@@ -69,7 +69,7 @@ def load_forecast(folder, where: str, methods: tuple[str, ...] = ("lam",)) -> La
     trained = load_trained(folder)
     if trained.name not in methods or not isinstance(trained.method, LamMethod):
         raise InputError(f"{where}: expected weights of method {' or '.join(methods)}, got {folder}, of {trained.name}")
-    return trained.method
+    return trained
 
 
 def load_released(names: Iterable[str], domain: Domain) -> dict[str, Method]:

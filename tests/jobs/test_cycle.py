@@ -221,6 +221,7 @@ def test_a_full_disk_ends_the_cycle_with_the_name_of_the_file(world, tmp_path, m
     [
         ("methods", "[{name: letkf}]", "letkf cannot work in a cycle"),
         ("methods", "[{name: unet}]", "unet: checkpoint: expected the folder"),
+        ("methods", "[{name: fourdvar}]", "fourdvar cannot work in a cycle, as it needs a section fourdvar"),
         ("methods", "[{name: lam}]", "lam cannot work in a cycle, as it needs cases with truth at times that follow"),
         ("methods", "[{name: oi, checkpoint: x}]", "oi: checkpoint: without effect"),
         ("background", "tomorrow", "expected one of archive, previous, forecast"),

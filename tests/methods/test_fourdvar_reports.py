@@ -221,10 +221,15 @@ def test_what_is_missing_is_named_with_the_way_out(settings, case):
     method = fourdvar(settings, 0.7)
     with pytest.raises(InputError, match="no window of several hours: set in_time_minutes"):
         method.analyse(replace(case, in_time=None))
-    with pytest.raises(InputError, match="has no report of t2m, u10, v10 in its window: widen in_time_minutes"):
+    with pytest.raises(InputError, match="has no report of t2m, u10, v10 within window_minutes, .*: widen window_"):
         method.analyse(replace(case, observations=case.observations[:0], used=case.used[:0], withheld=case.used[:0]))
     with pytest.raises(InputError, match="its network forecasts t2m, u10, v10, of which u10, v10 are not analysed"):
         fourdvar(settings.only(("t2m",)), 0.7, emulator()).analyse(case)
+    table = replace(case.observations, latitude=case.observations.latitude + 9.0)
+    with pytest.raises(InputError, match="has no report of t2m, u10, v10 on .*, only some outside of its grid"):
+        method.analyse(replace(case, observations=table))
+    with pytest.raises(ValueError, match="tolerance: expected above 0 and below 1, got 1"):
+        FourDVarSettings(tolerance=1.0)
     with pytest.raises(ValueError, match="correlation: expected from 0 to 1, got 1.2"):
         FourDVarSettings(correlation=1.2)
     with pytest.raises(ValueError, match="model: expected one of lam, persistence, got 'wind'"):
