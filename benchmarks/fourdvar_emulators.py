@@ -27,8 +27,8 @@ EMULATORS = ("product, + TL and AD", "product, + perturbed states", "product, fo
 
 
 def unet_of(states: torch.Tensor, steps: int, folder: Path) -> tuple[torch.nn.Module, rivals.Scales, float]:
-    """The U-net of so many steps of training, from the folder's file or trained and kept there."""
-    path = folder / f"unet_{steps}.pt"
+    """The U-net of so many steps of training on these cases, from the folder's file or trained and kept there."""
+    path = folder / f"unet_{steps}_{states.shape[1]}.pt"
     if path.is_file():
         kept, unet = torch.load(path, weights_only=True), rivals.network()
         unet.load_state_dict(kept["weights"])
@@ -92,7 +92,8 @@ def main() -> None:
 
     def learnt(name: str) -> emulators.Emulator:
         kind, _, recipe = name.partition(", ")
-        return emulators.trained(kind, recipe, lambda: emulators.Data.of(states, climate.root), options.networks)[0]
+        data = lambda: emulators.Data.of(states, climate.root)  # noqa: E731
+        return emulators.trained(kind, recipe, data, options.climate, options.networks)[0]
 
     print("| method | h, m | u, m/s | v, m/s | seconds |\n|---|---|---|---|---|")
     if options.members:

@@ -128,7 +128,7 @@ def main() -> None:
     steps = {"true model": emulators.true_step}
     for name in options.emulators:
         kind, _, recipe = name.partition(", ")
-        step, seconds = emulators.trained(kind, recipe, data, options.networks)
+        step, seconds = emulators.trained(kind, recipe, data, options.climate, options.networks)
         step = step.double()
         row = " | ".join(f"{each:.3g}" for each in measures(step, states, root, exact))
         print(f"| {kind} | {recipe} | {row} | {seconds:.0f} |", flush=True)

@@ -171,17 +171,20 @@ def _loss(emulator: Emulator, data: Data, recipe: Recipe, chosen: Tensor) -> Ten
     return loss
 
 
-def trained(kind: str, name: str, data: Callable[[], Data], folder: Path) -> tuple[Emulator, float]:
-    """The emulator of a recipe, from the folder's file or trained and kept there, and the seconds of its training."""
+def trained(kind: str, name: str, data: Callable[[], Data], cases: int, folder: Path) -> tuple[Emulator, float]:
+    """The emulator of a recipe, from the folder's file or trained and kept there, and the seconds of its training.
+
+    A file of another recipe, or of data of another number of cases, is replaced.
+    """
     path = folder / f"{kind}_{name.strip('+ ').replace(' ', '_')}.pt"
-    recipe = RECIPES[name]
+    recipe = asdict(RECIPES[name]) | {"cases": cases}
     if path.is_file():
         kept = torch.load(path, weights_only=True)
-        if kept["recipe"] == asdict(recipe):
+        if kept["recipe"] == recipe:
             emulator = Emulator(kind)
             emulator.load_state_dict(kept["weights"])
             return emulator.eval(), kept["seconds"]
-    emulator, seconds = train(kind, data(), recipe)
+    emulator, seconds = train(kind, data(), RECIPES[name])
     folder.mkdir(parents=True, exist_ok=True)
-    torch.save({"recipe": asdict(recipe), "weights": emulator.state_dict(), "seconds": seconds}, path)
+    torch.save({"recipe": recipe, "weights": emulator.state_dict(), "seconds": seconds}, path)
     return emulator, seconds

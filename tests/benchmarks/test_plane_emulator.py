@@ -121,3 +121,16 @@ def test_first_members_see_the_linearised_operators_about_the_analysis(adjoints,
     exact = reports.at(0, reports.error).operator
     difference = (exact(states[:1] + 1e-6 * departure) - exact(states[:1])) / 1e-6
     torch.testing.assert_close(linear(torch.cat([states[:1], departure])), difference, rtol=1e-4, atol=1e-4)
+
+
+def test_a_kept_network_is_trained_again_for_data_of_another_number_of_cases(adjoints, monkeypatch, tmp_path):
+    emulators, trainings = adjoints.emulators, []
+
+    def train(kind, data, recipe):
+        trainings.append(data)
+        return emulators.Emulator(kind), 0.0
+
+    monkeypatch.setattr(emulators, "train", train)
+    for cases in (8, 8, 640):
+        emulators.trained("product", "forecast", lambda number=cases: number, cases, tmp_path)
+    assert trainings == [8, 640]
