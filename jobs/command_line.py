@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from jobs.options import ARGUMENTS, OPTIONS, Options
-from jobs.window import warn_of_window
+from jobs.window import check_window
 from mlrtma_dist import config, yaml_text
 
 WIDTH, MARGIN = 118, 42  # of help: characters of a line, and before its second column
@@ -52,7 +52,7 @@ def parse(cls, verb: str, description: str, arguments: Sequence[str]):
     if word != "config" and path is not None and not path.endswith((".yaml", ".yml")):  # the value of a key
         overrides, path = [*overrides, f"{word}={_one_line(path)}"], None
     run = config.load(cls, path, overrides)
-    warn_of_window(run, verb)
+    check_window(run, verb)
     if values["dry_run"]:
         sys.stdout.write(config.to_yaml(run))
         size = run.expected_bytes() if hasattr(run, "expected_bytes") else None

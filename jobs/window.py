@@ -1,20 +1,31 @@
-"""The window of methods in time: a warning where a run has one and no method that uses it, for every verb."""
+"""The window of methods in time, for every verb: a warning where no method uses it, an error where one has none."""
 
 import logging
+
+from mlrtma_dist.config import ConfigError
 
 log = logging.getLogger(__name__)
 BY_WEIGHTS = ("vit", "vit_hybrid")  # weights of their own may take several reports of a station, of that window
 
 
-def warn_of_window(run, verb: str) -> None:
-    """Warn where ``in_time_minutes`` of a run's cases has no effect, as no method of the run is one in time."""
+def check_window(run, verb: str) -> None:
+    """Warn where ``in_time_minutes`` of a run's cases has no effect, as no method of the run is one in time.
+
+    Raises:
+        ConfigError: method fourdvar without such a window.
+    """
     cases = getattr(run, "cases", None)
     section = next((name for name in ("reports", "archive") if getattr(cases, name, None) is not None), None)
-    if section is None or not (minutes := getattr(cases, section).in_time_minutes):
+    if section is None:
         return
     from mlrtma_dist.methods.registry import IN_TIME  # here: other verbs need none of the methods
 
     names = _methods_of(run)
+    if not (minutes := getattr(cases, section).in_time_minutes):
+        if "fourdvar" in (names or ()):
+            key = f"cases.{section}.in_time_minutes"
+            raise ConfigError(f"{key}: method fourdvar needs a window of hours, got 0: --set {key}=210")
+        return
     if names is None or set(names) & set(IN_TIME) or _may_take_several(run, names):
         return
     log.warning(

@@ -38,7 +38,8 @@ class Reports:
             hour nearest to the middle of the reports.
         window_minutes: half width of the observation window; reports further from the time are not used.
         in_time_minutes: half width, in minutes, of the window of which methods in time (``oi_time``, ``pinn``,
-            ``fourdvar``) use every report at its own time, where it is wider than that of all methods; 0: it is the same.
+            ``fourdvar``) use every report at its own time, where it is wider than that of all methods; 0: it is the
+            same.
         mapping: file of ``configs/observations``, or of the user's own, that says what the columns of CSV files
             are; null: chosen by their header.
         stations: lists of stations, for METAR text.

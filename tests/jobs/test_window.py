@@ -53,3 +53,17 @@ def test_a_window_in_time_without_a_method_in_time_is_warned_of(tmp_path, caplog
 )
 def test_with_a_method_in_time_or_without_the_setting_nothing_is_said(tmp_path, caplog, verb, text):
     assert "without effect" not in warnings(tmp_path, verb, text, caplog)
+
+
+@pytest.mark.parametrize(
+    ("verb", "text", "key"),
+    [
+        ("analyse", REPORTS + "method: fourdvar", "cases.reports.in_time_minutes"),
+        ("verify", REPORTS + "method: [oi, fourdvar]", "cases.reports.in_time_minutes"),
+        ("samples", ARCHIVE.format(", labels: {method: fourdvar}"), "cases.archive.in_time_minutes"),
+    ],
+)
+def test_fourdvar_without_a_window_is_refused_by_a_dry_run(tmp_path, capsys, verb, text, key):
+    (tmp_path / "run.yaml").write_text(text.replace(" in_time_minutes: 90", " in_time_minutes: 0"))
+    assert command.main([verb, str(tmp_path / "run.yaml"), "--dry-run"]) == 2
+    assert f"{key}: method fourdvar needs a window of hours, got 0: --set {key}=210" in capsys.readouterr().err
