@@ -22,7 +22,7 @@ from mlrtma_dist.inference.distribution import check_limits
 from mlrtma_dist.inference.ensemble_section import EnsembleSection
 from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.samples.sources import CasesSection
-from mlrtma_dist.weights.release import released
+from mlrtma_dist.weights.release import folder_of
 
 BACKGROUNDS = ("archive", "previous", "forecast")
 DEFAULT = ("threedvar", "first_guess")
@@ -112,7 +112,7 @@ class Run:
     @property
     def network(self) -> str:
         """Folder of the weights that forecast the background; "": no network does."""
-        return self.forecast or str(released("lam")) if self.background == "forecast" else ""
+        return folder_of(self.forecast, "lam", "forecast") if self.background == "forecast" else ""
 
     def choice(self, name: str) -> Choice:
         """A method with the weights that it has in this run."""

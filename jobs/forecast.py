@@ -34,7 +34,7 @@ from mlrtma_dist.parallel.meeting import check_device
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.samples.sources import CasesSection, open_cases
 from mlrtma_dist.samples.states import States
-from mlrtma_dist.weights.release import released
+from mlrtma_dist.weights.release import folder_of
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def make(run: Run) -> list[Path]:
     from mlrtma_dist.parallel.ranks import Ranks  # here: it needs torch, whose import takes seconds
     from mlrtma_dist.weights.trained import load_trained
 
-    trained = load_trained(run.checkpoint or released("lam"))
+    trained = load_trained(folder_of(run.checkpoint, "lam", "checkpoint"))
     method, steps = forecaster_of(trained, run.hours, run.drawing, run.ensemble)
     with Ranks.start(run.mesh, device=run.device, in_tiles=True) as ranks:
         section = run.cases

@@ -2,14 +2,13 @@
 
 from dataclasses import replace
 
-from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.methods.case import Cases
 from mlrtma_dist.methods.fourdvar_settings import FourDVarSettings
 from mlrtma_dist.samples.archive_cases import ArchiveCases
 from mlrtma_dist.samples.crops import Crops
 from mlrtma_dist.samples.imaged import Imaged
-from mlrtma_dist.weights.release import released
+from mlrtma_dist.weights.release import folder_of
 
 FOURDVAR = "fourdvar"
 
@@ -26,12 +25,7 @@ def forecast_of(settings: FourDVarSettings, domain: Domain, where: str):
         return None
     from mlrtma_dist.weights.trained import load_forecast  # here: it needs torch, whose import takes seconds
 
-    folder = settings.forecast or released("lam")
-    if folder is None:
-        raise InputError(
-            f"{where}.forecast: expected the folder of a checkpoint of method lam, whose weights do not come with the"
-            f" software, got none: name one, or set {where}.model=persistence"
-        )
+    folder = folder_of(settings.forecast, "lam", f"{where}.forecast")
     trained = load_forecast(folder, f"{where}.forecast")
     trained.method.settle(domain)
     return trained

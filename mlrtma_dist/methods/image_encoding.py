@@ -41,8 +41,8 @@ class ImageryChannel:
     scale: float
 
     def __post_init__(self):
-        if not self.scale > 0.0:
-            raise ValueError(f"scale: expected more than 0, got {self.scale:g}")
+        if not 0.0 < self.scale < float("inf"):
+            raise ValueError(f"scale: expected more than 0 and finite, got {self.scale:g}")
 
 
 def token_labels(channels: Mapping[str, ImageryChannel]) -> tuple[str, ...]:

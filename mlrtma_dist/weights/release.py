@@ -31,6 +31,21 @@ def released(method: str) -> Path | None:
     return folder if (folder / FILE).is_file() else None
 
 
+def folder_of(named: str | None, method: str, setting: str) -> str:
+    """The folder of weights that a setting names, else of those of the method that come with the software.
+
+    Raises:
+        InputError: neither.
+    """
+    folder = named or released(method)
+    if folder is None:
+        raise InputError(
+            f"{setting}: expected the folder of a checkpoint of method {method}, whose weights do not come with the"
+            " software, got none: name one"
+        )
+    return str(folder)
+
+
 def place_of(folder: str | Path) -> str:
     """A folder as it is named; of weights that come with the software without where that is installed."""
     folder = Path(folder)

@@ -10,7 +10,7 @@ from mlrtma_dist.errors import InputError
 from mlrtma_dist.weights import checkpoint
 from mlrtma_dist.weights.checkpoint import Checkpoint
 from mlrtma_dist.weights.manifest import CheckpointError, Release, Run, State
-from mlrtma_dist.weights.release import WEIGHTS, released, write_release
+from mlrtma_dist.weights.release import WEIGHTS, folder_of, released, write_release
 
 RUN = Run("steps: 7\n", "abc123", "vit", ("2026-01-01T00:00:00", "2026-02-01T00:00:00"))
 SHAPES = {"layer.weight": (3, 5), "layer.bias": (3,)}
@@ -96,3 +96,10 @@ def test_the_released_forecast_is_small_and_scored_at_hours_after_those_that_it_
 
 def test_methods_without_released_weights_are_told():
     assert released("unet") is None
+
+
+def test_a_folder_that_is_named_comes_before_weights_that_ship_and_without_both_the_setting_is_named():
+    assert folder_of("mine", "lam", "forecast") == "mine"
+    assert folder_of(None, "vit", "checkpoint") == str(released("vit"))
+    with pytest.raises(InputError, match=r"^forecast: expected the folder of a checkpoint of method nobody"):
+        folder_of("", "nobody", "forecast")
