@@ -12,8 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.points import Points
+
+FEWEST = 10  # grid points along a side of a subdomain
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,17 @@ class Subdomains:
 
     @classmethod
     def of(cls, domain: Domain, side: float, overlap: float) -> "Subdomains":
-        """As few equal parts as are no longer than ``side``; side and overlap in m on the grid. A side of 0: one."""
+        """As few equal parts as are no longer than ``side``; side and overlap in m on the grid. A side of 0: one.
+
+        Raises:
+            InputError: parts of fewer than `FEWEST` grid points along a side.
+        """
+        least = FEWEST * domain.spacing_metres
+        if side and side < least:
+            raise InputError(
+                f"pinn.subdomain_km: expected at least {least / 1e3:g}, {FEWEST} points of {domain.name}, or 0 for one"
+                f" network, got {side / 1e3:g}"
+            )
         lines = []
         for count in domain.shape:
             length = (count - 1) * domain.spacing_metres

@@ -9,6 +9,7 @@ from launch import launch
 from shares import in_threads
 from test_classical_tiles import DIVISIONS, boxes
 
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.domain import Domain, Size, load_domain
 from mlrtma_dist.grid.points import plane_points
 from mlrtma_dist.methods.pinn_settings import PinnSettings
@@ -52,6 +53,8 @@ def test_lines_depend_on_the_domain_alone_and_a_domain_no_longer_than_the_side_i
     assert Subdomains.of(toy, 0.0, 150e3).count == Subdomains.of(toy, 795e3, 150e3).count == 1
     assert Subdomains.of(toy, 794e3, 150e3).count == 2
     assert Subdomains.of(load_domain("conus_20km"), 1500e3, 200e3).count == 12
+    with pytest.raises(InputError, match=r"^pinn.subdomain_km: expected at least 50, 10 points of toy, .* got 1$"):
+        Subdomains.of(toy, 1e3, 100.0)
 
 
 def test_a_domain_of_one_subdomain_has_the_analysis_of_one_network_to_the_last_bit(answer):
