@@ -29,7 +29,7 @@ from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.classical import ClassicalAnswer, ClassicalMethod
 from mlrtma_dist.methods.fourdvar import Observations, ObservedWindow, minimise
 from mlrtma_dist.methods.fourdvar_model import ForecastDepartures, Model, persistence
-from mlrtma_dist.methods.fourdvar_root import GridRoot, Interpolation, divided
+from mlrtma_dist.methods.fourdvar_root import GridRoot, Interpolation, split_by_spacing
 from mlrtma_dist.methods.fourdvar_settings import FourDVarSettings
 from mlrtma_dist.methods.lam import LamMethod
 from mlrtma_dist.methods.learned import GridAnswer
@@ -194,7 +194,7 @@ class ReportsFourDVar:
         first, last = slot.min(initial=0), slot.max(initial=0)
         points = grid_points(case.static, slice(0, domain.shape[0]), slice(0, domain.shape[1]))
         guesses = _first_guesses(case, points, names, np.arange(first, last + 1) * (self.step / HOUR))
-        parts = [divided(Covariance(base.assumed[name].covariance), domain.spacing_metres) for name in names]
+        parts = [split_by_spacing(Covariance(base.assumed[name].covariance), domain.spacing_metres) for name in names]
         root = GridRoot(domain, points, {name: own for name, (own, _) in zip(names, parts, strict=True)})
         unresolved = np.array([variance for _, variance in parts])[kind[rows]]
         deviation = np.sqrt(base.observation_error[rows] ** 2 / base.weight[rows] + unresolved)

@@ -22,7 +22,7 @@ MOST_POINTS = 6000  # of a grid: a factor of 290 MB
 ADDED = 1e-5  # of the variance, on the diagonal: the matrix is of single precision, its smallest eigenvalues are noise
 
 
-def divided(covariance: Covariance, spacing: float) -> tuple[Covariance, float]:
+def split_by_spacing(covariance: Covariance, spacing: float) -> tuple[Covariance, float]:
     """The components that a grid of a spacing in m resolves, and the variance of the others."""
     resolved = np.array([component.length >= spacing for component in covariance.components])
     return covariance.part(resolved), covariance.variance - covariance.part(resolved).variance

@@ -17,7 +17,7 @@ from mlrtma_dist.grid.interpolate import regrid
 from mlrtma_dist.io.grid_field import GriddedFileError, GridField
 from mlrtma_dist.io.gridded import read_gridded
 from mlrtma_dist.methods.case import Case, Cases, Contents
-from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.samples.derived import Derived
 from mlrtma_dist.samples.file_patterns import FilePattern
 
 log = logging.getLogger(__name__)
@@ -144,14 +144,13 @@ def on_domain(image: GridField, domain: Domain) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Imaged:
+class Imaged(Derived):
     """A source whose cases have imagery of files (`methods.case.Cases`).
 
     Attributes:
         source: of the cases; images: the files.
     """
 
-    source: Cases
     images: ImageFiles
 
     @classmethod
@@ -165,25 +164,6 @@ class Imaged:
         channels = self.images.channels
         units = tuple(each.unit for each in channels.values())
         return replace(self.source.contents, imagery=tuple(channels), imagery_units=units)
-
-    @property
-    def time(self) -> np.ndarray:
-        """UTC of every case, datetime64[s], shape (case,)."""
-        return self.source.time
-
-    @property
-    def is_judged(self) -> bool:
-        """Whether the source judges its reports itself."""
-        return getattr(self.source, "is_judged", False)
-
-    @property
-    def edge(self) -> int:
-        """Points on a side of the source's chunks."""
-        return getattr(self.source, "edge", 1)
-
-    def reports(self, number: int) -> Observations:
-        """The reports of a case, n rows."""
-        return self.source.reports(number)
 
     def case(self, number: int, box: Box, withheld: np.ndarray | None = None) -> Case:
         """A case on a box with the reports and the images of the whole domain; see `methods.case.Cases.case`."""

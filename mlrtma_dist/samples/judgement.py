@@ -20,7 +20,7 @@ from mlrtma_dist.fields.regression import fit_regression
 from mlrtma_dist.fields.static import Static, grid_points, station_points
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.points import Points
-from mlrtma_dist.methods.case import Case, Cases, Contents, departures
+from mlrtma_dist.methods.case import Case, Cases, departures
 from mlrtma_dist.methods.settings import Assumption
 from mlrtma_dist.methods.wind import WIND
 from mlrtma_dist.observations.buddies import check_buddies
@@ -32,6 +32,7 @@ from mlrtma_dist.observations.speeds import OF_WINDS, share_speed, with_speeds
 from mlrtma_dist.observations.station_lists import NO_LISTS, StationLists
 from mlrtma_dist.observations.table import Flag, Observations
 from mlrtma_dist.observations.twins import twin_numbers
+from mlrtma_dist.samples.derived import Derived
 
 TERRAIN_BOXES = 5  # grid boxes across, in which the terrain's range around a station is taken
 Assumptions = Mapping[str, Assumption]
@@ -226,14 +227,13 @@ def _analysis_space(observations: Observations) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judged(Derived):
     """A source whose reports are judged against each case's own first guess (`methods.case.Cases`).
 
     Attributes:
         source: of the cases; judge: of their reports.
     """
 
-    source: Cases
     judge: Judge
 
     @classmethod
@@ -242,30 +242,6 @@ class Judged:
         if getattr(cases, "is_judged", False) or not cases.contents.background:
             return cases
         return cls(cases, Judge(assumptions, np.timedelta64(0, "s")))
-
-    @property
-    def contents(self) -> Contents:
-        """What every case holds."""
-        return self.source.contents
-
-    @property
-    def time(self) -> np.ndarray:
-        """UTC of every case, datetime64[s], shape (case,)."""
-        return self.source.time
-
-    @property
-    def edge(self) -> int:
-        """Points on a side of the source's chunks."""
-        return getattr(self.source, "edge", 1)
-
-    @property
-    def law(self):
-        """The simulated world that the cases come from; None: they are real."""
-        return getattr(self.source, "law", None)
-
-    def reports(self, number: int) -> Observations:
-        """The reports of a case before they are judged, n rows."""
-        return self.source.reports(number)
 
     def case(self, number: int, box: Box, withheld: np.ndarray | None = None) -> Case:
         """A case with judged reports; see `methods.case.Cases.case`."""

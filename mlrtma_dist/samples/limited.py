@@ -6,18 +6,17 @@ import numpy as np
 
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.methods.case import Case, Cases, Contents
-from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.samples.derived import Derived
 
 
 @dataclass(frozen=True)
-class Limited:
+class Limited(Derived):
     """A source of which only some variables are analysed (`methods.case.Cases`); it gives the reports of all.
 
     Attributes:
         source: of the cases; variables: names of those that are analysed.
     """
 
-    source: Cases
     variables: tuple[str, ...]
 
     @classmethod
@@ -31,20 +30,6 @@ class Limited:
         whole = self.source.contents
         units = tuple(whole.unit_of[name] for name in whole.variables if name in self.variables)
         return replace(whole, variables=self._of(whole.variables), units=units)
-
-    @property
-    def time(self) -> np.ndarray:
-        """UTC of every case, datetime64[s], shape (case,)."""
-        return self.source.time
-
-    @property
-    def edge(self) -> int:
-        """Points on a side of the source's chunks."""
-        return getattr(self.source, "edge", 1)
-
-    def reports(self, number: int) -> Observations:
-        """The reports of a case before they are judged, n rows."""
-        return self.source.reports(number)
 
     def case(self, number: int, box: Box, withheld: np.ndarray | None = None) -> Case:
         """A case, without the notes on variables that are not analysed; see `methods.case.Cases.case`."""

@@ -8,8 +8,9 @@ import numpy as np
 
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.box import Box
-from mlrtma_dist.methods.case import Case, Cases, Contents
+from mlrtma_dist.methods.case import Case, Cases
 from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.samples.derived import Derived
 
 log = logging.getLogger(__name__)
 
@@ -62,14 +63,13 @@ def successive(
 
 
 @dataclass(frozen=True)
-class Successive:
+class Successive(Derived):
     """Some cases of a source (`methods.case.Cases`), which know the states before them.
 
     Attributes:
         source: of the cases; numbers: of those that take part, shape (n,).
     """
 
-    source: Cases
     numbers: np.ndarray
 
     @classmethod
@@ -83,24 +83,9 @@ class Successive:
         return cases if len(numbers) == len(cases.time) else cls(cases, numbers)
 
     @property
-    def contents(self) -> Contents:
-        """What every case holds."""
-        return self.source.contents
-
-    @property
     def time(self) -> np.ndarray:
         """UTC of every case, datetime64[s], shape (n,)."""
         return self.source.time[self.numbers]
-
-    @property
-    def edge(self) -> int:
-        """Points on a side of the source's chunks."""
-        return getattr(self.source, "edge", 1)
-
-    @property
-    def law(self):
-        """The simulated world that the cases come from; None: they are real."""
-        return getattr(self.source, "law", None)
 
     def reports(self, number: int) -> Observations:
         """The reports of a case, n rows."""
