@@ -1,7 +1,7 @@
 """Claim: images of clouds make sky cover and ceiling nearer to stations never seen, and a network does without them.
 
-    mlrtma train configs/training/vit_imagery_toy.yaml
-    mlrtma train configs/training/vit_imagery_toy.yaml --set settings.imagery={} \\
+    mlrtma train configs/training/vit_weather_toy_imagery.yaml
+    mlrtma train configs/training/vit_weather_toy_imagery.yaml --set settings.imagery={} \\
         --output output/weather_imagery_toy/vit_plain
     python benchmarks/imagery.py
 

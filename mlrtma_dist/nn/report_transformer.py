@@ -81,8 +81,9 @@ class StationRound(nn.Module):
 
     def __init__(self, width: int, heads: int, smooth: int):
         super().__init__()
-        self.share = nn.Parameter(torch.full((heads, smooth), 1.0 / heads))
-        self.difference = nn.Linear(2 * smooth, width)
+        # without smooth variables there are no departures, and no weights of no elements, which DeepSpeed loses
+        self.share = nn.Parameter(torch.full((heads, smooth), 1.0 / heads)) if smooth else None
+        self.difference = nn.Linear(2 * smooth, width) if smooth else None
         self.norm_attention, self.norm_pointwise = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = NearestAttention(width, heads)
         self.pointwise = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
@@ -91,6 +92,9 @@ class StationRound(nn.Module):
         """Map states (b, s, width) and what is left of the departures (b, s, smooth) to the same shapes."""
         normal = self.norm_attention(states)
         mixed, weights = self.attention(normal, left.points, normal, left)
+        if self.difference is None:
+            states = states + mixed
+            return states + self.pointwise(self.norm_pointwise(states)), left
         estimate = (means(weights, left.points.near, left)[0] * self.share).sum(2)
         difference = (left.values.to(estimate.dtype) - estimate) * left.present.to(estimate.dtype)
         states = states + mixed + self.difference(torch.cat([estimate, difference], -1))

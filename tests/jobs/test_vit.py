@@ -169,7 +169,8 @@ def test_a_rank_killed_with_9_ends_the_training_which_goes_on_with_the_losses_of
 def test_weights_of_another_network_are_no_beginning_and_a_dry_run_tells(folder, tmp_path, capsys):
     parent = folder / "training" / "checkpoints" / "best"
     run = ["train", str(folder / "training.yaml"), "--set", f"begin_from={parent}"]
-    for method in ("vit", "vit_hybrid"):
+    messages = {"vit": "the network expects", "vit_hybrid": "expected weights that fit method vit_hybrid, got"}
+    for method, message in messages.items():
         other = ["--set", f"method={method}", "--set", "settings.width=32", "--set", f"output={tmp_path}/other"]
         assert command.main([*run, *other, "--dry-run"]) == 3
-        assert "the network expects" in capsys.readouterr().err
+        assert message in capsys.readouterr().err
