@@ -5,10 +5,10 @@ the model's own scheme (which takes 20 steps of 50 s); it gives four states, 250
 """
 
 import math
-import time
 from dataclasses import dataclass
 
 import torch
+from descent import descend
 from torch import Tensor, nn
 
 from mlrtma_dist.nn.layers import Convolution
@@ -167,21 +167,18 @@ def train(
         learnt: what `recipe.derivatives` needs.
     """
     torch.manual_seed(seed)
-    random, emulator, began = torch.Generator().manual_seed(seed), Emulator(kind), time.perf_counter()
-    optimiser = torch.optim.Adam(emulator.parameters(), recipe.rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.steps)
+    random, emulator = torch.Generator().manual_seed(seed), Emulator(kind)
     free = FreeStates.draw(recipe.batch, random)
-    for _ in range(recipe.steps):
+
+    def loss() -> Tensor:
         chosen = torch.randint(len(pairs), (recipe.batch,), generator=random)
-        optimiser.zero_grad()
-        loss = _loss(emulator, pairs[chosen].movedim(1, 0), free, recipe)
+        result = _loss(emulator, pairs[chosen].movedim(1, 0), free, recipe)
         if learnt is not None and recipe.derivatives:
-            loss = loss + recipe.derivatives * _derivative_loss(emulator, pairs[chosen, 0], learnt, chosen)
-        loss.backward()
-        nn.utils.clip_grad_norm_(emulator.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-    return emulator.eval(), time.perf_counter() - began
+            result = result + recipe.derivatives * _derivative_loss(emulator, pairs[chosen, 0], learnt, chosen)
+        return result
+
+    seconds = descend(emulator, loss, recipe.rate, recipe.steps)
+    return emulator.eval(), seconds
 
 
 def _loss(emulator: Emulator, batch: Tensor, free: FreeStates, recipe: Recipe) -> Tensor:

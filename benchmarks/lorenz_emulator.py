@@ -1,9 +1,9 @@
 """Emulators of a step of Lorenz's (1996) model, for `learned_adjoints.py`: networks, losses and training."""
 
-import time
 from dataclasses import dataclass
 
 import torch
+from descent import descend
 from torch import Tensor, nn
 
 from mlrtma_dist.nn.neighbourhood import Alone
@@ -66,25 +66,22 @@ def climate(pairs: int, seed: int) -> Tensor:
 def train(kind: str, states: Tensor, recipe: Recipe, seed: int) -> tuple[Emulator, float]:
     """An emulator in float64, trained in float32, and the seconds that it took; ``states`` as of `climate`."""
     torch.manual_seed(seed)
-    random, emulator, began = torch.Generator().manual_seed(seed), Emulator(kind), time.perf_counter()
-    optimiser = torch.optim.Adam(emulator.parameters(), recipe.rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.steps)
+    random, emulator = torch.Generator().manual_seed(seed), Emulator(kind)
     states = states.float()
-    for _ in range(recipe.steps):
+
+    def loss() -> Tensor:
         batch = states[torch.randint(len(states), (recipe.batch,), generator=random)]
-        optimiser.zero_grad()
-        loss = ((emulator(batch) - MODEL.step(batch)) / DEVIATION).square().mean()
+        result = ((emulator(batch) - MODEL.step(batch)) / DEVIATION).square().mean()
         if recipe.derivatives:
             directions = [torch.randn(batch.shape, generator=random) for _ in range(2)]
             truth = derivatives(MODEL.step, batch, *directions)
             errors = derivative_errors(emulator, batch, *directions, truth)
-            loss = loss + recipe.derivatives * sum(error.square().mean() for error in errors)
+            result = result + recipe.derivatives * sum(error.square().mean() for error in errors)
         if recipe.residual:
             free = batch + torch.randn(batch.shape, generator=random)
             wrong = residual(MODEL.tendency, free, emulator(free), MODEL.time_step) / DEVIATION
-            loss = loss + recipe.residual * wrong.square().mean()
-        loss.backward()
-        nn.utils.clip_grad_norm_(emulator.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-    return emulator.double().eval(), time.perf_counter() - began
+            result = result + recipe.residual * wrong.square().mean()
+        return result
+
+    seconds = descend(emulator, loss, recipe.rate, recipe.steps)
+    return emulator.double().eval(), seconds

@@ -8,13 +8,13 @@ and white noise of a tenth of the climate's deviation on them: they are not in b
 Weights are kept in a folder and used again where the file is there; one network is minutes of one core.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import fourdvar_shallow as plane
 import torch
+from descent import descend
 from torch import Tensor, nn
 
 from mlrtma_dist.methods.spectral_root import SpectralRoot
@@ -136,18 +136,13 @@ class Data:
 def train(kind: str, data: Data, recipe: Recipe, seed: int = 0) -> tuple[Emulator, float]:
     """An emulator in float32 and the seconds that its training took."""
     torch.manual_seed(seed)
-    random, emulator, began = torch.Generator().manual_seed(seed), Emulator(kind), time.perf_counter()
-    optimiser = torch.optim.Adam(emulator.parameters(), recipe.rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.steps)
-    for _ in range(recipe.steps):
-        chosen = torch.randint(len(data.usual), (recipe.batch,), generator=random)
-        optimiser.zero_grad()
-        loss = _loss(emulator, data, recipe, chosen)
-        loss.backward()
-        nn.utils.clip_grad_norm_(emulator.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-    return emulator.eval(), time.perf_counter() - began
+    random, emulator = torch.Generator().manual_seed(seed), Emulator(kind)
+
+    def loss() -> Tensor:
+        return _loss(emulator, data, recipe, torch.randint(len(data.usual), (recipe.batch,), generator=random))
+
+    seconds = descend(emulator, loss, recipe.rate, recipe.steps)
+    return emulator.eval(), seconds
 
 
 def _loss(emulator: Emulator, data: Data, recipe: Recipe, chosen: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from mlrtma_dist.fields.consistency import limits_of, make_consistent
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.case import Case
-from mlrtma_dist.methods.classical_fields import BLOCK, Progress, evaluate_fields, evaluate_members, threads
+from mlrtma_dist.methods.classical_fields import BLOCK, Progress, evaluate_fields, evaluate_members
 from mlrtma_dist.methods.departure_kind import DepartureKind, Prior
 from mlrtma_dist.methods.departure_method import Fit
 from mlrtma_dist.methods.evaluation import Evaluation, JoinedEvaluation
@@ -25,6 +25,7 @@ from mlrtma_dist.methods.indicators import IndicatorFit
 from mlrtma_dist.methods.local import groups
 from mlrtma_dist.methods.method import ALONE, Fields, Share
 from mlrtma_dist.methods.settings import Classical, VariableSettings, for_vectors
+from mlrtma_dist.methods.threads import threads
 from mlrtma_dist.methods.variable_fit import fit_variable, has_distribution
 from mlrtma_dist.methods.wind import WIND, WindComponent, fit_wind, wind_rows
 from mlrtma_dist.methods.window import WindowCase

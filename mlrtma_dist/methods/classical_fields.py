@@ -7,13 +7,9 @@ have the values of the whole domain to the last bit. No array larger than the fi
 areas and blocks in turn (numpy and BLAS work outside the interpreter's lock).
 """
 
-import contextlib
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from mlrtma_dist.fields.consistency import make_consistent
 from mlrtma_dist.grid.box import Box
@@ -22,7 +18,8 @@ from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.departure_method import Fit
 from mlrtma_dist.methods.evaluation import JoinedEvaluation, evaluations
 from mlrtma_dist.methods.indicators import IndicatorFit
-from mlrtma_dist.methods.method import ALONE, Fields, Share
+from mlrtma_dist.methods.method import Fields, Share
+from mlrtma_dist.methods.threads import threads
 from mlrtma_dist.names import EVENTS, from_analysis, to_analysis
 
 BLOCK = 48  # grid points: 120 km at 2.5 km, smooth enough for few sources, large enough for BLAS
@@ -190,10 +187,3 @@ def _touches(block: Box, box: Box, step: int) -> bool:
     return (
         block.y0 < box.y1 + step and block.y1 > box.y0 - step and block.x0 < box.x1 + step and block.x1 > box.x0 - step
     )
-
-
-@contextlib.contextmanager
-def threads(share: Share = ALONE) -> Iterator[ThreadPoolExecutor]:
-    """A pool of the rank's threads, each with one BLAS thread."""
-    with threadpool_limits(1), ThreadPoolExecutor(share.threads or len(os.sched_getaffinity(0))) as pool:
-        yield pool

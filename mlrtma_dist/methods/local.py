@@ -4,18 +4,15 @@ Legend: H picks the stations out of the field, so with B the background covarian
 HBH' = B(stations, stations), BH' = B(targets, stations), R = diag(r^2), d = y_o - H(x_b).
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial import cKDTree
-from threadpoolctl import threadpool_limits
 
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.linalg.robust import reweight
 from mlrtma_dist.linalg.solve import DiagonalUpdate
+from mlrtma_dist.methods.threads import threads
 
 SETTLED = 1e-4  # relative change of a Huber weight at which the iteration ends
 ELEMENTS = 250_000  # of the matrices that are solved at once, 2 MB, what a core's cache holds
@@ -74,7 +71,7 @@ def leave_one_out(
         residual = (inverse @ departure[group]).T * variance[group]
         increment[group] = departure[group] - residual.T
 
-    with threadpool_limits(1), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with threads() as pool:
         for _ in pool.map(predict, groups(points.position, size) if len(points) else ()):
             pass
     return increment, variance

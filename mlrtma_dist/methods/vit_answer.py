@@ -112,9 +112,9 @@ class TransformerAnswer(WithoutWeights):
     @torch.no_grad()
     def _values(self, points: Points) -> Values:
         """The analysis at points; that of the points asked last is kept, as all variables are known at once."""
-        for asked, kept in self._last:
-            if asked is points or asked.equals(points):
-                return kept
+        for places, there in self._last:
+            if places is points or places.equals(points):
+                return there
         parts = [self._part(points[slice(start, start + AT_ONCE)]) for start in range(0, len(points), AT_ONCE)]
         joined = [
             {name: np.concatenate([getattr(part, field)[name] for part in parts]) for name in getattr(parts[0], field)}

@@ -1,26 +1,18 @@
 """The measures of learned adjoints: a model has no error against itself, and the errors of a wrong one are its."""
 
-import pathlib
-import sys
-
 import pytest
 import torch
+from benchmark_module import benchmark_module
 
 from mlrtma_dist.physics.linearise import Linearised
 from mlrtma_dist.physics.lorenz96 import Lorenz96
 
-BENCHMARKS = str(pathlib.Path(__file__).parents[2] / "benchmarks")
 MODEL = Lorenz96()
 
 
 @pytest.fixture(scope="module")
 def adjoints():
-    sys.path.insert(0, BENCHMARKS)
-    try:
-        import learned_adjoints
-    finally:
-        sys.path.remove(BENCHMARKS)
-    return learned_adjoints
+    return benchmark_module("learned_adjoints")
 
 
 def states(cases: int) -> torch.Tensor:

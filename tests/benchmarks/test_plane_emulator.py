@@ -1,31 +1,21 @@
 """Emulators of shallow water on a plane: what measures them, and 4D-Var's rivals beside closed forms."""
 
-import pathlib
-import sys
-
 import numpy as np
 import pytest
 import torch
+from benchmark_module import benchmark_module
 
 from mlrtma_dist.linalg.localisation import gaspari_cohn
-
-BENCHMARKS = str(pathlib.Path(__file__).parents[2] / "benchmarks")
 
 
 @pytest.fixture(scope="module")
 def adjoints():
-    sys.path.insert(0, BENCHMARKS)
-    try:
-        import fourdvar_emulators  # noqa: F401
-        import plane_adjoints
-    finally:
-        sys.path.remove(BENCHMARKS)
-    return plane_adjoints
+    return benchmark_module("plane_adjoints")
 
 
 @pytest.fixture(scope="module")
-def rivals(adjoints):
-    return sys.modules["fourdvar_rivals"]
+def rivals():
+    return benchmark_module("fourdvar_rivals")
 
 
 @pytest.fixture(scope="module")

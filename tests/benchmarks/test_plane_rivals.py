@@ -1,11 +1,10 @@
 """The rivals of the diffusion on planes: where all is Gaussian they are optimal interpolation, and their scores its."""
 
-import pathlib
-import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from benchmark_module import benchmark_module
 from invented import plane
 
 from mlrtma_dist.linalg.cross_spectral import CrossCovariance
@@ -14,18 +13,12 @@ from mlrtma_dist.methods.optimal import OptimalAnalysis
 from mlrtma_dist.simulation.gaussian_plane import VARIABLE, Field
 from mlrtma_dist.simulation.uncertain_plane import UncertainPlane
 
-BENCHMARKS = str(pathlib.Path(__file__).parents[2] / "benchmarks")
 WORLD = UncertainPlane(size=16, errors=(Field(5.0, 0.5),), observations=25, seed=3)
 
 
 @pytest.fixture(scope="module")
 def rivals():
-    sys.path.insert(0, BENCHMARKS)
-    try:
-        import plane_rivals
-    finally:
-        sys.path.remove(BENCHMARKS)
-    return plane_rivals
+    return benchmark_module("plane_rivals")
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,9 @@
 """The benchmark of posterior samplers, small: each sampler is as calibrated as its guidance lets it be."""
 
-import pathlib
-import sys
-
 import numpy as np
 import pytest
+from benchmark_module import benchmark_module
 
-BENCHMARKS = str(pathlib.Path(__file__).parents[2] / "benchmarks")
 # Ratios to the exact posterior: spread, spread at the observed points, largest CRPS. Sampling error is about 0.03.
 CALIBRATED = {
     "exact posterior": ((0.95, 1.05), (0.95, 1.05), 1.02),
@@ -26,12 +23,7 @@ LEAST_CRPS = {"SDA, gamma 0.001, DPM-Solver++ 64": 1.1, "RePaint, 1 time 64": 1.
 
 @pytest.fixture(scope="module")
 def samplers():
-    sys.path.insert(0, BENCHMARKS)
-    try:
-        import posterior_samplers
-    finally:
-        sys.path.remove(BENCHMARKS)
-    return posterior_samplers
+    return benchmark_module("posterior_samplers")
 
 
 @pytest.mark.parametrize("name", CALIBRATED)

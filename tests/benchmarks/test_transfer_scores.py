@@ -1,26 +1,18 @@
 """Scores of flight categories and their baselines: closed forms of weights, ranks and intervals."""
 
-import pathlib
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from benchmark_module import benchmark_module
 from report_cases import hour
 
 from mlrtma_dist.observations.table import Observations
 
-BENCHMARKS = str(pathlib.Path(__file__).parents[2] / "benchmarks")
-
 
 @pytest.fixture(scope="module")
 def scores():
-    sys.path.insert(0, BENCHMARKS)
-    try:
-        import transfer_scores
-    finally:
-        sys.path.remove(BENCHMARKS)
-    return transfer_scores
+    return benchmark_module("transfer_scores")
 
 
 @pytest.fixture(scope="module")
