@@ -5,6 +5,7 @@ What needs no tensors uses `parallel.processes` instead.
 """
 
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,6 +33,7 @@ from mlrtma_dist.parallel.transport import Transport
 
 Made = TypeVar("Made")
 PATIENCE = 30.0  # s that collectives wait beyond the time limit: the heartbeat, which says more, comes first
+LEAVE_GROUPS = 0.1  # s, many times what a thread needs to be given a core on a busy machine
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,8 @@ class Ranks:
                 heartbeat.store = store
                 patience = timedelta(seconds=timeout + PATIENCE)
                 dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=patience)
-                stack.callback(dist.destroy_process_group)
-                groups = make_groups(mesh, rank)
+                stack.callback(_leave, groups)
+                groups.update(make_groups(mesh, rank))
             # Again, and innermost: the abort comes before tidying up, which would wait for the others.
             stack.enter_context(abort())
             stack.enter_context(heartbeat.ending_with_others())
@@ -163,3 +165,15 @@ class Ranks:
     def neighbourhood(self, tile: Tile) -> Neighbourhood:
         """What a network is handed with the tile's field: `Alone` for an undivided domain."""
         return Alone(tile.domain, tile.periodic) if self.mesh.tiles == 1 else Tiled(tile, self.transport())
+
+
+def _leave(groups: dict) -> None:
+    """End the groups of torch.distributed, and their threads with them.
+
+    A thread of gloo that still drops the tensor of its last collective while Python ends aborts the process. It lives
+    as long as its group, which a program's `Ranks` would keep. Where others keep it, as DeepSpeed may, `LEAVE_GROUPS`
+    gives the thread the time.
+    """
+    dist.destroy_process_group()
+    groups.update(dict.fromkeys(groups))
+    time.sleep(LEAVE_GROUPS)

@@ -45,6 +45,11 @@ def test_alone_nothing_is_started():
     assert seen["mpi"] is False and seen["group"] is False
 
 
+def test_ranks_that_have_left_run_no_thread_that_could_outlive_python():
+    within, after = launch("leaving", 2)
+    assert within > 0 == after
+
+
 @pytest.mark.parametrize(("where", "ranks"), [("main", 3), ("thread", 2)])
 def test_a_failing_rank_ends_all_within_seconds_and_is_named_with_its_trace(where, ranks):
     begin = time.monotonic()
