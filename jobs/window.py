@@ -3,6 +3,7 @@
 import logging
 
 from mlrtma_dist.config import ConfigError
+from mlrtma_dist.parallel.communicator import is_first_started
 
 log = logging.getLogger(__name__)
 BY_WEIGHTS = ("vit", "vit_hybrid")  # weights of their own may take several reports of a station, of that window
@@ -26,7 +27,7 @@ def check_window(run, verb: str) -> None:
             key = f"cases.{section}.in_time_minutes"
             raise ConfigError(f"{key}: method fourdvar needs a window of hours, got 0: --set {key}=210")
         return
-    if names is None or set(names) & set(IN_TIME) or _may_take_several(run, names):
+    if names is None or set(names) & set(IN_TIME) or _may_take_several(run, names) or not is_first_started():
         return
     log.warning(
         "cases.%s.in_time_minutes: %g is without effect, as %s; the methods in time are %s. Name one of them, or leave"

@@ -9,7 +9,7 @@ Arguments are numbers or arrays of any one shape, and so is what comes back.
 
 import numpy as np
 
-from mlrtma_dist.names import STANDARD_GRAVITY, STANDARD_LAPSE_RATE
+from mlrtma_dist.names import DRY_AIR, STANDARD_GRAVITY, STANDARD_LAPSE_RATE
 from mlrtma_dist.physics.moisture import (
     RATIO_OF_GASES,
     dew_point_of_vapour,
@@ -17,7 +17,6 @@ from mlrtma_dist.physics.moisture import (
     vapour_pressure,
 )
 
-DRY_AIR = 287.05  # gas constant, J kg-1 K-1
 LAPSE_DEW_POINT = 1.8e-3  # K m-1
 DRIEST = 1.0  # Pa; vapour pressure below it (dew point 208 K) is rounding in packed humidity
 

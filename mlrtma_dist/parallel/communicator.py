@@ -46,6 +46,12 @@ def ranks_started() -> int:
     return max([_tasks_of_step(), *(int(size) for size in sizes if size.isdecimal())])
 
 
+def is_first_started() -> bool:
+    """Whether this process is rank 0 of those that its launcher started, by the environment alone."""
+    names = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "RANK")
+    return all(os.environ.get(name, "0") == "0" for name in names)
+
+
 def _tasks_of_step() -> int:
     """The tasks of the step of srun to which this process belongs; 1 outside one, in a batch script too."""
     return int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) if os.environ.get("SLURM_STEP_ID", "").isdigit() else 1

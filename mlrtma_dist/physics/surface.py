@@ -22,13 +22,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mlrtma_dist.names import STANDARD_GRAVITY
+from mlrtma_dist.names import DRY_AIR, STANDARD_GRAVITY
 from mlrtma_dist.nn.space_time import Jet
-from mlrtma_dist.physics.moisture import vapour_pressure
+from mlrtma_dist.physics.moisture import RATIO_OF_GASES, vapour_pressure
 
-HEAT_CAPACITY, GAS = 1004.7, 287.05  # J kg-1 K-1 each
+HEAT_CAPACITY = 1004.7  # J kg-1 K-1
 LIFT = 0.0018  # K per m by which the dew point of rising air falls
-EPSILON = 0.622
 TERMS = ("heat", "moisture", "momentum", "hydrostatic", "moist")
 NEEDS = {
     "heat": ("t2m", "u10", "v10"),
@@ -103,7 +102,7 @@ def _moisture(fields, ground, unknowns) -> Tensor:
 
 def _momentum(fields, ground, unknowns) -> Tensor:
     u, v, pressure = fields["u10"], fields["v10"], fields["psfc"]
-    volume = GAS * virtual_temperature(fields) / pressure.value  # 1 / rho
+    volume = DRY_AIR * virtual_temperature(fields) / pressure.value  # 1 / rho
     east = _change(u, fields, ground, unknowns) - ground.coriolis * v.value + volume * pressure.first[X]
     north = _change(v, fields, ground, unknowns) + ground.coriolis * u.value + volume * pressure.first[Y]
     return torch.stack([east + unknowns.friction * u.value, north + unknowns.friction * v.value])
@@ -111,7 +110,7 @@ def _momentum(fields, ground, unknowns) -> Tensor:
 
 def _hydrostatic(fields, ground, unknowns) -> Tensor:
     pressure = fields["psfc"]
-    return pressure.first[Z] + STANDARD_GRAVITY * pressure.value / (GAS * virtual_temperature(fields))
+    return pressure.first[Z] + STANDARD_GRAVITY * pressure.value / (DRY_AIR * virtual_temperature(fields))
 
 
 def _moist(fields, ground, unknowns) -> Tensor:
@@ -126,7 +125,7 @@ def virtual_temperature(fields: Mapping[str, Jet]) -> Tensor:
     if "d2m" not in fields or "psfc" not in fields:
         return temperature
     vapour = vapour_pressure(fields["d2m"].value, functions=torch)
-    return temperature / (1.0 - (1.0 - EPSILON) * vapour / fields["psfc"].value)
+    return temperature / (1.0 - (1.0 - RATIO_OF_GASES) * vapour / fields["psfc"].value)
 
 
 _RESIDUALS = {

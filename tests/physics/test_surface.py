@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from mlrtma_dist.names import STANDARD_GRAVITY
+from mlrtma_dist.names import DRY_AIR, STANDARD_GRAVITY
 from mlrtma_dist.nn.space_time import Jet, SpaceTimeNetwork
-from mlrtma_dist.physics.surface import GAS, HEAT_CAPACITY, Ground, Unknowns, residuals
+from mlrtma_dist.physics.surface import HEAT_CAPACITY, Ground, Unknowns, residuals
 
 COUNT, WIND, DIFFUSION, WIDTH = 50, (8.0, -3.0), 2e4, 60e3
 
@@ -70,7 +70,7 @@ def test_air_that_rises_along_a_slope_cools_by_gravity_over_heat_capacity(x):
 
 
 def test_geostrophic_wind_without_friction_leaves_no_residual_of_momentum(x):
-    density = 100000.0 / (GAS * 290.0)
+    density = 100000.0 / (DRY_AIR * 290.0)
     wind = (6.0, 9.0)
     gradient = (density * 1e-4 * wind[1], -density * 1e-4 * wind[0])
     # Density at the points is that of the pressure: on the place where it is 1000 hPa the balance is exact.
@@ -86,7 +86,7 @@ def test_geostrophic_wind_without_friction_leaves_no_residual_of_momentum(x):
 
 
 def test_an_isothermal_atmosphere_is_hydrostatic_and_a_dew_point_above_the_temperature_is_not_moist(x):
-    height = GAS * 270.0 / STANDARD_GRAVITY
+    height = DRY_AIR * 270.0 / STANDARD_GRAVITY
     pressure = jet_of(lambda at: 90000.0 * torch.exp(-at[:, 2] / height), x.clone())
     fields = {"psfc": pressure, "t2m": constant(270.0)}
     assert residuals(fields, FLAT, unknowns(), ("hydrostatic",))["hydrostatic"].abs().max() < 1e-9
