@@ -1,5 +1,7 @@
 """Backgrounds of a cycle: a forecast from the newest two analyses a step apart, else the analysis as it is."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -38,7 +40,7 @@ class Weights:
     """What `load_trained` gives."""
 
     def __init__(self, method):
-        self.name, self.method = "lam", method
+        self.name, self.method, self.manifest = "lam", method, SimpleNamespace(run=SimpleNamespace(stores=()))
 
 
 @pytest.fixture
