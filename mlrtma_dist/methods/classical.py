@@ -150,7 +150,7 @@ class ClassicalAnswer:
             value = values[variable]
         return value, error
 
-    def at_all(self, points: Points) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    def at_all(self, points: Points, share: Share = ALONE) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """``at`` of every variable at m points, for less: in compact blocks, and what variables share once."""
         result = {name: (np.empty(len(points)), np.empty(len(points))) for name in self.fits}
         if not len(points):
@@ -168,7 +168,7 @@ class ClassicalAnswer:
             for name in each.names:
                 result[name][1][:] = np.hypot(error, self.case.first_guess.spread(name, points))
 
-        with threads() as pool:
+        with threads(share) as pool:
             for _ in pool.map(add_errors, joined.members):
                 pass
             for _ in pool.map(add_values, groups(points.position, AT_ONCE)):

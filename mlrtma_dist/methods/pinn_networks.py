@@ -14,11 +14,6 @@ round before of all subdomains, which the ranks exchange; so any number of ranks
 without reports keeps the prior, whose middle is the base.
 """
 
-import contextlib
-import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import torch
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
@@ -31,6 +26,7 @@ from mlrtma_dist.methods.pinn_points import Collocation, Placement
 from mlrtma_dist.methods.pinn_prior import lengths_of, prior_of, reported_of
 from mlrtma_dist.methods.pinn_settings import PinnSettings
 from mlrtma_dist.methods.pinn_subdomains import Subdomains
+from mlrtma_dist.methods.torch_threads import task_threads
 from mlrtma_dist.nn.space_time import SpaceTimeNetwork
 
 LEAST_SPREAD = 0.05  # of neighbours' members, in units of the scale: of so few that they hardly differ
@@ -59,7 +55,7 @@ class Networks:
         networks = [self._untrained() for _ in range(count)]
         reported = [number for number in range(count) if np.any(inside[number] & case.used)]
         mine = reported[share.number :: share.count]
-        with _workers(share, len(mine) if count > 1 else 1) as each:
+        with task_threads(len(mine) if count > 1 else 1, share) as each:
             fits = dict(zip(mine, each(lambda number: self._begin(number, inside[number]), mine), strict=True))
             self._exchange(networks, fits, share)
             for _ in range(self.settings.rounds if count > 1 else 0):
@@ -145,18 +141,3 @@ def _blend(networks: list[SpaceTimeNetwork], weights: np.ndarray | None, x: torc
         result.index_add_(1, rows, values)
     assert result is not None, "there is a network at least"
     return result
-
-
-@contextlib.contextmanager
-def _workers(share: Share, tasks: int) -> Iterator:
-    """A map over the rank's threads; where there are several tasks each computes with one thread of torch."""
-    if tasks < 2:
-        yield lambda work, numbers: [work(number) for number in numbers]
-        return
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(min(tasks, share.threads or len(os.sched_getaffinity(0)))) as pool:
-            yield lambda work, numbers: list(pool.map(work, numbers))
-    finally:
-        torch.set_num_threads(threads)

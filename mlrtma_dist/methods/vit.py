@@ -25,6 +25,7 @@ from mlrtma_dist.methods.image_encoding import (
     token_labels,
 )
 from mlrtma_dist.methods.learned import ContentsError, build_method, first_weights
+from mlrtma_dist.methods.method import ALONE, Share
 from mlrtma_dist.methods.predictands import Channels
 from mlrtma_dist.methods.report_distributions import Distributions, Heads
 from mlrtma_dist.methods.report_encoding import FEATURES, FEW, Reports, fields_count, read_reports, tensor, token_fields
@@ -188,11 +189,11 @@ class TransformerMethod:
         """Numbers of the source's variables among the network's."""
         return [self.variables.index(name) for name in self.source.settings.variables]
 
-    def _beside_points(self, case: Case, reports: Reports, points: Points, broad: Points) -> np.ndarray | None:
+    def _beside_points(self, case: Case, reports: Reports, points: Points, broad: Points, share: Share):
         """Columns of the source at any points of an analysis, ``broad`` with broad ground; None without a source."""
         if self.source is None:
             return None
-        at = self.source.answer(case).at_all(points)
+        at = self.source.answer(case).at_all(points, share)
         value, error = (np.stack(part, axis=1) for part in zip(*at.values(), strict=True))
         return self.source.columns(self._where_reported(value, reports), error, self._guess(reports, broad))
 
@@ -258,10 +259,12 @@ class TransformerMethod:
         mask = sample.mask[..., 0]
         return (torch.where(mask > 0, scores, 0.0) * mask).sum(), self.weight(sample)
 
-    def distributions(self, encoded, reports: Reports, case: Case, points: Points, stations) -> Distributions:
+    def distributions(
+        self, encoded, reports: Reports, case: Case, points: Points, stations, share: Share = ALONE
+    ) -> Distributions:
         """The distributions at any points, from what the network has encoded."""
         broad = with_broad_ground(case.static, points)
-        beside = self._beside_points(case, reports, points, broad)
+        beside = self._beside_points(case, reports, points, broad, share)
         point_set, cell = self._points(reports, case.domain, broad, beside)
         device = encoded.tokens.device
         decoded = self.network.decoder(encoded, point_set.each(lambda part: part.to(device)), cell.to(device))

@@ -5,8 +5,8 @@ analysis is carried from there to the heights between by its vertical gradient.
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,7 @@ from mlrtma_dist.methods.learned import WithoutWeights
 from mlrtma_dist.methods.method import ALONE, Fields, Share
 from mlrtma_dist.methods.predictands import PREDICTANDS, limits, values
 from mlrtma_dist.methods.report_encoding import Reports
+from mlrtma_dist.methods.torch_threads import task_threads
 from mlrtma_dist.nn.report_points import Stations
 from mlrtma_dist.nn.report_transformer import Encoded
 
@@ -94,28 +95,35 @@ class TransformerAnswer(WithoutWeights):
             for (low, high), size in zip(((box.y0, box.y1), (box.x0, box.x1)), static.domain.shape, strict=True)
         )
         points = _chosen(static, rows, columns)
-        at, spread = self._values(points), between(box, rows, columns)
+        at, spread = self._values(points, share), between(box, rows, columns)
         rise = (static.terrain[box.slices] - spread(points.elevation)) / 1000.0
         result = Fields({})
-        for name in self.variables:
+
+        def field(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
             value = spread(at.value[name]) + spread(at.gradient[name]) * rise
-            result.values[name] = np.asarray(names.from_analysis(name, value), np.float32)
-            result.error[name] = spread(analysis_error(name, at.error[name]))
+            probability = None
             if name in names.EVENTS:
                 asked = np.asarray(names.to_analysis(name, np.array(names.EVENTS[name])))
                 below = at_limits(edges(name), at.below[name], asked)
-                result.probability[name] = np.stack([spread(each) for each in below.T])
-            progress(name, 1.0)
+                probability = np.stack([spread(each) for each in below.T])
+            value = np.asarray(names.from_analysis(name, value), np.float32)
+            return value, spread(analysis_error(name, at.error[name])), probability
+
+        with task_threads(len(self.variables), share) as each:
+            for name, (value, error, probability) in zip(self.variables, each(field, self.variables), strict=True):
+                result.values[name], result.error[name] = value, error
+                if probability is not None:
+                    result.probability[name] = probability
+                progress(name, 1.0)
         make_consistent(result.values, self.case.reported)
         return result
 
-    @torch.no_grad()
-    def _values(self, points: Points) -> Values:
+    def _values(self, points: Points, share: Share = ALONE) -> Values:
         """The analysis at points; that of the points asked last is kept, as all variables are known at once."""
         for places, there in self._last:
             if places is points or places.equals(points):
                 return there
-        parts = [self._part(points[slice(start, start + AT_ONCE)]) for start in range(0, len(points), AT_ONCE)]
+        parts = self._parts([points[slice(start, start + AT_ONCE)] for start in range(0, len(points), AT_ONCE)], share)
         joined = [
             {name: np.concatenate([getattr(part, field)[name] for part in parts]) for name in getattr(parts[0], field)}
             for field in ("value", "error", "gradient", "below")
@@ -130,10 +138,20 @@ class TransformerAnswer(WithoutWeights):
         """The points that were asked for last, and the analysis there."""
         return []
 
-    def _part(self, points: Points) -> Values:
+    def _parts(self, parts: list[Points], share: Share) -> list[Values]:
+        """The analysis at every part of some points: on a CPU of as many at a time as the rank has threads."""
+        if self.encoded.tokens.device.type != "cpu" or len(parts) < 2:
+            return [self._part(part, share) for part in parts]
+        if self.method.source is not None:
+            self.method.source.answer(self.case)  # here, as all threads need it
+        with task_threads(len(parts), share) as each:
+            return each(partial(self._part, share=replace(share, threads=1)), parts)
+
+    @torch.no_grad()
+    def _part(self, points: Points, share: Share) -> Values:
         """The analysis at some points."""
         channels = self.method.reported
-        at = self.method.distributions(self.encoded, self.reports, self.case, points, self.stations)
+        at = self.method.distributions(self.encoded, self.reports, self.case, points, self.stations, share)
         points = with_broad_ground(self.case.static, points)
         mean, spread, gradient = (
             part[0].cpu().numpy().astype(np.float64) for part in (at.mean, at.spread, at.gradient)

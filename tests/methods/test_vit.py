@@ -97,7 +97,9 @@ def test_at_reports_the_network_is_asked_once_for_all_variables(monkeypatch):
     case = hour()
     answer = method_of().analyse(case)
     asked, decode = [], type(answer)._part
-    monkeypatch.setattr(type(answer), "_part", lambda self, points: asked.append(len(points)) or decode(self, points))
+    monkeypatch.setattr(
+        type(answer), "_part", lambda self, points, share: asked.append(len(points)) or decode(self, points, share)
+    )
     value, error = at_reports(case, answer, case.used)
     assert asked == [len(np.unique(case.points[case.used].position, axis=0))]
     for name in answer.variables:
