@@ -90,11 +90,17 @@ def parts(table: Observations, rows: np.ndarray) -> np.ndarray:
     return part
 
 
-def matches(static: Static, whole: Observations, hour: Hour, methods: dict[str, Method]) -> Matches:
+def matches(
+    static: Static,
+    whole: Observations,
+    moment: np.datetime64,
+    methods: dict[str, Method],
+    variables: tuple[str, ...] = VARIABLES,
+) -> Matches:
     """Every method at the stations of every part of an hour, of whose reports those near the domain count."""
     assumed = assumptions(load_settings("classical"))
     near = static.domain.contains(whole.latitude, whole.longitude, MARGIN)
-    cases = Limited.to(VARIABLES, OneTime(whole[near], hour.moment, Judge(assumed, WINDOW), static=static))
+    cases = Limited.to(variables, OneTime(whole[near], moment, Judge(assumed, WINDOW), static=static))
     analyst = Analyst(cases, methods, Part(Box.whole(static.domain.shape)))
     part = parts(whole[near], unseen(static.domain, whole[near]))
     tables = [match_fold(analyst, 0, part == number, number, assumed) for number in range(part.max(initial=-1) + 1)]
@@ -127,7 +133,7 @@ def main() -> None:
     for hour in hours(options.hours):
         whole = hour.read()
         for name, static in statics.items():
-            tables[name].append(matches(static, whole, hour, methods[name]))
+            tables[name].append(matches(static, whole, hour.moment, methods[name]))
     print(f"| domain, variable | reports | {' | '.join(METHODS)} |\n{'|---' * (2 + len(METHODS))}|")
     ratios = []
     for name, each in tables.items():
