@@ -29,24 +29,11 @@ from transfer_scores import (
     quantile_matching,
     score,
 )
-from transfer_training import COUNTS, MODES, OLD, SCRATCH, Training, method_of, stores_of
+from transfer_training import COUNTS, MODES, OLD, add_options, method_of, stores_of, trainings
 
 from mlrtma_dist.samples.store import Store
 
-REFERENCE = "scratch 16"  # that of which the others' scores are shares
 HIGHEST = 1.12  # ratio in the picture
-
-
-def trainings(options: argparse.Namespace) -> Iterator[tuple[str, Training]]:
-    """The trainings of the options, those of most hours first, and the name of each in the table."""
-    for count in sorted(options.hours, reverse=True):
-        for mode in options.modes:
-            usual, *others = options.scratch_steps if mode == SCRATCH else options.steps
-            for steps in (usual, *others):
-                for seed in options.seeds:
-                    words = [f"{mode} {count}", *([f"{steps} steps"] if steps != usual else [])]
-                    words += [f"seed {seed}"] if seed else []
-                    yield ", ".join(words), Training(mode, count, steps, seed)
 
 
 def baselines(chosen: list[Store], training: list[Store]) -> dict[str, Scores]:
@@ -79,8 +66,8 @@ def words(number: dict) -> str:
     return " | ".join([*cells, *["" for _ in range(4 - len(cells))]])
 
 
-def draw(rows: dict[str, dict], path: Path) -> None:
-    """The curves, as ratios to `REFERENCE`; crosses are other seeds, a baseline far above is in words."""
+def draw(rows: dict[str, dict], reference: str, path: Path) -> None:
+    """The curves, as ratios to one of the rows; crosses are other seeds, a baseline far above is in words."""
     import matplotlib.pyplot as plt
 
     figure, axis = plt.subplots(figsize=(7.2, 4.4), layout="constrained")
@@ -91,7 +78,8 @@ def draw(rows: dict[str, dict], path: Path) -> None:
         if own:
             middle, low, high = np.array([own[hour]["ratio"] for hour in sorted(own)]).T
             hours = np.array(sorted(own)) * beside
-            axis.errorbar(hours, middle, [middle - low, high - middle], None, "o-", f"C{number}", capsize=3, label=mode)
+            bars = [middle - low, high - middle]
+            axis.errorbar(hours, middle, bars, fmt="o-", color=f"C{number}", capsize=3, label=mode)
         for name, each in rows.items():
             if name.startswith(f"{mode} ") and "seed" in name:
                 hour = int(name.split()[1].rstrip(","))
@@ -104,7 +92,7 @@ def draw(rows: dict[str, dict], path: Path) -> None:
         else:
             axis.plot([], [], " ", label=f"{words_}, beyond the picture")
     axis.set(xscale="log", xlabel="hours of reports with ceiling and visibility")
-    axis.set(ylabel=f"Brier score over that of {REFERENCE}", ylim=(None, HIGHEST))
+    axis.set(ylabel=f"Brier score over that of {reference}", ylim=(None, HIGHEST))
     axis.set_xticks(COUNTS, list(map(str, COUNTS)))
     axis.minorticks_off()
     axis.legend(fontsize=8)
@@ -147,29 +135,25 @@ def _nothing(answer, points, rows) -> np.ndarray:
 def main() -> None:
     """Train what is missing, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--base", type=Path, default=Path("output/transfer/base/checkpoints/best"))
-    parser.add_argument("--folder", type=Path, default=Path("output/transfer"))
+    add_options(parser, COUNTS, tuple(MODES))
     parser.add_argument("--choose", type=Path, default=Path("output/reports/choose.h5"))
-    parser.add_argument("--hours", type=int, nargs="+", choices=COUNTS, default=list(COUNTS))
-    parser.add_argument("--modes", nargs="+", choices=tuple(MODES), default=list(MODES))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--steps", type=int, nargs="+", default=[50], help="of two draws each, of a transfer")
-    parser.add_argument("--scratch-steps", type=int, nargs="+", default=[300], help="of one from random weights")
-    parser.add_argument("--scores-only", action="store_true", help="train nothing, score what has been trained")
+    parser.add_argument("--reference", default="scratch 16", help="the row of whose score the others' are shares")
     parser.add_argument("--figure", type=Path)
     options = parser.parse_args()
     scores, base = scores_of(options)
-    best = scores.get(REFERENCE) or next(iter(scores.values()))
+    if options.reference not in scores:
+        parser.error(f"--reference: expected one of {', '.join(scores)}, got {options.reference}")
+    best = scores[options.reference]
     rows = {name: row(own, best, base) for name, own in scores.items()}
     print(f"{len(best.brier)} reports, {best.event.sum()} of them MVFR or worse\n")
-    print(f"| method, hours | Brier score (95 %) | over {REFERENCE} | rmse of old variables | worst |")
+    print(f"| method, hours | Brier score (95 %) | over {options.reference} | rmse of old variables | worst |")
     print("|---|---|---|---|---|")
     for name, each in rows.items():
         print(f"| {name} | {words(each)} |")
     print("", *spread(rows), sep="\n")
     (options.folder / "curve.json").write_text(json.dumps(rows, indent=1))
     if options.figure:
-        draw(rows, options.figure)
+        draw(rows, options.reference, options.figure)
 
 
 if __name__ == "__main__":

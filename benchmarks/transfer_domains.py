@@ -9,7 +9,8 @@ same hours alone, from random weights (``frozen`` trains outputs of added variab
 hours that choose are analysed with every station withheld once, alone where they are few, else in ten parts; a station
 within the margin of reports around the United States is not scored. Printed is the rmse over that of the network which
 never saw the domain, and over that of 3D-Var, geometric mean of the variables; intervals draw stations anew. Of Japan
-there is temperature alone. About half an hour of a free core; what an earlier run has left is kept.
+there is temperature alone, which is all that its networks have. About an hour of a free core; what an earlier run has
+left is kept.
 """
 
 import argparse
@@ -22,7 +23,7 @@ import numpy as np
 from amedas_data import Amedas
 from other_domains import hours, matches
 from transfer_japan import spread, write_archive, write_domain
-from transfer_training import ARCHIVES, COUNTS, OLD, SCRATCH, WORLD, Training, stores_of
+from transfer_training import ARCHIVES, COUNTS, OLD, SCRATCH, WORLD, add_options, stores_of, trainings
 
 from mlrtma_dist.fields.static import Static, load_static
 from mlrtma_dist.grid.domain import load_domain
@@ -46,13 +47,14 @@ class Place:
     """A domain, and the hours of it that train and that score.
 
     Attributes:
-        static: its terrain and land; variables: that are scored.
+        static: its terrain and land; variables: that are scored; trained: those of the networks that are trained.
         archives: configuration of samples -> times; domain: for these, or None: their own.
         chosen: time and reports of the hours that choose.
     """
 
     static: Static
     variables: tuple[str, ...]
+    trained: tuple[str, ...]
     archives: dict[str, tuple[str, ...]]
     domain: str | None
     chosen: list[tuple[np.datetime64, Observations]]
@@ -62,26 +64,27 @@ def place_of(name: str, folder: Path) -> Place:
     """A domain of `DOMAINS`; the files of Japan are written into a folder."""
     if name != JAPAN:
         chosen = [(hour.moment, hour.read()) for hour in hours(4)]
-        return Place(load_static(load_domain(name)), SCORED, {WORLD: ARCHIVES[WORLD]}, name, chosen)
+        return Place(load_static(load_domain(name)), SCORED, OLD, {WORLD: ARCHIVES[WORLD]}, name, chosen)
     folder.mkdir(parents=True, exist_ok=True)
     static, archive = write_domain(folder), write_archive(folder, max(COUNTS))
     of_choice = Amedas.read(choose=True)
     numbers = sorted(of_choice.full[spread(len(of_choice.full), HOURS_OF_JAPAN)])
     chosen = [(of_choice.time[number], of_choice.table(np.array([number]))) for number in numbers]
-    return Place(static, ("t2m",), archive, None, chosen)
+    return Place(static, ("t2m",), ("t2m",), archive, None, chosen)
 
 
 def methods_of(place: Place, folder: Path, options: argparse.Namespace) -> dict[str, Method]:
     """The network that never saw the domain, what has been trained from it, and 3D-Var."""
     checkpoints = {BASE: options.base}
-    for mode in options.modes:
-        for count in options.hours:
-            training = Training(mode, count, options.scratch_steps if mode == SCRATCH else options.steps)
-            if not options.scores_only:
-                stores = stores_of(count, folder, place.archives, place.domain)
-                training.run(folder, options.base, stores, (f"settings.variables=[{', '.join(OLD)}]",))
-            if training.last(folder).exists():
-                checkpoints[f"{mode} {count}"] = training.last(folder)
+    most = sum(map(len, place.archives.values()))
+    for name, training in trainings(options):
+        if training.hours > most:
+            continue
+        if not options.scores_only:
+            stores = stores_of(training.hours, folder, place.archives, place.domain)
+            training.run(folder, options.base, stores, (f"settings.variables=[{', '.join(place.trained)}]",))
+        if training.last(folder).exists():
+            checkpoints[name] = training.last(folder)
     methods = {name: load_trained(checkpoint).method for name, checkpoint in checkpoints.items()}
     for method in methods.values():
         method.settle(place.static.domain)
@@ -141,14 +144,8 @@ def words(row: dict) -> str:
 def main() -> None:
     """Train what is missing, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--base", type=Path, default=Path("output/transfer/base/checkpoints/best"))
-    parser.add_argument("--folder", type=Path, default=Path("output/transfer"))
+    add_options(parser, (1, 4, 16), MODES)
     parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=list(DOMAINS))
-    parser.add_argument("--hours", type=int, nargs="+", default=[1, 4, 16])
-    parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
-    parser.add_argument("--steps", type=int, default=50, help="of two draws each, of a transfer")
-    parser.add_argument("--scratch-steps", type=int, default=300, help="of one from random weights")
-    parser.add_argument("--scores-only", action="store_true", help="train nothing, score what has been trained")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     table = []

@@ -61,5 +61,6 @@ def write_archive(folder: Path, most: int) -> dict[str, tuple[str, ...]]:
             "reports": [{"pattern": NAME, "every_minutes": 1}],
         }
         cases = {"domain": str((folder / "japan.yaml").resolve()), "archive": archive}
-        write_text(path, yaml.safe_dump({"cases": cases, "output": str(folder / "hours.h5")}, sort_keys=False))
+        samples = {"cases": cases, "output": str(folder / "hours.h5"), "variables": ["t2m"]}
+        write_text(path, yaml.safe_dump(samples, sort_keys=False))
     return {str(path): tuple(times)}

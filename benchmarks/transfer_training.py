@@ -3,10 +3,11 @@
 What an earlier run has left is kept: the store of some hours, and the last checkpoint of a training.
 """
 
+import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +77,32 @@ class Training:
         """Train, unless it has been done; ``further`` changes come last."""
         if not self.last(folder).exists():
             mlrtma("train", "configs/training/vit_transfer.yaml", *_set(*self.changes(folder, base, stores), *further))
+
+
+def add_options(parser: argparse.ArgumentParser, hours: tuple[int, ...], modes: tuple[str, ...]) -> None:
+    """The options that say what is trained; ``hours`` and ``modes`` unless others are chosen."""
+    parser.add_argument("--base", type=Path, default=Path("output/transfer/base/checkpoints/best"))
+    parser.add_argument("--folder", type=Path, default=Path("output/transfer"))
+    parser.add_argument("--hours", type=int, nargs="+", choices=COUNTS, default=list(hours))
+    parser.add_argument("--modes", nargs="+", choices=modes, default=list(modes))
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0], help="of draws and of first weights of what is new"
+    )
+    parser.add_argument("--steps", type=int, nargs="+", default=[50], help="of two draws each, of a transfer")
+    parser.add_argument("--scratch-steps", type=int, nargs="+", default=[300], help="of one from random weights")
+    parser.add_argument("--scores-only", action="store_true", help="train nothing, score what has been trained")
+
+
+def trainings(options: argparse.Namespace) -> Iterator[tuple[str, Training]]:
+    """The trainings of the options, those of most hours first, and the name of each in the table."""
+    for count in sorted(options.hours, reverse=True):
+        for mode in options.modes:
+            usual, *others = options.scratch_steps if mode == SCRATCH else options.steps
+            for steps in (usual, *others):
+                for seed in options.seeds:
+                    words = [f"{mode} {count}", *([f"{steps} steps"] if steps != usual else [])]
+                    words += [f"seed {seed}"] if seed else []
+                    yield ", ".join(words), Training(mode, count, steps, seed)
 
 
 def mlrtma(*words: str) -> None:

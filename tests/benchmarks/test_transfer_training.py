@@ -1,5 +1,6 @@
 """Trainings of few hours: which hours their stores hold, what seeds change, and how their scores are joined."""
 
+import argparse
 from collections import Counter
 
 import numpy as np
@@ -81,10 +82,11 @@ def test_another_seed_is_another_folder_draw_and_first_weights(training, tmp_pat
     assert adapters.begin_from == str(tmp_path / "base")
 
 
-def test_trainings_of_the_options_have_names_of_their_own_and_the_usual_one_the_shortest(curve):
-    words = {"hours": [4, 16], "modes": ["adapters", "scratch"], "steps": [50, 150], "scratch_steps": [300]}
-    options = curve.argparse.Namespace(**words, seeds=[0, 1])
-    named = list(curve.trainings(options))
+def test_trainings_of_the_options_have_names_of_their_own_and_the_usual_one_the_shortest(training):
+    parser = argparse.ArgumentParser()
+    training.add_options(parser, training.COUNTS, tuple(training.MODES))
+    words = "--hours 4 16 --modes adapters scratch --steps 50 150 --seeds 0 1"
+    named = list(training.trainings(parser.parse_args(words.split())))
     assert len({name for name, _ in named}) == len({each.name for _, each in named}) == 12
     assert dict(named)["adapters 4"].steps == 50 and dict(named)["adapters 4, 150 steps, seed 1"].seed == 1
     assert [each.hours for _, each in named] == [16] * 6 + [4] * 6
