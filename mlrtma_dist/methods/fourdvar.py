@@ -10,7 +10,12 @@ outer loop solves
     (1 + G^T G) z = G^T (R^-1/2 y - F(z_i) + G z_i)
 
 by conjugate gradients, whose products with G and G^T are tangent linear and adjoint of the whole window
-(`physics.linearise`). A step that would raise J is halved. Model, operators, B and R are arguments; vectors are those
+(`physics.linearise`), or, in the dual form (Courtier 1997), which a window may choose, where it knows how to
+precondition it,
+
+    z = G^T a     (1 + G G^T) a = R^-1/2 y - F(z_i) + G z_i
+
+A step that would raise J is halved. Model, operators, B and R are arguments; vectors are those
 of a tile, and sums over tiles make the answer that of one process. `methods.fourdvar_members` has the B of members.
 """
 
@@ -62,10 +67,12 @@ class ObservedWindow(ABC):
     Attributes:
         observed: of each time, the first at the start; None where nothing is observed.
         total: sum of a tensor over the tiles.
+        dual: whether the linearised problem is solved in the dual form.
     """
 
     observed: Sequence[Observations | None]
     total: Map
+    dual = False
 
     @property
     @abstractmethod
@@ -81,9 +88,9 @@ class ObservedWindow(ABC):
         pairs = [(own, state) for own, state in zip(self.observed, self.states(control), strict=True) if own]
         return torch.cat([own.operator(state) / own.deviation for own, state in pairs] or [control.new_zeros(0)])
 
-    def precondition(self, control: Tensor) -> Tensor:
-        """An approximation of (1 + G^T G)^-1 z, symmetric and positive definite; here z itself. Collective."""
-        return control
+    def precondition(self, residual: np.ndarray) -> np.ndarray:
+        """An approximation of (1 + G G^T)^-1 r in the dual form, symmetric and positive definite; here r itself."""
+        return residual
 
     @property
     def scaled(self) -> Tensor:
@@ -202,22 +209,26 @@ def _inner(
     window: ObservedWindow, linear: Linearised, scaled: Tensor, control: Tensor, tolerance: float, most_iterations: int
 ) -> Tensor:
     """The z of the linearised problem."""
+    like = scaled if window.dual else control
 
     def tensor(vector: np.ndarray) -> Tensor:
-        return torch.from_numpy(vector).to(control).reshape(control.shape)
+        return torch.from_numpy(vector).to(like).reshape(like.shape)
 
     def vector(field: Tensor) -> np.ndarray:
         return field.double().flatten().cpu().numpy()
 
-    def hessian(direction: np.ndarray) -> np.ndarray:
-        return direction + vector(linear.adjoint(linear.tangent(tensor(direction))))
+    def system(direction: np.ndarray) -> np.ndarray:
+        own = tensor(direction)
+        return direction + vector(
+            linear.tangent(linear.adjoint(own)) if window.dual else linear.adjoint(linear.tangent(own))
+        )
 
     def dot(one: np.ndarray, other: np.ndarray) -> float:
         return float(window.total(torch.tensor(np.dot(one, other), dtype=torch.float64)))
 
-    def precondition(residual: np.ndarray) -> np.ndarray:
-        return vector(window.precondition(tensor(residual)))
-
-    right = vector(linear.adjoint(scaled - linear.value + linear.tangent(control)))
-    settings = {"tolerance": tolerance, "most_iterations": most_iterations}
-    return tensor(conjugate_gradient(hessian, right, dot=dot, precondition=precondition, **settings))
+    innovation = scaled - linear.value + linear.tangent(control)
+    settings = {"dot": dot, "tolerance": tolerance, "most_iterations": most_iterations}
+    if window.dual:
+        weights = conjugate_gradient(system, vector(innovation), precondition=window.precondition, **settings)
+        return linear.adjoint(tensor(weights))
+    return tensor(conjugate_gradient(system, vector(linear.adjoint(innovation)), **settings))

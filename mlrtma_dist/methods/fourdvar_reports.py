@@ -11,7 +11,7 @@ Covariance, observation errors and the weights of quality control are those of o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -28,13 +28,13 @@ from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.classical import ClassicalAnswer, ClassicalMethod
 from mlrtma_dist.methods.fourdvar import Observations, ObservedWindow, minimise
+from mlrtma_dist.methods.fourdvar_blocks import ReportBlocks
 from mlrtma_dist.methods.fourdvar_model import ForecastDepartures, Model, persistence
 from mlrtma_dist.methods.fourdvar_root import GridRoot, Interpolation, split_by_spacing
 from mlrtma_dist.methods.fourdvar_settings import FourDVarSettings
 from mlrtma_dist.methods.lam import LamMethod
 from mlrtma_dist.methods.learned import GridAnswer
 from mlrtma_dist.methods.window import WindowCase
-from mlrtma_dist.physics.linearise import Linearised
 
 HOUR = np.timedelta64(3600, "s")
 
@@ -47,7 +47,7 @@ class ReportsWindow(ObservedWindow):
         observed: of each time, the first at the start; None where nothing is observed.
         root: B^1/2 of controls (times, fields, y, x); shape: of the control of one time.
         model: M; correlation: c.
-        solver: of the window in which departures persist, which preconditions; None: nothing does.
+        blocks: what preconditions; None: nothing does.
         total: sum over tiles: every rank has the whole domain.
     """
 
@@ -56,8 +56,9 @@ class ReportsWindow(ObservedWindow):
     shape: tuple[int, int, int]
     model: Model
     correlation: float
-    solver: "PersistenceSolver | None" = None
+    blocks: ReportBlocks | None = None
     total: Callable[[Tensor], Tensor] = lambda tensor: tensor
+    dual = True
 
     @property
     def nothing(self) -> Tensor:
@@ -75,37 +76,9 @@ class ReportsWindow(ObservedWindow):
             states.append(coming + error * departures[number] if error else coming)
         return states
 
-    def precondition(self, control: Tensor) -> Tensor:
-        """The answer where departures persist: the model is near to that."""
-        return control if self.solver is None else self.solver(control)
-
-
-class PersistenceSolver:
-    """(1 + G^T G)^-1 of a window in which departures persist, by the matrix of its reports (Sherman and Morrison).
-
-    (1 + G^T G)^-1 = 1 - G^T (1 + G G^T)^-1 G,   G G^T = R^-1/2 (c^|k - l| H B H') R^-1/2
-    """
-
-    def __init__(self, window: ReportsWindow, covariance: Tensor, time: Tensor):
-        """Factor the matrix.
-
-        Args:
-            window: of any model; covariance: H B H' of its n reports, shape (n, n); time: number of each one's time.
-        """
-        persistent = replace(window, model=persistence, solver=None)
-        self._equivalents = persistent.equivalents
-        self._linear = Linearised(persistent.equivalents, window.nothing)
-        deviation = torch.cat([own.deviation for own in window.observed if own])
-        kept = window.correlation ** (time[:, None] - time).abs().double()
-        matrix = covariance * kept / (deviation[:, None] * deviation)
-        matrix.diagonal().add_(1.0)
-        self._factor = torch.linalg.cholesky(matrix)
-
-    @torch.no_grad()
-    def __call__(self, control: Tensor) -> Tensor:
-        """(1 + G^T G)^-1 z, shape of the control."""
-        solved = torch.cholesky_solve(self._equivalents(control)[:, None], self._factor)[:, 0]
-        return control - self._linear.adjoint(solved)
+    def precondition(self, residual: np.ndarray) -> np.ndarray:
+        """The answer where departures persist, about: the model is near to that."""
+        return residual if self.blocks is None else self.blocks(residual)
 
 
 @dataclass(frozen=True)
@@ -127,8 +100,8 @@ class ReportsFourDVar:
         Every rank analyses the whole domain and keeps its own box.
 
         Raises:
-            InputError: no window, no report in it, a variable of the network that is not analysed, a grid that is too
-                large, or a first guess that does not cover it.
+            InputError: no window, no report in it, a variable of the network that is not analysed, or a first guess
+                that does not cover the grid.
             ConvergenceError: see `fourdvar.minimise`.
         """
         if case.in_time is None and not isinstance(case, WindowCase):
@@ -195,8 +168,8 @@ class ReportsFourDVar:
         points = grid_points(case.static, slice(0, domain.shape[0]), slice(0, domain.shape[1]))
         guesses = _first_guesses(case, points, names, np.arange(first, last + 1) * (self.step / HOUR))
         parts = [split_by_spacing(Covariance(base.assumed[name].covariance), domain.spacing_metres) for name in names]
-        root = GridRoot(domain, points, {name: own for name, (own, _) in zip(names, parts, strict=True)})
-        unresolved = np.array([variance for _, variance in parts])[kind[rows]]
+        resolved, unresolved = [own for own, _ in parts], np.array([variance for _, variance in parts])[kind[rows]]
+        root = GridRoot(domain, points, dict(zip(names, resolved, strict=True)))
         deviation = np.sqrt(base.observation_error[rows] ** 2 / base.weight[rows] + unresolved)
         reports, observed = Interpolation.to(place[rows], kind[rows], domain.shape), []
         for number in range(first, last + 1):
@@ -208,9 +181,10 @@ class ReportsFourDVar:
             whole = replace(case, box=Box.whole(domain.shape))
             model = ForecastDepartures(self.forecast, whole, case.time + first * self.step, guesses)
         shape = (root.fields, *domain.shape)
-        window = ReportsWindow(observed, root, shape, model, self.settings.correlation)
-        solver = PersistenceSolver(window, root.covariance(reports), torch.from_numpy(slot))
-        return replace(window, solver=solver), first, guesses, rows
+        places = Points(**{column.name: getattr(case.points, column.name)[rows] for column in fields(Points)})
+        blocks = ReportBlocks(places, kind[rows], slot, deviation, resolved, self.settings.correlation)
+        window = ReportsWindow(observed, root, shape, model, self.settings.correlation, blocks)
+        return window, first, guesses, rows
 
 
 def _first_guesses(case: WindowCase, points: Points, names: tuple[str, ...], hours: np.ndarray) -> Tensor:

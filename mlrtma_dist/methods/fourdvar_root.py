@@ -1,4 +1,4 @@
-"""The root of the background error covariance on a grid: B = L L', factored as a whole for each variable.
+"""The root of the background error covariance on a grid, of each variable by `methods.levels_root`.
 
 Both components of a wind are those of a vector in space with the covariance B(p, q) I (`methods.wind`): three fields of
 the control make two of the state. Components of a covariance that are shorter than the grid's spacing are no fields:
@@ -12,14 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
+from mlrtma_dist.methods.levels_root import LevelsRoot
 from mlrtma_dist.methods.wind import WIND, in_space
-
-MOST_POINTS = 6000  # of a grid: a factor of 290 MB
-ADDED = 1e-5  # of the variance, on the diagonal: the matrix is of single precision, its smallest eigenvalues are noise
 
 
 def split_by_spacing(covariance: Covariance, spacing: float) -> tuple[Covariance, float]:
@@ -40,17 +37,8 @@ class GridRoot:
 
         Args:
             points: of the grid, row by row, y x of them; covariances: of each variable of the state, in their order.
-
-        Raises:
-            InputError: a grid of too many points.
         """
-        if len(points) > MOST_POINTS:
-            raise InputError(
-                f"method fourdvar: domain {domain.name} has {len(points)} points, whose covariance is factored as a"
-                f" whole; expected at most {MOST_POINTS}: name a smaller or coarser domain, such as plains_20km"
-            )
-        self._shape, self._names = domain.shape, list(covariances)
-        names = self._names
+        self._shape, names = domain.shape, list(covariances)
         self._vectors = set(WIND) <= set(names)
         ones = np.ones(len(points))
         axes = [in_space(points, np.stack(each, 1)) for each in ((ones, 0 * ones), (0 * ones, ones))]
@@ -58,7 +46,7 @@ class GridRoot:
         self._parts = []
         for name in names:
             if not (self._vectors and name == WIND[1]):
-                self._parts.append((name, factor(points, covariances[name])))
+                self._parts.append((name, LevelsRoot(points, domain.shape, covariances[name])))
         self._order = [names.index(name) for name in self._of_parts()]
         self.fields = sum(self._width(name) for name, _ in self._parts)
 
@@ -73,40 +61,14 @@ class GridRoot:
     def __call__(self, control: Tensor) -> Tensor:
         """Departures (times, variable, y, x) of a control (times, fields, y, x)."""
         columns, first, departures = control.flatten(2), 0, []
-        for name, lower in self._parts:
+        for name, root in self._parts:
             width = self._width(name)
-            own = (columns[:, first : first + width].flatten(0, 1) @ lower.T).unflatten(0, (-1, width))
+            own = root(columns[:, first : first + width].flatten(0, 1)).unflatten(0, (-1, width))
             departures.append(torch.einsum("tcp,apc->tap", own, self._axes) if width == 3 else own)
             first += width
         joined = torch.cat(departures, 1)
         inverse = torch.argsort(torch.tensor(self._order))
         return joined[:, inverse].unflatten(2, self._shape)
-
-    def covariance(self, reports: "Interpolation") -> Tensor:
-        """H B H' of reports of one time, shape (n, n)."""
-        rows = torch.zeros(len(reports.number), len(reports.number), dtype=torch.float64)
-        for name, lower in self._parts:
-            own = [self._names.index(each) for each in (WIND if self._width(name) == 3 else (name,))]
-            chosen = torch.isin(reports.number, torch.tensor(own)).nonzero()[:, 0]
-            cells, weights = reports.cells[:, chosen], reports.weights[:, chosen]
-            if self._width(name) == 3:  # the share of each of the three fields in a report
-                axis = self._axes[(reports.number[chosen] == own[1]).long(), cells]  # (4, n, 3)
-                weights = weights[..., None] * axis
-            matrices = [
-                sum(w[:, None] * lower[c] for w, c in zip(each, cells, strict=True))
-                for each in (weights[None] if weights.dim() == 2 else weights.movedim(-1, 0))
-            ]
-            rows[chosen[:, None], chosen] = sum(each @ each.T for each in matrices)
-        return rows
-
-
-def factor(points: Points, covariance: Covariance) -> Tensor:
-    """L of B = L L', lower triangular, double precision, shape (points, points)."""
-    matrix = torch.from_numpy(covariance.matrix(points, points)).double()
-    matrix.diagonal().add_(ADDED * covariance.variance)
-    lower, failed = torch.linalg.cholesky_ex(matrix)
-    assert not failed, "a covariance is positive definite"
-    return lower
 
 
 @dataclass(frozen=True)
