@@ -67,12 +67,15 @@ class ObservedWindow(ABC):
     Attributes:
         observed: of each time, the first at the start; None where nothing is observed.
         total: sum of a tensor over the tiles.
-        dual: whether the linearised problem is solved in the dual form.
     """
 
     observed: Sequence[Observations | None]
     total: Map
-    dual = False
+
+    @property
+    def dual(self) -> bool:
+        """Whether the linearised problem is solved in the dual form."""
+        return False
 
     @property
     @abstractmethod

@@ -27,6 +27,7 @@ class ReportBlocks:
         time: np.ndarray,
         deviation: np.ndarray,
         covariances: Sequence[Covariance],
+        *,
         correlation: float,
     ):
         """Factor the blocks.

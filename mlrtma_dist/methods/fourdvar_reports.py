@@ -58,7 +58,11 @@ class ReportsWindow(ObservedWindow):
     correlation: float
     blocks: ReportBlocks | None = None
     total: Callable[[Tensor], Tensor] = lambda tensor: tensor
-    dual = True
+
+    @property
+    def dual(self) -> bool:
+        """With an exact model what persists says too little of the window, and its control is short."""
+        return self.correlation < 1.0
 
     @property
     def nothing(self) -> Tensor:
@@ -182,8 +186,9 @@ class ReportsFourDVar:
             model = ForecastDepartures(self.forecast, whole, case.time + first * self.step, guesses)
         shape = (root.fields, *domain.shape)
         places = Points(**{column.name: getattr(case.points, column.name)[rows] for column in fields(Points)})
-        blocks = ReportBlocks(places, kind[rows], slot, deviation, resolved, self.settings.correlation)
-        window = ReportsWindow(observed, root, shape, model, self.settings.correlation, blocks)
+        c = self.settings.correlation
+        blocks = ReportBlocks(places, kind[rows], slot, deviation, resolved, correlation=c)
+        window = ReportsWindow(observed, root, shape, model, c, blocks)
         return window, first, guesses, rows
 
 
