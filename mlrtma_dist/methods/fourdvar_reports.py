@@ -61,8 +61,8 @@ class ReportsWindow(ObservedWindow):
 
     @property
     def dual(self) -> bool:
-        """With an exact model what persists says too little of the window, and its control is short."""
-        return self.correlation < 1.0
+        """With an exact emulator what persists says too little of the window, and its control is short."""
+        return self.correlation < 1.0 or self.model is persistence
 
     @property
     def nothing(self) -> Tensor:
@@ -104,8 +104,8 @@ class ReportsFourDVar:
         Every rank analyses the whole domain and keeps its own box.
 
         Raises:
-            InputError: no window, no report in it, a variable of the network that is not analysed, or a first guess
-                that does not cover the grid.
+            InputError: no window, no report in it, a variable of the network that is not analysed, a grid that is too
+                coarse for a covariance, or a first guess that does not cover the grid.
             ConvergenceError: see `fourdvar.minimise`.
         """
         if case.in_time is None and not isinstance(case, WindowCase):
@@ -144,6 +144,11 @@ class ReportsFourDVar:
                     f"method fourdvar: its network forecasts {', '.join(names)}, of which {', '.join(missing)} are not"
                     " analysed: name all of them in 'variables', in a file of settings with their key 'window'"
                 )
+        if not names and base.variables:
+            raise InputError(
+                f"method fourdvar: no key 'window' in the settings of {', '.join(base.variables)}, by which reports of"
+                " several hours are analysed: name variables that have one, or another file of settings"
+            )
         if not names or not base.case.reported & set(names):
             raise InputError(
                 f"method fourdvar: the case of {base.case.time} has no report of {', '.join(names) or 'any variable'}"
@@ -172,6 +177,11 @@ class ReportsFourDVar:
         points = grid_points(case.static, slice(0, domain.shape[0]), slice(0, domain.shape[1]))
         guesses = _first_guesses(case, points, names, np.arange(first, last + 1) * (self.step / HOUR))
         parts = [split_by_spacing(Covariance(base.assumed[name].covariance), domain.spacing_metres) for name in names]
+        if fine := [name for name, (own, _) in zip(names, parts, strict=True) if not own.components]:
+            raise InputError(
+                f"method fourdvar: no covariance component of {', '.join(fine)} is as long as the"
+                f" {domain.spacing_metres:g} m between points of {domain.name}: use a finer grid, or another method"
+            )
         resolved, unresolved = [own for own, _ in parts], np.array([variance for _, variance in parts])[kind[rows]]
         root = GridRoot(domain, points, dict(zip(names, resolved, strict=True)))
         deviation = np.sqrt(base.observation_error[rows] ** 2 / base.weight[rows] + unresolved)
@@ -187,8 +197,10 @@ class ReportsFourDVar:
         shape = (root.fields, *domain.shape)
         places = Points(**{column.name: getattr(case.points, column.name)[rows] for column in fields(Points)})
         c = self.settings.correlation
-        blocks = ReportBlocks(places, kind[rows], slot, deviation, resolved, correlation=c)
-        window = ReportsWindow(observed, root, shape, model, c, blocks)
+        window = ReportsWindow(observed, root, shape, model, c)
+        if window.dual:
+            blocks = ReportBlocks(places, kind[rows], slot, deviation, resolved, correlation=c)
+            window = replace(window, blocks=blocks)
         return window, first, guesses, rows
 
 

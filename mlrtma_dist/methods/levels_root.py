@@ -99,7 +99,7 @@ def _conditioned(before: Points, points: Points, covariance: Covariance) -> tupl
     """The weights a of n points' neighbours among m before them, as matrices (n, m) and (m, n), and sqrt(d), (n, 1)."""
     count, added = min(NEIGHBOURS, len(before)), ADDED * covariance.variance
     nearest = cKDTree(before.position).query(points.position, k=range(1, 1 + min(CANDIDATES, len(before))))[1]
-    neighbours, weights = np.empty((len(points), count), np.int64), np.empty((len(points), count))
+    neighbours, weights = np.empty((len(points), count), np.int32), np.empty((len(points), count))
     deviations = np.empty((len(points), 1))
     for start in range(0, len(points), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(points)))
@@ -111,7 +111,7 @@ def _conditioned(before: Points, points: Points, covariance: Covariance) -> tupl
         neighbours[rows], weights[rows] = near, np.linalg.solve(among, towards[:, :, None])[:, :, 0]
         left = covariance.variance + added - (weights[rows] * towards).sum(1, keepdims=True)
         deviations[rows] = np.sqrt(np.maximum(left, added))
-    first = np.arange(0, neighbours.size + 1, count)
+    first = np.arange(0, neighbours.size + 1, count, dtype=np.int32)  # of 32 bits: a quarter less memory
     matrix = csr_array((weights.ravel(), neighbours.ravel(), first), shape=(len(points), len(before)))
     return (matrix, matrix.T.tocsr()), torch.from_numpy(deviations)
 
