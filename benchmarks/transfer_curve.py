@@ -15,7 +15,7 @@ two hours of a free core for one seed of all; what an earlier run has left is ke
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -34,15 +34,19 @@ from transfer_training import COUNTS, MODES, OLD, add_options, method_of, stores
 from mlrtma_dist.samples.store import Store
 
 HIGHEST = 1.12  # ratio in the picture
+CLIMATOLOGY, MATCHING = "climatology by hour and kind of station", "quantile matching of the regression"
+WEIGHTS = "Gaussian weights"
+BASELINES = (CLIMATOLOGY, MATCHING, WEIGHTS)
+REFERENCE = "scratch 16"
 
 
 def baselines(chosen: list[Store], training: list[Store]) -> dict[str, Scores]:
     """The scores of what needs no network; the length of the weights is the best of the training hours."""
     best = min(LENGTHS, key=lambda length: score(training, gaussian_weights(length)).brier.mean())
     return {
-        "climatology by hour and kind of station": score(chosen, climatology(training)),
-        "quantile matching of the regression": score(chosen, quantile_matching(training)),
-        f"Gaussian weights, {best / 1e3:.0f} km": score(chosen, gaussian_weights(best)),
+        CLIMATOLOGY: score(chosen, climatology(training)),
+        MATCHING: score(chosen, quantile_matching(training)),
+        f"{WEIGHTS}, {best / 1e3:.0f} km": score(chosen, gaussian_weights(best)),
     }
 
 
@@ -84,7 +88,7 @@ def draw(rows: dict[str, dict], reference: str, path: Path) -> None:
             if name.startswith(f"{mode} ") and "seed" in name:
                 hour = int(name.split()[1].rstrip(","))
                 axis.plot(hour * beside * 1.05, each["ratio"][0], "x", color=f"C{number}")
-    for name, style in zip((name for name in rows if name[0] in "cqG"), (":", "-.", "--"), strict=True):
+    for name, style in zip((name for name in rows if name.startswith(BASELINES)), (":", "-.", "--"), strict=True):
         ratio = rows[name]["ratio"][0]
         words_ = f"{name}: {ratio:.2f}"
         if ratio < HIGHEST:
@@ -128,6 +132,19 @@ def scores_of(options: argparse.Namespace) -> tuple[dict[str, Scores], Scores]:
     return scores, base
 
 
+def reference_of(parser: argparse.ArgumentParser, options: argparse.Namespace, names: Collection[str]) -> str:
+    """The row whose score is the unit of the others': of the options, else `REFERENCE` or else the first trained one.
+
+    Args:
+        parser: by which the program ends where the options name none of the rows; names: of the rows that there are.
+    """
+    if options.reference is None:
+        return next(name for name in (REFERENCE, *(each for each, _ in trainings(options)), *names) if name in names)
+    if options.reference not in names:
+        parser.error(f"--reference: expected one of {', '.join(names)}, got {options.reference}")
+    return options.reference
+
+
 def _nothing(answer, points, rows) -> np.ndarray:
     return np.zeros((3, len(rows)))
 
@@ -137,23 +154,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser, COUNTS, tuple(MODES))
     parser.add_argument("--choose", type=Path, default=Path("output/reports/choose.h5"))
-    parser.add_argument("--reference", default="scratch 16", help="the row of whose score the others' are shares")
+    parser.add_argument(
+        "--reference", help=f"the row of whose score the others' are shares; {REFERENCE} if it is there"
+    )
     parser.add_argument("--figure", type=Path)
     options = parser.parse_args()
+    if options.reference is not None and not options.reference.startswith(BASELINES):
+        reference_of(parser, options, [name for name, _ in trainings(options)])  # before hours of training
     scores, base = scores_of(options)
-    if options.reference not in scores:
-        parser.error(f"--reference: expected one of {', '.join(scores)}, got {options.reference}")
-    best = scores[options.reference]
+    reference = reference_of(parser, options, scores)
+    best = scores[reference]
     rows = {name: row(own, best, base) for name, own in scores.items()}
     print(f"{len(best.brier)} reports, {best.event.sum()} of them MVFR or worse\n")
-    print(f"| method, hours | Brier score (95 %) | over {options.reference} | rmse of old variables | worst |")
+    print(f"| method, hours | Brier score (95 %) | over {reference} | rmse of old variables | worst |")
     print("|---|---|---|---|---|")
     for name, each in rows.items():
         print(f"| {name} | {words(each)} |")
     print("", *spread(rows), sep="\n")
     (options.folder / "curve.json").write_text(json.dumps(rows, indent=1))
     if options.figure:
-        draw(rows, options.reference, options.figure)
+        draw(rows, reference, options.figure)
 
 
 if __name__ == "__main__":

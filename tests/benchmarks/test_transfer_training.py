@@ -156,3 +156,20 @@ def test_hours_of_japan_are_files_that_are_read_back_and_the_configuration_takes
     order = np.argsort(own.station)
     assert own.station[order].tolist() == names.tolist()
     np.testing.assert_allclose(own.value[order], 273.15 + hours.tenths[number] / 10.0)
+
+
+def test_the_reference_is_scratch_16_where_it_is_trained_else_the_first_row_and_another_one_is_refused(
+    curve, training, capsys
+):
+    parser = argparse.ArgumentParser()
+    training.add_options(parser, training.COUNTS, tuple(training.MODES))
+    parser.add_argument("--reference")
+    options = parser.parse_args(["--modes", "adapters", "frozen", "--hours", "4", "--seeds", "1", "2"])
+    names = [curve.CLIMATOLOGY, *(name for name, _ in training.trainings(options))]
+    assert curve.reference_of(parser, options, names) == "adapters 4, seed 1"
+    assert curve.reference_of(parser, options, [*names, "scratch 16"]) == "scratch 16"
+    assert curve.reference_of(parser, options, [curve.CLIMATOLOGY]) == curve.CLIMATOLOGY  # nothing is trained yet
+    options.reference = "scratch 16"
+    with pytest.raises(SystemExit):
+        curve.reference_of(parser, options, names)
+    assert "--reference: expected one of" in (error := capsys.readouterr().err) and "got scratch 16" in error
