@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,18 +12,32 @@ from threadpoolctl import threadpool_limits
 
 from mlrtma_dist.methods.method import ALONE, Share
 
+_LOCK = threading.Lock()
+_BEFORE: list[int] = []  # torch's threads before those that are under way began, once for each
+
 
 @contextlib.contextmanager
 def task_threads(tasks: int, share: Share = ALONE) -> Iterator[Callable[[Callable, Iterable], list[Any]]]:
-    """A map over the rank's threads, a list in order; of several tasks each has one thread of torch and of BLAS."""
+    """A map over the rank's threads, a list in order; of several tasks each has one thread of torch and of BLAS.
+
+    Threads of a program may use it at once; a task itself does not.
+    """
     if tasks < 2:
         yield lambda work, items: [work(item) for item in items]
         return
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    count = min(tasks, share.threads or len(os.sched_getaffinity(0)))
+    with _one_thread_of_torch(), threadpool_limits(1), ThreadPoolExecutor(count) as pool:
+        yield lambda work, items: list(pool.map(work, items))
+
+
+@contextlib.contextmanager
+def _one_thread_of_torch() -> Iterator[None]:
+    """One thread of torch, a setting of the whole process; afterwards as many as before the first that is under way."""
+    with _LOCK:
+        _BEFORE.append(_BEFORE[0] if _BEFORE else torch.get_num_threads())
+        torch.set_num_threads(1)
     try:
-        count = min(tasks, share.threads or len(os.sched_getaffinity(0)))
-        with threadpool_limits(1), ThreadPoolExecutor(count) as pool:
-            yield lambda work, items: list(pool.map(work, items))
+        yield
     finally:
-        torch.set_num_threads(threads)
+        with _LOCK:
+            torch.set_num_threads(_BEFORE.pop())

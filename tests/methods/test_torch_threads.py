@@ -29,3 +29,33 @@ def test_results_come_in_order_and_torch_has_its_threads_again(tasks, of_torch, 
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
+
+
+def test_torch_has_its_threads_again_after_two_threads_of_a_program_whose_tasks_overlap():
+    before, barrier = torch.get_num_threads(), threading.Barrier(2, timeout=30.0)
+    first_left, after = threading.Event(), []
+
+    def run(is_first):
+        if not is_first:
+            barrier.wait()
+        with task_threads(2, Share(threads=2)):
+            barrier.wait()
+            if is_first:
+                barrier.wait()
+            else:
+                first_left.wait(30.0)
+        first_left.set()
+        after.append(torch.get_num_threads())
+
+    torch.set_num_threads(3)
+    try:
+        second = threading.Thread(target=run, args=(False,))
+        second.start()
+        run(True)
+        second.join()
+        new = threading.Thread(target=lambda: after.append(torch.get_num_threads()))
+        new.start()
+        new.join()
+        assert after == [3, 3, 3]
+    finally:
+        torch.set_num_threads(before)

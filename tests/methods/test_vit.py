@@ -1,6 +1,7 @@
 """The vision transformer on reports: what it may know, equality on tiles, its answer, and a training that improves."""
 
 import copy
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -12,9 +13,11 @@ from mlrtma_dist import names
 from mlrtma_dist.fields import climatology
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.inference.analyse import at_reports
+from mlrtma_dist.methods import vit_answer
 from mlrtma_dist.methods.case import Contents
 from mlrtma_dist.methods.events import below
 from mlrtma_dist.methods.learned import ContentsError
+from mlrtma_dist.methods.method import Share
 from mlrtma_dist.methods.report_sample import ReportSample
 from mlrtma_dist.methods.vit import build_vit
 from mlrtma_dist.methods.vit_answer import SPACING, Values, ascending, between, make_ordered, summary
@@ -125,6 +128,26 @@ def test_fields_are_the_answer_at_the_points_where_the_network_is_asked():
         fields.probability["visibility"][(slice(None), *asked)].reshape(4, -1).T, probability, atol=1e-5
     )
     assert np.all(np.diff(probability, axis=1) >= 0)
+
+
+@pytest.mark.parametrize("classical", [False, True])
+def test_parts_of_the_points_on_several_threads_are_those_of_one_to_the_last_bit(monkeypatch, classical):
+    monkeypatch.setattr(vit_answer, "AT_ONCE", 150)
+    answer, workers, decode = method_of(classical=classical).analyse(hour()), set(), vit_answer.TransformerAnswer._part
+
+    def recorded(self, points, share):
+        workers.add(threading.get_ident())
+        assert torch.get_num_threads() == 1
+        return decode(self, points, share)
+
+    one = answer.fields(Share(threads=1))
+    monkeypatch.setattr(vit_answer.TransformerAnswer, "_part", recorded)
+    answer._last.clear()
+    three = answer.fields(Share(threads=3))
+    assert len(workers) > 1
+    for kind in ("values", "error", "probability"):
+        for name, field in getattr(one, kind).items():
+            np.testing.assert_array_equal(field, getattr(three, kind)[name], err_msg=f"{kind} {name}")
 
 
 def test_between_these_points_the_vertical_gradient_carries_the_analysis_to_the_terrain():
