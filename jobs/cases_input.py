@@ -47,12 +47,19 @@ def open_run(run, names: tuple[str, ...], opened=open_cases) -> tuple[Classical,
 def forecastable(cases: Cases, trained: Mapping, first: bool) -> Cases:
     """The cases of which the source has every state that trained methods (`weights.trained`) need; others are told.
 
+    Emulators of another grid spacing are warned of.
+
     Args:
         trained: by name; first: whether this rank logs.
 
     Raises:
         InputError: there is none.
     """
-    lags = sorted({lag for each in trained.values() for lag in each.method.lags}, reverse=True)
-    names = ", ".join(name for name, each in trained.items() if each.method.lags)
-    return Successive.of(cases, lags, f"method {names} on {cases.contents.domain.name}", first)
+    emulators = {name: each for name, each in trained.items() if each.method.lags}
+    if emulators:
+        from mlrtma_dist.weights.spacing import warn_of_spacing  # here: it needs torch, whose import takes seconds
+
+        for name, each in emulators.items():
+            warn_of_spacing(each, cases.contents.domain, f"method {name}")
+    lags = sorted({lag for each in emulators.values() for lag in each.method.lags}, reverse=True)
+    return Successive.of(cases, lags, f"method {', '.join(emulators)} on {cases.contents.domain.name}", first)
