@@ -48,7 +48,7 @@ def ranks_started() -> int:
 
 def is_first_started() -> bool:
     """Whether this process is rank 0 of those that its launcher started, by the environment alone."""
-    names = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "RANK")
+    names = ("RANK",) if started_without_mpi() else ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
     return all(os.environ.get(name, "0") == "0" for name in names)
 
 

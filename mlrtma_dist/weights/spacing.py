@@ -1,5 +1,6 @@
 """The grid spacing of an emulator's training: its steps are between grid points, whatever their distance."""
 
+import contextlib
 import logging
 
 from mlrtma_dist import config
@@ -15,16 +16,16 @@ FACTOR = 1.25  # between two spacings that count as the same
 
 def spacings_of(manifest: Manifest) -> tuple[float, ...]:
     """Grid spacings of the domains of the training cases, metres, ascending; none where they are not known any more."""
-    metres = set()
+    metres: set[float] = set()
     for store in manifest.run.stores:
-        recorded = config.parse_yaml(store.get("made_by") or "", str(store.get("file")))
-        cases = recorded.get("cases")
+        try:
+            cases = config.parse_yaml(store.get("made_by") or "", str(store.get("file"))).get("cases")
+        except ConfigError:  # no reason to refuse the weights
+            continue
         names = cases.get("domain") if isinstance(cases, dict) else None
-        for name in [names] if isinstance(names, str) else names or []:
-            try:
-                metres.add(load_domain(name).spacing_metres)
-            except (ConfigError, OSError):  # a user's own file, which is not here
-                continue
+        for name in names if isinstance(names, list) else [names]:
+            with contextlib.suppress(ConfigError, OSError):  # a user's own file, which is not here
+                metres |= {load_domain(name).spacing_metres} if isinstance(name, str) else set()
     return tuple(sorted(metres))
 
 

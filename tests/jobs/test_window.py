@@ -40,6 +40,11 @@ def test_a_window_in_time_without_a_method_in_time_is_warned_of(tmp_path, caplog
 
 @pytest.mark.parametrize("sign", ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "RANK"])
 def test_of_many_ranks_the_first_alone_warns(tmp_path, caplog, monkeypatch, sign):
+    if sign == "RANK":  # alone it is another program's
+        monkeypatch.setenv(sign, "1")
+        assert "without effect" in warnings(tmp_path, "analyse", REPORTS + "method: oi", caplog)
+        caplog.clear()
+        monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv(sign, "1")
     assert "without effect" not in warnings(tmp_path, "analyse", REPORTS + "method: oi", caplog)
     monkeypatch.setenv(sign, "0")

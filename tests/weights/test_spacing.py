@@ -25,7 +25,10 @@ def test_spacings_are_those_of_the_domains_of_the_stores():
     assert spacings_of(both) == pytest.approx([2540.0, 20320.0], rel=0.01)
 
 
-@pytest.mark.parametrize("made_by", ["", None, "cases: {}", "cases: {domain: [gone.yaml]}", "gaussian_plane: {}"])
+@pytest.mark.parametrize(
+    "made_by",
+    ["", None, "cases: {}", "cases: {domain: [gone.yaml, null]}", "cases: {domain: 5}", "cut: [", "gaussian_plane: {}"],
+)
 def test_of_a_domain_that_is_not_recorded_or_gone_nothing_is_known(made_by):
     assert spacings_of(with_stores(made_by)) == ()
 
