@@ -1,16 +1,14 @@
 """Threads of a rank for tasks of torch and numpy beside each other."""
 
 import contextlib
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
-from threadpoolctl import threadpool_limits
 
 from mlrtma_dist.methods.method import ALONE, Share
+from mlrtma_dist.methods.threads import threads
 
 _LOCK = threading.Lock()
 _BEFORE: list[int] = []  # torch's threads before those that are under way began, once for each
@@ -25,8 +23,7 @@ def task_threads(tasks: int, share: Share = ALONE) -> Iterator[Callable[[Callabl
     if tasks < 2:
         yield lambda work, items: [work(item) for item in items]
         return
-    count = min(tasks, share.threads or len(os.sched_getaffinity(0)))
-    with _one_thread_of_torch(), threadpool_limits(1), ThreadPoolExecutor(count) as pool:
+    with _one_thread_of_torch(), threads(share) as pool:
         yield lambda work, items: list(pool.map(work, items))
 
 

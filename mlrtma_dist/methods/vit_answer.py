@@ -71,8 +71,8 @@ class TransformerAnswer(WithoutWeights):
     @property
     def variables(self) -> tuple[str, ...]:
         """The analysed variables."""
-        asked = self.case.variables or self.method.variables
-        return tuple(name for name in self.method.variables if name in asked)
+        of_case = self.case.variables or self.method.variables
+        return tuple(name for name in self.method.variables if name in of_case)
 
     def at(self, variable: str, points: Points) -> tuple[np.ndarray, np.ndarray]:
         """Analysis and standard deviation of its error at points, analysis space, shape (m,) each.
@@ -103,8 +103,8 @@ class TransformerAnswer(WithoutWeights):
             value = spread(at.value[name]) + spread(at.gradient[name]) * rise
             probability = None
             if name in names.EVENTS:
-                asked = np.asarray(names.to_analysis(name, np.array(names.EVENTS[name])))
-                below = at_limits(edges(name), at.below[name], asked)
+                events = np.asarray(names.to_analysis(name, np.array(names.EVENTS[name])))
+                below = at_limits(edges(name), at.below[name], events)
                 probability = np.stack([spread(each) for each in below.T])
             value = np.asarray(names.from_analysis(name, value), np.float32)
             return value, spread(analysis_error(name, at.error[name])), probability
@@ -192,7 +192,7 @@ def between(box: Box, rows: np.ndarray, columns: np.ndarray) -> Callable[[np.nda
         From values at the points, row by row, to the field on the box, float32, shape (y, x).
     """
     ends = (box.y0, box.y1, rows), (box.x0, box.x1, columns)
-    (south, up), (west, right) = (_between(np.arange(low, high), asked) for low, high, asked in ends)
+    (south, up), (west, right) = (_between(np.arange(low, high), knots) for low, high, knots in ends)
     up = up[:, None]
 
     def spread(values: np.ndarray) -> np.ndarray:
@@ -203,9 +203,9 @@ def between(box: Box, rows: np.ndarray, columns: np.ndarray) -> Callable[[np.nda
     return spread
 
 
-def _between(lines: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each line the last one before it that was asked, and how far it lies towards the next."""
-    place = np.interp(lines, asked, np.arange(len(asked)))
+def _between(lines: np.ndarray, knots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each line the last of the ascending ``knots`` before it, and how far it lies towards the next."""
+    place = np.interp(lines, knots, np.arange(len(knots)))
     first = np.floor(place).astype(np.int64)
     return first, (place - first).astype(np.float32)
 

@@ -35,9 +35,10 @@ def warn_of_spacing(trained: TrainedMethod, domain: Domain, setting: str) -> Non
     Args:
         setting: that names the weights.
     """
-    metres = spacings_of(trained.manifest)
-    here = domain.spacing_metres
-    if not metres or not is_first_started() or any(1 / FACTOR < here / each < FACTOR for each in metres):
+    if not is_first_started():
+        return
+    metres, here = spacings_of(trained.manifest), domain.spacing_metres
+    if not metres or any(1 / FACTOR < here / each < FACTOR for each in metres):
         return
     log.warning(
         "%s: %s was trained at a spacing of %s km; %s has %.3g km, at which its errors are not known. Train weights at"
