@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from amedas_archive import spread, write_archive, write_domain
 from amedas_data import Amedas
-from other_domains import hours, matches
-from transfer_japan import spread, write_archive, write_domain
+from other_domains import CONUS, hours, matches
 from transfer_training import ARCHIVES, COUNTS, OLD, SCRATCH, WORLD, add_options, stores_of, trainings
 
 from mlrtma_dist.fields.static import Static, load_static
@@ -66,7 +66,8 @@ def place_of(name: str, folder: Path) -> Place:
         chosen = [(hour.moment, hour.read()) for hour in hours(4)]
         return Place(load_static(load_domain(name)), SCORED, OLD, {WORLD: ARCHIVES[WORLD]}, name, chosen)
     folder.mkdir(parents=True, exist_ok=True)
-    static, archive = write_domain(folder), write_archive(folder, max(COUNTS))
+    static = write_domain(folder)
+    archive = write_archive(folder, max(COUNTS), str((folder / "japan.yaml").resolve()), ("t2m",))
     of_choice = Amedas.read(choose=True)
     numbers = sorted(of_choice.full[spread(len(of_choice.full), HOURS_OF_JAPAN)])
     chosen = [(of_choice.time[number], of_choice.table(np.array([number]))) for number in numbers]
@@ -155,7 +156,9 @@ def main() -> None:
         folder = options.folder / name
         place = place_of(name, folder)
         methods = methods_of(place, folder, options)
-        each = [matches(place.static, reports, time, methods, place.variables) for time, reports in place.chosen]
+        each = [
+            matches(place.static, reports, time, methods, place.variables, (CONUS,)) for time, reports in place.chosen
+        ]
         for row in rows(name, Matches.concatenate(each)):
             table.append(row)
             print(words(row), flush=True)

@@ -7,7 +7,8 @@
     mlrtma samples configs/samples/archive_sao.yaml --parts 10 --part 3  # the fourth tenth of the times, ..._part003.h5
 
 Writes the store and, beside it, the resolved configuration, a summary and, of an archive, the list of missing files.
-A part whose store is whole and of the same configuration is not made again: an array of jobs can simply be run again.
+A part whose store is whole, of the same configuration and domain, is not made again: an array of jobs can simply be run
+again.
 """
 
 import logging
@@ -18,6 +19,7 @@ from jobs.command_line import parse
 from jobs.fourdvar_input import with_labels
 from jobs.progress import progress, silent
 from mlrtma_dist import config
+from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.io.hdf5 import Reader
 from mlrtma_dist.methods.settings import assumptions, load_settings
@@ -105,9 +107,10 @@ def make(run: Run) -> bool:
     content = config.portable(
         config.to_yaml(replace(run, output="", mesh=None))
     )  # neither place nor ranks decide what is in it
+    grids = grids_of(run)
     with Ranks.start(run.mesh, device="cpu") as ranks:
         first = ranks.rank == 0
-        if run.cases.archive is not None and ranks.from_first(lambda: is_whole(run.store, content)):
+        if run.cases.archive is not None and ranks.from_first(lambda: is_whole(run.store, content, grids)):
             return first
         files = ranks.from_first(run.inventory)  # by one rank: what each would see may differ while files arrive
         if first and files is not None:
@@ -122,7 +125,7 @@ def make(run: Run) -> bool:
                 cases,
                 ranks,
                 edge=run.edge,
-                notes={"made_by": content},
+                notes={"made_by": content, "grids": grids},
                 progress=lambda share: show("cases", share),
             )
         if first:
@@ -131,9 +134,15 @@ def make(run: Run) -> bool:
     return first
 
 
-def is_whole(path: Path, content: str) -> bool:
-    """Whether a store is there and was made by a configuration; a store gets its name when it is whole."""
+def grids_of(run: Run) -> str:
+    """The domains of a run as YAML text, as their files have them now."""
+    return "".join(config.portable(config.to_yaml(load_domain(name))) for name in run.cases.domain)
+
+
+def is_whole(path: Path, content: str, grids: str) -> bool:
+    """Whether a store is there and was made by a configuration on these domains; it gets its name when it is whole."""
     if not path.is_file():
         return False
     with Reader(path) as reader:
-        return reader.attributes.get("made_by") == content
+        attributes = reader.attributes  # of older stores without "grids"
+        return attributes.get("made_by") == content and attributes.get("grids", grids) == grids

@@ -9,12 +9,14 @@ import numpy as np
 
 from mlrtma_dist.config import ConfigError, expand
 from mlrtma_dist.errors import InputError
+from mlrtma_dist.fields.cell_means import cell_means
 from mlrtma_dist.fields.simulated_terrain import simulate_terrain
 from mlrtma_dist.grid.domain import EARTH_RADIUS, Domain, wrap_longitude
 from mlrtma_dist.grid.interpolate import bilinear, regrid, same_grid, smooth
 from mlrtma_dist.grid.points import Points, cartesian, plane_positions
 from mlrtma_dist.io.grid_field import GriddedFileError
 from mlrtma_dist.io.gridded import read_one
+from mlrtma_dist.io.shores import ShoreGrid
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,7 @@ TERRAIN_RADIUS = 20e3
 # used on another. On 20 km it is what the radii above give; on 2.5 km they give 9 and 11 km.
 BROAD = 23.5e3
 SIMULATED = "simulated"
+SHORES = "shores"
 SEED = 20220824  # of the simulated terrain: one toy for all
 MAKE = "mlrtma domain makes terrain and land from any elevation file"
 WAY_OUT = (
@@ -116,6 +119,8 @@ def _field(domain: Domain, name: str, flat: float, notes: list[str]) -> tuple[np
         return np.full(domain.shape, flat, dtype=np.float32), domain.is_plane
     if source == SIMULATED:
         return simulate_terrain(domain, SEED)[0 if name == "terrain" else 1], True
+    if source == SHORES and name == "land" and not domain.is_plane:
+        return cell_means(domain, [ShoreGrid.around(domain)]), True
     try:
         source = expand(source)
     except ConfigError as error:

@@ -60,7 +60,8 @@ class Domain:
         terrain: gridded file (GRIB, netCDF) of terrain height in m on this or another grid, or
             "simulated" (the toy), or null: not known; sea level is taken, of which is warned in the product. A variable
             in its name, ``${NAME}``, is replaced when the file is read.
-        land: likewise for the land mask (1 land, 0 water); null: all land.
+        land: likewise for the land mask (1 land, 0 water); "shores": the share of land inside the coastlines that come
+            with the software; null: all land.
         note: what a reader of the product must know about the grid.
     """
 

@@ -22,7 +22,7 @@ from mlrtma_dist.samples.store import Store
 from mlrtma_dist.samples.successive import successive
 from mlrtma_dist.samples.symmetry import Symmetry
 
-KEPT = 128  # cases that are kept for further draws; 5 MB each of 2,500 stations
+KEPT = 256  # cases that are kept for further draws; 5 MB each of 2,500 stations
 
 
 @dataclass(frozen=True)

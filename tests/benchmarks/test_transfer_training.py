@@ -31,7 +31,7 @@ def domains():
 
 @pytest.fixture(scope="module")
 def japan():
-    return benchmark_module("transfer_japan")
+    return benchmark_module("amedas_archive")
 
 
 def test_each_count_of_hours_adds_to_the_one_before_and_none_of_them_chooses_or_judges(training, monkeypatch, tmp_path):
@@ -146,7 +146,7 @@ def test_hours_of_japan_are_files_that_are_read_back_and_the_configuration_takes
     names = np.array([f"{number:05d}" for number in range(12)])
     hours = japan.Amedas(time, names, place, random.integers(50, 300, (20, 12)).astype(np.int16))
     monkeypatch.setattr(japan.Amedas, "read", lambda: hours)
-    ((path, times),) = japan.write_archive(tmp_path, 4).items()
+    ((path, times),) = japan.write_archive(tmp_path, 4, "japan", ("t2m",)).items()
     archive = config.load_yaml(path)["cases"]["archive"]
     assert len(set(times)) == 4 and archive["start"] == min(times) and archive["end"] == max(times)
     number = int(np.flatnonzero(time == np.datetime64(times[2]))[0])

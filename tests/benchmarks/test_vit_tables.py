@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlrtma_dist.config import configs_root, load_yaml
 from mlrtma_dist.grid.domain import EARTH_RADIUS, load_domain
 from mlrtma_dist.grid.points import cartesian
 from mlrtma_dist.observations.quality import MARGIN
@@ -37,10 +38,10 @@ def reports(latitude, longitude, variables=("t2m", "u10", "v10", "sky_cover")) -
     return Observations.concatenate(tables)
 
 
-def test_no_station_is_scored_that_a_training_over_the_united_states_may_have_used():
-    from other_domains import LEARNT_ON, unseen
+def test_no_station_is_scored_that_a_training_elsewhere_may_have_used():
+    from other_domains import CONUS, LEARNT_ON, unseen
 
-    alaska, conus = load_domain("alaska"), load_domain(LEARNT_ON)
+    alaska, conus = load_domain("alaska"), load_domain(CONUS)
     y, x = np.meshgrid(np.arange(5, alaska.size.y, 60), np.arange(5, alaska.size.x, 60), indexing="ij")
     latitude, longitude = (part.ravel() for part in alaska.position(y, x))
     table = reports([*latitude, 40.0], [*longitude, -100.0], ["t2m"])
@@ -48,6 +49,9 @@ def test_no_station_is_scored_that_a_training_over_the_united_states_may_have_us
     near = conus.contains(table.latitude, table.longitude, MARGIN)
     assert near.sum() > 10 and not (rows & near).any()  # the domains overlap in Canada
     assert rows.sum() == len(latitude) - (near.sum() - 1)
+    configured = load_yaml(configs_root() / "training" / "vit_reports_world.yaml")["samples"]
+    abroad = {Path(store).stem for store in configured} & {name.removesuffix("_20km") for name in LEARNT_ON}
+    assert len(abroad) == len(LEARNT_ON) - 1
 
 
 @pytest.mark.parametrize("count", [7, 57])

@@ -138,6 +138,23 @@ def test_without_terrain_it_is_sea_level_with_a_warning(caplog):
     assert "sea level" in static.note and "sea level" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "name, inland, offshore",
+    [
+        ("europe_20km", (48.1, 11.6), (38.0, 5.0)),
+        ("middle_east_20km", (24.6, 46.7), (20.0, 38.5)),
+        ("east_asia_20km", (39.9, 116.4), (15.0, 115.0)),
+        ("south_america_20km", (-25.3, -57.6), (-36.5, -55.0)),
+    ],
+)
+def test_land_of_the_shores_is_land_inland_and_water_at_sea(name, inland, offshore):
+    grid = load_domain(name)
+    static = load_static(grid)
+    row, column = np.rint(grid.index(*np.transpose([inland, offshore]))).astype(int)
+    assert static.land[row, column].tolist() == [1.0, 0.0] and not static.terrain.any()
+    assert 0.2 < static.land.mean() < 0.8 and "land" not in static.note and "sea level" in static.note
+
+
 def test_no_relief_is_made_of_a_terrain_that_is_not_known():
     nowhere = load_static(domain())
     assert not nowhere.has_terrain.any()

@@ -122,6 +122,21 @@ def test_parts_make_stores_once_and_list_what_is_missing(real_data, tmp_path):
     assert content_hash(first) != content
 
 
+def test_a_store_is_made_anew_when_the_file_of_its_domain_has_changed(real_data, tmp_path):
+    text = config.find("domains", "conus_20km").read_text()
+    (tmp_path / "own.yaml").write_text(text)
+    run = shipped("sao", output=str(tmp_path / "store.h5"), variables=("t2m",))
+    archive = replace(run.cases.archive, end=run.cases.archive.start)
+    run = replace(run, cases=replace(run.cases, domain=(str(tmp_path / "own.yaml"),), archive=archive))
+    samples.make(run)
+    before = run.store.stat().st_mtime_ns
+    samples.make(run)
+    assert run.store.stat().st_mtime_ns == before
+    (tmp_path / "own.yaml").write_text(text.replace("y: 200", "y: 180"))
+    samples.make(run)
+    assert Store(run.store).layout.shape == (180, 294)
+
+
 def test_two_ranks_make_the_store_of_one(real_data, tmp_path):
     parts = []
     for ranks in (1, 2):

@@ -1,5 +1,13 @@
-"""Hours of Japan's temperature as an archive of samples, for transfer_domains.py: a domain file, and a CSV an hour."""
+"""Hours of Japan's temperature as an archive of files, of which `mlrtma samples` makes a store.
 
+    python benchmarks/amedas_archive.py --output output/reports/amedas [--hours 36] [--domain east_asia_20km]
+    mlrtma samples output/reports/amedas/amedas.yaml --output output/reports/japan.h5
+
+Writes a CSV for each of so many hours that train (`jma_t2m` to 2023-10-15), spread over the season and the day, and the
+configuration of samples of them, of all variables, of which the reports have temperature alone.
+"""
+
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +16,8 @@ from amedas_data import Amedas
 from other_domains import static_of
 
 from mlrtma_dist.config import to_yaml
-from mlrtma_dist.fields.ground_files import Ground
 from mlrtma_dist.fields.static import Static, load_static
 from mlrtma_dist.grid.domain import load_domain
-from mlrtma_dist.inference.ground_file import write_ground
 from mlrtma_dist.io.atomic import write_text
 from mlrtma_dist.observations.csv_write import write_csv
 
@@ -34,16 +40,14 @@ def spread(count: int, most: int) -> list[int]:
 
 
 def write_domain(folder: Path) -> Static:
-    """Write the domain, with its shores and no terrain, and read it back."""
-    static = static_of("japan")
-    shores, text = folder / "shores.nc", folder / "japan.yaml"
-    if not text.exists():
-        write_ground(shores, static.domain, Ground(static.terrain, static.land, "shores of GSHHG"), {})
-        write_text(text, to_yaml(static.domain).replace("land: null", f"land: {shores.resolve()}"))
-    return load_static(load_domain(str(text)))
+    """Write the domain of 10 km, with its shores and no terrain, and read it back."""
+    path = folder / "japan.yaml"
+    if not path.exists():
+        write_text(path, to_yaml(static_of("japan").domain))
+    return load_static(load_domain(str(path)))
 
 
-def write_archive(folder: Path, most: int) -> dict[str, tuple[str, ...]]:
+def write_archive(folder: Path, most: int, domain: str, variables: tuple[str, ...] = ()) -> dict[str, tuple[str, ...]]:
     """Write hours that train as files, and the configuration of samples of them; gives it and its times."""
     hours, path = Amedas.read(), folder / "amedas.yaml"
     chosen = hours.full[spread(len(hours.full), most)]
@@ -60,7 +64,23 @@ def write_archive(folder: Path, most: int) -> dict[str, tuple[str, ...]]:
             "mapping": "generic_csv",
             "reports": [{"pattern": NAME, "every_minutes": 1}],
         }
-        cases = {"domain": str((folder / "japan.yaml").resolve()), "archive": archive}
-        samples = {"cases": cases, "output": str(folder / "hours.h5"), "variables": ["t2m"]}
+        cases = {"domain": domain, "archive": archive}
+        samples = {"cases": cases, "output": str(folder / "hours.h5"), "variables": list(variables)}
         write_text(path, yaml.safe_dump(samples, sort_keys=False))
     return {str(path): tuple(times)}
+
+
+def main() -> None:
+    """Write the archive and print what makes a store of it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--hours", type=int, default=36)
+    parser.add_argument("--domain", default="east_asia_20km")
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    for path in write_archive(options.output, options.hours, options.domain):
+        print(f"mlrtma samples {path} --output STORE.h5")
+
+
+if __name__ == "__main__":
+    main()
