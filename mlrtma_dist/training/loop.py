@@ -77,14 +77,17 @@ class TrainingLoop:
         """Prepare; ``score`` gives the number to be made small, None: the mean loss over the validation cases."""
         self.engine, self.data, self.plan = engine, data, plan
         self.parts = plan.schedule.parts(plan.data_ranks)
-        decay = plan.schedule.average_decay
-        self.average = Average(engine.masters(), decay) if decay else None
+        self.average = self._new_average() if plan.schedule.average_decay else None
         engine.heartbeat.ending = ("it has saved no checkpoint yet", FAILED)
         self.state = State(0, plan.schedule.seed, engine.optimizer, {}, ())
         self._read: list[Sample] = []  # of the next step, one step ahead: see `Engine.step`
         if score is None and len(plan.validation):
             score = self._validation_loss
         self.score = score
+
+    def _new_average(self) -> Average:
+        schedule = self.plan.schedule
+        return Average(self.engine.masters(), schedule.average_decay, schedule.average_from_start)
 
     def resume(self, saved: checkpoint.Checkpoint) -> None:
         """Go on from a checkpoint, of any number of ranks. Collective.
@@ -105,7 +108,7 @@ class TrainingLoop:
         if average is not None:
             average.updates = state.average_updates or 0
         elif self.average is not None:
-            self.average = Average(self.engine.masters(), self.plan.schedule.average_decay)
+            self.average = self._new_average()
         self.state = state
         words = f"the newest checkpoint is {saved.folder}, from which this run went on and after which it saved none"
         self.engine.heartbeat.ending = (words, FAILED)

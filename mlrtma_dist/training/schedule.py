@@ -19,6 +19,8 @@ class Schedule:
         checkpoint_every: number of steps from one checkpoint to the next; 0: at the end only.
         keep: number of newest checkpoints that are kept beside the best.
         average_decay: factor of one step in the moving average of the weights; 0: no average.
+        average_from_start: whether the weights of the first step keep their part in the average, average_decay to the
+            power of the steps, as a training wants that begins from others' weights; false: they are soon forgotten.
         seed: of the order of the samples and of all noise.
     """
 
@@ -32,6 +34,7 @@ class Schedule:
     checkpoint_every: int = 0
     keep: int = 2
     average_decay: float = 0.0
+    average_from_start: bool = False
     seed: int = 0
 
     def __post_init__(self):

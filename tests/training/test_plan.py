@@ -95,6 +95,13 @@ def test_the_average_is_the_weighted_sum_of_all_weights():
     assert float(average.tensors[0]) == pytest.approx(expected, rel=1e-6)
 
 
+def test_first_weights_keep_their_part_of_an_average_from_the_start():
+    average = Average([torch.tensor([3.0])], decay=0.99, from_start=True)
+    for _ in range(200):
+        average.update([torch.tensor([1.0])])
+    assert float(average.tensors[0]) == pytest.approx(1.0 + 2.0 * 0.99**200, rel=1e-5)
+
+
 def test_weights_come_back_after_the_average_stood_in_their_place():
     weight = torch.nn.Parameter(torch.tensor([3.0]))
     average = Average([torch.tensor([7.0])], 0.9)
