@@ -47,8 +47,6 @@ def open_run(run, names: tuple[str, ...], opened=open_cases) -> tuple[Classical,
 def forecastable(cases: Cases, trained: Mapping, first: bool) -> Cases:
     """The cases of which the source has every state that trained methods (`weights.trained`) need; others are told.
 
-    Emulators of another grid spacing are warned of.
-
     Args:
         trained: by name; first: whether this rank logs.
 
@@ -56,10 +54,5 @@ def forecastable(cases: Cases, trained: Mapping, first: bool) -> Cases:
         InputError: there is none.
     """
     emulators = {name: each for name, each in trained.items() if each.method.lags}
-    if emulators:
-        from mlrtma_dist.weights.spacing import warn_of_spacing  # here: it needs torch, whose import takes seconds
-
-        for name, each in emulators.items():
-            warn_of_spacing(each, cases.contents.domain, f"method {name}")
     lags = sorted({lag for each in emulators.values() for lag in each.method.lags}, reverse=True)
     return Successive.of(cases, lags, f"method {', '.join(emulators)} on {cases.contents.domain.name}", first)

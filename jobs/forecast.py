@@ -87,7 +87,6 @@ def main(arguments: list[str]) -> None:
 def make(run: Run) -> list[Path]:
     """Forecast and write; returns the products on rank 0. Collective."""
     from mlrtma_dist.parallel.ranks import Ranks  # here: it needs torch, whose import takes seconds
-    from mlrtma_dist.weights.spacing import warn_of_spacing
     from mlrtma_dist.weights.trained import load_trained
 
     trained = load_trained(folder_of(run.checkpoint, "lam", "checkpoint"))
@@ -97,8 +96,7 @@ def make(run: Run) -> list[Path]:
         if section.states is not None:
             section = replace(section, states=replace(section.states, variables=method.variables))
         cases = open_cases(section)
-        warn_of_spacing(trained, cases.contents.domain, "checkpoint")
-        method.settle(cases.contents.domain)
+        trained.settle(cases.contents.domain, "checkpoint")
         method.check(cases.contents)
         method.network.to(ranks.device)
         part = part_of(ranks, cases, {trained.name: trained.method}, one_case=True)

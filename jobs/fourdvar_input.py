@@ -23,13 +23,11 @@ def forecast_of(settings: FourDVarSettings, domain: Domain, where: str):
     """
     if settings.model == "persistence":
         return None
-    from mlrtma_dist.weights.spacing import warn_of_spacing  # here: they need torch, whose import takes seconds
-    from mlrtma_dist.weights.trained import load_forecast
+    from mlrtma_dist.weights.trained import load_forecast  # here: it needs torch, whose import takes seconds
 
     folder = folder_of(settings.forecast, "lam", f"{where}.forecast")
     trained = load_forecast(folder, f"{where}.forecast")
-    warn_of_spacing(trained, domain, f"{where}.forecast")
-    trained.method.settle(domain)
+    trained.settle(domain, f"{where}.forecast")
     return trained
 
 

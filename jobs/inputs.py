@@ -80,8 +80,9 @@ def prepare(run, names: tuple[str, ...], ranks, opened=open_cases) -> Prepared:
     own, model = fourdvar_means(run, names, whole.domain)
     means = Means(settings if earth else None, grid, learned, _training(run, names), law, run.diffusion, pinn, **own)
     in_use = {name: each.method for name, each in incumbent.items()}
+    for name, each in (*trained.items(), *incumbent.items()):
+        each.settle(whole.domain, f"method {name}")
     for method in (*learned.values(), *in_use.values()):
-        method.settle(whole.domain)
         method.check_source(whole)
         if whole.truth:  # every field is scored
             method.check(whole)

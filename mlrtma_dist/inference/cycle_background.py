@@ -99,13 +99,11 @@ class Backgrounds:
     def _ready(self) -> "LamMethod":
         if self._method is None:
             from mlrtma_dist.parallel.meeting import device_of  # here: they need torch, whose import takes seconds
-            from mlrtma_dist.weights.spacing import warn_of_spacing
             from mlrtma_dist.weights.trained import load_forecast
 
             trained = load_forecast(self.checkpoint, "forecast", ("lam", "lam_diffusion", "lam_one_pass"))
             method = cast("LamMethod", trained.method)
-            warn_of_spacing(trained, self.static.domain, "forecast")
-            method.settle(self.static.domain)
+            trained.settle(self.static.domain, "forecast")
             method.network.to(device_of(self.device, 0))
             self._method = method
         return self._method

@@ -118,7 +118,7 @@ class ReportsFourDVar:
         window, first, guesses, rows = self._window(base, names)
         answer = minimise(
             window,
-            outer_loops=1 if self.forecast is None else self.settings.outer_loops,
+            outer_loops=self.settings.outer_loops,
             tolerance=self.settings.tolerance,
             most_iterations=self.settings.most_iterations,
             kept=True,

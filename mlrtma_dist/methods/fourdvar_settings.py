@@ -16,7 +16,8 @@ class FourDVarSettings:
         correlation: share of the departures that the model's step keeps, from 0 to 1. The errors of a step then have
             the share sqrt(1 - correlation^2) of the background's deviation; with 1 the model is exact, with 0 every
             time is analysed by itself.
-        outer_loops: number of linearisations about the newest trajectory, at most.
+        outer_loops: number of linearisations about the newest trajectory, at most; 1 with model "persistence", of which
+            the window is linear.
         tolerance: share of the right-hand side that the conjugate gradients may leave as residual.
         most_iterations: number of iterations of each loop's conjugate gradients, at most.
     """
@@ -40,3 +41,8 @@ class FourDVarSettings:
         for name in ("outer_loops", "most_iterations"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected >= 1, got {getattr(self, name)}")
+        if self.outer_loops > 1 and self.model == "persistence":
+            raise ValueError(
+                f"outer_loops: expected 1 with model persistence, whose window is linear, got {self.outer_loops}: leave"
+                " it out, or set model=lam"
+            )

@@ -8,7 +8,6 @@ from mlrtma_dist.config import ConfigError
 from mlrtma_dist.grid.domain import Domain, load_domain
 from mlrtma_dist.parallel.communicator import is_first_started
 from mlrtma_dist.weights.manifest import Manifest
-from mlrtma_dist.weights.trained import TrainedMethod
 
 log = logging.getLogger(__name__)
 FACTOR = 1.25  # between two spacings that count as the same
@@ -29,22 +28,22 @@ def spacings_of(manifest: Manifest) -> tuple[float, ...]:
     return tuple(sorted(metres))
 
 
-def warn_of_spacing(trained: TrainedMethod, domain: Domain, setting: str) -> None:
+def warn_of_spacing(manifest: Manifest, place: str, domain: Domain, setting: str) -> None:
     """Warn, on rank 0, where weights of an emulator run at a grid spacing that is none of their training's.
 
     Args:
-        setting: that names the weights.
+        manifest: of the weights; place: where they are, as it was named; setting: that names them.
     """
     if not is_first_started():
         return
-    metres, here = spacings_of(trained.manifest), domain.spacing_metres
+    metres, here = spacings_of(manifest), domain.spacing_metres
     if not metres or any(1 / FACTOR < here / each < FACTOR for each in metres):
         return
     log.warning(
         "%s: %s was trained at a spacing of %s km; %s has %.3g km, at which its errors are not known. Train weights at"
         " that spacing, or name a domain of the training's",
         setting,
-        trained.place,
+        place,
         ", ".join(f"{each / 1000.0:.3g}" for each in metres),
         domain.name,
         here / 1000.0,

@@ -17,6 +17,7 @@ from mlrtma_dist.weights.digest import digest
 from mlrtma_dist.weights.inheritance import method_name, method_of, whole_weights
 from mlrtma_dist.weights.manifest import CheckpointError, Manifest
 from mlrtma_dist.weights.release import place_of, released
+from mlrtma_dist.weights.spacing import warn_of_spacing
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,16 @@ class TrainedMethod:
     name: str
     method: LearnedMethod
     checksum: str
+
+    def settle(self, domain: Domain, setting: str) -> None:
+        """Take what depends on the grid from a domain; warn of a forecast emulator that was trained at another spacing.
+
+        Args:
+            setting: that names the weights, for the warning.
+        """
+        if self.method.lags:
+            warn_of_spacing(self.manifest, self.place, domain, setting)
+        self.method.settle(domain)
 
 
 def load_trained(folder, place: str | None = None) -> TrainedMethod:

@@ -19,7 +19,7 @@ def test_an_emulator_that_analyses_at_another_spacing_is_warned_of(monkeypatch, 
     monkeypatch.setattr(cases_input.Successive, "of", lambda *arguments: taken.append(arguments))
     cases = SimpleNamespace(contents=SimpleNamespace(domain=load_domain(domain)))
     trained = load_trained(released(method))
-    trained.method.settle(cases.contents.domain)
+    trained.settle(cases.contents.domain, f"method {method}")
     cases_input.forecastable(cases, {method: trained}, True)
     ((_, lags, _, _),) = taken
     assert bool(lags) == (method == "lam") and all(lag > np.timedelta64(0) for lag in lags)

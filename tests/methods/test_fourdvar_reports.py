@@ -288,5 +288,7 @@ def test_what_is_missing_is_named_with_the_way_out(settings, case):
         FourDVarSettings(tolerance=1.0)
     with pytest.raises(ValueError, match="correlation: expected from 0 to 1, got 1.2"):
         FourDVarSettings(correlation=1.2)
+    with pytest.raises(ValueError, match="outer_loops: expected 1 with model persistence, .* got 3: leave it out, or"):
+        FourDVarSettings("persistence", outer_loops=3)
     with pytest.raises(ValueError, match="model: expected one of lam, persistence, got 'wind'"):
         FourDVarSettings("wind")

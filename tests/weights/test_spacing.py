@@ -8,7 +8,7 @@ import pytest
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.weights.manifest import Manifest
 from mlrtma_dist.weights.release import released
-from mlrtma_dist.weights.spacing import spacings_of, warn_of_spacing
+from mlrtma_dist.weights.spacing import spacings_of
 from mlrtma_dist.weights.trained import load_trained
 
 
@@ -36,7 +36,7 @@ def test_of_a_domain_that_is_not_recorded_or_gone_nothing_is_known(made_by):
 @pytest.mark.parametrize(("domain", "warned"), [("conus_20km", False), ("alaska_24km", False), ("conus", True)])
 def test_another_spacing_is_warned_of_with_both(caplog, domain, warned):
     trained = load_trained(released("lam"))
-    warn_of_spacing(trained, load_domain(domain), "checkpoint")
+    trained.settle(load_domain(domain), "checkpoint")
     assert warned == bool(caplog.text)
     if warned:
         assert "checkpoint: mlrtma_dist/weights/released/lam was trained at a spacing of 20.3 km" in caplog.text
@@ -45,7 +45,7 @@ def test_another_spacing_is_warned_of_with_both(caplog, domain, warned):
 
 def test_weights_without_stores_and_ranks_that_are_not_the_first_say_nothing(caplog, monkeypatch):
     trained, fine = load_trained(released("lam")), load_domain("conus")
-    warn_of_spacing(replace(trained, manifest=with_stores("")), fine, "checkpoint")
+    replace(trained, manifest=with_stores("")).settle(fine, "checkpoint")
     monkeypatch.setenv("PMIX_RANK", "1")
-    warn_of_spacing(trained, fine, "checkpoint")
+    trained.settle(fine, "checkpoint")
     assert not caplog.text
