@@ -34,6 +34,7 @@ ARCHIVES = {
 }  # fmt: skip
 MODES = {"frozen": 3e-3, "adapters": 3e-3, "whole": 3e-4, "scratch": 1e-3}  # and the learning rate of each
 SCRATCH = "scratch"
+STEPS, SCRATCH_STEPS = 50, 300  # unless others are chosen; the names of rows leave them out
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,10 @@ def add_options(parser: argparse.ArgumentParser, hours: tuple[int, ...], modes: 
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[0], help="of draws and of first weights of what is new"
     )
-    parser.add_argument("--steps", type=int, nargs="+", default=[50], help="of two draws each, of a transfer")
-    parser.add_argument("--scratch-steps", type=int, nargs="+", default=[300], help="of one from random weights")
+    parser.add_argument("--steps", type=int, nargs="+", default=[STEPS], help="of two draws each, of a transfer")
+    parser.add_argument(
+        "--scratch-steps", type=int, nargs="+", default=[SCRATCH_STEPS], help="of one from random weights"
+    )
     parser.add_argument("--scores-only", action="store_true", help="train nothing, score what has been trained")
 
 
@@ -97,8 +100,8 @@ def trainings(options: argparse.Namespace) -> Iterator[tuple[str, Training]]:
     """The trainings of the options, those of most hours first, and the name of each in the table."""
     for count in sorted(options.hours, reverse=True):
         for mode in options.modes:
-            usual, *others = options.scratch_steps if mode == SCRATCH else options.steps
-            for steps in (usual, *others):
+            usual = SCRATCH_STEPS if mode == SCRATCH else STEPS  # whatever others are asked for: a name means one thing
+            for steps in options.scratch_steps if mode == SCRATCH else options.steps:
                 for seed in options.seeds:
                     words = [f"{mode} {count}", *([f"{steps} steps"] if steps != usual else [])]
                     words += [f"seed {seed}"] if seed else []

@@ -90,6 +90,8 @@ def test_trainings_of_the_options_have_names_of_their_own_and_the_usual_one_the_
     assert len({name for name, _ in named}) == len({each.name for _, each in named}) == 12
     assert dict(named)["adapters 4"].steps == 50 and dict(named)["adapters 4, 150 steps, seed 1"].seed == 1
     assert [each.hours for _, each in named] == [16] * 6 + [4] * 6
+    alone = training.trainings(parser.parse_args(["--hours", "16", "--modes", "scratch", "--scratch-steps", "50"]))
+    assert [name for name, _ in alone] == ["scratch 16, 50 steps"]
 
 
 def test_the_spread_of_trainings_is_that_of_their_seeds_alone(curve):
