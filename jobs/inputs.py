@@ -82,11 +82,10 @@ def prepare(run, names: tuple[str, ...], ranks, opened=open_cases) -> Prepared:
     in_use = {name: each.method for name, each in incumbent.items()}
     for name, each in (*trained.items(), *incumbent.items()):
         each.settle(whole.domain, f"method {name}")
-    for method in (*learned.values(), *in_use.values()):
-        method.check_source(whole)
+        each.method.check_source(whole)
         if whole.truth:  # every field is scored
-            method.check(whole)
-        method.network.to(ranks.device)
+            each.method.check(whole)
+        each.method.network.to(ranks.device)
     cases = forecastable(cases, trained | incumbent, ranks.rank == 0)
     return Prepared(cases, build(names, means) | in_use, settings, trained | incumbent | model)
 
