@@ -17,7 +17,6 @@ rival.
 import argparse
 import time
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import yaml
@@ -25,10 +24,8 @@ from gridding_scores import Scores, interval, ratios, table
 
 from mlrtma_dist import config
 from mlrtma_dist.grid.box import Box
-from mlrtma_dist.methods import fourdvar_root
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.fourdvar_settings import FourDVarSettings
-from mlrtma_dist.methods.levels_root import MOST_WHOLE, LevelsRoot
 from mlrtma_dist.methods.method import Method
 from mlrtma_dist.methods.registry import Means, build
 from mlrtma_dist.methods.settings import Classical, assumptions, load_settings
@@ -79,7 +76,8 @@ def rivals(options: argparse.Namespace, settings: Classical, cases: ArchiveCases
     base = Remembered(build(("oi_time",), Means(settings=settings))["oi_time"])
 
     def fourdvar(model: str, correlation: float) -> Method:
-        own = FourDVarSettings(model, options.checkpoint if model == "lam" else "", correlation)
+        checkpoint = options.checkpoint if model == "lam" else ""
+        own = FourDVarSettings(model, checkpoint, correlation, most_whole=options.whole, error_members=0)
         method = build(("fourdvar",), Means(settings=settings, fourdvar=own, forecast=forecast))["fourdvar"]
         return replace(method, base=base)
 
@@ -113,11 +111,12 @@ def main() -> None:
     parser.add_argument("--end", default="2026-08-19T23:00")
     parser.add_argument("--every", type=int, default=8, help="hours between verified hours")
     parser.add_argument("--minutes", type=float, default=210.0, help="before the analysis time, of the window")
-    parser.add_argument("--whole", type=int, default=MOST_WHOLE, help="points whose covariance is factored as a whole")
+    parser.add_argument(
+        "--whole", type=int, default=FourDVarSettings.most_whole, help="points whose covariance is factored as a whole"
+    )
     parser.add_argument("--persistence", nargs="*", type=float, default=[0.0, 0.7, 1.0], help="correlations")
     parser.add_argument("--lam", nargs="*", type=float, default=[0.3, 0.7, 1.0], help="correlations")
     options = parser.parse_args()
-    fourdvar_root.LevelsRoot = partial(LevelsRoot, most=options.whole)
     settings = load_settings("classical").only(NAMES)
     cases = open_hours(options, settings)
     methods = rivals(options, settings, cases)

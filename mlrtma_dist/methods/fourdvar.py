@@ -23,6 +23,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -61,6 +62,18 @@ class Observations:
             raise InputError("4D-Var: expected observation errors with deviations above 0; leave such reports out")
 
 
+class Derivatives(Protocol):
+    """The observations' equivalents as a linear map, G (`physics.linearise.Linearised`)."""
+
+    def tangent(self, perturbation: Tensor) -> Tensor:
+        """G dz, shape (n,)."""
+        ...
+
+    def adjoint(self, covector: Tensor) -> Tensor:
+        """G^T y, shape of the control."""
+        ...
+
+
 class ObservedWindow(ABC):
     """The problem of one window: a control of independent errors of deviation one, and what is observed.
 
@@ -88,8 +101,12 @@ class ObservedWindow(ABC):
 
     def equivalents(self, control: Tensor) -> Tensor:
         """F: the observations' equivalents, each over the deviation of its error, shape (n,). Collective."""
-        pairs = [(own, state) for own, state in zip(self.observed, self.states(control), strict=True) if own]
-        return torch.cat([own.operator(state) / own.deviation for own, state in pairs] or [control.new_zeros(0)])
+        return self.observe(self.states(control))
+
+    def observe(self, states: list[Tensor]) -> Tensor:
+        """The observations' equivalents of states x_0 to x_K, each over the deviation of its error, shape (n,)."""
+        pairs = [(own, state) for own, state in zip(self.observed, states, strict=True) if own]
+        return torch.cat([own.operator(state) / own.deviation for own, state in pairs] or [states[0].new_zeros(0)])
 
     def precondition(self, residual: np.ndarray) -> np.ndarray:
         """An approximation of (1 + G G^T)^-1 r in the dual form, symmetric and positive definite; here r itself."""
@@ -159,11 +176,13 @@ class Trajectory:
         control: z, shape (fields, *state).
         states: x_0 to x_K.
         costs: J of the background and after each outer loop.
+        iterations: of the conjugate gradients, of all outer loops.
     """
 
     control: Tensor
     states: list[Tensor]
     costs: list[float]
+    iterations: int
 
 
 def minimise(
@@ -188,9 +207,12 @@ def minimise(
     """
     control, scaled = window.nothing, window.scaled
     linear = Linearised(window.equivalents, control, kept=kept)
-    costs = [window.cost(control, linear.value)]
+    costs, iterations = [window.cost(control, linear.value)], 0
     for _ in range(outer_loops):
-        solved = _inner(window, linear, scaled, control, tolerance, most_iterations)
+        innovation = scaled - linear.value + linear.tangent(control)
+        solver = {"tolerance": tolerance, "most_iterations": most_iterations}
+        solved, products = best_control(window, linear, control, innovation, **solver)
+        iterations += products
         step, size = solved - control, 1.0
         for _ in range(MOST_HALVINGS):
             following = Linearised(window.equivalents, control + size * step, kept=kept)
@@ -205,14 +227,28 @@ def minimise(
         if costs[-2] - costs[-1] <= tolerance * costs[-2]:
             break
     with torch.no_grad():
-        return Trajectory(control, window.states(control), costs)
+        return Trajectory(control, window.states(control), costs, iterations)
 
 
-def _inner(
-    window: ObservedWindow, linear: Linearised, scaled: Tensor, control: Tensor, tolerance: float, most_iterations: int
-) -> Tensor:
-    """The z of the linearised problem."""
-    like = scaled if window.dual else control
+def best_control(
+    window: ObservedWindow,
+    linear: Derivatives,
+    control: Tensor,
+    innovation: Tensor,
+    *,
+    tolerance: float,
+    most_iterations: int,
+) -> tuple[Tensor, int]:
+    """The z of a linearised problem, (1 + G^T G)^-1 G^T d, shape of the control, and the iterations that it took.
+
+    Args:
+        linear: G and G^T; control: any one, for the shape; innovation: d, each over the deviation of its error, (n,).
+        tolerance, most_iterations: of the conjugate gradients.
+
+    Raises:
+        ConvergenceError: the conjugate gradients did not reach the tolerance.
+    """
+    like, products = innovation if window.dual else control, 0
 
     def tensor(vector: np.ndarray) -> Tensor:
         return torch.from_numpy(vector).to(like).reshape(like.shape)
@@ -221,7 +257,8 @@ def _inner(
         return field.double().flatten().cpu().numpy()
 
     def system(direction: np.ndarray) -> np.ndarray:
-        own = tensor(direction)
+        nonlocal products
+        own, products = tensor(direction), products + 1
         return direction + vector(
             linear.tangent(linear.adjoint(own)) if window.dual else linear.adjoint(linear.tangent(own))
         )
@@ -229,9 +266,9 @@ def _inner(
     def dot(one: np.ndarray, other: np.ndarray) -> float:
         return float(window.total(torch.tensor(np.dot(one, other), dtype=torch.float64)))
 
-    innovation = scaled - linear.value + linear.tangent(control)
     settings = {"dot": dot, "tolerance": tolerance, "most_iterations": most_iterations}
     if window.dual:
         weights = conjugate_gradient(system, vector(innovation), precondition=window.precondition, **settings)
-        return linear.adjoint(tensor(weights))
-    return tensor(conjugate_gradient(system, vector(linear.adjoint(innovation)), **settings))
+        return linear.adjoint(tensor(weights)), products
+    solved = conjugate_gradient(system, vector(linear.adjoint(innovation)), **settings)
+    return tensor(solved), products

@@ -12,14 +12,13 @@ Covariance, observation errors and the weights of quality control are those of o
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mlrtma_dist import names as variables
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.fields.consistency import limits_of, make_consistent
 from mlrtma_dist.fields.first_guess import means
 from mlrtma_dist.fields.static import grid_points
 from mlrtma_dist.grid.box import Box, inside
@@ -27,13 +26,15 @@ from mlrtma_dist.grid.points import Points, TimedPoints
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.classical import ClassicalAnswer, ClassicalMethod
-from mlrtma_dist.methods.fourdvar import Observations, ObservedWindow, minimise
+from mlrtma_dist.methods.fourdvar import Observations, ObservedWindow, Trajectory, minimise
+from mlrtma_dist.methods.fourdvar_answer import FourDVarAnswer
 from mlrtma_dist.methods.fourdvar_blocks import ReportBlocks
+from mlrtma_dist.methods.fourdvar_error import PosteriorDraws, WindowReports, smoothed_squares, window_variance
 from mlrtma_dist.methods.fourdvar_model import ForecastDepartures, Model, persistence
 from mlrtma_dist.methods.fourdvar_root import GridRoot, Interpolation, split_by_spacing
 from mlrtma_dist.methods.fourdvar_settings import FourDVarSettings
 from mlrtma_dist.methods.lam import LamMethod
-from mlrtma_dist.methods.learned import GridAnswer
+from mlrtma_dist.methods.wind import WIND
 from mlrtma_dist.methods.window import WindowCase
 
 HOUR = np.timedelta64(3600, "s")
@@ -86,6 +87,28 @@ class ReportsWindow(ObservedWindow):
 
 
 @dataclass(frozen=True)
+class Problem:
+    """What the method solves of one case.
+
+    Attributes:
+        window: of 4D-Var; now: number of its time that is the analysis time.
+        guesses: x_b at its times, shape (time, variable, y, x); rows: of the reports that are used.
+        points: of the grid, row by row; spacing: between them, m.
+        reports: of each variable; covariances: what the grid resolves of B; unresolved: variance of the rest.
+    """
+
+    window: ReportsWindow
+    now: int
+    guesses: Tensor
+    rows: np.ndarray
+    points: Points
+    reports: dict[str, WindowReports]
+    covariances: dict[str, Covariance]
+    unresolved: tuple[float, ...]
+    spacing: float
+
+
+@dataclass(frozen=True)
 class ReportsFourDVar:
     """The method.
 
@@ -114,17 +137,48 @@ class ReportsFourDVar:
                 " reports or archive, such as --set cases.reports.in_time_minutes=210"
             )
         base = self.base.analyse(case)
-        names = self._names(base)
-        window, first, guesses, rows = self._window(base, names)
-        answer = minimise(
-            window,
-            outer_loops=self.settings.outer_loops,
-            tolerance=self.settings.tolerance,
-            most_iterations=self.settings.most_iterations,
-            kept=True,
-        )
-        departures, guess = (each[-first].numpy() for each in (answer.states, guesses))
-        return FourDVarAnswer.cut(base, dict(zip(names, guess, strict=True)), departures, rows)
+        problem = self.problem(base)
+        answer = self.minimised(problem)
+        departures, guess = (each[problem.now].numpy() for each in (answer.states, problem.guesses))
+        guess = dict(zip(problem.reports, guess, strict=True))
+        variances = partial(self.variances, problem, answer.control)
+        return FourDVarAnswer.cut(base, guess, departures, problem.rows, variances, answer.iterations)
+
+    def minimised(self, problem: "Problem") -> Trajectory:
+        """The departures of the least J."""
+        loops = self.settings.outer_loops
+        return minimise(problem.window, outer_loops=loops, kept=True, **self._solver)
+
+    def variances(self, problem: "Problem", control: Tensor) -> dict[str, np.ndarray]:
+        """Of the error of the analysis, by `methods.fourdvar_error`, square of analysis space, each (y, x).
+
+        Args:
+            control: about which the window is linear.
+        """
+        resolved: dict[str, np.ndarray] = {}
+        for name, reports in problem.reports.items():
+            if name == WIND[1] and WIND[0] in resolved:  # they have the same reports
+                resolved[name] = resolved[WIND[0]]
+                continue
+            own = problem.points, problem.covariances[name], reports, self.settings.correlation
+            resolved[name] = window_variance(*own).reshape(problem.window.shape[1:])
+        ratio = np.ones(len(resolved))
+        if self.forecast is not None and self.settings.error_members:
+            drawn, persistent = self.smoothed_draws(problem, control)
+            ratio = drawn.sum(0) / persistent.sum(0)
+        columns = zip(resolved.items(), ratio, problem.unresolved, strict=True)
+        return {name: own * factor + variance for (name, own), factor, variance in columns}
+
+    def smoothed_draws(self, problem: "Problem", control: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """`fourdvar_error.smoothed_squares` of this window, and of that where departures persist by the same noise."""
+        windows = problem.window, replace(problem.window, model=persistence)
+        draws = (PosteriorDraws.about(window, control, problem.now, **self._solver).draw for window in windows)
+        members, spacing = self.settings.error_members, problem.spacing
+        return tuple(smoothed_squares(draw, members, spacing) for draw in draws)
+
+    @property
+    def _solver(self) -> dict:
+        return {"tolerance": self.settings.tolerance, "most_iterations": self.settings.most_iterations}
 
     @property
     def step(self) -> np.timedelta64:
@@ -157,8 +211,9 @@ class ReportsFourDVar:
             )
         return names
 
-    def _window(self, base: ClassicalAnswer, names: tuple[str, ...]):
-        """The problem, the number of its first time after that of the analysis (<= 0), x_b, and the reports' rows."""
+    def problem(self, base: ClassicalAnswer) -> "Problem":
+        """What is solved of the case that optimal interpolation in time has analysed; raises as `analyse` does."""
+        names = self._names(base)
         case, domain = base.case, base.case.domain
         kind = np.full(len(case.used), -1)
         for number, name in enumerate(names):
@@ -183,9 +238,14 @@ class ReportsFourDVar:
                 f" {domain.spacing_metres:g} m between points of {domain.name}: use a finer grid, or another method"
             )
         resolved, unresolved = [own for own, _ in parts], np.array([variance for _, variance in parts])[kind[rows]]
-        root = GridRoot(domain, points, dict(zip(names, resolved, strict=True)))
+        root = GridRoot(domain, points, dict(zip(names, resolved, strict=True)), self.settings.most_whole)
         deviation = np.sqrt(base.observation_error[rows] ** 2 / base.weight[rows] + unresolved)
         reports, observed = Interpolation.to(place[rows], kind[rows], domain.shape), []
+        of_each = {}
+        for number, name in enumerate(names):
+            own = kind[rows] == number
+            columns = (reports.cells[:, own].numpy(), reports.weights[:, own].numpy())
+            of_each[name] = WindowReports(*columns, slot[own], deviation[own])
         for number in range(first, last + 1):
             own = slot == number
             columns = (torch.from_numpy(each[own]) for each in (case.departure[rows], deviation))
@@ -198,10 +258,12 @@ class ReportsFourDVar:
         places = Points(**{column.name: getattr(case.points, column.name)[rows] for column in fields(Points)})
         c = self.settings.correlation
         window = ReportsWindow(observed, root, shape, model, c)
-        if window.dual:
+        if window.dual or self.settings.error_members:  # draws begin with those of departures that persist
             blocks = ReportBlocks(places, kind[rows], slot, deviation, resolved, correlation=c)
             window = replace(window, blocks=blocks)
-        return window, first, guesses, rows
+        covariances = dict(zip(names, resolved, strict=True))
+        unresolved = tuple(variance for _, variance in parts)
+        return Problem(window, -first, guesses, rows, points, of_each, covariances, unresolved, domain.spacing_metres)
 
 
 def _first_guesses(case: WindowCase, points: Points, names: tuple[str, ...], hours: np.ndarray) -> Tensor:
@@ -217,58 +279,3 @@ def _first_guesses(case: WindowCase, points: Points, names: tuple[str, ...], hou
             f" {', '.join(names)}: name a background that does, or none"
         )
     return result
-
-
-@dataclass(frozen=True)
-class FourDVarAnswer(GridAnswer):
-    """The analysis on the case's box (`methods.method.Answer`); its error is not known.
-
-    Attributes:
-        base: that of optimal interpolation in time; rows: of the reports that 4D-Var used.
-    """
-
-    base: ClassicalAnswer
-    rows: np.ndarray
-    everywhere = False
-
-    @classmethod
-    def cut(
-        cls, base: ClassicalAnswer, guess: dict[str, np.ndarray], departures: np.ndarray, rows: np.ndarray
-    ) -> "FourDVarAnswer":
-        """The answer of first guess and departures on the whole domain, analysis space, (variable, y, x)."""
-        case, box = base.case, base.case.box
-        pairs = zip(guess, departures, strict=True)
-        fields = {name: variables.from_analysis(name, guess[name] + own) for name, own in pairs}
-        make_consistent(fields, case.reported)
-        values = {name: field[box.slices].astype(np.float32) for name, field in fields.items()}
-        around = {}
-        for name, field in fields.items():
-            increment = np.pad(variables.to_analysis(name, field) - guess[name], 1, mode="edge")
-            around[name] = increment[box.y0 : box.y1 + 2, box.x0 : box.x1 + 2].astype(np.float32)
-        return cls(case, values, around, base, rows)
-
-    @property
-    def weight(self) -> np.ndarray:
-        """That of the interpolation's quality control, NaN for reports that 4D-Var did not use, shape (n,)."""
-        return self._of_rows(self.base.weight)
-
-    @property
-    def observation_error(self) -> np.ndarray:
-        """That of the interpolation, NaN for reports that 4D-Var did not use, shape (n,)."""
-        return self._of_rows(self.base.observation_error)
-
-    def _of_rows(self, values: np.ndarray) -> np.ndarray:
-        result = np.full(len(values), np.nan)
-        result[self.rows] = values[self.rows]
-        return result
-
-    def at(self, variable: str, points: Points) -> tuple[np.ndarray, np.ndarray]:
-        """First guess at the points' own height plus the interpolated increment, analysis space, shape (m,).
-
-        NaN at points that the box does not own; the error is not known. Variables limit each other as on the grid.
-        """
-        names = (variable, *(name for name in limits_of(variable, self.case.reported) if name in self.values))
-        values = {name: super(FourDVarAnswer, self).at(name, points)[0] for name in names}
-        if len(points) and not any(variables.VARIABLES[name].transform != "identity" for name in names):
-            make_consistent(values, self.case.reported)
-        return values[variable], np.full(len(points), np.nan)

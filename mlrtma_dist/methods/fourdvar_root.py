@@ -32,11 +32,12 @@ class GridRoot:
         fields: of the control: one for each variable, three for a wind.
     """
 
-    def __init__(self, domain: Domain, points: Points, covariances: Mapping[str, Covariance]):
+    def __init__(self, domain: Domain, points: Points, covariances: Mapping[str, Covariance], most: int):
         """Factor the covariances.
 
         Args:
             points: of the grid, row by row, y x of them; covariances: of each variable of the state, in their order.
+            most: points that are factored as a whole, see `methods.levels_root`.
         """
         self._shape, names = domain.shape, list(covariances)
         self._vectors = set(WIND) <= set(names)
@@ -46,7 +47,7 @@ class GridRoot:
         self._parts = []
         for name in names:
             if not (self._vectors and name == WIND[1]):
-                self._parts.append((name, LevelsRoot(points, domain.shape, covariances[name])))
+                self._parts.append((name, LevelsRoot(points, domain.shape, covariances[name], most)))
         self._order = [names.index(name) for name in self._of_parts()]
         self.fields = sum(self._width(name) for name, _ in self._parts)
 

@@ -20,6 +20,10 @@ class FourDVarSettings:
             the window is linear.
         tolerance: share of the right-hand side that the conjugate gradients may leave as residual.
         most_iterations: number of iterations of each loop's conjugate gradients, at most.
+        most_whole: number of grid points whose covariance is factored as a whole, at most; that of a larger grid is
+            factored by levels. 8 bytes times its square are held for each variable.
+        error_members: number of draws by which the error of the analysis with model "lam" is told from that of
+            departures that persist; 0: it is taken for that. Two draws take the time of an analysis.
     """
 
     model: str = "lam"
@@ -28,6 +32,8 @@ class FourDVarSettings:
     outer_loops: int = 1
     tolerance: float = 1e-2
     most_iterations: int = 500
+    most_whole: int = 6000
+    error_members: int = 4
 
     def __post_init__(self):
         if self.model not in MODELS:
@@ -38,9 +44,11 @@ class FourDVarSettings:
             raise ValueError(f"correlation: expected from 0 to 1, got {self.correlation:g}")
         if not 0.0 < self.tolerance < 1.0:
             raise ValueError(f"tolerance: expected above 0 and below 1, got {self.tolerance:g}")
-        for name in ("outer_loops", "most_iterations"):
+        for name in ("outer_loops", "most_iterations", "most_whole"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected >= 1, got {getattr(self, name)}")
+        if self.error_members < 0:
+            raise ValueError(f"error_members: expected >= 0, got {self.error_members}")
         if self.outer_loops > 1 and self.model == "persistence":
             raise ValueError(
                 f"outer_loops: expected 1 with model persistence, whose window is linear, got {self.outer_loops}: leave"

@@ -22,7 +22,6 @@ from torch import Tensor
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
 
-MOST_WHOLE = 6000  # points that are factored as a whole: 290 MB
 NEIGHBOURS = 50  # of a point of a finer level; the error of B falls by a third from 30 to 50
 CANDIDATES = 150  # nearest points, of which they are chosen
 SPLIT = 2  # in y and x, of the points of a level: points that come at once have no other covariance than by neighbours
@@ -37,7 +36,7 @@ class LevelsRoot:
         stride: of the coarse points; 1: every point is one of them.
     """
 
-    def __init__(self, points: Points, shape: tuple[int, int], covariance: Covariance, most: int = MOST_WHOLE):
+    def __init__(self, points: Points, shape: tuple[int, int], covariance: Covariance, most: int):
         """Factor the covariance.
 
         Args:

@@ -158,7 +158,8 @@ class ArchiveCases:
     def _method(self) -> Method:
         labels = self.archive.labels
         settings = load_settings(labels.settings, tuple(self.assumptions))
-        return build((labels.method,), Means(settings, fourdvar=labels.fourdvar, forecast=self.forecast))[labels.method]
+        fourdvar = replace(labels.fourdvar, error_members=0)  # a label has no error
+        return build((labels.method,), Means(settings, fourdvar=fourdvar, forecast=self.forecast))[labels.method]
 
     def _background(self, number: int) -> GriddedFirstGuess | None:
         inputs = self.inventory.cases[number]

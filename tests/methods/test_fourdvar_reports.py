@@ -1,124 +1,54 @@
 """4D-Var of reports: the dense formula where departures persist, the Kalman smoother of a linear model, derivatives."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from lam_cases import DOMAIN, SHAPE, STATIC, WHOLE
+from window_cases import (
+    BY_LEVELS,
+    NAMES,
+    TIME,
+    dense,
+    emulator,
+    fourdvar,
+    shipped_settings,
+    window_case,
+)
 
 from mlrtma_dist.errors import InputError
-from mlrtma_dist.fields.static import grid_points
 from mlrtma_dist.grid.box import Box
-from mlrtma_dist.grid.interpolate import bilinear
 from mlrtma_dist.linalg.covariance import Covariance
-from mlrtma_dist.methods import fourdvar_root
 from mlrtma_dist.methods.classical import ClassicalMethod
 from mlrtma_dist.methods.fourdvar import Observations as Observed
 from mlrtma_dist.methods.fourdvar import minimise
 from mlrtma_dist.methods.fourdvar_reports import ReportsFourDVar, ReportsWindow
 from mlrtma_dist.methods.fourdvar_settings import FourDVarSettings
 from mlrtma_dist.methods.hour_settings import HourSettings
-from mlrtma_dist.methods.lam import LamMethod
-from mlrtma_dist.methods.lam_settings import LamSettings
-from mlrtma_dist.methods.levels_root import ADDED, LevelsRoot
 from mlrtma_dist.methods.oi_time import OI_TIME
 from mlrtma_dist.methods.registry import Means, build
-from mlrtma_dist.methods.settings import assumptions, load_settings
-from mlrtma_dist.methods.statistics import Statistics
+from mlrtma_dist.methods.settings import assumptions
 from mlrtma_dist.methods.threedvar import ThreeDVar
-from mlrtma_dist.methods.wind import in_space
-from mlrtma_dist.nn.layers import randomise
-from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.physics.linearise import Linearised, taylor_remainders
 from mlrtma_dist.samples.judgement import Judge
-
-TIME, HOUR = np.datetime64("2026-08-18T12:00:00"), np.timedelta64(3600, "s")
-EXACT = {"tolerance": 1e-12}
-NAMES = ("t2m", "u10", "v10")
-UNITS = Statistics(
-    tuple(f"truth_{name}" for name in NAMES), (285.0, 1.0, 0.0), (4.0, 3.0, 3.0), 9, "", "", change_deviation=(1, 1, 1)
-)
 
 
 @pytest.fixture(scope="module")
 def settings():
-    """The shipped settings, without quality control and without scaling to the hour."""
-    own = load_settings("classical", NAMES)
-    return replace(own, amplitude=False, variables={n: replace(each, huber=None) for n, each in own.variables.items()})
+    return shipped_settings()
 
 
 @pytest.fixture(scope="module")
 def case(settings):
-    """Reports of 25 stations at three hours, the last that of the analysis."""
-    random = np.random.default_rng(5)
-    count, hours = 25, (-2, -1, 0)
-    latitude, longitude = random.uniform(40.0, 42.2, count), random.uniform(-99.9, -97.0, count)
-    place = np.tile(np.arange(count), len(hours) * len(NAMES))
-    kind, hour = (each.ravel() for each in np.meshgrid(np.arange(len(NAMES)), hours, indexing="ij"))
-    kind, hour = np.repeat(kind, count), np.repeat(hour, count)
-    value = np.array([285.0, 1.0, 0.0])[kind] + random.normal(size=kind.size) + random.normal(0, 2, count)[place]
-    table = Observations.build(
-        station=np.array([f"S{n:02d}" for n in range(count)])[place],
-        latitude=latitude[place],
-        longitude=longitude[place],
-        elevation=np.full(kind.size, 400.0),
-        time=TIME + hour * HOUR,
-        variable=np.array(NAMES)[kind],
-        value=value,
-    )
-    judge = Judge(assumptions(settings), np.timedelta64(30, "m"), in_time=np.timedelta64(150, "m"))
-    return judge.case(STATIC, TIME, table, None, WHOLE)
-
-
-def fourdvar(settings, correlation: float, forecast: LamMethod | None = None, **more) -> ReportsFourDVar:
-    base = ClassicalMethod(OI_TIME, settings, HourSettings(settings))
-    model = "persistence" if forecast is None else "lam"
-    return ReportsFourDVar(base, FourDVarSettings(model, correlation=correlation, **EXACT | more), forecast)
-
-
-def emulator(seed: int = 1) -> LamMethod:
-    method = LamMethod(LamSettings(variables=3, widths=(8, 8), rim=0), UNITS)
-    randomise(method.network, seed)
-    method.settle(DOMAIN)
-    return method
-
-
-def dense(answer, settings, correlation: float) -> np.ndarray:
-    """The departures at the analysis time (variable, y, x): B H' (H B H' + R)^-1 d written out."""
-    case, points = answer.case, grid_points(STATIC, slice(0, SHAPE[0]), slice(0, SHAPE[1]))
-    parts = []
-    for name in NAMES:
-        covariance = Covariance(settings.in_window.variables[name].covariance)
-        parts.append(covariance.matrix(points, points) + ADDED * covariance.variance * np.eye(len(points)))
-    ones = np.ones(len(points))
-    east, north = (in_space(points, np.stack(each, 1)) for each in ((ones, 0 * ones), (0 * ones, ones)))
-    b = np.zeros((3, len(points), 3, len(points)))
-    b[0, :, 0] = parts[0]
-    for i, one in enumerate((east, north)):
-        for j, other in enumerate((east, north)):
-            b[1 + i, :, 1 + j] = parts[1] * (one @ other.T)
-    rows = np.flatnonzero(np.isfinite(answer.weight))
-    h, place = np.zeros((len(rows), 3, len(points))), case.grid_place[rows]
-    number = np.array([NAMES.index(name) for name in case.observations.variable[rows]])
-    for point in range(len(points)):
-        unit = np.zeros(len(points))
-        unit[point] = 1.0
-        h[np.arange(len(rows)), number, point] = bilinear(unit.reshape(SHAPE), *place.T)
-    hour = np.rint(case.hours[rows])
-    flat, h = b.reshape(3 * len(points), -1), h.reshape(len(rows), -1)
-    system = (h @ flat @ h.T) * correlation ** np.abs(hour[:, None] - hour)
-    system += np.diag(answer.observation_error[rows] ** 2)
-    towards = (flat @ h.T) * correlation ** np.abs(hour)
-    return (towards @ np.linalg.solve(system, case.departure[rows])).reshape(3, *SHAPE)
+    return window_case(settings)
 
 
 @pytest.mark.parametrize("correlation", [1.0, 0.6, 0.0])
 def test_where_departures_persist_it_is_the_dense_formula_of_all_reports_on_the_grid(settings, case, correlation):
     answer = fourdvar(settings, correlation).analyse(case)
     assert np.isfinite(answer.weight).sum() == len(case.used), "not every report of the window is used"
-    expected = dense(answer, settings, correlation)
+    expected = dense(answer, settings, correlation)[0]
     for name, own in zip(NAMES, expected, strict=True):
         increment = answer.around[name][1:-1, 1:-1]
         assert np.abs(increment - own).max() < 1e-6 * np.abs(own).max() and np.abs(own).max() > 1.0
@@ -127,7 +57,7 @@ def test_where_departures_persist_it_is_the_dense_formula_of_all_reports_on_the_
 def test_all_reports_of_a_window_as_of_one_time_are_the_dense_formula_at_the_shipped_tolerance(settings, case):
     """To 2 %: the form of the control, which nothing preconditions, was 20 % off on real hours."""
     answer = fourdvar(settings, 1.0, tolerance=FourDVarSettings.tolerance).analyse(case)
-    for name, own in zip(NAMES, dense(answer, settings, 1.0), strict=True):
+    for name, own in zip(NAMES, dense(answer, settings, 1.0)[0], strict=True):
         difference = answer.around[name][1:-1, 1:-1] - own
         assert np.sqrt(np.mean(difference**2)) < 0.02 * np.sqrt(np.mean(own**2)), name
 
@@ -144,13 +74,7 @@ def moved(settings, case):
     return judge.case(STATIC, TIME, table, None, WHOLE)
 
 
-@pytest.fixture
-def by_levels(monkeypatch):
-    """The root of a grid that is too large to be factored as a whole."""
-    monkeypatch.setattr(fourdvar_root, "LevelsRoot", partial(LevelsRoot, most=60))
-
-
-def difference_from_threedvar(settings, moved) -> tuple[np.ndarray, np.ndarray]:
+def difference_from_threedvar(settings, moved, **more) -> tuple[np.ndarray, np.ndarray]:
     """Temperature of 4D-Var with no correlation minus 3D-Var of the hour, and that, on the grid."""
     base = ClassicalMethod(OI_TIME, settings, HourSettings(settings)).analyse(moved)
     rows = moved.used & (moved.observations.variable == "t2m")
@@ -158,7 +82,7 @@ def difference_from_threedvar(settings, moved) -> tuple[np.ndarray, np.ndarray]:
     departure = base.case.departure[rows]
     expected = ThreeDVar(covariance, None).fit(moved.points[rows], departure, base.observation_error[rows])
     points = moved.grid_points()
-    answer = fourdvar(settings, 0.0).analyse(moved)
+    answer = fourdvar(settings, 0.0, **more).analyse(moved)
     increment = answer.around["t2m"][1:-1, 1:-1].ravel()
     return increment - expected.increment(points), expected.increment(points)
 
@@ -167,15 +91,15 @@ def test_with_no_correlation_and_stations_on_grid_points_it_is_threedvar_of_the_
     assert np.abs(difference_from_threedvar(settings, moved)[0]).max() < 2e-3
 
 
-def test_on_a_grid_that_is_too_large_to_be_factored_as_a_whole_it_is_nearly_so(settings, moved, by_levels):
+def test_on_a_grid_that_is_too_large_to_be_factored_as_a_whole_it_is_nearly_so(settings, moved):
     """To 10 % of the increment here, where heights of neighbours differ by up to 900 m at random."""
-    difference, expected = difference_from_threedvar(settings, moved)
+    difference, expected = difference_from_threedvar(settings, moved, **BY_LEVELS)
     assert np.sqrt(np.mean(difference**2)) < 0.13 * np.sqrt(np.mean(expected**2))
 
 
-def test_a_window_by_levels_is_nearly_that_of_the_dense_formula(settings, case, by_levels):
-    answer = fourdvar(settings, 0.6).analyse(case)
-    for name, own in zip(NAMES, dense(answer, settings, 0.6), strict=True):
+def test_a_window_by_levels_is_nearly_that_of_the_dense_formula(settings, case):
+    answer = fourdvar(settings, 0.6, **BY_LEVELS).analyse(case)
+    for name, own in zip(NAMES, dense(answer, settings, 0.6)[0], strict=True):
         difference = answer.around[name][1:-1, 1:-1] - own
         assert np.sqrt(np.mean(difference**2)) < 0.16 * np.sqrt(np.mean(own**2)), name  # measured: 0.13, 0.07, 0.08
 
@@ -202,8 +126,7 @@ def test_the_analysis_of_a_box_is_that_part_of_the_whole(settings, case):
 
 
 def window_of(method: ReportsFourDVar, case) -> ReportsWindow:
-    base = method.base.analyse(case)
-    return method._window(base, method._names(base))[0]
+    return method.problem(method.base.analyse(case)).window
 
 
 def test_with_an_emulator_the_window_has_the_derivatives_of_its_own_values(settings, case):

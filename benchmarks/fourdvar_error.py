@@ -1,0 +1,164 @@
+"""Claim: is the error of `fourdvar`'s analyses that of its departures from stations it does not see, and what it costs.
+
+    python benchmarks/fourdvar_error.py CHECKPOINT [--every 8] [--persistence 0.7 --lam 0.7] [--members 4]
+    python benchmarks/fourdvar_error.py CHECKPOINT --cycle configs/cycles/national_forecast.yaml --minutes 150 [...]
+
+Hours, withheld stations and rivals are those of `fourdvar_reports.py`. Of each method and variable at the withheld
+stations: the root mean of the expected variances (of the analysis and of the report, whose error is that of
+`configs/methods`) over the rmse, which is 1 where errors are as large as expected; and the mean continuous ranked
+probability score of the Gaussian of analysis and expected deviation, with its ratio to that of 3D-Var of the hour and
+the interval of 95 % by resampled hours. Then of each `fourdvar`: seconds of processor time of the analysis (with its
+quality control) and of its error, iterations of the conjugate gradients, the difference of the increment of the first
+hour from that with a tolerance of 1e-6, and, with a network, the sampling error of the expected deviation by leaving
+out each of its draws, rms over the first hour's grid. Last line: the ratio of the score of temperature of the last.
+"""
+
+import argparse
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from fourdvar_reports import LATEST, NAMES, open_hours, rivals
+from gridding_scores import RESAMPLED
+
+from mlrtma_dist.grid.box import Box
+from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.fourdvar_answer import FourDVarAnswer
+from mlrtma_dist.methods.fourdvar_reports import ReportsFourDVar
+from mlrtma_dist.methods.fourdvar_settings import FourDVarSettings
+from mlrtma_dist.methods.settings import load_settings
+from mlrtma_dist.observations.departures import verifiable
+from mlrtma_dist.samples.archive_cases import ArchiveCases
+from mlrtma_dist.verification.crps import crps_gaussian
+
+FIRST = "3D-Var of the hour"
+EXACT = 1e-6
+
+
+@dataclass
+class Cost:
+    """What the analyses of one `fourdvar` took, of each hour."""
+
+    analysis: list[float] = field(default_factory=list)
+    error: list[float] = field(default_factory=list)
+    iterations: list[int] = field(default_factory=list)
+
+
+def case_of(cases: ArchiveCases, number: int) -> Case:
+    """A case without reports that come too late."""
+    case = cases.case(number, Box.whole(cases.static.domain.shape))
+    early = case.observations.time <= case.time + LATEST
+    return replace(case, **{name: getattr(case, name)[early] for name in ("observations", "used", "withheld")})
+
+
+def of_hour(case: Case, methods: dict, settings, costs: dict[str, Cost]) -> dict[tuple[str, str], np.ndarray]:
+    """Sums at the withheld stations by method and variable: squares, expected variances, scores, number."""
+    inside = case.domain.contains(case.points.latitude, case.points.longitude)
+    scored = case.withheld & verifiable(case.observations, case.departure) & np.isfinite(case.value) & inside
+    sums = {}
+    for name, method in methods.items():
+        began = time.process_time()
+        answer = method.analyse(case)
+        analysed = time.process_time()
+        if isinstance(answer, FourDVarAnswer):
+            answer.fields()
+            costs[name].error.append(time.process_time() - analysed)
+            costs[name].analysis.append(analysed - began + method.base.seconds)
+            costs[name].iterations.append(answer.iterations)
+        for kind in NAMES:
+            own = scored & (case.observations.variable == kind)
+            value, error = answer.at(kind, case.points[own])
+            deviation = np.hypot(error, settings.variables[kind].observation_error)
+            score = crps_gaussian(value, deviation, case.value[own])
+            sums[name, kind] = np.array(
+                [np.sum((value - case.value[own]) ** 2), np.sum(deviation**2), score.sum(), own.sum()]
+            )
+    return sums
+
+
+def rows(sums: dict[tuple[str, str], np.ndarray], methods) -> list[str]:
+    """Lines of Markdown, from sums (hour, 4)."""
+    lines = [f"| method | {' | '.join(NAMES)} |", "|---" * (len(NAMES) + 1) + "|"]
+    hours = len(sums[FIRST, NAMES[0]])
+    draw = np.random.default_rng(0).integers(hours, size=(RESAMPLED, hours))
+    for name in methods:
+        cells = []
+        for kind in NAMES:
+            square, expected, score, count = sums[name, kind].sum(0)
+            base = sums[FIRST, kind][:, 2]
+            low, high = np.quantile(sums[name, kind][draw, 2].sum(1) / base[draw].sum(1), [0.025, 0.975])
+            ratio = f" ({score / base.sum():.3f}, {low:.3f} to {high:.3f})" if name != FIRST else ""
+            cells.append(f"{np.sqrt(expected / square):.2f}; {score / count:.3g}{ratio}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def from_exact(method: ReportsFourDVar, case: Case) -> float:
+    """Rms of the difference of the increment from that with a tolerance of 1e-6 over its rms, mean of the variables."""
+    exact = replace(method, settings=replace(method.settings, tolerance=EXACT, most_iterations=5000))
+    one, other = (each.analyse(case).around for each in (method, exact))
+    pairs = [(one[kind].astype(np.float64), other[kind].astype(np.float64)) for kind in other]
+    return float(np.mean([np.sqrt(np.mean((own - best) ** 2) / np.mean(best**2)) for own, best in pairs]))
+
+
+def sampling_error(method: ReportsFourDVar, case: Case) -> float:
+    """Standard error of the expected deviation by the jackknife over draws, rms over grid and variables."""
+    problem = method.problem(method.base.analyse(case))
+    squares = method.smoothed_draws(problem, method.minimised(problem).control)
+    numbers = np.arange(len(squares[0]))
+    without = [[each[numbers != left_out].sum(0) for each in squares] for left_out in numbers]
+    logs = 0.5 * np.log(np.stack([drawn / persistent for drawn, persistent in without]))
+    return float(np.sqrt(np.mean((len(numbers) - 1) * np.var(logs, 0))))
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", help="of method lam, trained on analyses of the Plains")
+    parser.add_argument("--cycle", default="configs/cycles/plains_forecast.yaml", help="whose archive has the hours")
+    parser.add_argument("--start", default="2026-08-18T03:00")
+    parser.add_argument("--end", default="2026-08-19T23:00")
+    parser.add_argument("--every", type=int, default=8, help="hours between verified hours")
+    parser.add_argument("--minutes", type=float, default=210.0, help="before the analysis time, of the window")
+    parser.add_argument("--whole", type=int, default=FourDVarSettings.most_whole, help="see fourdvar.most_whole")
+    parser.add_argument("--persistence", nargs="*", type=float, default=[0.0, 0.7, 1.0], help="correlations")
+    parser.add_argument("--lam", nargs="*", type=float, default=[0.7, 1.0], help="correlations")
+    parser.add_argument("--members", type=int, default=FourDVarSettings.error_members, help="see error_members")
+    parser.add_argument("--without-exact", action="store_true", help="no analysis with a tolerance of 1e-6")
+    options = parser.parse_args()
+    settings = load_settings("classical").only(NAMES)
+    cases = open_hours(options, settings)
+    methods = rivals(options, settings, cases)
+    methods = {name: with_members(each, options.members) for name, each in methods.items()}
+    costs, sums = defaultdict(Cost), defaultdict(list)
+    for number in range(len(cases.time)):
+        case = case_of(cases, number)
+        for key, own in of_hour(case, methods, settings, costs).items():
+            sums[key].append(own)
+        print(case.time, flush=True)
+    stacked = {key: np.stack(own) for key, own in sums.items()}
+    print("\n".join(["", *rows(stacked, methods), ""]))
+    print("| method | seconds, analysis | error | iterations | from tolerance 1e-6 | error of deviations |", "|---" * 6)
+    for name, cost in costs.items():
+        method, drawn, exact = methods[name], "", ""
+        if not options.without_exact:
+            exact = f"{100 * from_exact(method, case_of(cases, 0)):.1f} %"
+        if method.forecast is not None and options.members > 1:
+            drawn = f"{100 * sampling_error(method, case_of(cases, 0)):.1f} %"
+        seconds = f"{np.mean(cost.analysis):.1f} | {np.mean(cost.error):.1f}"
+        span = f"{min(cost.iterations)} to {max(cost.iterations)}"
+        print(f"| {name} | {seconds} | {span} | {exact} | {drawn} |", flush=True)
+    last, base = (stacked[name, "t2m"].sum(0) for name in (list(methods)[-1], FIRST))
+    print(f"{last[2] / base[2]:.3f}")
+
+
+def with_members(method, members: int):
+    """The method with a number of draws for its error, where it has them."""
+    if not isinstance(method, ReportsFourDVar):
+        return method
+    return replace(method, settings=replace(method.settings, error_members=members))
+
+
+if __name__ == "__main__":
+    main()
