@@ -11,10 +11,10 @@ trained on:
     damped            x(t + L) = c + a (x(t) - c)               c the mean of each point, a fitted by variable and lead
     damped, by hour   x(t + L) = c(t + L) + a (x(t) - c(t))     c the mean of each point and hour of the day
 
-The last one is left out where fewer than five days were trained on. The emulator is run twice: with the true states in
-the rim, as the coming boundary of a larger model would be if it were perfect, and without any, as the rivals are. In
-brackets: its rmse over that of the best rival, and a 95 % interval by drawing blocks of starts, where there are five
-blocks or more.
+The last one is left out where fewer than five days were trained on, and on a plane, which has no sun. The emulator is
+run twice: with the true states in the rim, as the coming boundary of a larger model would be if it were perfect, and
+without any, as the rivals are. In brackets: its rmse over that of the best rival, and a 95 % interval by drawing blocks
+of starts, where there are five blocks or more.
 """
 
 import argparse
@@ -26,7 +26,6 @@ import numpy as np
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.methods.lam import LamMethod, nothing_known
 from mlrtma_dist.methods.lam_network import rim_mask
-from mlrtma_dist.names import VARIABLES
 from mlrtma_dist.samples.store import Store
 from mlrtma_dist.verification.bootstrap import LEAST_CLUSTERS, interval, ratio_of_sums, resampled_sums
 from mlrtma_dist.weights.trained import load_trained
@@ -140,7 +139,7 @@ def scores_of(method: LamMethod, store: Store, training: Series, scored: Series,
     states, time = scored.values[starts], scored.time[starts]
     inside = rim_mask(shape, Box.whole(shape), method.settings.rim)[0, 0].numpy() == 0
     rivals = {"persistence": lambda states, time, lag: states, "damped": Damped(training)}
-    if training.time[-1] - training.time[0] >= FEWEST_DAYS * DAY:
+    if not store.domain.is_plane and training.time[-1] - training.time[0] >= FEWEST_DAYS * DAY:
         rivals["damped, by hour"] = Damped(training, by_hour=True)
     numbers, squares = np.searchsorted(store.time, time), {}
 
@@ -168,17 +167,20 @@ def main() -> None:
     parser.add_argument("--until", help="time before which its hours were trained on")
     parser.add_argument("--scored", required=True, help="store of hours that were not")
     parser.add_argument("--since", help="time from which on its hours were not")
-    parser.add_argument("--hours", type=float, nargs="+", default=[1.0, 3.0, 6.0])
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--hours", type=float, nargs="+", default=[1.0, 3.0, 6.0])
+    group.add_argument("--minutes", type=int, nargs="+", help="leads, instead of hours")
     parser.add_argument("--block", type=int, default=24, help="hours of starts that are drawn together")
     options = parser.parse_args()
     method, store = load_trained(options.checkpoint).method, Store(options.scored)
     training = Series.of(Store(options.training), method.variables, None, options.until)
     scored = Series.of(store, method.variables, options.since)
-    steps = [round(hours * 60 / method.settings.step_minutes) for hours in options.hours]
+    minutes = options.minutes or [60.0 * hours for hours in options.hours]
+    leads = [f"+{each} min" if options.minutes else f"+{each / 60:g} h" for each in minutes]
+    steps = [round(each / method.settings.step_minutes) for each in minutes]
     scores = scores_of(method, store, training, scored, steps, np.timedelta64(3600 * options.block, "s"))
     for number, name in enumerate(method.variables):
-        unit = VARIABLES[name].unit if name in VARIABLES else "1"
-        print(f"| {name}, {unit} |" + "".join(f" +{hours:g} h |" for hours in options.hours))
+        print(f"| {name}, {store.contents.unit_of[name]} | {' | '.join(leads)} |")
         print("|---|" + "---|" * len(steps))
         print("\n".join(scores.rows(number, steps)), end="\n\n")
 

@@ -119,7 +119,7 @@ def _offered(run, cases: Cases, earth: bool, names: tuple[str, ...]) -> set[Need
         Need.FOURDVAR: hasattr(run, "fourdvar"),
         Need.TRAINING: run.training is not None,
         Need.GAUSSIAN_PLANE: hasattr(law, "covariances"),
-        Need.SHALLOW_PLANE: hasattr(law, "indirect"),
+        Need.SHALLOW_PLANE: hasattr(law, "indirect") and cases.contents.domain.periodic,
     }
     return {need for need, is_provided in provided.items() if is_provided}
 

@@ -15,4 +15,4 @@ class Need(enum.Enum):
     FOURDVAR = "a section fourdvar: which mlrtma analyse, verify and reanalysis have, and labels of mlrtma samples"
     TRAINING = "training cases: --set training='{cases: {store: {file: output/exercise2/weak/samples.h5}}}'"
     GAUSSIAN_PLANE = "cases of gaussian_plane, whose statistics are known exactly"
-    SHALLOW_PLANE = "cases of shallow_plane, whose types of observation are known"
+    SHALLOW_PLANE = "cases of shallow_plane on its whole plane, whose types of observation are known"

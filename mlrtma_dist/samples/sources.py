@@ -54,7 +54,8 @@ class CasesSection:
         store: cases at rest.
         gaussian_plane: a simulated world: Gaussian fields on a periodic plane, Exercise 1.
         uncertain_plane: a simulated world: backgrounds on a periodic plane whose errors are not Gaussian.
-        shallow_plane: a simulated world: shallow water on a periodic plane, Exercise 2.
+        shallow_plane: a simulated world: shallow water on a periodic plane or a part of it, Exercise 2; consecutive
+            states of runs, too.
         simulated_weather: a simulated world: weather on any domain of the earth.
         count: number of cases of a simulated world.
         first: number of the first case of a simulated world; other numbers are other cases of it.

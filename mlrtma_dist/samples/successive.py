@@ -52,7 +52,8 @@ def successive(
         raise InputError(
             f"{place}: none of {len(numbers)} cases from {first} to {last} has one state each of {minutes} minutes"
             " earlier: name a source of single times that follow each other every settings.step_minutes, such as a"
-            " store of simulated weather with every: 1, or set settings.step_minutes or settings.steps for the source"
+            " store of simulated weather with every: 1 or of runs of shallow_plane (states), or set"
+            " settings.step_minutes or settings.steps for the source"
         )
     if first:
         log.warning(

@@ -6,6 +6,10 @@ to be analysed are the height h of the surface above its mean and the winds u, v
 observed are these and the two indirect types of `observations.indirect`.
 
 Every case is a function of the seed and its number, never of the ranks, nor of the cases that are integrated with it.
+With ``states`` above 1 the cases are consecutive states of runs, as a forecast is learnt from: number n is state
+n % states of run n // states, and the times that name the states of a run follow each other; two runs are never as
+close in time as the first and the last state of one. On a domain that does not wrap the cases are the south-west
+corner of the plane, so that its sides have a coming state of a larger world.
 """
 
 from dataclasses import dataclass
@@ -16,9 +20,10 @@ from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.linalg.noise import distinct_points, normal
 from mlrtma_dist.methods.case import Contents
 from mlrtma_dist.observations.indirect import TYPES, VARIABLES, IndirectTypes
-from mlrtma_dist.simulation.source import Drawn, PlaneCases, PlaneReports, require_plane
+from mlrtma_dist.simulation.source import EPOCH, Drawn, PlaneCases, PlaneReports, hours_from_epoch, require_plane
 
 STREAM, KIND_OF_WEATHER, PLACES, ERRORS = 0, 1, 2, 2 + len(TYPES)  # channels of the noise; a type has its own of each
+DAY = 86400  # s
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,9 @@ class ShallowPlane:
         length: least and greatest length L of a case in grid points: the stream function's spectrum is
             exp(-k^2 L^2 / 8).
         step: of the integration in time, s.
-        steps: number of steps of the integration.
+        steps: number of steps of the integration before the first state of a run.
+        states: number of consecutive states of a run, of which each is a case; 1: every case is a run of its own.
+        every: number of steps from one state of a run to the next.
         indirect: the types o1, o2.
         observations: numbers of distinct grid points where each of the types h, u, v, o1, o2 is observed.
         observation_error: standard deviation of the error of each type, m or m s-1.
@@ -49,6 +56,8 @@ class ShallowPlane:
     length: tuple[float, ...] = (8.0, 20.0)
     step: float = 150.0
     steps: int = 60
+    states: int = 1
+    every: int = 4
     indirect: IndirectTypes = IndirectTypes()
     observations: tuple[int, ...] = (40, 40, 40, 160, 160)
     observation_error: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0)
@@ -65,6 +74,12 @@ class ShallowPlane:
                 raise ValueError(f"{name}: expected one above 0 for each of {', '.join(TYPES)}, got {each}")
         if not (self.step > 0.0 and self.steps >= 0):
             raise ValueError(f"step, steps: expected seconds above 0 and steps from 0, got {self.step:g}, {self.steps}")
+        if self.states < 1 or self.every < 1:
+            raise ValueError(f"states, every: expected whole numbers from 1, got {self.states}, {self.every}")
+        if self.states > 1 and (self.every * self.step) % 1.0:
+            raise ValueError(
+                f"every: expected whole seconds from one state to the next, got {self.every} steps of {self.step:g} s"
+            )
         if max(self.observations) > self.size**2:
             raise ValueError(f"observations: expected at most {self.size**2} distinct points, got {self.observations}")
 
@@ -74,14 +89,23 @@ class ShallowPlane:
         return self.size, self.size
 
     def on(self, domain: Domain, first: int = 0, count: int = 1) -> PlaneCases:
-        """The cases of the world on a plane, ``count`` from number ``first`` on.
+        """The cases of the world on its plane or on a part of it, ``count`` from number ``first`` on.
 
         Raises:
-            ConfigError: the domain is no periodic plane of the world's size.
+            ConfigError: the domain is no periodic plane of the world's size, nor a smaller one that does not wrap.
         """
-        require_plane(domain, self.shape)
+        require_plane(domain, self.shape, parts=True)
         contents = Contents(domain, VARIABLES, ("m", "m s-1", "m s-1"), TYPES, background=False, truth=True)
-        return PlaneCases(contents, self, self.draw, first, count)
+        return PlaneCases(contents, self, self.draw, first, count, self.times)
+
+    def times(self, numbers: np.ndarray) -> np.ndarray:
+        """The times that name the cases of these numbers, datetime64[s], shape (n,); a run begins at midnight."""
+        if self.states == 1:
+            return hours_from_epoch(numbers)
+        seconds = round(self.every * self.step)
+        days = -(-2 * (self.states - 1) * seconds // DAY)  # between the beginnings of two runs
+        run, state = np.divmod(numbers, self.states)
+        return EPOCH + (run * days * DAY + state * seconds).astype("timedelta64[s]")
 
     def draw(self, number: int) -> Drawn:
         """A whole case: truth of h, u and v, shape (y, x), no background, and the reports of all types."""
@@ -96,8 +120,9 @@ class ShallowPlane:
         """
         from mlrtma_dist.simulation.shallow_truths import TOGETHER, block_of  # here: torch takes seconds to import
 
-        block, place = divmod(number, TOGETHER)
-        return block_of(self, block)[place]
+        run, state = divmod(number, self.states)
+        block, place = divmod(run, TOGETHER)
+        return block_of(self, block)[place, state]
 
     def observe(self, number: int, truth: np.ndarray) -> PlaneReports:
         """The reports of a case whose truth is known, type by type."""

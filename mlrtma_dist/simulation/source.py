@@ -19,9 +19,9 @@ from mlrtma_dist.observations.table import Observations
 EPOCH = np.datetime64("2000-01-01T00:00:00", "s")  # the cases have no date; one per hour from here on names them
 
 
-def hours_from_epoch(first: int, count: int) -> np.ndarray:
-    """The times that name cases, datetime64[s], shape (count,)."""
-    return EPOCH + np.arange(first, first + count).astype("timedelta64[h]")
+def hours_from_epoch(numbers: np.ndarray) -> np.ndarray:
+    """The times that name cases of these numbers, datetime64[s], shape (n,)."""
+    return EPOCH + numbers.astype("timedelta64[h]")
 
 
 @dataclass(frozen=True)
@@ -42,19 +42,25 @@ class PlaneReports:
     def __len__(self) -> int:
         return len(self.value)
 
+    def on(self, shape: tuple[int, int]) -> "PlaneReports":
+        """Those on the first rows and columns of the plane, as many as ``shape`` says."""
+        rows = (self.place < shape).all(axis=1)
+        return PlaneReports(self.place[rows], self.kind[rows], self.value[rows], self.error[rows])
+
 
 Drawn = tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray], PlaneReports]  # truth, background, reports
 
 
 @dataclass(frozen=True)
 class PlaneCases:
-    """Cases of a world on a periodic plane (`methods.case.Cases`).
+    """Cases of a world on a periodic plane, or on its first rows and columns (`methods.case.Cases`).
 
     Attributes:
         contents: what every case holds.
         law: the world, whose statistics are known.
         draw: the whole case of a number: truth and background by variable, shape (y, x), and reports.
         first: number of the first case in the world; count: of cases.
+        times: the times that name the cases of some numbers.
     """
 
     contents: Contents
@@ -62,11 +68,12 @@ class PlaneCases:
     draw: Callable[[int], Drawn]
     first: int
     count: int
+    times: Callable[[np.ndarray], np.ndarray] = hours_from_epoch
 
     @property
     def time(self) -> np.ndarray:
         """The times that name the cases, datetime64[s], shape (case,)."""
-        return hours_from_epoch(self.first, self.count)
+        return self.times(np.arange(self.first, self.first + self.count))
 
     @cached_property
     def static(self) -> Static:
@@ -78,8 +85,9 @@ class PlaneCases:
         return self.case(number, Box.whole(self.contents.domain.shape)).observations
 
     def case(self, number: int, box: Box, withheld: np.ndarray | None = None) -> Case:
-        """A case on a box with the reports of the whole plane; see `methods.case.Cases.case`."""
+        """A case on a box with the reports of the whole domain; see `methods.case.Cases.case`."""
         truth, background, reports = self.draw(self.first + number)
+        reports = reports.on(self.contents.domain.shape)
         time, count = self.time[number], len(reports)
         table = Observations.build(
             station=np.full(count, ""),
@@ -129,10 +137,20 @@ def point_reports(truth: np.ndarray, deviation: float, seed: int, count: int, me
     return PlaneReports(place, np.zeros(count, np.int64), value, np.full(count, deviation))
 
 
-def require_plane(domain: Domain, shape: tuple[int, int]) -> None:
-    """Raise ConfigError unless a domain is a periodic plane of ``shape``."""
-    if domain.shape != shape or not domain.periodic:
-        raise config.ConfigError(
-            f"domain: expected a periodic plane of {shape} points, as of the cases' world, got {domain.name} of"
-            f" {domain.shape}"
-        )
+def require_plane(domain: Domain, shape: tuple[int, int], parts: bool = False) -> None:
+    """Raise ConfigError unless a domain is a periodic plane of ``shape``.
+
+    Args:
+        domain: of the cases; shape: of the world.
+        parts: whether a plane that does not wrap will do, too, of no more rows and columns: a part of the world.
+    """
+    if domain.shape == shape and domain.periodic:
+        return
+    if parts and domain.is_plane and not domain.periodic and max(np.subtract(domain.shape, shape)) <= 0:
+        return
+    part = " or a part of it, a plane that does not wrap," if parts else ""
+    wraps = "wraps" if domain.periodic else "does not wrap"
+    raise config.ConfigError(
+        f"domain: expected a periodic plane of {shape} points{part} as of the cases' world, got {domain.name} of"
+        f" {domain.shape}, which {wraps}"
+    )

@@ -50,7 +50,9 @@ def test_cases_without_earlier_states_are_left_out_with_one_line_and_in_any_orde
 
 
 def test_a_source_of_which_no_case_is_left_is_refused_with_the_way_out():
-    with pytest.raises(InputError, match=r"s: none of 3 cases from 2024-05-01T00:00:00 to .*every: 1, or set settings"):
+    with pytest.raises(
+        InputError, match=r"s: none of 3 cases from 2024-05-01T00:00:00 to .*every: 1 or of runs .*, or set settings"
+    ):
         successive(times(0, 7, 14), (HOUR,), "s")
 
 

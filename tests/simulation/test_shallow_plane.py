@@ -148,7 +148,7 @@ def test_worlds_that_cannot_be_are_refused():
 
 
 def test_a_domain_that_is_not_the_plane_of_the_world_is_refused():
-    for domain in (plane(PLANE.shape), plane((32, 16), periodic=True)):
+    for domain in (plane((33, 32)), plane((32, 16), periodic=True)):
         with pytest.raises(ConfigError, match=r"domain: expected a periodic plane of \(32, 32\) points"):
             PLANE.on(domain)
 
