@@ -29,7 +29,8 @@ import matplotlib.pyplot as plt
 
 FIRST, STEPS, REACH = 3_000_000, 10, 4  # number of the first case that judges; steps of 100 minutes; grid points
 CENTRE = plane.WORLD.size // 2
-NAMES = ("U-net, forecast", *(f"product, {name}" for name in emulators.RECIPES))
+NAMES = tuple(f"{kind}, {name}" for kind in emulators.KINDS for name in emulators.RECIPES)
+ROW = 5  # panels of the figure side by side
 
 
 def norm(field: Tensor) -> float:
@@ -93,10 +94,13 @@ def measures(step: Step, states: list[Tensor], root: SpectralRoot, exact: list[T
 
 def draw(steps: dict[str, Step], state: Tensor, path_to: Path) -> None:
     """Maps of the adjoint of the height at the centre after 50 minutes, on the height at the start."""
-    figure, panels = plt.subplots(1, len(steps), figsize=(2.4 * len(steps), 2.9), sharey=True, layout="constrained")
+    rows = -(-len(steps) // ROW)
+    figure, panels = plt.subplots(rows, ROW, figsize=(2.4 * ROW, 2.9 * rows), sharey=True, layout="constrained")
     states = path(emulators.true_step, state, STEPS // 2 - 1)
     most = 0.7 * float(response(emulators.true_step, states, 0)[0, 0].abs().max())
-    for panel, (name, step) in zip(panels, steps.items(), strict=True):
+    for panel in panels.flat[len(steps) :]:
+        panel.axis("off")
+    for panel, (name, step) in zip(panels.flat[: len(steps)], steps.items(), strict=True):
         field = response(step, states, 0)[0, 0]
         panel.imshow(field, origin="lower", cmap="RdBu_r", vmin=-most, vmax=most)
         panel.set_title(name.replace(", ", "\n"), fontsize=9)

@@ -6,6 +6,7 @@ import torch
 from benchmark_module import benchmark_module
 
 from mlrtma_dist.linalg.localisation import gaspari_cohn
+from mlrtma_dist.physics.linearise import Linearised
 
 
 @pytest.fixture(scope="module")
@@ -89,17 +90,42 @@ def test_channels_of_the_u_net_are_reports_at_their_places_and_draws_have_the_wo
     assert float(values[:, :, 3].std()) == pytest.approx(plane.WORLD.observation_error[3], rel=0.05)
 
 
+@pytest.fixture(scope="module")
+def data(adjoints):
+    """Four pairs, perturbed ones and directions."""
+    trajectories = adjoints.plane.trajectories(0, 4)
+    return adjoints.emulators.Data.of(trajectories[:1], adjoints.plane.Climate.of(trajectories, 2).root)
+
+
+@pytest.mark.parametrize("kind", ["U-net", "product"])
+def test_derivatives_of_a_network_that_is_still_the_identity_err_by_what_the_model_changes(adjoints, data, kind):
+    emulators, chosen = adjoints.emulators, torch.arange(4)
+    emulator = emulators.Emulator(kind)
+    losses = [emulators._loss(emulator, data, emulators.Recipe(derivatives=weight), chosen) for weight in (0.0, 2.0)]
+    dx, y, tangent, adjoint = data.directions[:, :2]
+    expected = 2.0 * ((dx - tangent).square().mean() + (y - adjoint).square().mean())
+    assert (losses[1] - losses[0]).item() == pytest.approx(float(expected), rel=1e-4)
+    losses[1].backward()
+    assert float(emulator.network.head.weight.grad.abs().max()) > 0.0
+
+
 @pytest.mark.slow
-def test_training_lowers_the_error_of_the_data(adjoints):
-    emulators, plane = adjoints.emulators, adjoints.plane
-    trajectories = plane.trajectories(0, 4)
-    root = plane.Climate.of(trajectories, 2).root
-    data = emulators.Data.of(trajectories[:1], root)
+def test_training_lowers_the_error_of_the_data(adjoints, data):
+    emulators = adjoints.emulators
     recipe = emulators.Recipe(derivatives=1.0, residual=0.1, perturbed=True, steps=40, batch=4)
     emulator, _ = emulators.train("product", data, recipe)
     before, after = data.perturbed[:, 0], data.perturbed[:, -1]
     with torch.no_grad():
         assert float((emulator(before) - after).square().mean()) < 0.8 * float((before - after).square().mean())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["U-net", "product"])
+def test_training_on_derivatives_lowers_the_error_of_the_tangent_linear(adjoints, data, kind):
+    emulator, _ = adjoints.emulators.train(kind, data, adjoints.emulators.Recipe(derivatives=10.0, steps=60, batch=4))
+    dx, _, tangent, _ = data.directions
+    learnt = Linearised(emulator, data.usual[:, 0]).tangent(adjoints.DEVIATION * dx) / adjoints.DEVIATION
+    assert float((learnt - tangent).square().mean()) < 0.7 * float((dx - tangent).square().mean())
 
 
 def test_first_members_see_the_linearised_operators_about_the_analysis(adjoints, rivals):
