@@ -1,4 +1,4 @@
-"""Stores of few hours, and trainings on them, for transfer_curve.py and transfer_domains.py.
+"""Stores of few hours, and trainings on them, for transfer_curve.py, transfer_domains.py and transfer_gridded.py.
 
 What an earlier run has left is kept: the store of some hours, and the last checkpoint of a training.
 """
@@ -44,17 +44,21 @@ class Training:
     Attributes:
         mode: of `MODES`; hours: number of them; steps: of two draws each.
         seed: of the draws, and of the first weights of what is new.
+        fields: name of the gridded fields whose store is trained on beside the hours; "": none.
     """
 
     mode: str
     hours: int
     steps: int
     seed: int = 0
+    fields: str = ""
 
     @property
     def name(self) -> str:
         """The name of its folder."""
-        return f"{self.mode}_{self.hours:02d}_{self.steps}" + (f"_seed{self.seed}" if self.seed else "")
+        further = [f"seed{self.seed}"] if self.seed else []
+        further += [self.fields] if self.fields else []
+        return "_".join([self.mode, f"{self.hours:02d}", str(self.steps), *further])
 
     def last(self, folder: Path) -> Path:
         """Its last checkpoint."""

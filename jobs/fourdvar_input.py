@@ -7,6 +7,7 @@ from mlrtma_dist.methods.case import Cases
 from mlrtma_dist.methods.fourdvar_settings import FourDVarSettings
 from mlrtma_dist.samples.archive_cases import ArchiveCases
 from mlrtma_dist.samples.crops import Crops
+from mlrtma_dist.samples.gridded_cases import Labelled
 from mlrtma_dist.samples.imaged import Imaged
 from mlrtma_dist.weights.release import folder_of
 
@@ -43,7 +44,7 @@ def fourdvar_means(run, names: tuple[str, ...], domain: Domain) -> tuple[dict, d
 
 def with_labels(cases: Cases) -> Cases:
     """The cases, with the network of their labels where these are made by 4D-Var."""
-    if isinstance(cases, (Imaged, Crops)):
+    if isinstance(cases, (Imaged, Crops, Labelled)):
         return replace(cases, source=with_labels(cases.source))
     if not isinstance(cases, ArchiveCases):
         return cases

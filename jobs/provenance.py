@@ -29,6 +29,8 @@ def provenance(resolved: str, section: CasesSection, trained: Mapping) -> dict[s
     if section.imagery is not None:
         patterns = tuple(each.pattern for each in section.imagery.patterns)
         attributes["imagery_files"] = names_of(section.imagery.files + patterns)
+    if section.gridded is not None:
+        attributes["gridded_files"] = names_of(section.gridded.files)
     if section.states is not None:
         attributes["state_files"] = names_of(section.states.files)
     if section.store is not None:

@@ -94,5 +94,6 @@ def statistics_of(run, method, stores, tile: Tile, ranks: Ranks, since: np.datet
         data_rank=ranks.coordinates[0],
         data_ranks=ranks.mesh.data,
         reports=method.reads_reports,
+        constant=method.fields_read == 0,
         lag=method.lags[-1] if method.lags else None,
     )

@@ -5,11 +5,14 @@ fifth of its stations are. Any other draw divides the used reports anew, station
 one side. The share that is given varies over orders of magnitude, so that the network learns what few reports are
 worth; most draws are near the density of an analysis. In a third of them some variables are missing, at all stations
 or at half of them: networks of stations that measure less exist, many of them temperature and little else.
+
+Labels (``Flag.LABEL``) are points of gridded fields beside the reports: targets of every draw, never given.
 """
 
 import numpy as np
 
 from mlrtma_dist.methods.case import Case
+from mlrtma_dist.observations.table import Flag
 
 NEAR_ANALYSIS = 0.7  # share of the draws that withhold between the shares of WITHHELD, evenly
 WITHHELD = (0.1, 0.5)
@@ -26,7 +29,7 @@ MOST_TARGETS = 800  # stations whose reports are targets: more cost time and tel
 def divide(case: Case, draw: int) -> tuple[np.ndarray, np.ndarray]:
     """Masks (n,) of the reports that are given and of those that are targets; the same on every rank."""
     if draw == 0 and case.withheld.any():
-        return case.used, case.withheld & case.observations.usable
+        return case.used, (case.withheld & case.observations.usable) | _labels(case, draw)
     random = random_of(case, draw, 0)
     station = case.station_number
     stations = np.unique(station[case.used])
@@ -40,7 +43,16 @@ def divide(case: Case, draw: int) -> tuple[np.ndarray, np.ndarray]:
     count = min(round(share * len(stations)), len(stations) - 1) if len(stations) else 0
     inputs, targets = order[:count], order[count : count + MOST_TARGETS]
     input_reports = case.used & np.isin(station, inputs) & ~_missing(case, draw)
-    return input_reports, case.used & np.isin(station, targets)
+    return input_reports, (case.used & np.isin(station, targets)) | _labels(case, draw)
+
+
+def _labels(case: Case, draw: int) -> np.ndarray:
+    """Mask (n,) of the labels that are targets of a draw: those of at most `MOST_TARGETS` points, others in each."""
+    labels = case.observations.flags == np.uint32(Flag.LABEL)
+    if not labels.any():
+        return labels
+    points = np.unique(case.report_number[labels])
+    return labels & np.isin(case.report_number, random_of(case, draw, 5).permutation(points)[:MOST_TARGETS])
 
 
 def _missing(case: Case, draw: int) -> np.ndarray:

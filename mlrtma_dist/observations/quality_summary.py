@@ -23,6 +23,7 @@ ORDER = (
     Flag.ELEVATION,
     Flag.GROSS,
     Flag.BUDDY,
+    Flag.LABEL,
 )
 REASONS = tuple(str(flag.name) for flag in ORDER)
 

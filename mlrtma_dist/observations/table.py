@@ -30,6 +30,7 @@ class Flag(IntFlag):
     STUCK = 2048  # the station repeats one value for too long
     STEP = 4096  # leaves the station's own reports before and after by too much
     OTHER_TIME = 8192  # used by a method in time at its own time, beside one of the station that is nearer
+    LABEL = 16384  # a point of a gridded field that training takes as a target, and no method is given
 
 
 @dataclass(frozen=True)

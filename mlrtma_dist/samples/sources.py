@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from mlrtma_dist import config
+from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.grid.domain import Domain, load_domain
 from mlrtma_dist.methods.case import Cases
 from mlrtma_dist.methods.need import Need
@@ -13,6 +14,8 @@ from mlrtma_dist.samples.analysed import Analysed, Analysis
 from mlrtma_dist.samples.archive import Archive, Inventory
 from mlrtma_dist.samples.archive_cases import ArchiveCases, require_cases
 from mlrtma_dist.samples.crops import Boxes, Crops
+from mlrtma_dist.samples.gridded_cases import GriddedCases, Labelled
+from mlrtma_dist.samples.gridded_reports import GriddedReports
 from mlrtma_dist.samples.imaged import Imaged, ImageFiles
 from mlrtma_dist.samples.judgement import Assumptions
 from mlrtma_dist.samples.members import Members
@@ -63,6 +66,8 @@ class CasesSection:
             it is the source's own.
         boxes: every case is a box of the domain; null: the domain is whole, which methods that forecast need.
         imagery: gridded files of images beside cases of reports or of an archive; null: the source's own, if any.
+        gridded: gridded files whose points are reports: alone a source of cases, beside reports or an archive targets
+            of training alone; null: none.
     """
 
     domain: tuple[str, ...] | str = ()
@@ -80,6 +85,7 @@ class CasesSection:
     analysis: Analysis | None = None
     boxes: Boxes | None = None
     imagery: ImageFiles | None = None
+    gridded: GriddedReports | None = None
 
     def __post_init__(self):
         if isinstance(self.domain, str):
@@ -87,7 +93,7 @@ class CasesSection:
         named = [name for name in SOURCES if getattr(self, name) is not None]
         if len(named) > 1:
             raise ValueError(f"{' and '.join(named)} exclude each other: expected one source of cases")
-        on_earth = self.reports, self.archive, self.members, self.states, self.simulated_weather
+        on_earth = self.reports, self.archive, self.members, self.states, self.simulated_weather, self.gridded
         if not self.domain and any(each is not None for each in on_earth):
             raise ValueError("domain: expected a name or a YAML file (--domain), got none")
         if len(self.domain) > 1 and not self.is_real:
@@ -96,6 +102,8 @@ class CasesSection:
             raise ValueError("analysis: expected null for cases of other sources than simulated_weather")
         if self.imagery is not None and not self.is_real:
             raise ValueError("imagery: expected null for cases of other sources than reports and archive")
+        if self.gridded is not None and named and not self.is_real:
+            raise ValueError(f"gridded: expected null, or beside it no source but reports or archive, got {named[0]}")
         if self.boxes is not None and self.states is not None:
             raise ValueError("boxes: expected null for states, as the box of each time would lie in another place")
         if self.count < 1 or self.first < 0:
@@ -143,11 +151,11 @@ class CasesSection:
         """
         if self.store is not None and self.place is None:
             return Store(self.store.file).domain
-        on_files = self.is_real or self.members or self.states
+        on_files = self.is_real or self.members or self.states or self.gridded
         return load_region(self.place) if on_files else load_domain(self.place or "plane")
 
 
-OTHERS = ("domain", "count", "first", "analysis", "boxes", "imagery")
+OTHERS = ("domain", "count", "first", "analysis", "boxes", "imagery", "gridded")
 SOURCES = tuple(each.name for each in fields(CasesSection) if each.name not in OTHERS)
 
 
@@ -165,6 +173,8 @@ def open_cases(section: CasesSection, assumptions: Assumptions | None = None, fi
     cases = _open(section, assumptions or {}, files)
     if isinstance(cases, ArchiveCases):
         require_cases(cases)
+    if section.is_real and section.gridded is not None:
+        cases = Labelled(cases, section.gridded)
     cases = Imaged.over(cases, section.imagery)
     return Crops(cases, section.boxes) if section.boxes is not None else cases
 
@@ -180,9 +190,11 @@ def _open(section: CasesSection, assumptions: Assumptions, files: Inventory | No
         return section.states.on(section.load_domain())
     if section.store is not None:
         return _open_store(section)
+    if section.gridded is not None:
+        return GriddedCases(load_static(section.load_domain()), section.gridded, assumptions)
     if section.world is None:
         raise config.ConfigError(
-            f"cases: expected one source of {', '.join(SOURCES)}, e.g. --observations FILE ..., got none"
+            f"cases: expected one source of {', '.join(SOURCES)}, gridded, e.g. --observations FILE ..., got none"
         )
     cases = section.world.on(section.load_domain(), section.first, section.count)
     return cases if section.analysis is None else _analysed(cases, section.analysis)

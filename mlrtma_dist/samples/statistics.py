@@ -26,6 +26,7 @@ def gather_statistics(
     data_rank: int = 0,
     data_ranks: int = 1,
     reports: bool = True,
+    constant: bool = False,
     lag: np.timedelta64 | None = None,
 ) -> Statistics:
     """Mean and deviation over cases and known points, or observations. Collective.
@@ -37,10 +38,11 @@ def gather_statistics(
         everyone: all ranks.
         data_rank, data_ranks: cases are dealt out over this axis.
         reports: whether the method reads reports, whose statistics are then those without backgrounds.
+        constant: whether a field may have one value everywhere: of a method that reads none.
         lag: of a method that forecasts, from one state to the next; else None.
 
     Raises:
-        InputError: a field or a type of observation is constant, not finite or absent.
+        InputError: a field or a type of observation is constant, not finite or absent; see ``constant``.
     """
     contents = stores[0].contents
     observed = () if contents.background or not reports else contents.observed
@@ -56,7 +58,7 @@ def gather_statistics(
         total = join(total, part.numpy())
     deviation = np.sqrt(total[2] / np.maximum(total[0], 1.0))
     for name, value in zip(names, deviation, strict=True):
-        if not (np.isfinite(value) and value > 0.0):
+        if not (np.isfinite(value) and (value > 0.0 or constant)):
             paths = ", ".join(str(store.reader.path) for store in stores)
             raise InputError(f"{paths}: expected values of {name} that vary, got the deviation {value}.")
     times, of_fields = np.concatenate([store.time for store in stores])[cases], len(contents.fields)

@@ -25,8 +25,9 @@ MEANING = {
     Flag.ELEVATION: "station and terrain differ in height",
     Flag.GROSS: "too far from the first guess",
     Flag.BUDDY: "too far from its neighbours: doubted, not removed",
+    Flag.LABEL: "a point of a gridded field, which training alone uses",
 }
-ELSEWHEN = (Flag.TIME, Flag.OUTSIDE, Flag.DUPLICATE, Flag.OTHER_TIME)
+ELSEWHEN = (Flag.TIME, Flag.OUTSIDE, Flag.DUPLICATE, Flag.OTHER_TIME, Flag.LABEL)
 # Late, distant and repeated reports are not errors, and would hide those on the map.
 MAPPED = tuple(f for f in ORDER if f not in (Flag.POSITION, *ELSEWHEN))
 DRAWN = 6  # reasons with a colour of their own; the rarer ones share the last
