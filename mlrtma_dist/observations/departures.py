@@ -19,7 +19,16 @@ from mlrtma_dist.observations.table import Flag, Observations
 SMOOTH = ("t2m", "d2m", "u10", "v10", "psfc")
 
 # The flags that take a report out of verification, besides a departure beyond ``Variable.gross``.
-UNVERIFIABLE = Flag.PROVIDER | Flag.RANGE | Flag.POSITION | Flag.TIME | Flag.DUPLICATE | Flag.OUTSIDE | Flag.OTHER_TIME
+UNVERIFIABLE = (
+    Flag.PROVIDER
+    | Flag.RANGE
+    | Flag.POSITION
+    | Flag.TIME
+    | Flag.DUPLICATE
+    | Flag.OUTSIDE
+    | Flag.OTHER_TIME
+    | Flag.LABEL
+)
 
 
 @dataclass(frozen=True)

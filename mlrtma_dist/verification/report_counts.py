@@ -11,11 +11,12 @@ from mlrtma_dist.verification.report_page import Cell, Number, Section, Table
 from mlrtma_dist.verification.report_words import Wording
 from mlrtma_dist.verification.scores import in_table_order
 
-ELSEWHERE = np.uint32(Flag.TIME | Flag.OUTSIDE | Flag.DUPLICATE)
+ELSEWHERE = np.uint32(Flag.TIME | Flag.OUTSIDE | Flag.DUPLICATE | Flag.LABEL)
 HEADER = ("variable", "read", "not for this analysis", "rejected", "unused", "used", "of these doubted", "scored")
 MEANING = {
     "read": "Values of the files, and the speed and the gust of a wind that came without.",
-    "not for this analysis": "Outside the time window, outside the domain and its margin, or a copy of another report.",
+    "not for this analysis": "Outside the time window, outside the domain and its margin, a copy of another report, or"
+    " a label, which training alone uses.",
     "rejected": "Flagged by quality control, except by the buddy check alone.",
     "unused": "Not rejected and yet not analysed: half a wind, whose other component is missing or rejected, or a value"
     " without a first guess.",

@@ -25,6 +25,11 @@ def curve():
 
 
 @pytest.fixture(scope="module")
+def gridded():
+    return benchmark_module("transfer_gridded")
+
+
+@pytest.fixture(scope="module")
 def domains():
     return benchmark_module("transfer_domains")
 
@@ -92,6 +97,18 @@ def test_trainings_of_the_options_have_names_of_their_own_and_the_usual_one_the_
     assert [each.hours for _, each in named] == [16] * 6 + [4] * 6
     alone = training.trainings(parser.parse_args(["--hours", "16", "--modes", "scratch", "--scratch-steps", "50"]))
     assert [name for name, _ in alone] == ["scratch 16, 50 steps"]
+
+
+def test_trainings_with_fields_have_folders_of_their_own_and_both_stores(training, gridded, tmp_path):
+    options = argparse.Namespace(modes=["frozen"], hours=[0, 1], fields=["ncv"], seeds=[0], steps=50)
+    named = {gridded.name_of(each): each for each in gridded.trainings(options)}
+    assert list(named) == ["frozen 0 + ncv", "frozen 1", "frozen 1 + ncv"]
+    assert [each.name for each in named.values()] == ["frozen_00_50_ncv", "frozen_01_50", "frozen_01_50_ncv"]
+    names = "hours_01.h5", "gridded_ncv.h5"
+    for name in names:
+        (tmp_path / name).touch()
+    assert [path.name for path in gridded.stores(named["frozen 1 + ncv"], tmp_path)] == list(names)
+    assert [path.name for path in gridded.stores(named["frozen 0 + ncv"], tmp_path)] == ["gridded_ncv.h5"]
 
 
 def test_the_spread_of_trainings_is_that_of_their_seeds_alone(curve):

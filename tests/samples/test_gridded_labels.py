@@ -8,6 +8,8 @@ import pytest
 from gridded_fields import LATITUDE, LONGITUDE, SHAPE, WHOLE, fields, opened, write
 from report_cases import TINY, hour
 
+from jobs.cycle import Run as Cycle
+from jobs.reanalysis import Run as Reanalysis
 from mlrtma_dist import config
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.methods.case import Case
@@ -143,3 +145,11 @@ def test_fields_beside_another_source_than_reports_are_refused():
             {"domain": "toy", "simulated_weather": {}, "gridded": keys},
             "run.yaml",
         )
+
+
+@pytest.mark.parametrize("run", [Cycle, Reanalysis])
+def test_what_trains_nothing_refuses_labels(labelled, run):
+    archive = Archive("2026-01-01T06:00", "2026-01-01T06:00", reports=(FilePattern("{time:%Y%m%d%H}.csv"),))
+    section = replace(labelled, reports=None, archive=archive)
+    with pytest.raises(ValueError, match="cases.gridded: expected null, as labels have no part in a"):
+        run(section, output="out")

@@ -16,7 +16,12 @@ from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.io.hdf5 import content_hash
 from mlrtma_dist.methods.draws import divide
+from mlrtma_dist.parallel.ranks import Ranks
+from mlrtma_dist.parallel.tile import Tile
+from mlrtma_dist.parallel.transport import Transport
+from mlrtma_dist.samples.build import build_store
 from mlrtma_dist.samples.sources import CasesSection
+from mlrtma_dist.samples.statistics import gather_statistics
 from mlrtma_dist.samples.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +64,16 @@ def test_values_from_which_there_is_no_limit_are_the_largest_valid_one(tmp_path)
     )
     assert 0 < (plain >= 5000.0).sum() < len(plain)
     np.testing.assert_allclose(limited, np.where(plain >= 5000.0, 24000.0, plain))
+
+
+def test_a_first_guess_that_is_constant_is_refused_of_methods_that_read_fields_alone(tmp_path):
+    with Ranks.start(device="cpu") as ranks:
+        build_store(tmp_path / "store.h5", cases_of(write(tmp_path / "f.nc")), ranks)
+    store, tile = Store(tmp_path / "store.h5"), Tile.split((120, 160), (1, 1), (0, 0), 1)
+    with pytest.raises(InputError, match=r"expected values of background_u10 that vary, got the deviation 0\.0"):
+        gather_statistics((store,), np.arange(1), tile, Transport.alone())
+    statistics = gather_statistics((store,), np.arange(1), tile, Transport.alone(), constant=True)
+    assert statistics.deviation[1] == 0.0 < statistics.deviation[0]
 
 
 def test_missing_values_are_no_reports(tmp_path):
