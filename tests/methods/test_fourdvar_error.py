@@ -68,9 +68,10 @@ def test_without_a_report_of_a_variable_its_error_is_the_backgrounds(settings, c
     np.testing.assert_allclose(window_variance(problem.points, covariance, own, 0.6), covariance.variance)
 
 
-def test_draws_of_a_linear_window_have_its_posterior_covariance():
-    """Variances of 300 draws within four standard errors (33 %), where the prior's are twice as large."""
-    generator, n, c, members = torch.Generator().manual_seed(2), 5, 0.8, 300
+@pytest.mark.parametrize("c", [0.8, 1.0])
+def test_draws_of_a_linear_window_have_its_posterior_covariance(c):
+    """Variances of 120 draws within four standard errors (52 %), where the prior's are twice as large."""
+    generator, n, members = torch.Generator().manual_seed(2), 5, 120
 
     def random(*shape):
         return torch.randn(*shape, generator=generator, dtype=torch.float64)

@@ -111,6 +111,8 @@ def test_what_preconditions_is_the_inverse_where_departures_persist_and_stations
     solved = torch.from_numpy(window.precondition(residual))
     product = solved + linear.tangent(linear.adjoint(solved))
     assert np.abs(product.numpy() - residual).max() < 1e-3 < 0.1 < np.abs(solved.numpy() - residual).max()
+    once, often = (minimise(window, outer_loops=1, tolerance=tolerance).iterations for tolerance in (1e-2, 1e-10))
+    assert once == 1 < often < 10
 
 
 def test_the_analysis_of_a_box_is_that_part_of_the_whole(settings, case):
