@@ -111,6 +111,18 @@ def test_trainings_with_fields_have_folders_of_their_own_and_both_stores(trainin
     assert [path.name for path in gridded.stores(named["frozen 0 + ncv"], tmp_path)] == ["gridded_ncv.h5"]
 
 
+def test_trainings_with_fields_have_folders_of_their_own_and_both_stores(training, gridded, tmp_path):
+    options = argparse.Namespace(modes=["frozen"], hours=[0, 1], fields=["ncv"], seeds=[0], steps=50)
+    named = {gridded.name_of(each): each for each in gridded.trainings(options)}
+    assert list(named) == ["frozen 0 + ncv", "frozen 1", "frozen 1 + ncv"]
+    assert [each.name for each in named.values()] == ["frozen_00_50_ncv", "frozen_01_50", "frozen_01_50_ncv"]
+    names = "hours_01.h5", "gridded_ncv.h5"
+    for name in names:
+        (tmp_path / name).touch()
+    assert [path.name for path in gridded.stores(named["frozen 1 + ncv"], tmp_path)] == list(names)
+    assert [path.name for path in gridded.stores(named["frozen 0 + ncv"], tmp_path)] == ["gridded_ncv.h5"]
+
+
 def test_the_spread_of_trainings_is_that_of_their_seeds_alone(curve):
     rows = {name: {"brier": brier} for name, brier in (("a 4", 1.0), ("a 4, seed 1", 3.0), ("b 4", 9.0), ("a 1", 7.0))}
     (line,) = curve.spread(rows)
