@@ -5,8 +5,9 @@
 
 The transfers of transfer_curve.py with 0, 1 and 4 hours of station reports, with and without a case of the national
 analysis of ceiling and visibility (NCV) or four hours of HRRR's surface fields of south-west Idaho, whose points are
-reports (configs/samples/gridded_*.yaml). 0 hours: the network learns the new variables from the fields alone. The
-scores are those of transfer_curve.py, at the four hours that choose. Two to four minutes of a free core each.
+reports (configs/samples/gridded_*.yaml). 0 hours: the network learns the new variables from the fields alone, and is
+compared with the untrained one, whose outputs of the new variables are as they are at first. The scores are those of
+transfer_curve.py, at the four hours that choose. Two to four minutes of a free core each.
 """
 
 import argparse
@@ -23,17 +24,22 @@ from mlrtma_dist.samples.store import Store
 
 LENGTH = 60e3  # m, of the Gaussian weights: the best at the training hours (transfer_curve.py)
 WEIGHTS = "Gaussian weights"
+UNTRAINED = "untrained"  # in the table: the base with outputs of the new variables as they are at first
+AT_FIRST = Training("frozen", 0, 1, fields="ncv")  # one step at a rate at which nothing changes
 
 
 def name_of(training: Training) -> str:
     """The name of a training in the table."""
+    if training == AT_FIRST:
+        return UNTRAINED
     hours = f"{training.mode} {training.hours}"
     hours += f" + {training.fields}" if training.fields else ""
     return hours + (f", seed {training.seed}" if training.seed else "")
 
 
 def trainings(options: argparse.Namespace) -> Iterator[Training]:
-    """The trainings of the options; without hours and without fields there is nothing to train."""
+    """The trainings of the options, `AT_FIRST` first; without hours and without fields there is nothing to train."""
+    yield AT_FIRST
     for mode in options.modes:
         for hours in options.hours:
             for fields in ("", *options.fields):
@@ -54,7 +60,7 @@ def stores(training: Training, folder: Path) -> list[Path]:
 
 
 def cells(own: Scores, others: Scores | None, weights: Scores, base: Scores) -> str:
-    """A row of the table: Brier score, over the same hours without fields, over the weights, old variables."""
+    """A row of the table: Brier score, over that without fields (of no hours: untrained), over the weights, old."""
     ratios = [interval(own.brier, np.ones_like(own.brier), own.station)]
     words = ["{:.4f} ({:.4f} to {:.4f})".format(*ratios[0])]
     for other in (others, weights):
@@ -85,7 +91,8 @@ def main() -> None:
     scores: dict[Training, Scores] = {}
     for training in trainings(options):
         if not options.scores_only:
-            training.run(options.folder, options.base, stores(training, options.folder))
+            further = ("schedule.learning_rate=1e-12",) if training == AT_FIRST else ()
+            training.run(options.folder, options.base, stores(training, options.folder), further)
         if (last := training.last(options.folder)).exists():
             scores[training] = score(chosen, of_network, method_of(last, chosen[0]), OLD)
             print(f"{name_of(training)}: {scores[training].brier.mean():.4f}", file=sys.stderr, flush=True)
@@ -94,7 +101,7 @@ def main() -> None:
     print("|---|---|---|---|---|")
     print(f"| {WEIGHTS}, {LENGTH / 1e3:.0f} km | {cells(weights, None, weights, base)} | |")
     for training, own in scores.items():
-        plain = Training(training.mode, training.hours, training.steps, training.seed)
+        plain = Training(training.mode, training.hours, training.steps, training.seed) if training.hours else AT_FIRST
         print(f"| {name_of(training)} | {cells(own, scores.get(plain), weights, base)} |")
 
 

@@ -102,20 +102,13 @@ def test_trainings_of_the_options_have_names_of_their_own_and_the_usual_one_the_
 def test_trainings_with_fields_have_folders_of_their_own_and_both_stores(training, gridded, tmp_path):
     options = argparse.Namespace(modes=["frozen"], hours=[0, 1], fields=["ncv"], seeds=[0], steps=50)
     named = {gridded.name_of(each): each for each in gridded.trainings(options)}
-    assert list(named) == ["frozen 0 + ncv", "frozen 1", "frozen 1 + ncv"]
-    assert [each.name for each in named.values()] == ["frozen_00_50_ncv", "frozen_01_50", "frozen_01_50_ncv"]
-    names = "hours_01.h5", "gridded_ncv.h5"
-    for name in names:
-        (tmp_path / name).touch()
-    assert [path.name for path in gridded.stores(named["frozen 1 + ncv"], tmp_path)] == list(names)
-    assert [path.name for path in gridded.stores(named["frozen 0 + ncv"], tmp_path)] == ["gridded_ncv.h5"]
-
-
-def test_trainings_with_fields_have_folders_of_their_own_and_both_stores(training, gridded, tmp_path):
-    options = argparse.Namespace(modes=["frozen"], hours=[0, 1], fields=["ncv"], seeds=[0], steps=50)
-    named = {gridded.name_of(each): each for each in gridded.trainings(options)}
-    assert list(named) == ["frozen 0 + ncv", "frozen 1", "frozen 1 + ncv"]
-    assert [each.name for each in named.values()] == ["frozen_00_50_ncv", "frozen_01_50", "frozen_01_50_ncv"]
+    assert list(named) == ["untrained", "frozen 0 + ncv", "frozen 1", "frozen 1 + ncv"]
+    assert [each.name for each in named.values()] == [
+        "frozen_00_1_ncv",
+        "frozen_00_50_ncv",
+        "frozen_01_50",
+        "frozen_01_50_ncv",
+    ]
     names = "hours_01.h5", "gridded_ncv.h5"
     for name in names:
         (tmp_path / name).touch()
