@@ -5,7 +5,7 @@
 
 **Where departures persist** P is that of `window_variance`, in closed form: points of a block share the reports that
 reduce it most. **With an emulator** members are drawn from it (randomised maximum likelihood, Oliver et al. 1996; an
-ensemble of perturbed windows, Zagar et al. 2005):
+ensemble of data assimilations, Isaksen et al. 2010):
 
     z_m, e_m ~ N(0, 1)        S (z_m - G' (1 + G G')^-1 (G z_m + e_m)) ~ N(0, P)
 

@@ -23,7 +23,7 @@ class FourDVarSettings:
         most_whole: number of grid points whose covariance is factored as a whole, at most; that of a larger grid is
             factored by levels. 8 bytes times its square are held for each variable.
         error_members: number of draws by which the error of the analysis with model "lam" is told from that of
-            departures that persist; 0: it is taken for that. Two draws take the time of an analysis.
+            departures that persist; 0: it is taken for that. Two draws take about the time of an analysis.
     """
 
     model: str = "lam"
