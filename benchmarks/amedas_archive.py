@@ -60,7 +60,7 @@ def write_archive(folder: Path, most: int, domain: str, variables: tuple[str, ..
             "start": min(times),
             "end": max(times),
             "every_minutes": 0,
-            "folder": str(folder.resolve()),
+            "folder": str(folder),
             "mapping": "generic_csv",
             "reports": [{"pattern": NAME, "every_minutes": 1}],
         }
