@@ -17,7 +17,7 @@ to place. With K a Gaussian smoothing along the grid
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -60,6 +60,10 @@ class WindowReports:
         _, first, number = np.unique(keys, axis=0, return_index=True, return_inverse=True)
         deviation = np.bincount(number.ravel(), self.deviation**-2.0) ** -0.5
         return WindowReports(self.cells[:, first], self.weights[:, first], self.age[first], deviation)
+
+    def equals(self, other: "WindowReports") -> bool:
+        """Whether others are at the same places and times with the same errors: they reduce the error as much."""
+        return all(np.array_equal(getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
 
     def __getitem__(self, rows: np.ndarray) -> "WindowReports":
         return WindowReports(self.cells[:, rows], self.weights[:, rows], self.age[rows], self.deviation[rows])

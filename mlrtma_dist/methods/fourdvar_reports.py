@@ -157,7 +157,7 @@ class ReportsFourDVar:
         """
         resolved: dict[str, np.ndarray] = {}
         for name, reports in problem.reports.items():
-            if name == WIND[1] and WIND[0] in resolved:  # they have the same reports
+            if name == WIND[1] and WIND[0] in resolved and reports.equals(problem.reports[WIND[0]]):
                 resolved[name] = resolved[WIND[0]]
                 continue
             own = problem.points, problem.covariances[name], reports, self.settings.correlation

@@ -68,6 +68,16 @@ def test_without_a_report_of_a_variable_its_error_is_the_backgrounds(settings, c
     np.testing.assert_allclose(window_variance(problem.points, covariance, own, 0.6), covariance.variance)
 
 
+@pytest.mark.parametrize("missing", ["u10", "v10"])
+def test_a_component_of_the_wind_that_nothing_measures_has_not_the_error_of_the_other(settings, missing):
+    case = window_case(settings, [name for name in NAMES if name != missing])
+    answer = fourdvar(settings, 0.6).analyse(case)
+    points = answer.case.grid_points()
+    for name, variance in zip(NAMES, dense(answer, settings, 0.6)[1], strict=True):
+        spread = answer.case.first_guess.spread(name, points).reshape(SHAPE)
+        np.testing.assert_allclose(answer.fields().error[name], np.hypot(np.sqrt(variance), spread), rtol=1e-3)
+
+
 @pytest.mark.parametrize("c", [0.8, 1.0])
 def test_draws_of_a_linear_window_have_its_posterior_covariance(c):
     """Variances of 120 draws within four standard errors (52 %), where the prior's are twice as large."""

@@ -1,5 +1,6 @@
 """A window of reports on a small grid, and 4D-Var of it: by the method, and written out as matrices."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -39,8 +40,8 @@ def shipped_settings() -> Classical:
     return replace(own, amplitude=False, variables={n: replace(each, huber=None) for n, each in own.variables.items()})
 
 
-def window_case(settings: Classical) -> Case:
-    """Reports of 25 stations at three hours, the last that of the analysis."""
+def window_case(settings: Classical, names: Sequence[str] = NAMES) -> Case:
+    """Reports of some variables by 25 stations at three hours, the last that of the analysis."""
     random = np.random.default_rng(5)
     count, hours = 25, (-2, -1, 0)
     latitude, longitude = random.uniform(40.0, 42.2, count), random.uniform(-99.9, -97.0, count)
@@ -57,6 +58,7 @@ def window_case(settings: Classical) -> Case:
         variable=np.array(NAMES)[kind],
         value=value,
     )
+    table = table[np.isin(table.variable, names)]
     judge = Judge(assumptions(settings), np.timedelta64(30, "m"), in_time=np.timedelta64(150, "m"))
     return judge.case(STATIC, TIME, table, None, WHOLE)
 
