@@ -123,7 +123,8 @@ class StatesMethod(FieldMethod):
         if state is None:
             raise ContentsError(
                 f"method {self.name}: the source has no state of {case.time - lag}, which the forecast of"
-                f" {case.time} begins with: name a source of times that follow each other every settings.step_minutes"
+                f" {case.time} begins with: name files of states, or a store, of times that follow each other every"
+                " settings.step_minutes; a simulated world has them in a store alone (mlrtma samples)"
             )
         return state
 

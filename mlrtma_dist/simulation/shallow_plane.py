@@ -76,6 +76,11 @@ class ShallowPlane:
             raise ValueError(f"step, steps: expected seconds above 0 and steps from 0, got {self.step:g}, {self.steps}")
         if self.states < 1 or self.every < 1:
             raise ValueError(f"states, every: expected whole numbers from 1, got {self.states}, {self.every}")
+        if self.states == 1 and self.every != type(self).every:
+            raise ValueError(
+                f"every: expected none where states is 1, as there is no next state then, got {self.every}: leave it"
+                " out, or set states above 1"
+            )
         if self.states > 1 and (self.every * self.step) % 1.0:
             raise ValueError(
                 f"every: expected whole seconds from one state to the next, got {self.every} steps of {self.step:g} s"

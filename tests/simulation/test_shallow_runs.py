@@ -14,6 +14,7 @@ from mlrtma_dist.config import ConfigError
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.methods.lam import LamMethod
 from mlrtma_dist.methods.lam_settings import LamSettings
+from mlrtma_dist.methods.learned import ContentsError
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.physics.balance import balanced
@@ -119,6 +120,8 @@ def test_runs_and_parts_that_cannot_be_are_refused():
             replace(RUNS, **wrong)
     with pytest.raises(ValueError, match=r"every: expected whole seconds .*, got 1 steps of 0.5 s"):
         replace(RUNS, every=1, step=0.5)
+    with pytest.raises(ValueError, match="every: expected none where states is 1, .* got 9: leave it out, or set"):
+        replace(RUNS, states=1, every=9)
     for shape in ((25, 8), (8, 25)):
         with pytest.raises(ConfigError, match=r"domain: expected a periodic plane of \(24, 24\) points or a part of"):
             RUNS.on(plane(shape))
@@ -148,6 +151,13 @@ def test_the_shipped_configurations_describe_these_runs():
             first = world.times(np.array([64 * world.states]))[0]
             assert str(first.astype("datetime64[D]")) == training["validation_from"]
     assert LamMethod(settings).settings.variables == 3
+
+
+def test_a_forecast_of_the_world_itself_is_refused_with_the_way_to_its_states():
+    method = LamMethod(LamSettings(variables=3, step_minutes=10, ground=False, sun=False))
+    case = RUNS.on(PART, count=STATES).case(STATES - 1, Box(0, 16, 0, 20))
+    with pytest.raises(ContentsError, match="a simulated world has them in a store alone"):
+        method.encode(case)
 
 
 @pytest.mark.slow
