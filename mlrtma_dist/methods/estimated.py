@@ -62,15 +62,22 @@ def truth_of(case: Case) -> np.ndarray:
     return np.stack([case.truth[name] for name in VARIABLES]).astype(np.float64)
 
 
-def best_linear(training: TrainingCases, indirect: IndirectTypes) -> BestLinear:
+def best_linear(training: TrainingCases, indirect: IndirectTypes, shape: tuple[int, int]) -> BestLinear:
     """Optimal interpolation, learnt.
 
     Args:
-        training: the cases; indirect: what the indirect types of the cases to be analysed are.
+        training: the cases; indirect: what the indirect types of the cases to be analysed are; shape: of their plane.
 
     Raises:
-        InputError: the training cases are of other types.
+        InputError: the training cases are of other types, or of another plane or a part of it.
     """
+    domain = training.cases.contents.domain
+    if domain.shape != shape or not domain.periodic:
+        wraps = "wraps" if domain.periodic else "does not wrap"
+        raise InputError(
+            f"training: expected cases on a periodic plane of {shape} points, as those to be analysed, got"
+            f" {domain.name} of {domain.shape}, which {wraps}. Name a training set of the whole plane."
+        )
     own = getattr(getattr(training.cases, "law", None), "indirect", None)
     if own != indirect:
         reader = getattr(training.cases, "reader", None)

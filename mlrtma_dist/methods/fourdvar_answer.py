@@ -79,8 +79,9 @@ class FourDVarAnswer(GridAnswer):
 
     def fields(self, share: Share = ALONE, progress=lambda name, part: None) -> Fields:
         """The analysis, its first guess and its error on the box."""
+        variances = self._variances  # before progress is reported: it is what takes the time
         fields, points = super().fields(share, progress), self.case.grid_points()
-        for name, own in self._variances.items():
+        for name, own in variances.items():
             spread = self.case.first_guess.spread(name, points).reshape(self.case.box.shape)
             fields.error[name] = np.hypot(np.sqrt(own[1:-1, 1:-1]), spread).astype(np.float32)
         return fields

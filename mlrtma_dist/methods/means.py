@@ -48,4 +48,4 @@ class Means:
         """Optimal interpolation estimated from the training cases, once for all methods that begin with it."""
         from mlrtma_dist.methods import estimated
 
-        return estimated.best_linear(self.training, self.world.indirect)
+        return estimated.best_linear(self.training, self.world.indirect, self.world.shape)

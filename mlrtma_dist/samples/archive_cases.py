@@ -150,7 +150,8 @@ class ArchiveCases:
             box.x0 // BLOCK * BLOCK,
             min(-(-box.x1 // BLOCK) * BLOCK, columns),
         )
-        values = self._method.analyse(replace(case, box=around)).fields().values
+        answer = self._method.analyse(replace(case, box=around))
+        values = getattr(answer, "values", None) or answer.fields().values  # without the error, where that is possible
         cut = slice(box.y0 - around.y0, box.y1 - around.y0), slice(box.x0 - around.x0, box.x1 - around.x0)
         return {name: values[name][cut] for name in self.contents.variables}
 

@@ -11,6 +11,7 @@ from jobs.fourdvar_input import with_labels
 from mlrtma_dist.config import build
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.box import Box
+from mlrtma_dist.methods import fourdvar_reports
 from mlrtma_dist.methods.fourdvar_settings import FourDVarSettings
 from mlrtma_dist.methods.registry import Means
 from mlrtma_dist.methods.registry import build as build_methods
@@ -37,9 +38,19 @@ def config_file(tmp_path, small_reanalysis) -> Path:
     return path
 
 
+def no_variance(*arguments):
+    raise AssertionError("the error of a label is computed")
+
+
 @pytest.mark.slow
-def test_the_verb_makes_a_store_whose_truth_is_the_analysis_of_all_reports_of_the_window(config_file, tmp_path):
-    samples.main([str(config_file), "--labels", "fourdvar", "--set", "cases.archive.labels.fourdvar.model=persistence"])
+def test_the_verb_makes_a_store_whose_truth_is_the_analysis_of_all_reports_of_the_window(
+    config_file, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(fourdvar_reports, "window_variance", no_variance)
+        samples.main(
+            [str(config_file), "--labels", "fourdvar", "--set", "cases.archive.labels.fourdvar.model=persistence"]
+        )
     store = Store(tmp_path / "store.h5")
     whole = Box.whole(store.domain.shape)
     truth, settings = store.case(0, whole).truth, load_settings("classical", ("t2m", "d2m"))
