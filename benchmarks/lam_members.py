@@ -82,7 +82,7 @@ class Forecasts:
     """
 
     def __init__(self, store: Store, series: Series, steps: Sequence[int], method: LamMethod, every: int = 1):
-        self.store, self.series, self.steps = store, series, tuple(steps)
+        self.store, self.series, self.steps, self.step = store, series, tuple(steps), method.step
         shape = store.domain.shape
         self.inside = rim_mask(shape, Box.whole(shape), method.settings.rim)[0, 0].numpy() == 0
         self.states = series.values[:, :, self.inside].astype(np.float64)
@@ -95,7 +95,7 @@ class Forecasts:
 
     def truth(self, step: int) -> np.ndarray:
         """What each start's forecast is held against, shape (start, variable, cell)."""
-        return self.states[self.starts + step]
+        return self.states[np.searchsorted(self.series.time, self.time + step * self.step)]
 
     def members(self, method: LamMethod, true_rim: bool) -> dict[int, np.ndarray]:
         """Step -> members of all starts, shape (start, member, variable, cell)."""

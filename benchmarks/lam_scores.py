@@ -144,7 +144,8 @@ def scores_of(method: LamMethod, store: Store, training: Series, scored: Series,
     numbers, squares = np.searchsorted(store.time, time), {}
 
     def score(name: str, step: int, values: np.ndarray) -> None:
-        error = (values - scored.values[starts + step])[:, :, inside]
+        later = np.searchsorted(scored.time, time + step * method.step)  # there may be other times between
+        error = (values - scored.values[later])[:, :, inside]
         squares[name, step] = np.square(error, dtype=np.float64).mean(2)
 
     for name, is_true in RIMS.items():
@@ -157,6 +158,16 @@ def scores_of(method: LamMethod, store: Store, training: Series, scored: Series,
     blocks = np.unique((time - time[0]) // block, return_inverse=True)[1]
     print(f"{len(starts)} starts from {time[0]} to {time[-1]}, {blocks.max() + 1} blocks, {inside.sum()} cells\n")
     return Scores(squares, tuple(rivals), tuple(RIMS), blocks)
+
+
+def steps_of(minutes: Sequence[float], step: float) -> list[int]:
+    """Numbers of an emulator's steps, each ``step`` minutes, of leads in minutes; ValueError unless they are whole."""
+    steps = [each / step for each in minutes]
+    if wrong := [each for each, own in zip(minutes, steps, strict=True) if own < 1 or own != int(own)]:
+        raise ValueError(
+            f"--minutes, --hours: expected leads of whole steps of {step:g} minutes, got {wrong[0]:g} minutes"
+        )
+    return [int(own) for own in steps]
 
 
 def main() -> None:
@@ -177,7 +188,14 @@ def main() -> None:
     scored = Series.of(store, method.variables, options.since)
     minutes = options.minutes or [60.0 * hours for hours in options.hours]
     leads = [f"+{each} min" if options.minutes else f"+{each / 60:g} h" for each in minutes]
-    steps = [round(each / method.settings.step_minutes) for each in minutes]
+    try:
+        steps = steps_of(minutes, method.settings.step_minutes)
+    except ValueError as error:
+        parser.error(str(error))
+    if not len(starts_of(scored, method.step, max(steps))):
+        parser.error(
+            f"--scored: no {max(steps) + 2} states in a row, as the longest lead needs: name shorter --minutes"
+        )
     scores = scores_of(method, store, training, scored, steps, np.timedelta64(3600 * options.block, "s"))
     for number, name in enumerate(method.variables):
         print(f"| {name}, {store.contents.unit_of[name]} | {' | '.join(leads)} |")
