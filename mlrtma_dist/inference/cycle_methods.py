@@ -95,7 +95,7 @@ class Weights:
         for name in self._drawn_about(networks[0]):
             networks += self.method(self._choice(name), contents)[1]
         for trained in networks:
-            trained.method.settle(contents.domain)
+            trained.settle(contents.domain, f"method {trained.name}")
             trained.method.check_source(contents)
             self._learned[trained.name] = trained.method
         return build((choice.name,), self._means)[choice.name], networks

@@ -87,9 +87,9 @@ def load_released(names: Iterable[str], domain: Domain) -> dict[str, Method]:
     """The learned methods among ``names`` with the weights that come with them, for cases on a domain, by name."""
     methods: dict[str, Method] = {}
     for name in (each for each in names if each in LEARNED):
-        method = load_trained(released(name)).method
-        method.settle(domain)
-        methods[name] = method
+        trained = load_trained(released(name))
+        trained.settle(domain, f"method {name}")
+        methods[name] = trained.method
     return methods
 
 
