@@ -65,19 +65,27 @@ class ClassicalSource:
         return self._regressed[case]
 
     def by_others(self, case: Case) -> tuple[np.ndarray, np.ndarray]:
-        """What the others give at each used report, and its error, analysis space, shape (n,) each; NaN elsewhere."""
+        """What the others give at each used report, and the analysis at each label, with its error; NaN elsewhere.
+
+        Returns:
+            Value and error, analysis space, shape (n,) each.
+        """
         if case not in self._by_others:
-            value, error = np.full((2, len(case.used)), np.nan)
+            value, error = self._analysed(case, case.observations.labels)
             for rows, expected, deviation in self._left_out(self._on_regression(case)):
                 value[rows], error[rows] = expected, deviation
             self._by_others[case] = value, error
         return self._by_others[case]
 
     def at_withheld(self, case: Case) -> tuple[np.ndarray, np.ndarray]:
-        """The analysis at each withheld report, and its error, analysis space, shape (n,) each; NaN elsewhere."""
+        """The analysis at each withheld report and label, and its error, analysis space, (n,) each; NaN elsewhere."""
+        return self._analysed(case, case.withheld | case.observations.labels)
+
+    def _analysed(self, case: Case, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The analysis at the reports of a mask (n,) that it does not use, and its error, NaN elsewhere."""
         value, error = np.full((2, len(case.used)), np.nan)
         for name in self.settings.variables:
-            rows = case.withheld & (case.observations.variable == name)
+            rows = chosen & (case.observations.variable == name)
             if rows.any():
                 value[rows], error[rows] = self.answer(case).at(name, case.points[rows])
         return value, error

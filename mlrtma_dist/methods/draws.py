@@ -12,7 +12,6 @@ Labels (``Flag.LABEL``) are points of gridded fields beside the reports: targets
 import numpy as np
 
 from mlrtma_dist.methods.case import Case
-from mlrtma_dist.observations.table import Flag
 
 NEAR_ANALYSIS = 0.7  # share of the draws that withhold between the shares of WITHHELD, evenly
 WITHHELD = (0.1, 0.5)
@@ -48,7 +47,7 @@ def divide(case: Case, draw: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _labels(case: Case, draw: int) -> np.ndarray:
     """Mask (n,) of the labels that are targets of a draw: those of at most `MOST_TARGETS` points, others in each."""
-    labels = case.observations.flags == np.uint32(Flag.LABEL)
+    labels = case.observations.labels
     if not labels.any():
         return labels
     points = np.unique(case.report_number[labels])

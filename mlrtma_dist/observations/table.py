@@ -100,6 +100,11 @@ class Observations:
         """
         return (self.flags & ~np.uint32(Flag.BUDDY | Flag.OTHER_TIME)) == 0
 
+    @property
+    def labels(self) -> np.ndarray:
+        """Mask of the rows that are labels (``Flag.LABEL``), shape (n,)."""
+        return (self.flags & np.uint32(Flag.LABEL)) != 0
+
     def of(self, variable: str) -> "Observations":
         """The rows of one variable."""
         return self[self.variable == variable]

@@ -13,6 +13,7 @@ from jobs.reanalysis import Run as Reanalysis
 from mlrtma_dist import config
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.classical_source import ClassicalSource
 from mlrtma_dist.methods.draws import MOST_TARGETS, divide
 from mlrtma_dist.methods.predictands import Channels
 from mlrtma_dist.methods.report_targets import Targets
@@ -68,6 +69,52 @@ def replace_rows(case: Case, count: int) -> Case:
     """A case with the first rows alone."""
     rows = {name: getattr(case, name)[:count] for name in ("observations", "used", "withheld")}
     return replace(case, **rows)
+
+
+def test_labels_beside_stations_neither_part_two_names_of_one_nor_change_what_is_given(labelled):
+    case = opened(replace(labelled, gridded=None)).case(0, WHOLE)
+    table, rows = case.observations, np.flatnonzero(case.observations.variable == "t2m")
+    station = table[rows]
+    name = np.char.add("T", station.station)
+    second = replace(station, station=name, network=np.full(len(rows), "syn"), latitude=station.latitude + 0.009)
+    without = with_table(case, [table, second], case.used[rows])
+    labels = [as_labels(each, tag) for each, tag in ((station, "a"), (second, "b"))]
+    among = with_table(case, [table, second, *labels], case.used[rows])
+    count = len(without.used)
+    np.testing.assert_array_equal(among.station_number[:count], without.station_number)
+    assert not np.isin(among.station_number[count:], without.station_number).any()
+    for draw in range(1, 5):
+        for own, other in zip(divide(among, draw), divide(without, draw), strict=True):
+            np.testing.assert_array_equal(own[:count], other)
+
+
+def with_table(case, tables, more_used):
+    """A case of other reports, of which those of the case and, behind them, a second table are used."""
+    table = Observations.concatenate(tables)
+    used = np.zeros(len(table), dtype=bool)
+    used[: len(case.used) + len(more_used)] = np.concatenate([case.used, more_used])
+    return replace(case, observations=table, used=used, withheld=np.zeros_like(used))
+
+
+def as_labels(table, tag):
+    """Labels 200 m north of stations."""
+    names = np.array([f"{tag} {number}" for number in range(len(table))])
+    flags = np.full(len(table), Flag.LABEL, dtype=np.uint32)
+    network = np.full(len(table), "grid")
+    return replace(table, station=names, network=network, latitude=table.latitude + 0.002, flags=flags)
+
+
+def test_a_hybrid_is_given_the_classical_analysis_at_labels_as_at_any_point(labelled):
+    cases, source = opened(labelled), ClassicalSource(("t2m", "u10", "v10"), (1.0, 1.0, 1.0))
+    withheld = np.arange(len(cases.reports(0))) % 5 == 0
+    for case, values in (
+        (cases.case(0, WHOLE), source.by_others),
+        (cases.case(0, WHOLE, withheld), source.at_withheld),
+    ):
+        rows = case.observations.labels & (case.observations.variable == "t2m")
+        expected = np.stack(source.answer(case).at("t2m", case.points[rows]))
+        np.testing.assert_allclose(np.stack(values(case))[:, rows], expected, rtol=1e-6)
+        assert np.isfinite(expected).all()
 
 
 def test_no_more_points_than_targets_are_labels_of_one_draw_and_others_of_the_next(labelled):
