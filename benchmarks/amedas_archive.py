@@ -16,6 +16,7 @@ from amedas_data import Amedas
 from other_domains import static_of
 
 from mlrtma_dist.config import to_yaml
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.static import Static, load_static
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.io.atomic import write_text
@@ -48,24 +49,32 @@ def write_domain(folder: Path) -> Static:
 
 
 def write_archive(folder: Path, most: int, domain: str, variables: tuple[str, ...] = ()) -> dict[str, tuple[str, ...]]:
-    """Write hours that train as files, and the configuration of samples of them; gives it and its times."""
+    """Write hours that train as files, and the configuration of samples of them; gives it and its times.
+
+    Raises:
+        InputError: the folder has other hours or those of another domain, which would be among these.
+    """
     hours, path = Amedas.read(), folder / "amedas.yaml"
     chosen = hours.full[spread(len(hours.full), most)]
     times = [str(time.astype("datetime64[m]")) for time in hours.time[chosen]]
-    if not path.exists():
-        for number, time in zip(chosen, times, strict=True):
-            name = f"amedas_{time.replace('-', '').replace(':', '')}.csv"
+    names = [f"amedas_{time.replace('-', '').replace(':', '')}.csv" for time in times]
+    archive = {
+        "start": min(times),
+        "end": max(times),
+        "every_minutes": 0,
+        "folder": str(folder),
+        "mapping": "generic_csv",
+        "reports": [{"pattern": NAME, "every_minutes": 1}],
+    }
+    cases = {"domain": domain, "archive": archive}
+    samples = {"cases": cases, "output": str(folder / "hours.h5"), "variables": list(variables)}
+    if path.exists():
+        written = {each.name for each in folder.glob("amedas_*.csv")}
+        if yaml.safe_load(path.read_text()) != samples or written != set(names):
+            raise InputError(f"{path}: expected {most} hours on {domain}, got another archive: name another folder")
+    else:
+        for number, name in zip(chosen, names, strict=True):
             write_csv(folder / name, hours.table(np.array([number])))
-        archive = {
-            "start": min(times),
-            "end": max(times),
-            "every_minutes": 0,
-            "folder": str(folder),
-            "mapping": "generic_csv",
-            "reports": [{"pattern": NAME, "every_minutes": 1}],
-        }
-        cases = {"domain": domain, "archive": archive}
-        samples = {"cases": cases, "output": str(folder / "hours.h5"), "variables": list(variables)}
         write_text(path, yaml.safe_dump(samples, sort_keys=False))
     return {str(path): tuple(times)}
 

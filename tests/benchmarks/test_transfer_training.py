@@ -10,6 +10,7 @@ from benchmark_module import benchmark_module
 from jobs.command_line import parse
 from jobs.train_run import Run
 from mlrtma_dist import config
+from mlrtma_dist.errors import InputError
 from mlrtma_dist.samples.station_hours import Reports
 from mlrtma_dist.verification.match import Matches
 
@@ -180,6 +181,10 @@ def test_hours_of_japan_are_files_that_are_read_back_and_the_configuration_takes
     order = np.argsort(own.station)
     assert own.station[order].tolist() == names.tolist()
     np.testing.assert_allclose(own.value[order], 273.15 + hours.tenths[number] / 10.0)
+    assert japan.write_archive(tmp_path, 4, "japan", ("t2m",)) == {path: times}
+    for count, domain in ((3, "japan"), (4, "east_asia_20km")):
+        with pytest.raises(InputError, match=f"expected {count} hours on {domain}, got another archive"):
+            japan.write_archive(tmp_path, count, domain, ("t2m",))
 
 
 def test_the_reference_is_scratch_16_where_it_is_trained_else_the_first_row_and_another_one_is_refused(
