@@ -57,6 +57,10 @@ class Schedule:
             raise ValueError(f"schedule.final_share: expected a share from 0 to 1, got {self.final_share:g}")
         if not 0.0 <= self.average_decay < 1.0:
             raise ValueError(f"schedule.average_decay: expected 0 or more and less than 1, got {self.average_decay:g}")
+        if self.average_from_start and not self.average_decay:
+            raise ValueError(
+                "schedule.average_from_start: without effect, as average_decay is 0: set it, such as 0.999"
+            )
 
     def rate(self, step: int) -> float:
         """The learning rate of step ``step`` (from 0): linear to its highest, then half a cosine.

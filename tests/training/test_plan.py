@@ -42,7 +42,8 @@ def test_a_batch_smaller_than_the_data_axis_is_refused_with_two_that_are_not():
 
 
 def test_wrong_schedules_are_refused_by_name():
-    for wrong in ({"steps": 0}, {"learning_rate": -1.0}, {"average_decay": 1.0}, {"keep": 0}):
+    values = ({"steps": 0}, {"learning_rate": -1.0}, {"average_decay": 1.0}, {"keep": 0}, {"average_from_start": True})
+    for wrong in values:
         with pytest.raises(ValueError, match=f"schedule.{next(iter(wrong))}"):
             Schedule(**wrong)
 
