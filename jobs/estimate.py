@@ -54,7 +54,9 @@ def main(arguments: list[str]) -> None:
     if run is None:
         return
     settings = load_settings(run.settings, run.variables)
-    cases = open_cases(replace(run.cases, imagery=None), assumptions(settings))  # of which no covariance is estimated
+    own = run.cases  # no covariance is estimated of images and of labels beside reports
+    own = replace(own, imagery=None, gridded=None if own.is_real else own.gridded)
+    cases = open_cases(own, assumptions(settings))
     box = Box.whole(cases.contents.domain.shape)
     hours = [source.case(number, box) for source in _sources(cases) for number in range(len(source.time))]
     estimated: dict[str, VariableSettings] = {}

@@ -46,7 +46,9 @@ def test_every_file_is_an_hour_of_its_own_where_no_time_is_named(toy, tmp_path, 
     caplog.set_level("INFO", "jobs.estimate")
     two_files = ("--observations", str(tmp_path / "one.csv"), str(tmp_path / "two.csv"))
     times = ("--time", "2022-08-24T06:00", "2022-08-25T06:00")
-    for files in (two_files, (*two_files, *times), ("--observations", str(tmp_path / "both.csv"), *times)):
+    labels = ("--set", "cases.gridded={files: [labels.nc], variables: {t2m: 1.5}, every: 1}")  # which are not read
+    both = ("--observations", str(tmp_path / "both.csv"), *times)
+    for files in (two_files, (*two_files, *times), (*two_files, *labels), both):
         assert estimate(toy, tmp_path / "a.yaml", "--set", "variables=[t2m]", *files) == 0
         assert "t2m: 2 hours" in caplog.messages[-1]
 
