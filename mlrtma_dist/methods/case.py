@@ -153,18 +153,8 @@ class Case:
 
     @cached_property
     def station_number(self) -> np.ndarray:
-        """Number of the station of each report, one for all its names (`observations.twins`), shape (n,).
-
-        Labels are stations of their own: as twins they would join stations near them, or keep two names of one
-        station apart.
-        """
-        labels = self.observations.labels
-        if not labels.any():
-            return twin_numbers(self.observations)
-        number = np.empty(len(labels), dtype=np.int64)
-        number[~labels] = twin_numbers(self.observations[~labels])
-        number[labels] = len(labels) + self.report_number[labels]
-        return number
+        """Number of the station of each report, one for all its names (`observations.twins`), shape (n,)."""
+        return twin_numbers(self.observations)
 
     @cached_property
     def report_number(self) -> np.ndarray:

@@ -49,6 +49,9 @@ class TwinLimits:
 def twin_numbers(observations: Observations, limits: TwinLimits = TwinLimits()) -> np.ndarray:
     """Number the stations, twins under one number.
 
+    Labels are stations of their own, behind the others: as twins they would join stations near them, or keep two names
+    of one station apart.
+
     Args:
         observations: the table; rows without a position or a finite value are of their own name's station alone.
         limits: how far twins may be apart.
@@ -56,6 +59,12 @@ def twin_numbers(observations: Observations, limits: TwinLimits = TwinLimits()) 
     Returns:
         Number of each row's station, shape (n,). It does not depend on the order of the rows, but for its value.
     """
+    labels = observations.labels
+    if labels.any():
+        number = np.empty(len(labels), dtype=np.int64)
+        number[~labels] = twin_numbers(observations[~labels], limits)
+        number[labels] = len(labels) + station_numbers(observations[labels], limits.same_station)
+        return number
     station = station_numbers(observations, limits.same_station)
     if not len(station):
         return station
