@@ -27,7 +27,7 @@ def open_run(run, names: tuple[str, ...], opened=open_cases) -> tuple[Classical,
     """
     settings = load_settings(run.settings, run.variables)
     networks = run.checkpoint or getattr(run, "incumbent", None) or any(name in LEARNED for name in names)
-    limited = run.variables and networks
+    limited = run.variables and (networks or run.cases.store is not None)  # whose reports of all variables are judged
     if limited:
         settings = load_settings(run.settings)
     cases = with_labels(opened(run.cases, assumptions(settings)))
