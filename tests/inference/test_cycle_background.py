@@ -1,5 +1,6 @@
 """Backgrounds of a cycle: a forecast from the newest two analyses a step apart, else the analysis as it is."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -36,11 +37,10 @@ class SameAgain(torch.nn.Module):
         return self.weight * channels[:, 1:2]
 
 
-class Weights:
+def weights_of(method) -> trained.TrainedMethod:
     """What `load_trained` gives."""
-
-    def __init__(self, method):
-        self.name, self.method, self.manifest = "lam", method, SimpleNamespace(run=SimpleNamespace(stores=()))
+    manifest = SimpleNamespace(run=SimpleNamespace(stores=()))
+    return trained.TrainedMethod(Path("weights"), "weights", manifest, "lam", method, "")
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def world(tmp_path, monkeypatch):
     static = small_region(tmp_path, "east", 6.0)
     method = LamMethod(LamSettings(variables=1, steps=1, rim=0, widths=(8, 8)), UNITS)
     method.network = SameAgain()
-    monkeypatch.setattr(trained, "load_trained", lambda folder: Weights(method))
+    monkeypatch.setattr(trained, "load_trained", lambda folder: weights_of(method))
     backgrounds = Backgrounds(Publications(tmp_path / "out", "east"), HOUR // 4, static, "weights")
 
     def publish(time):
