@@ -40,23 +40,23 @@ KEYS = {"": 2, " events": 1, " speeds": 2}  # kind of a table -> number of cells
 
 def main() -> None:
     """Run what is asked for; the last line is the ratio to the kriging library, of rmse where any was scored."""
-    asked, started = _parser().parse_args(), time.perf_counter()
+    options, started = _parser().parse_args(), time.perf_counter()
     warnings.filterwarnings("ignore", module="gstools")
-    blocks = [None, *asked.blocks]
+    blocks = [None, *options.blocks]
     rows: list[Row] = []
     tables: dict[str, str] = {}
     matches: dict[str, dict[float | None, Matches]] = {}
     cost = None
     with workers() as pool:
-        for data in asked.data:
+        for data in options.data:
             begun = time.perf_counter()
             if data == COST:
                 tables[data], cost = costs()
             elif data in HOURS | OF_EVENTS:
-                whole = data in HOURS and not asked.events
-                settings = load_settings("classical", tuple(asked.variables) if whole else SCORED)
+                whole = data in HOURS and not options.events
+                settings = load_settings("classical", tuple(options.variables) if whole else SCORED)
                 methods = METHODS if whole else OF_TABLES
-                matches[data] = withheld(data, settings, asked.folds, blocks, pool, methods=methods)
+                matches[data] = withheld(data, settings, options.folds, blocks, pool, methods=methods)
                 scored = [row for km in blocks for row in rows_of(data, how(km), matches[data][km], km)]
                 tables |= ({data: markdown(scored)} if whole else {}) | _of_events(data, matches[data])
                 rows += scored
@@ -66,10 +66,10 @@ def main() -> None:
                 rows += scored
             own = "\n\n".join(table for name, table in tables.items() if name.split()[0] == data)
             print(f"\n{own}\n\n{data}: {time.perf_counter() - begun:.0f} s", flush=True)
-            _write(asked, rows, tables, matches)
+            _write(options, rows, tables, matches)
     spent = os.times()
     print(f"processor time {sum(spent[:4]):.0f} s, wall {time.perf_counter() - started:.0f} s")
-    if PROTOCOL in asked.data:
+    if PROTOCOL in options.data:
         print(reached(rows))
     for name in dict.fromkeys(r.withheld for r in rows if r.data != PROTOCOL):
         others = {"oi": "OI", "nearest": "nearest", "kriging": "the kriging library"}
@@ -78,7 +78,7 @@ def main() -> None:
         print(f"{name}: rmse 3D-Var {above}")
     if cost is not None:
         print(f"3D-Var over kriging library, geometric mean of processor time: ratio {cost:.3f}")
-    if rows and not asked.events:
+    if rows and not options.events:
         print(f"3D-Var over kriging library, geometric mean of rmse: ratio {ratio(rows, 'threedvar', 'kriging'):.3f}")
 
 
@@ -101,16 +101,16 @@ def _of_events(data: str, matches: dict[float | None, Matches]) -> dict[str, str
     return tables | ({f"{data} speeds": speed_table(matches[None])} if scored & {"wind_speed", "gust"} else {})
 
 
-def _write(asked, rows: list[Row], tables: dict[str, str], matches: dict[str, dict[float | None, Matches]]) -> None:
+def _write(options, rows: list[Row], tables: dict[str, str], matches: dict[str, dict[float | None, Matches]]) -> None:
     """Write what there is so far: a run that is ended keeps its finished parts."""
-    asked.output.mkdir(parents=True, exist_ok=True)
-    write_csv(asked.output / "scores.csv", rows)
-    write_event_csv(asked.output / "events.csv", matches)
+    options.output.mkdir(parents=True, exist_ok=True)
+    write_csv(options.output / "scores.csv", rows)
+    write_event_csv(options.output / "events.csv", matches)
     text = "\n\n".join(f"## {TITLE.get(data, data)}\n\n{table}" for data, table in tables.items())
-    write_text(asked.output / "tables.md", text + "\n")
-    for data, table in tables.items() if asked.write else ():
+    write_text(options.output / "tables.md", text + "\n")
+    for data, table in tables.items() if options.write else ():
         kind = data.removeprefix(data.split()[0])
-        write_between(asked.write, data, merged(asked.write, data, table, KEYS[kind]) if data != COST else table)
+        write_between(options.write, data, merged(options.write, data, table, KEYS[kind]) if data != COST else table)
 
 
 if __name__ == "__main__":

@@ -20,18 +20,15 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from fourdvar_reports import LATEST, NAMES, open_hours, rivals
+from fourdvar_reports import NAMES, add_options, case_of, open_hours, rivals, scored_of
 from gridding_scores import RESAMPLED
 
-from mlrtma_dist.grid.box import Box
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.fourdvar_answer import FourDVarAnswer
 from mlrtma_dist.methods.fourdvar_error import window_variance
 from mlrtma_dist.methods.fourdvar_reports import ReportsFourDVar
 from mlrtma_dist.methods.fourdvar_settings import FourDVarSettings
 from mlrtma_dist.methods.settings import load_settings
-from mlrtma_dist.observations.departures import verifiable
-from mlrtma_dist.samples.archive_cases import ArchiveCases
 from mlrtma_dist.verification.crps import crps_gaussian
 
 FIRST = "3D-Var of the hour"
@@ -48,18 +45,9 @@ class Cost:
     iterations: list[int] = field(default_factory=list)
 
 
-def case_of(cases: ArchiveCases, number: int) -> Case:
-    """A case without reports that come too late."""
-    case = cases.case(number, Box.whole(cases.static.domain.shape))
-    early = case.observations.time <= case.time + LATEST
-    return replace(case, **{name: getattr(case, name)[early] for name in ("observations", "used", "withheld")})
-
-
 def of_hour(case: Case, methods: dict, settings, costs: dict[str, Cost]) -> dict[tuple[str, str], np.ndarray]:
     """Sums at the withheld stations by method and variable: squares, expected variances, scores, number."""
-    inside = case.domain.contains(case.points.latitude, case.points.longitude)
-    scored = case.withheld & verifiable(case.observations, case.departure) & np.isfinite(case.value) & inside
-    sums = {}
+    scored, sums = scored_of(case), {}
     for name, method in methods.items():
         began = time.process_time()
         answer = method.analyse(case)
@@ -124,15 +112,7 @@ def error_of_deviation(method: ReportsFourDVar, case: Case) -> float:
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint", help="of method lam, trained on analyses of the Plains")
-    parser.add_argument("--cycle", default="configs/cycles/plains_forecast.yaml", help="whose archive has the hours")
-    parser.add_argument("--start", default="2026-08-18T03:00")
-    parser.add_argument("--end", default="2026-08-19T23:00")
-    parser.add_argument("--every", type=int, default=8, help="hours between verified hours")
-    parser.add_argument("--minutes", type=float, default=210.0, help="before the analysis time, of the window")
-    parser.add_argument("--whole", type=int, default=FourDVarSettings.most_whole, help="see fourdvar.most_whole")
-    parser.add_argument("--persistence", nargs="*", type=float, default=[0.0, 0.7, 1.0], help="correlations")
-    parser.add_argument("--lam", nargs="*", type=float, default=[0.7, 1.0], help="correlations")
+    add_options(parser, lam=[0.7, 1.0])
     parser.add_argument("--members", type=int, default=FourDVarSettings.error_members, help="see error_members")
     parser.add_argument("--without-exact", action="store_true", help="not the last two columns: for large grids")
     options = parser.parse_args()

@@ -102,9 +102,8 @@ def open_hours(options: argparse.Namespace, settings: Classical) -> ArchiveCases
     return ArchiveCases.on(section["domain"], archive, assumptions(settings))
 
 
-def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_options(parser: argparse.ArgumentParser, lam: list[float]) -> None:
+    """The checkpoint, hours, window and correlations; ``lam``: correlations with it unless others are chosen."""
     parser.add_argument("checkpoint", help="of method lam, trained on analyses of the Plains")
     parser.add_argument("--cycle", default="configs/cycles/plains_forecast.yaml", help="whose archive has the hours")
     parser.add_argument("--start", default="2026-08-18T03:00")
@@ -115,7 +114,26 @@ def main() -> None:
         "--whole", type=int, default=FourDVarSettings.most_whole, help="points whose covariance is factored as a whole"
     )
     parser.add_argument("--persistence", nargs="*", type=float, default=[0.0, 0.7, 1.0], help="correlations")
-    parser.add_argument("--lam", nargs="*", type=float, default=[0.3, 0.7, 1.0], help="correlations")
+    parser.add_argument("--lam", nargs="*", type=float, default=lam, help="correlations")
+
+
+def case_of(cases: ArchiveCases, number: int) -> Case:
+    """A case without reports that come too late."""
+    case = cases.case(number, Box.whole(cases.static.domain.shape))
+    early = case.observations.time <= case.time + LATEST
+    return replace(case, **{name: getattr(case, name)[early] for name in ("observations", "used", "withheld")})
+
+
+def scored_of(case: Case) -> np.ndarray:
+    """Mask of the withheld reports that are scored, shape (n,)."""
+    inside = case.domain.contains(case.points.latitude, case.points.longitude)
+    return case.withheld & verifiable(case.observations, case.departure) & np.isfinite(case.value) & inside
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser, lam=[0.3, 0.7, 1.0])
     options = parser.parse_args()
     settings = load_settings("classical").only(NAMES)
     cases = open_hours(options, settings)
@@ -123,12 +141,8 @@ def main() -> None:
     scores: dict[str, Scores] = {name: Scores() for name in methods}
     print(f"{len(cases.time)} hours, {cases.time[0]} to {cases.time[-1]}", flush=True)
     for number in range(len(cases.time)):
-        case = cases.case(number, Box.whole(cases.static.domain.shape))
-        early = case.observations.time <= case.time + LATEST
-        rows = {name: getattr(case, name)[early] for name in ("observations", "used", "withheld")}
-        case = replace(case, **rows)
-        inside = case.domain.contains(case.points.latitude, case.points.longitude)
-        scored = case.withheld & verifiable(case.observations, case.departure) & np.isfinite(case.value) & inside
+        case = case_of(cases, number)
+        scored = scored_of(case)
         for name, method in methods.items():
             began = time.process_time()
             answer = method.analyse(case)
