@@ -9,7 +9,9 @@ hour to hour; of the real hours, which have no model, half of it, the rest is a 
 the cycle. Every hour 3D-Var with the shipped settings analyses the reports, and 20 members are drawn about it with the
 weights that come with the software; 3D-Var with the error that it expects is beside them. The real hours are on a box
 of ``conus_20km``; a tenth of the stations is withheld at all hours. They are hours that train networks of the software,
-but not this one's. With ``--handed mean`` the members' mean is handed on in place of the analysis. Printed are
+but not this one's. What stations have put into the analysis before is taken out before their reports tell of its error
+(`methods.error_calibration`), as in the cycle; with ``--plain`` it is not. With ``--handed mean`` the members' mean is
+handed on in place of the analysis. Printed are
 temperature by hour, then every variable over all hours, the ratio of CRPS with its 95 % interval, for which hours are
 drawn.
 """
@@ -30,12 +32,15 @@ from mlrtma_dist.fields.state import State
 from mlrtma_dist.fields.static import load_static
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.grid.domain import Domain, Size, load_domain
+from mlrtma_dist.inference.analyse import at_reports
 from mlrtma_dist.methods.about_analysis import about_analysis
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.diffusion_sampling import Sampling
+from mlrtma_dist.methods.error_calibration import influence_of
 from mlrtma_dist.methods.method import ALONE
 from mlrtma_dist.methods.registry import Means, build
 from mlrtma_dist.methods.settings import assumptions, load_settings
+from mlrtma_dist.observations.own_influence import OwnInfluence
 from mlrtma_dist.observations.withhold import folds
 from mlrtma_dist.samples.judgement import Judge
 from mlrtma_dist.samples.station_hours import Reports
@@ -82,10 +87,13 @@ class SimulatedHours:
         """Of the hours."""
         return self.source.time
 
-    def case(self, number: int, guess: Guess) -> Case:
+    def case(self, number: int, guess: Guess, influence: OwnInfluence | None = None) -> Case:
         """An hour with the analysis before it and the model's change since as first guess.
 
         The first one has the model's own field.
+
+        Args:
+            influence: of stations on the analysis before.
         """
         whole = Box.whole(self.source.static.domain.shape)
         case = self.source.case(number, whole)
@@ -97,7 +105,8 @@ class SimulatedHours:
             values = {name: field + case.background[name] - before[name] for name, field in values.items()}
             make_consistent(values, frozenset(VARIABLES))
         state = replace(guess.state, time=self.time[number], values=values)
-        return replace(case, first_guess=GriddedFirstGuess(state, state.origin), background={})
+        own = None if influence is None else influence.of(case.observations)
+        return replace(case, first_guess=GriddedFirstGuess(state, state.origin), background={}, influence=own)
 
     def sums(self, about: Case, answer) -> np.ndarray:
         """Sums of 3D-Var and of the members, shape (way, variable, SUMS)."""
@@ -128,10 +137,10 @@ class RealHours:
         self.table = self.table[self.static.domain.contains(self.table.latitude, self.table.longitude, 300e3)]
         self.time = REAL_TIMES
 
-    def case(self, number: int, guess: Guess) -> Case:
+    def case(self, number: int, guess: Guess, influence: OwnInfluence | None = None) -> Case:
         """An hour with the analysis before it as first guess; the first one with a regression on its reports."""
         table = self.table[np.abs(self.table.time - self.time[number]) <= WINDOW]
-        judge = Judge(assumptions(self.settings), WINDOW, background_share=SHARE)
+        judge = Judge(assumptions(self.settings), WINDOW, background_share=SHARE, influence=influence)
         return OneTime(table, self.time[number], judge, None, self.static, guess).whole(
             folds(table, count=WITHHELD, seed=0) == 0
         )
@@ -155,11 +164,12 @@ def _sums(table: Matches) -> np.ndarray:
     )
 
 
-def cycled(world, members: int, handed: str) -> Iterator[np.ndarray]:
+def cycled(world, members: int, handed: str, plain: bool = False) -> Iterator[np.ndarray]:
     """Analyse one hour after the other; yields the sums of each.
 
     Args:
         members: drawn in each hour; handed: what is the next hour's background, one of ``HANDED``.
+        plain: errors are as the settings of the hour give them.
     """
     domain: Domain = world.case(0, None).domain
     settings = load_settings("classical", VARIABLES)
@@ -168,12 +178,16 @@ def cycled(world, members: int, handed: str) -> Iterator[np.ndarray]:
     method.settle(domain)
     method = method.drawing(Sampling(members=members))
     guess: Guess = None
+    influence: OwnInfluence | None = None
     for number, moment in enumerate(world.time):
         began = time.perf_counter()
-        case = world.case(number, guess)
+        case = world.case(number, guess, influence)
         about = about_analysis(case, threedvar, "threedvar", VARIABLES)
         answer = method.analyse(about)
-        fields = about.background if handed == "analysis" else answer.fields().values
+        classical = about.first_guess.answer
+        fields, on = (about.background, classical) if handed == "analysis" else (answer.fields().values, answer)
+        if not plain:
+            influence = influence_of(case, at_reports(case, on, case.used)[0], classical.others)
         values = {name: np.asarray(fields[name], np.float32) for name in VARIABLES}
         state = State(domain, moment, values, case.static.terrain, "analysis of the hour before")
         guess = GriddedFirstGuess(state, state.origin)
@@ -214,13 +228,14 @@ def main() -> None:
     parser.add_argument("--world", choices=("puerto_rico", "metar"), required=True)
     parser.add_argument("--members", type=int, default=20)
     parser.add_argument("--handed", choices=HANDED, default=HANDED[0], help="on to the next hour")
+    parser.add_argument("--plain", action="store_true", help="errors as the settings of the hour give them")
     parser.add_argument("--hours", type=int, help="the first ones alone")
     parser.add_argument("--persistence", action="store_true", help="of puerto_rico: no model carries the analyses on")
     options = parser.parse_args()
     torch.set_num_threads(1)
     world = RealHours() if options.world == "metar" else SimulatedHours(options.world, not options.persistence)
     sums = []
-    for own in cycled(world, options.members, options.handed):
+    for own in cycled(world, options.members, options.handed, options.plain):
         sums.append(own)
         if len(sums) == options.hours:
             break

@@ -6,6 +6,7 @@ from jobs.provenance import names_of, provenance
 from mlrtma_dist import config
 from mlrtma_dist.inference.cycle_agenda import Work
 from mlrtma_dist.inference.cycle_clock import seconds
+from mlrtma_dist.inference.cycle_influence import write_influence
 from mlrtma_dist.inference.cycle_methods import Attempt
 from mlrtma_dist.inference.cycle_publications import Publication
 from mlrtma_dist.inference.product import write_product
@@ -42,6 +43,8 @@ def publish(
     folder = publications.path(work.time).parent
     if domain.run.grib2:
         write_product_grib(attempt.analysis, folder)
+    if domain.run.background != "archive":
+        write_influence(publications.path(work.time), case, attempt)
     write_product(attempt.analysis, folder, attributes)
     publications.point(work.time)
     published = domain.clock.now()

@@ -17,6 +17,8 @@ from mlrtma_dist.grid.box import Box
 from mlrtma_dist.inference.cycle_clock import minutes
 from mlrtma_dist.inference.cycle_publications import Publications
 from mlrtma_dist.inference.state_file import write_state
+from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.observations.own_influence import influence_path
 from mlrtma_dist.samples.states import StateCases, States
 
 if TYPE_CHECKING:  # it imports torch
@@ -92,7 +94,11 @@ class Backgrounds:
             raise InputError(f"the forecast from {start} of {', '.join(broken)} has values that are not finite")
         state = State(self.static.domain, time, last, self.static.terrain, f"forecast from the analysis of {start}")
         path = write_state(self.publications.folder / f"{PREFIX}{start}.nc", state)
-        for older in set(path.parent.glob(f"{PREFIX}*.nc")) - {path}:
+        kept, of_start = {path}, influence_path(self.publications.path(times[-1]))
+        if of_start.is_file():  # a forecast of an hour or two still has most of what stations have put into its start
+            write_text(influence_path(path), of_start.read_text(encoding="utf-8"))
+            kept.add(influence_path(path))
+        for older in set(path.parent.glob(f"{PREFIX}*")) - kept:
             older.unlink(missing_ok=True)
         return str(path)
 

@@ -97,6 +97,8 @@ class Case:
             None: that of all methods.
         imagery: named fields on the grid that are neither reports nor a first guess, such as a satellite's channels.
         before: the true fields of the source so long before ``time``, as ``truth``; None where it has none then.
+        influence: how far earlier reports of each report's station have moved the first guess at its place, analysis
+            space, shape (n,), where an analysis is the background; None: not known, or not at all.
     """
 
     static: Static
@@ -117,6 +119,7 @@ class Case:
     in_time: np.timedelta64 | None = None
     imagery: Imagery = NO_IMAGERY
     before: Before = no_earlier_state
+    influence: np.ndarray | None = None
 
     @property
     def domain(self) -> Domain:

@@ -14,10 +14,12 @@ from mlrtma_dist.errors import InputError
 from mlrtma_dist.fields.consistency import limits_of, make_consistent
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
+from mlrtma_dist.methods.by_others import ByOthers
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.classical_fields import BLOCK, Progress, evaluate_fields, evaluate_members
 from mlrtma_dist.methods.departure_kind import DepartureKind, Prior
 from mlrtma_dist.methods.departure_method import Fit
+from mlrtma_dist.methods.error_calibration import calibrated
 from mlrtma_dist.methods.evaluation import Evaluation, JoinedEvaluation
 from mlrtma_dist.methods.events import at_limits, gaussian_below
 from mlrtma_dist.methods.hour_settings import HourSettings
@@ -78,7 +80,15 @@ class ClassicalMethod:
             fits |= self._fit_wind(case, assumed[WIND[0]], winds)
         for name in (each for each in names if each not in fits):
             fits[name] = fit_variable(self.kind, self.settings, case, name, assumed[name])
-        return ClassicalAnswer(case, {name: fits[name] for name in names}, assumed)
+        others = ByOthers(case, {name: assumed[name] for name in self._plain(modelled)})
+        fits = calibrated({name: fits[name] for name in names}, self.settings, others)
+        return ClassicalAnswer(case, fits, assumed, others)
+
+    def _plain(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of the variables whose analysis is an interpolation of one report of each station."""
+        if not self.kind.isotropic or not self.kind.covariance or self.kind.members or self.kind.in_time:
+            return ()
+        return tuple(name for name in names if self.settings.variables[name].local is None)
 
     def _in_window(self, case: Case) -> "ClassicalAnswer":
         """The analysis of the reports of the whole window."""
@@ -106,11 +116,14 @@ class ClassicalAnswer:
 
     Attributes:
         case: what was analysed; fits: variable -> fit; assumed: variable -> settings of the fit.
+        others: what the other reports give at each, for variables whose analysis is an interpolation of them; None:
+            the method does not tell.
     """
 
     case: Case
     fits: dict[str, Fit]
     assumed: Mapping[str, VariableSettings]
+    others: ByOthers | None = None
     everywhere = True
 
     @property

@@ -1,8 +1,7 @@
 """The classical analysis as a source of a network: what it gives at points, and at every station by the others.
 
 At a station that is used the analysis has seen the report. What the others give there, and how uncertain that is,
-follows from one factorisation: with A = HBH' + R the residual of a report that is left out is (A^-1 d)_i / (A^-1)_ii,
-its variance 1 / (A^-1)_ii (Dubrule 1983), so that one hour tells at all its stations how far the analysis is to be
+follows from one factorisation (`by_others`), so that one hour tells at all its stations how far the analysis is to be
 trusted.
 """
 
@@ -12,18 +11,14 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from mlrtma_dist.grid.points import Points
-from mlrtma_dist.linalg.covariance import Covariance
+from mlrtma_dist.methods.by_others import ByOthers
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.classical import ClassicalAnswer, ClassicalMethod
 from mlrtma_dist.methods.hour_settings import HourSettings
-from mlrtma_dist.methods.local import leave_one_out
 from mlrtma_dist.methods.regression_guess import on_regression
-from mlrtma_dist.methods.settings import VariableSettings, load_settings
+from mlrtma_dist.methods.settings import load_settings
 from mlrtma_dist.methods.threedvar import THREEDVAR
-from mlrtma_dist.methods.wind import WIND, in_space, on_earth, wind_rows
 
-GROUP = 800  # stations by which each of them is predicted: all that matter but at the edges of a group
 COLUMNS = 3  # departure, error, presence
 ABSENT, NOISE = 0.3, 0.1  # in training: share of the draws without it; deviation of the noise, in scales
 
@@ -72,8 +67,10 @@ class ClassicalSource:
         """
         if case not in self._by_others:
             value, error = self._analysed(case, case.observations.labels)
-            for rows, expected, deviation in self._left_out(self._on_regression(case)):
-                value[rows], error[rows] = expected, deviation
+            own = self._on_regression(case)
+            others = ByOthers(own, self._hours.of(own, tuple(self.settings.variables)))
+            rows = np.isfinite(others.deviation)
+            value[rows], error[rows] = others.value[rows], others.deviation[rows]
             self._by_others[case] = value, error
         return self._by_others[case]
 
@@ -89,29 +86,6 @@ class ClassicalSource:
             if rows.any():
                 value[rows], error[rows] = self.answer(case).at(name, case.points[rows])
         return value, error
-
-    def _left_out(self, case: Case):
-        """Rows of used reports, what the others give there, and its deviation; winds as vectors."""
-        assumed = self._hours.of(case, tuple(self.settings.variables))
-        winds = wind_rows(case.observations, case.used)
-        for name, own in assumed.items():
-            if name in WIND:
-                continue
-            rows = np.flatnonzero(case.used & (case.observations.variable == name))
-            increment, deviation = self._predicted(own, case.points[rows], case.departure[rows])
-            yield rows, case.value[rows] - case.departure[rows] + increment, deviation
-        if len(winds) and set(WIND) <= set(self.settings.variables):
-            points = case.points[winds[:, 0]]
-            vectors = in_space(points, case.departure[winds])
-            increment, deviation = self._predicted(assumed[WIND[0]], points, vectors)
-            for rows, along in zip(winds.T, on_earth(points, increment).T, strict=True):
-                yield rows, case.value[rows] - case.departure[rows] + along, deviation
-
-    @staticmethod
-    def _predicted(own: VariableSettings, points: Points, departure: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        error = np.full(len(points), own.observation_error)
-        increment, variance = leave_one_out(Covariance(own.covariance), points, departure, error, GROUP)
-        return increment, np.sqrt(np.maximum(variance - own.observation_error**2, 0.0))
 
     def columns(self, value: np.ndarray, error: np.ndarray, guess: np.ndarray) -> np.ndarray:
         """What a network is given of m places, shape (m, count): departures, errors, presence of the variables.

@@ -35,4 +35,5 @@ def on_regression(case: Case, variables: Iterable[str]) -> Case:
     kinds = case.observations.variable
     every = {*variables, *np.unique(kinds).tolist()}  # departures are of all reports
     rows = {name: case.used & (kinds == name) & np.isfinite(case.value) for name in sorted(every)}
-    return replace(case, first_guess=regression_on(case, rows, case.points), background={}, variables=())
+    guess = regression_on(case, rows, case.points)
+    return replace(case, first_guess=guess, background={}, influence=None, variables=())

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from mlrtma_dist.fields.static import Static
 from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.methods.settings import Assumption
 from mlrtma_dist.observations.nearby import nearby
+from mlrtma_dist.observations.own_influence import OwnInfluence, influence_path
 from mlrtma_dist.observations.station_lists import StationLists
 from mlrtma_dist.observations.table import Observations
 from mlrtma_dist.samples.archive import Archive, Inputs, Inventory, inventory
@@ -72,13 +74,15 @@ class ArrivedCases(ArchiveCases):
     Attributes:
         files: of the reports.
         until: reports of a later time have not arrived; None: what the files hold has arrived.
-        background_share: share of the gridded background in the first guess (`judgement.Judge`).
+        background_share: share of the gridded background in the first guess; influence: of stations on it, None where
+            it is not known (`judgement.Judge`).
         unreadable: files that cannot be used, and why; they are left out.
     """
 
     files: ReportFiles | None = None
     until: np.datetime64 | None = None
     background_share: float = 1.0
+    influence: OwnInfluence | None = None
     unreadable: list[str] = field(default_factory=list)
 
     @classmethod
@@ -118,6 +122,7 @@ class ArrivedCases(ArchiveCases):
             files=files,
             until=until,
             background_share=share,
+            influence=_influence_on(previous) if previous else None,
         )
 
     @property
@@ -143,6 +148,7 @@ class ArrivedCases(ArchiveCases):
             window_only=True,
             background_share=self.background_share,
             in_time=reading.in_time,
+            influence=self.influence,
         )
 
     def _table(self, file: str, time: np.datetime64) -> Observations:
@@ -165,3 +171,13 @@ class ArrivedCases(ArchiveCases):
     def _leave_out(self, error: Exception) -> None:
         log.warning("left out: %s", error)
         self.unreadable.append(str(error))
+
+
+def _influence_on(previous: str) -> OwnInfluence | None:
+    """What stations have put into an earlier analysis; None where its file is missing or damaged."""
+    path = influence_path(Path(previous))
+    try:
+        return OwnInfluence.read(path) if path.is_file() else None
+    except InputError as error:
+        log.warning("the error of the analysis is not calibrated: %s", error)
+        return None

@@ -26,6 +26,7 @@ from mlrtma_dist.methods.wind import WIND
 from mlrtma_dist.observations.buddies import check_buddies
 from mlrtma_dist.observations.departures import check_departures
 from mlrtma_dist.observations.error_table import fill_errors
+from mlrtma_dist.observations.own_influence import OwnInfluence
 from mlrtma_dist.observations.quality import check_elevation, check_reports
 from mlrtma_dist.observations.reports import wind_partner
 from mlrtma_dist.observations.speeds import OF_WINDS, share_speed, with_speeds
@@ -53,6 +54,7 @@ class Judge:
             sooner.
         in_time: half width of the window of methods in time, where it is wider; None: it is the same.
         background_share: of a gridded background in the first guess; the rest is a regression on the reports.
+        influence: of stations whose reports have made the gridded background; None: it does not depend on them.
     """
 
     assumptions: Assumptions
@@ -62,6 +64,7 @@ class Judge:
     window_only: bool = False
     background_share: float = 1.0
     in_time: np.timedelta64 | None = None
+    influence: OwnInfluence | None = None
 
     def case(
         self,
@@ -111,18 +114,20 @@ class Judge:
         if not complete or self.background_share < 1.0:
             guess, notes = make(used)  # the rejected reports helped to make the regression: made again without them
         return Case(
-            static,
-            box,
-            time,
-            observations,
-            used,
-            withheld,
-            guess,
+            *(static, box, time),
+            *(observations, used, withheld, guess),
             members=members,
             notes=tuple(notes),
             variables=tuple(self.assumptions),
             in_time=self.in_time,
+            influence=self._influence_on(gridded, observations),
         )
+
+    def _influence_on(self, gridded, observations: Observations) -> np.ndarray | None:
+        """`Case.influence` of a first guess whose gridded part knows of stations; that on a regression is small."""
+        if self.influence is None or gridded is None:
+            return None
+        return self.background_share * self.influence.of(observations)
 
     def again(self, case: Case) -> Case:
         """A case whose reports are judged against its own first guess; what is used is what passes."""

@@ -18,6 +18,7 @@ from mlrtma_dist.inference.state_file import write_state
 from mlrtma_dist.methods.lam import LamMethod
 from mlrtma_dist.methods.lam_settings import LamSettings
 from mlrtma_dist.methods.statistics import Statistics
+from mlrtma_dist.observations.own_influence import OwnInfluence, influence_path
 from mlrtma_dist.weights import trained
 
 NOON, HOUR = np.datetime64("2026-08-18T12:00:00", "s"), np.timedelta64(3600, "s")
@@ -62,6 +63,12 @@ def world(tmp_path, monkeypatch):
     return backgrounds, publish
 
 
+def put_in(time) -> OwnInfluence:
+    """An own influence of one station, of a slot."""
+    value = np.array([float((time - NOON) / HOUR)])
+    return OwnInfluence(np.array(["S001"]), np.array(["t2m"]), np.array([40.0]), np.array([-105.0]), value)
+
+
 def mean_of(backgrounds, time) -> float:
     """Mean of t2m over the domain of the background of a time, as a cycle reads it."""
     static = backgrounds.static
@@ -84,6 +91,20 @@ def test_a_forecast_begins_with_the_newest_two_analyses_a_step_apart(world, miss
     publish(NOON + HOUR)
     backgrounds.of(NOON + 2 * HOUR)
     assert len(list(backgrounds.publications.folder.glob("*.nc"))) == 1
+
+
+def test_a_forecast_has_what_stations_have_put_into_the_newer_of_the_two_analyses(world):
+    backgrounds, publish = world
+    for before in (1, 2):
+        publish(NOON - before * HOUR)
+        put_in(NOON - before * HOUR).write(influence_path(backgrounds.publications.path(NOON - before * HOUR)))
+    file = Path(backgrounds.of(NOON))
+    assert OwnInfluence.read(influence_path(file)).influence.tolist() == [-1.0]
+    publish(NOON)
+    backgrounds.of(NOON + HOUR)
+    assert [each.name for each in backgrounds.publications.folder.glob("forecast_from_*")] == [
+        "forecast_from_20260818T1200Z.nc"  # an analysis of which it is not known
+    ]
 
 
 def test_without_two_analyses_or_weights_the_previous_analysis_is_taken_as_it_is(world, monkeypatch, caplog):

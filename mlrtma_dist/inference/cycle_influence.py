@@ -1,0 +1,42 @@
+"""What the stations of a slot have put into its analysis, beside the product, for the slot whose background it is."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mlrtma_dist.inference.cycle_methods import Attempt
+from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.classical import ClassicalAnswer
+from mlrtma_dist.methods.error_calibration import influence_of
+from mlrtma_dist.observations.own_influence import influence_path
+
+
+def write_influence(product: Path, case: Case, attempt: Attempt) -> None:
+    """Write the file of own influence beside a product; remove an older one where the method does not tell it.
+
+    Known is the influence on a classical analysis, and on members drawn about one.
+
+    Args:
+        product: its path; case: what was analysed; attempt: the analysis.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    path, classical = influence_path(product), _classical(attempt.answer)
+    others = None if classical is None else classical.others
+    if others is None or not others.assumed:
+        path.unlink(missing_ok=True)
+        return
+    rows = np.isin(case.observations.variable, case.variables or np.unique(case.observations.variable))
+    analysis = np.full(len(case.used), np.nan)
+    analysis[rows] = case.value[rows] - attempt.analysis.analysis_departure
+    influence_of(case, analysis, others).write(path)
+
+
+def _classical(answer) -> ClassicalAnswer | None:
+    """The answer itself, or the one about which it has members, where that is a classical analysis."""
+    if isinstance(answer, ClassicalAnswer):
+        return answer
+    about = getattr(getattr(answer, "case", None), "first_guess", None)
+    own = getattr(about, "answer", None)
+    return own if isinstance(own, ClassicalAnswer) else None

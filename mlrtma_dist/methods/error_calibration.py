@@ -1,0 +1,125 @@
+"""Calibration of the error that an analysis expects, where its background has used reports of the same stations.
+
+The settings of an hour are fitted to the departures from the background (`hour_settings`). Where that background is an
+analysis of the same stations, they lie nearer to it than other places do, and the error comes out too small. What a
+station's own reports have put into the background is known (`Case.influence`); without it, and without its report
+of this hour, its residual is that of a place without a station:
+
+    r_i = d_i + o_i - (increment at i by the others)        d: departure, o: own influence
+
+and one factor c on the expected error of a variable makes the likelihood of all r largest,
+
+    log p(r | c) = -1/2 sum_i [ log(c^2 s_i^2 + R) + r_i^2 / (c^2 s_i^2 + R) ],   s_i: expected at i by the others,
+
+times a log-normal prior of c^2 about 1, so that few stations change little. R is the observation error variance of the
+settings, not that fitted to the hour, which holds a part of what the background has wrong. Residuals are cut at three
+robust deviations. The analysis itself stays as it is. That the background is a little different around a station
+without its earlier reports is left out.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mlrtma_dist.grid.points import Points
+from mlrtma_dist.linalg.mesh import Area
+from mlrtma_dist.methods.amplitude import PRIOR, clipped
+from mlrtma_dist.methods.by_others import ByOthers
+from mlrtma_dist.methods.case import Case
+from mlrtma_dist.methods.departure_method import Fit, within
+from mlrtma_dist.methods.settings import Classical
+from mlrtma_dist.methods.wind import WIND, WindComponent, WindFit
+from mlrtma_dist.observations.own_influence import OwnInfluence
+
+LOGS = np.linspace(-2.4, 2.4, 97)  # of c^2, searched: steps of 5 %, up to a factor of 11 as in ``amplitude``
+
+
+@dataclass(frozen=True)
+class CalibratedFit:
+    """A fit whose expected error has a factor; see ``methods.departure_method.Fit``.
+
+    Attributes:
+        fit: as the hour's settings give it; factor: on its error.
+    """
+
+    fit: Fit
+    factor: float
+
+    @property
+    def weight(self) -> np.ndarray:
+        """Weight of each observation, shape (n,)."""
+        return self.fit.weight
+
+    @property
+    def sources(self):
+        """The increment as a field, where the fit has it so: variables are then evaluated together."""
+        return getattr(self.fit, "sources", None)
+
+    @property
+    def parts(self) -> tuple[Fit, ...]:
+        """The fit itself, or the fits of which it is made."""
+        return getattr(self.fit, "parts", (self.fit,))
+
+    def combined(self, points: Points, first, increments: list[np.ndarray]) -> np.ndarray:
+        """The increment from those of the parts."""
+        own = getattr(self.fit, "combined", None)
+        return own(points, first, increments) if own is not None else increments[0]
+
+    def increment(self, points: Points) -> np.ndarray:
+        """Of the fit, as it is."""
+        return self.fit.increment(points)
+
+    def within(self, area: Area) -> "CalibratedFit":
+        """See ``departure_method.within``."""
+        return replace(self, fit=within(self.fit, area))
+
+    def error(self, points: Points) -> np.ndarray:
+        """Of the fit, times the factor, shape (m,)."""
+        return self.factor * self.fit.error(points)
+
+
+def calibrated(fits: dict[str, Fit], settings: Classical, others: ByOthers) -> dict[str, Fit]:
+    """The fits of a case with factors on their errors, where its first guess knows what its stations have put in.
+
+    Args:
+        fits: of each variable; settings: of many hours.
+        others: what the other reports give at each, for the variables that are calibrated.
+    """
+    if others.case.influence is None:
+        return fits
+    result = dict(fits)
+    winds = [name for name in WIND if isinstance(fits.get(name), WindComponent)]
+    for name in (each for each in others.assumed if each not in winds):
+        result[name] = CalibratedFit(fits[name], error_factor(others, (name,), settings))
+    if winds:
+        factor = error_factor(others, WIND, settings)
+        wind = fits[WIND[0]].wind  # type: ignore[attr-defined]  # one fit of both components
+        both = WindFit(CalibratedFit(wind.vector, factor))
+        result |= {name: replace(fits[name], wind=both) for name in winds}  # type: ignore[type-var]
+    return result
+
+
+def error_factor(others: ByOthers, names: tuple[str, ...], settings: Classical) -> float:
+    """The factor on the expected error of variables that have one error; arguments as of ``calibrated``."""
+    case, error = others.case, settings.variables[names[0]].observation_error
+    rows = case.used & np.isin(case.observations.variable, names) & np.isfinite(others.deviation)
+    if not rows.any():
+        return 1.0
+    residual = (case.departure + case.influence - others.increment)[rows]
+    square, expected = clipped(residual, error, 1) ** 2, others.deviation[rows] ** 2
+    variance = np.exp(LOGS)[:, None] * expected + error**2
+    score = -0.5 * np.sum(np.log(variance) + square / variance, axis=1) / len(names) - 0.5 * (LOGS / PRIOR) ** 2
+    return float(np.exp(0.5 * LOGS[np.argmax(score)]))
+
+
+def influence_of(case: Case, analysis: np.ndarray, others: ByOthers) -> OwnInfluence:
+    """What the stations of a case have put into its analysis at their places, earlier reports included.
+
+    Args:
+        case: that was analysed; analysis: at each report, analysis space, shape (n,), NaN where it is not known.
+        others: what the other reports give at each.
+    """
+    without = others.value if case.influence is None else others.value - case.influence
+    rows = case.used & np.isfinite(analysis) & np.isfinite(without)
+    table = case.observations[rows]
+    return OwnInfluence(table.station, table.variable, table.latitude, table.longitude, (analysis - without)[rows])

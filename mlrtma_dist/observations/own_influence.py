@@ -1,0 +1,94 @@
+"""Own influence: how far the reports of a station have moved a field at the station's own place.
+
+Where an analysis is the background of the next one, a station's next report lies near that background because its last
+one has made it so, and not because the background is good there: report and background are not independent. What a
+station has put in is taken out before its departure tells of the background's error (`methods.error_calibration`).
+"""
+
+import csv
+from dataclasses import dataclass
+from functools import cached_property
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+
+from mlrtma_dist.errors import InputError
+from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.observations.table import Observations
+
+COLUMNS = ("station", "variable", "latitude", "longitude", "influence")
+MOVED = 0.01  # degrees: a station that is farther from where it was, as a ship, has put in nothing here
+
+
+@dataclass(frozen=True, eq=False)
+class OwnInfluence:
+    """Of n stations and variables.
+
+    Attributes:
+        station, variable: names, shape (n,).
+        latitude, longitude: of the station, degrees, shape (n,).
+        influence: the field at the station minus the field without any report of it, analysis space, shape (n,).
+    """
+
+    station: np.ndarray
+    variable: np.ndarray
+    latitude: np.ndarray
+    longitude: np.ndarray
+    influence: np.ndarray
+
+    def of(self, observations: Observations) -> np.ndarray:
+        """The influence of each report's own station and variable, shape (n,); 0 where none is known."""
+        result = np.zeros(len(observations))
+        keys = zip(observations.station.tolist(), observations.variable.tolist(), strict=True)
+        for row, key in enumerate(keys):
+            own = self._rows.get(key)
+            if own is None:
+                continue
+            north = abs(observations.latitude[row] - self.latitude[own])
+            east = abs((observations.longitude[row] - self.longitude[own] + 180.0) % 360.0 - 180.0)
+            if max(north, east) <= MOVED:
+                result[row] = self.influence[own]
+        return result
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str], int]:
+        keys = zip(map(str, self.station), map(str, self.variable), strict=True)
+        return {key: row for row, key in enumerate(keys)}
+
+    def write(self, path: Path) -> None:
+        """Write a table of CSV, whole or not at all.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        text = StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for station, name, *numbers in zip(*(getattr(self, column) for column in COLUMNS), strict=True):
+            writer.writerow([station, name, *(f"{number:.6g}" for number in numbers)])
+        write_text(path, text.getvalue())
+
+    @classmethod
+    def read(cls, path: Path) -> "OwnInfluence":
+        """Read what `write` has written.
+
+        Raises:
+            InputError: it cannot be read, or is no such table.
+        """
+        try:
+            rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+            if not rows or tuple(rows[0]) != COLUMNS:
+                raise ValueError(f"expected the columns {', '.join(COLUMNS)}")
+            station, variable, *numbers = zip(*rows[1:], strict=True) if rows[1:] else ((),) * len(COLUMNS)
+            latitude, longitude, influence = (np.array(column, dtype=np.float64) for column in numbers)
+            if not all(np.isfinite(column).all() for column in (latitude, longitude, influence)):
+                raise ValueError("expected finite numbers")
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: no table of the stations' own influence: {error}: remove it") from error
+        return cls(np.array(station, dtype=str), np.array(variable, dtype=str), latitude, longitude, influence)
+
+
+def influence_path(gridded: Path) -> Path:
+    """The file of own influence beside a gridded file."""
+    return gridded.with_suffix(".influence.csv")

@@ -1,0 +1,29 @@
+"""What stations have put into one slot calibrates the error of the next, and is not needed for it."""
+
+import netCDF4
+import numpy as np
+from cycle_world import World, clock_at
+
+from jobs.cycle_loop import make
+
+
+def test_what_stations_have_put_into_the_background_widens_the_error_of_the_next_slot_and_changes_no_analysis(
+    tmp_path, tmp_path_factory, caplog
+):
+    world = World.build(tmp_path_factory.mktemp("cycle"))
+    fields = {}
+    for kept in (True, False):
+        folder = tmp_path / str(kept)
+        run = world.run(folder, slots=2, background="previous")
+        assert make(run, once=True, clock=clock_at(10)) == 0
+        (own,) = folder.glob("east/20220824/*.influence.csv")
+        if not kept:
+            own.write_text("damaged")
+        assert make(run, once=True, clock=clock_at(25)) == 0
+        with netCDF4.Dataset(folder / "east/20220824/east_20220824T0615Z.nc") as file:
+            fields[kept] = {name: file[name][:].filled(np.nan) for name in ("t2m", "t2m_error")}
+    np.testing.assert_array_equal(fields[True]["t2m"], fields[False]["t2m"])
+    ratio = fields[True]["t2m_error"] / fields[False]["t2m_error"]
+    assert ratio.min() > 1.02
+    assert "the error of the analysis is not calibrated" in caplog.text
+    assert not list((tmp_path / "False").glob("east/20220824/.*"))

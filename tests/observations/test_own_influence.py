@@ -1,0 +1,63 @@
+"""Own influence: found by station, variable and place, and the same after it was written and read."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mlrtma_dist.errors import InputError
+from mlrtma_dist.observations.own_influence import OwnInfluence, influence_path
+from mlrtma_dist.observations.table import Observations
+
+STATIONS, VARIABLES = np.array(["KDEN", "KDEN", 'C6,"x']), np.array(["t2m", "d2m", "t2m"])
+LATITUDE, LONGITUDE = np.array([39.9, 39.9, 51.0]), np.array([-104.7, -104.7, 179.9999])
+OWN = OwnInfluence(STATIONS, VARIABLES, LATITUDE, LONGITUDE, np.array([1.25, -0.5, 2.0]))
+
+
+def table(**columns) -> Observations:
+    """Reports of the same stations."""
+    every = {
+        "station": STATIONS,
+        "network": "test",
+        "latitude": LATITUDE,
+        "longitude": LONGITUDE,
+        "elevation": 0.0,
+        "time": np.datetime64("2026-08-22T04:00", "s"),
+        "variable": VARIABLES,
+        "value": 280.0,
+    }
+    return Observations.build(**every | columns)
+
+
+def test_each_report_has_that_of_its_station_and_variable_and_others_have_none():
+    assert OWN.of(table()).tolist() == [1.25, -0.5, 2.0]
+    assert OWN.of(table(variable=np.array(["t2m", "psfc", "t2m"]))).tolist() == [1.25, 0.0, 2.0]
+    assert OWN.of(table(station=np.array(["KDEN", "KDEN", "other"]))).tolist() == [1.25, -0.5, 0.0]
+    assert OWN.of(table()[:0]).tolist() == []
+
+
+def test_a_station_that_has_moved_has_put_in_nothing_here_and_the_date_line_is_no_distance():
+    assert OWN.of(table(latitude=LATITUDE + [0.02, 0.0, 0.0])).tolist() == [0.0, -0.5, 2.0]
+    assert OWN.of(table(longitude=np.array([-104.7, -104.7, -179.9999]))).tolist() == [1.25, -0.5, 2.0]
+
+
+def test_it_is_read_as_it_was_written(tmp_path):
+    path = influence_path(tmp_path / "conus_20260822T0400Z.nc")
+    OWN.write(path)
+    assert path.name == "conus_20260822T0400Z.influence.csv"
+    assert OwnInfluence.read(path).of(table()).tolist() == [1.25, -0.5, 2.0]
+    empty = OwnInfluence(STATIONS[:0], VARIABLES[:0], LATITUDE[:0], LONGITUDE[:0], LATITUDE[:0])
+    empty.write(path)
+    assert OwnInfluence.read(path).of(table()).tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("damage", ["", "a,b\n1,2\n", "half", "number", "none"])
+def test_a_damaged_file_is_named(tmp_path, damage):
+    path = tmp_path / "x.influence.csv"
+    OWN.write(path)
+    text = path.read_text()
+    lines = {"half": text[: len(text) // 2], "number": text.replace("1.25", "x"), "none": text.replace("1.25", "nan")}
+    path.write_text(lines.get(damage, damage))
+    with pytest.raises(InputError, match=r"x\.influence\.csv: no table of the stations' own influence.*remove it"):
+        OwnInfluence.read(path)
+    assert replace(OWN, influence=2 * OWN.influence).of(table())[0] == 2.5
