@@ -39,7 +39,8 @@ from mlrtma_dist.methods.diffusion_sampling import Sampling
 from mlrtma_dist.methods.error_calibration import influence_of
 from mlrtma_dist.methods.method import ALONE
 from mlrtma_dist.methods.registry import Means, build
-from mlrtma_dist.methods.settings import assumptions, load_settings
+from mlrtma_dist.methods.settings import Classical, assumptions, load_settings
+from mlrtma_dist.methods.wind import WIND
 from mlrtma_dist.observations.own_influence import OwnInfluence
 from mlrtma_dist.observations.withhold import folds
 from mlrtma_dist.samples.judgement import Judge
@@ -81,6 +82,17 @@ class SimulatedHours:
     def __post_init__(self):
         world = SimulatedWeather(VARIABLES, START, 1, Stations(random=STATIONS, ships=SHIPS), seed=SEED)
         object.__setattr__(self, "source", world.on(load_domain(self.domain), 0, SIMULATED_HOURS))
+        object.__setattr__(self, "settings", self._settings())
+
+    def _settings(self) -> Classical:
+        """The shipped settings with the observation errors of the simulated reports, which err more than real ones."""
+        settings, table = load_settings("classical", VARIABLES), self.source.reports(0)
+        variables = {}
+        for name, own in settings.variables.items():
+            alike = WIND if name in WIND else (name,)
+            error = table.error[np.isin(table.variable, alike)]
+            variables[name] = replace(own, observation_error=float(np.sqrt(np.mean(np.square(error)))))
+        return replace(settings, variables=variables)
 
     @property
     def time(self) -> np.ndarray:
@@ -95,10 +107,10 @@ class SimulatedHours:
         Args:
             influence: of stations on the analysis before.
         """
-        whole = Box.whole(self.source.static.domain.shape)
+        whole, judge = Box.whole(self.source.static.domain.shape), Judge(assumptions(self.settings), WINDOW)
         case = self.source.case(number, whole)
         if guess is None:
-            return case
+            return judge.again(case)
         values = dict(guess.state.values)
         if self.with_model:
             before = self.source.case(number - 1, whole).background
@@ -106,7 +118,8 @@ class SimulatedHours:
             make_consistent(values, frozenset(VARIABLES))
         state = replace(guess.state, time=self.time[number], values=values)
         own = None if influence is None else influence.of(case.observations)
-        return replace(case, first_guess=GriddedFirstGuess(state, state.origin), background={}, influence=own)
+        first_guess = GriddedFirstGuess(state, state.origin)
+        return judge.again(replace(case, first_guess=first_guess, background={}, influence=own))
 
     def sums(self, about: Case, answer) -> np.ndarray:
         """Sums of 3D-Var and of the members, shape (way, variable, SUMS)."""
@@ -172,8 +185,7 @@ def cycled(world, members: int, handed: str, plain: bool = False) -> Iterator[np
         plain: errors are as the settings of the hour give them.
     """
     domain: Domain = world.case(0, None).domain
-    settings = load_settings("classical", VARIABLES)
-    threedvar = build(("threedvar",), Means(settings))["threedvar"]
+    threedvar = build(("threedvar",), Means(world.settings))["threedvar"]
     method = load_released(["diffusion"], domain)["diffusion"]
     method.settle(domain)
     method = method.drawing(Sampling(members=members))

@@ -10,7 +10,6 @@ from functools import cached_property
 
 import numpy as np
 
-from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.local import leave_one_out
@@ -27,10 +26,12 @@ class ByOthers:
     Attributes:
         case: of the reports; assumed: variable -> settings of the hour. Reports of other variables are not predicted,
             nor a wind of which one component alone is used.
+        weight: of the variational quality control of each report in (0, 1], shape (n,); None: it is 1.
     """
 
     case: Case
     assumed: Mapping[str, VariableSettings]
+    weight: np.ndarray | None = None
 
     @property
     def increment(self) -> np.ndarray:
@@ -47,25 +48,33 @@ class ByOthers:
         """Standard deviation of the error that is expected of the value, shape (n,), NaN where there is none."""
         return self._predicted[1]
 
+    @property
+    def kept(self) -> np.ndarray:
+        """Share of a report's influence that the others leave in the next analysis, shape (n,); `local.LeftOut`."""
+        return self._predicted[2]
+
     @cached_property
     def _predicted(self) -> np.ndarray:
-        case, result = self.case, np.full((2, len(self.case.used)), np.nan)
+        case, result = self.case, np.full((3, len(self.case.used)), np.nan)
         for name, own in self.assumed.items():
             if name in WIND:
                 continue
             rows = np.flatnonzero(case.used & (case.observations.variable == name))
-            result[:, rows] = _left_out(own, case.points[rows], case.departure[rows])
+            result[:, rows] = self._left_out(own, rows, case.departure[rows])
         winds = wind_rows(case.observations, case.used)
         if len(winds) and set(WIND) <= set(self.assumed):
             points = case.points[winds[:, 0]]
-            increment, deviation = _left_out(self.assumed[WIND[0]], points, in_space(points, case.departure[winds]))
+            vectors = in_space(points, case.departure[winds])
+            increment, deviation, kept = self._left_out(self.assumed[WIND[0]], winds[:, 0], vectors)
             for rows, along in zip(winds.T, on_earth(points, increment).T, strict=True):
-                result[:, rows] = along, deviation
+                result[:, rows] = along, deviation, kept
         return result
 
-
-def _left_out(own: VariableSettings, points: Points, departure: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The increment by the others, shape of ``departure``, and the deviation of its error, shape (n,)."""
-    error = np.full(len(points), own.observation_error)
-    increment, variance = leave_one_out(Covariance(own.covariance), points, departure, error, GROUP)
-    return increment, np.sqrt(np.maximum(variance - own.observation_error**2, 0.0))
+    def _left_out(self, own: VariableSettings, rows: np.ndarray, departure: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The increment by the others, shape of ``departure``, the deviation of its error, and what they keep, (n,)."""
+        weight = np.ones(len(rows)) if self.weight is None else self.weight[rows]
+        variance = own.observation_error**2 / weight
+        points, covariance = self.case.points[rows], Covariance(own.covariance)
+        left_out = leave_one_out(covariance, points, departure, np.sqrt(variance), GROUP)
+        remaining = np.maximum(left_out.variance - variance, 0.0)
+        return left_out.increment, np.sqrt(remaining), left_out.kept

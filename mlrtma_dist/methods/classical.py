@@ -80,9 +80,9 @@ class ClassicalMethod:
             fits |= self._fit_wind(case, assumed[WIND[0]], winds)
         for name in (each for each in names if each not in fits):
             fits[name] = fit_variable(self.kind, self.settings, case, name, assumed[name])
-        others = ByOthers(case, {name: assumed[name] for name in self._plain(modelled)})
-        fits = calibrated({name: fits[name] for name in names}, self.settings, others)
-        return ClassicalAnswer(case, fits, assumed, others)
+        answer = ClassicalAnswer(case, {name: fits[name] for name in names}, assumed)
+        others = ByOthers(case, {name: assumed[name] for name in self._plain(modelled)}, answer.weight)
+        return replace(answer, fits=calibrated(answer.fits, self.settings, others), others=others)
 
     def _plain(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Those of the variables whose analysis is an interpolation of one report of each station."""
@@ -135,8 +135,10 @@ class ClassicalAnswer:
     def weight(self) -> np.ndarray:
         """Weight of the variational quality control of each report in (0, 1], shape (n,), NaN where not used."""
         weight = np.full(len(self.case.used), np.nan)
+        winds = np.sort(wind_rows(self.case.observations, self.case.used), axis=0)  # no component without the other
         for name, fit in self.fits.items():
-            weight[self.case.used & (self.case.observations.variable == name)] = fit.weight
+            rows = np.flatnonzero(self.case.used & (self.case.observations.variable == name))
+            weight[winds[:, fit.column] if isinstance(fit, WindComponent) else rows] = fit.weight
         return weight
 
     @cached_property

@@ -5,16 +5,16 @@ analysis of the same stations, they lie nearer to it than other places do, and t
 station's own reports have put into the background is known (`Case.influence`); without it, and without its report
 of this hour, its residual is that of a place without a station:
 
-    r_i = d_i + o_i - (increment at i by the others)        d: departure, o: own influence
+    r_i = d_i + k_i o_i - (increment at i by the others)        d: departure, o: own influence
 
-and one factor c on the expected error of a variable makes the likelihood of all r largest,
+with k_i the share of it that the others leave there (`local.LeftOut`): without it their departures would be others, too.
+Then one factor c on the expected error of a variable makes the likelihood of all r largest,
 
     log p(r | c) = -1/2 sum_i [ log(c^2 s_i^2 + R) + r_i^2 / (c^2 s_i^2 + R) ],   s_i: expected at i by the others,
 
 times a log-normal prior of c^2 about 1, so that few stations change little. R is the observation error variance of the
 settings, not that fitted to the hour, which holds a part of what the background has wrong. Residuals are cut at three
-robust deviations. The analysis itself stays as it is. That the background is a little different around a station
-without its earlier reports is left out.
+robust deviations. The analysis itself stays as it is.
 """
 
 from dataclasses import dataclass, replace
@@ -105,7 +105,7 @@ def error_factor(others: ByOthers, names: tuple[str, ...], settings: Classical) 
     rows = case.used & np.isin(case.observations.variable, names) & np.isfinite(others.deviation)
     if not rows.any():
         return 1.0
-    residual = (case.departure + case.influence - others.increment)[rows]
+    residual = (case.departure + others.kept * case.influence - others.increment)[rows]
     square, expected = clipped(residual, error, 1) ** 2, others.deviation[rows] ** 2
     variance = np.exp(LOGS)[:, None] * expected + error**2
     score = -0.5 * np.sum(np.log(variance) + square / variance, axis=1) / len(names) - 0.5 * (LOGS / PRIOR) ** 2
@@ -119,7 +119,7 @@ def influence_of(case: Case, analysis: np.ndarray, others: ByOthers) -> OwnInflu
         case: that was analysed; analysis: at each report, analysis space, shape (n,), NaN where it is not known.
         others: what the other reports give at each.
     """
-    without = others.value if case.influence is None else others.value - case.influence
+    without = others.value if case.influence is None else others.value - others.kept * case.influence
     rows = case.used & np.isfinite(analysis) & np.isfinite(without)
     table = case.observations[rows]
     return OwnInfluence(table.station, table.variable, table.latitude, table.longitude, (analysis - without)[rows])

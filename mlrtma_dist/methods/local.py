@@ -4,6 +4,8 @@ Legend: H picks the stations out of the field, so with B the background covarian
 HBH' = B(stations, stations), BH' = B(targets, stations), R = diag(r^2), d = y_o - H(x_b).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial import cKDTree
@@ -47,34 +49,51 @@ def groups(position: np.ndarray, size: int) -> list[np.ndarray]:
     return result
 
 
+class LeftOut(NamedTuple):
+    """What the others give at each of n stations.
+
+    Attributes:
+        increment: shape of the departures.
+        variance: of its difference from the report, shape (n,).
+        kept: share of what a report has put into the analysis at its place that is still there after another analysis
+            by the others, shape (n,): they take back what it has put in at their places.
+    """
+
+    increment: np.ndarray
+    variance: np.ndarray
+    kept: np.ndarray
+
+
 def leave_one_out(
     covariance: Covariance, points: Points, departure: np.ndarray, error: np.ndarray, size: int
-) -> tuple[np.ndarray, np.ndarray]:
+) -> LeftOut:
     """What the others of its group give at each of n stations.
 
     With A = HBH' + R of a group the residual of a station that is left out is (A^-1 d)_i / (A^-1)_ii, and its variance
-    1 / (A^-1)_ii (Dubrule 1983).
+    1 / (A^-1)_ii (Dubrule 1983). The weight of j at i is then -(A^-1)_ij / (A^-1)_ii, and what i puts in at j is
+    -R_j (A^-1)_ji times its residual, at itself 1 - R_i (A^-1)_ii times.
 
     Args:
         departure: shape (n,), or (n, k): k fields of the same covariance; error: shape (n,).
         size: stations of a group, at most.
-
-    Returns:
-        The increment, shape of ``departure``, and the variance of its difference from the report, shape (n,).
     """
-    increment, variance = np.zeros(departure.shape), np.zeros(len(departure))
+    increment = np.zeros(departure.shape)
+    variance, kept = np.zeros((2, len(departure)))
 
     def predict(group: np.ndarray) -> None:
         matrix = covariance.matrix(points[group], points[group])
         inverse = cho_solve(factored(matrix, error[group] ** 2), np.eye(len(group)))
-        variance[group] = 1.0 / np.diagonal(inverse)
+        own, r = np.diagonal(inverse), error[group] ** 2
+        variance[group] = 1.0 / own
+        taken = (inverse**2 @ r - own**2 * r) / (own * (1.0 - r * own))
+        kept[group] = np.clip(1.0 - taken, 0.0, 1.0)
         residual = (inverse @ departure[group]).T * variance[group]
         increment[group] = departure[group] - residual.T
 
     with threads() as pool:
         for _ in pool.map(predict, groups(points.position, size) if len(points) else ()):
             pass
-    return increment, variance
+    return LeftOut(increment, variance, kept)
 
 
 def nearest(tree: cKDTree, position: np.ndarray, count: int) -> np.ndarray:

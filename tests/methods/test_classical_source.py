@@ -41,7 +41,7 @@ def test_what_the_others_give_is_the_interpolation_without_the_report_and_its_va
     points, error = case_of().points[:40], np.full(40, 0.5)
     random = np.random.default_rng(2)
     departure = random.normal(size=40 if columns is None else (40, columns))
-    increment, variance = leave_one_out(covariance, points, departure, error, 100)
+    increment, variance, _ = leave_one_out(covariance, points, departure, error, 100)
     for left_out in (0, 17):
         kept = np.delete(np.arange(40), left_out)
         inner = covariance.matrix(points[kept], points[kept]).astype(float) + 0.25 * np.eye(39)
