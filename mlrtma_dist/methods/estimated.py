@@ -13,6 +13,7 @@ import numpy as np
 
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.grid.box import Box
+from mlrtma_dist.grid.plane import require_plane
 from mlrtma_dist.linalg.cross_spectral import CrossCovariance
 from mlrtma_dist.methods.best_linear import BestLinear
 from mlrtma_dist.methods.case import Case, Cases
@@ -69,15 +70,10 @@ def best_linear(training: TrainingCases, indirect: IndirectTypes, shape: tuple[i
         training: the cases; indirect: what the indirect types of the cases to be analysed are; shape: of their plane.
 
     Raises:
-        InputError: the training cases are of other types, or of another plane or a part of it.
+        ConfigError: the training cases are of another plane or of a part of it.
+        InputError: they are of other types.
     """
-    domain = training.cases.contents.domain
-    if domain.shape != shape or not domain.periodic:
-        wraps = "wraps" if domain.periodic else "does not wrap"
-        raise InputError(
-            f"training: expected cases on a periodic plane of {shape} points, as those to be analysed, got"
-            f" {domain.name} of {domain.shape}, which {wraps}. Name a training set of the whole plane."
-        )
+    require_plane(training.cases.contents.domain, shape, "training", "the cases to be analysed")
     own = getattr(getattr(training.cases, "law", None), "indirect", None)
     if own != indirect:
         reader = getattr(training.cases, "reader", None)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.grid.plane import require_plane
 from mlrtma_dist.linalg.spectral import SpectralCovariance
 from mlrtma_dist.methods.case import Contents
-from mlrtma_dist.simulation.source import Drawn, PlaneCases, point_reports, require_plane
+from mlrtma_dist.simulation.source import Drawn, PlaneCases, point_reports
 
 TRUTH, BACKGROUND, PLACES, ERRORS = range(4)  # channels of the noise
 VARIABLE = "field"  # the name of the one that is analysed
@@ -78,7 +79,7 @@ class GaussianPlane:
         Raises:
             ConfigError: the domain is no periodic plane of the world's size.
         """
-        require_plane(domain, self.shape)
+        require_plane(domain, self.shape, "domain", "the world of the cases")
         contents = Contents(domain, (VARIABLE,), ("1",), (VARIABLE,), background=True, truth=True)
         return PlaneCases(contents, self, self.draw, first, count)
 

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.grid.plane import require_plane
 from mlrtma_dist.linalg.noise import distinct_points, normal
 from mlrtma_dist.methods.case import Contents
 from mlrtma_dist.observations.indirect import TYPES, VARIABLES, IndirectTypes
-from mlrtma_dist.simulation.source import EPOCH, Drawn, PlaneCases, PlaneReports, hours_from_epoch, require_plane
+from mlrtma_dist.simulation.source import EPOCH, Drawn, PlaneCases, PlaneReports, hours_from_epoch
 
 STREAM, KIND_OF_WEATHER, PLACES, ERRORS = 0, 1, 2, 2 + len(TYPES)  # channels of the noise; a type has its own of each
 DAY = 86400  # s
@@ -99,7 +100,7 @@ class ShallowPlane:
         Raises:
             ConfigError: the domain is no periodic plane of the world's size, nor a smaller one that does not wrap.
         """
-        require_plane(domain, self.shape, parts=True)
+        require_plane(domain, self.shape, "domain", "the world of the cases", parts=True)
         contents = Contents(domain, VARIABLES, ("m", "m s-1", "m s-1"), TYPES, background=False, truth=True)
         return PlaneCases(contents, self, self.draw, first, count, self.times)
 

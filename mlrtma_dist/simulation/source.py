@@ -6,12 +6,10 @@ from functools import cached_property
 
 import numpy as np
 
-from mlrtma_dist import config
 from mlrtma_dist.fields.first_guess import FirstGuess
 from mlrtma_dist.fields.plane import PlaneFirstGuess
 from mlrtma_dist.fields.static import Static, load_static
 from mlrtma_dist.grid.box import Box
-from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.linalg.noise import distinct_points, normal
 from mlrtma_dist.methods.case import Case, Contents
 from mlrtma_dist.observations.table import Observations
@@ -135,22 +133,3 @@ def point_reports(truth: np.ndarray, deviation: float, seed: int, count: int, me
     noise = normal(seed, *place.T, member=member, channel=channels[1])
     value = truth[tuple(place.T)] + deviation * noise
     return PlaneReports(place, np.zeros(count, np.int64), value, np.full(count, deviation))
-
-
-def require_plane(domain: Domain, shape: tuple[int, int], parts: bool = False) -> None:
-    """Raise ConfigError unless a domain is a periodic plane of ``shape``.
-
-    Args:
-        domain: of the cases; shape: of the world.
-        parts: whether a plane that does not wrap will do, too, of no more rows and columns: a part of the world.
-    """
-    if domain.shape == shape and domain.periodic:
-        return
-    if parts and domain.is_plane and not domain.periodic and max(np.subtract(domain.shape, shape)) <= 0:
-        return
-    part = " or a part of it, a plane that does not wrap," if parts else ""
-    wraps = "wraps" if domain.periodic else "does not wrap"
-    raise config.ConfigError(
-        f"domain: expected a periodic plane of {shape} points{part} as of the cases' world, got {domain.name} of"
-        f" {domain.shape}, which {wraps}"
-    )

@@ -18,10 +18,11 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 from mlrtma_dist.grid.domain import Domain
+from mlrtma_dist.grid.plane import require_plane
 from mlrtma_dist.linalg.spectral import SpectralCovariance
 from mlrtma_dist.methods.case import Contents
 from mlrtma_dist.simulation.gaussian_plane import VARIABLE, Field
-from mlrtma_dist.simulation.source import Drawn, PlaneCases, point_reports, require_plane
+from mlrtma_dist.simulation.source import Drawn, PlaneCases, point_reports
 
 # channels of the noise; the errors count on from the last
 FIELD, NORTH, EAST, PARTS, PLACES, REPORTS, ERRORS = range(7)
@@ -86,7 +87,7 @@ class UncertainPlane:
         Raises:
             ConfigError: the domain is no periodic plane of the world's size.
         """
-        require_plane(domain, self.shape)
+        require_plane(domain, self.shape, "domain", "the world of the cases")
         contents = Contents(domain, (VARIABLE,), ("1",), (VARIABLE,), background=True, truth=True)
         return PlaneCases(contents, self, self.draw, first, count)
 
