@@ -80,10 +80,7 @@ class Run:
             raise ValueError("cases: expected an archive with reports, regression: true and no labels")
         if archive.every_minutes < 1 or self.cases.boxes is not None:
             raise ValueError("cases: expected every_minutes >= 1, the time between slots, and no boxes")
-        if self.cases.imagery is not None:
-            raise ValueError("cases.imagery: expected null, as a cycle reads no images; got a section")
-        if self.cases.gridded is not None:
-            raise ValueError("cases.gridded: expected null, as labels have no part in a cycle; got a section")
+        self.cases.refuse(("imagery", "gridded"), "a cycle")
         if self.background not in BACKGROUNDS:
             raise ValueError(f"background: expected one of {', '.join(BACKGROUNDS)}, got {self.background}")
         if self.forecast and self.background != "forecast":

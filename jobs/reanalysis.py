@@ -78,8 +78,7 @@ class Run:
     def __post_init__(self):
         if self.cases.archive is None or self.cases.boxes is not None:
             raise ValueError("cases: expected an archive of whole domains, as only archives have files of many times")
-        if self.cases.gridded is not None:
-            raise ValueError("cases.gridded: expected null, as labels have no part in a reanalysis; got a section")
+        self.cases.refuse(("gridded",), "a reanalysis")
         if min(self.days_per_element, self.attempts, self.elements) < 1 or not 0 <= self.element < self.elements:
             raise ValueError(
                 "expected days_per_element and attempts of 1 or more and an element from 0 to below elements, got"

@@ -1,5 +1,6 @@
 """Sources: from the section ``cases:`` of a configuration to a source of cases. Every verb takes the same section."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -130,6 +131,13 @@ class CasesSection:
             raise config.ConfigError(f"domain: expected one, got {', '.join(self.domain)}; run it for each of them")
         return self.domain[0] if self.domain else None
 
+    def refuse(self, sections: Sequence[str], work: str) -> None:
+        """Raise ValueError where the cases have one of these sections of `BESIDE`, of which the ``work`` has no use."""
+        for name in sections:
+            if getattr(self, name) is not None:
+                part = f"{BESIDE[name]} have no part in {work}"
+                raise ValueError(f"cases.{name}: expected null, as {part}; got a section. Leave it out.")
+
     def on_each_domain(self) -> "list[CasesSection]":
         """The section once for each of its domains, with that domain alone.
 
@@ -155,6 +163,7 @@ class CasesSection:
         return load_region(self.place) if on_files else load_domain(self.place or "plane")
 
 
+BESIDE = {"imagery": "images", "gridded": "labels"}  # what the sections beside a source of reports bring
 OTHERS = ("domain", "count", "first", "analysis", "boxes", "imagery", "gridded")
 SOURCES = tuple(each.name for each in fields(CasesSection) if each.name not in OTHERS)
 
