@@ -118,7 +118,7 @@ def make(run: Run) -> bool:
         if files is not None and not files.cases and run.parts > 1:
             log.warning("part %d of %d has no case: no store is written", run.part, run.parts)
             return False
-        cases = run.open(files)
+        cases = replace(run, cases=run.cases.listed(ranks.from_first)).open(files)
         with progress("samples") if first else silent() as show:
             summary = build_store(
                 run.store,

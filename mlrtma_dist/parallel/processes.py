@@ -4,10 +4,10 @@ Arrays travel by MPI. `parallel.ranks.Ranks` answers the same questions where ne
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from mlrtma_dist.grid.domain import Domain
 from mlrtma_dist.parallel.communicator import abort_on_failure, communicator_of_all, places, threads_per_rank
 from mlrtma_dist.parallel.mesh import Mesh
 from mlrtma_dist.parallel.tile import Tile
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,12 @@ class Processes:
     def tile_of(self, domain: Domain, align: int = 1) -> Tile:
         """The part of a domain that this rank owns; tiles begin on multiples of ``align``."""
         return self.tile(domain.shape, align=align, periodic=(domain.periodic,) * 2, name=domain.name)
+
+    def from_first(self, make: Callable[[], Made]) -> Made:
+        """What process 0 makes, on every process; it must be possible to pickle it. Collective."""
+        if self.communicator is None:
+            return make()
+        return self.communicator.bcast(make() if self.rank == 0 else None)
 
     def total(self, array: np.ndarray) -> np.ndarray:
         """The sum of an array over all processes, element by element. Collective."""

@@ -6,7 +6,7 @@ there: nothing is interpolated in space or time. `samples.gridded_cases` makes c
 
 import glob
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -109,6 +109,12 @@ class GriddedReports:
             there = ", ".join(map(str, sorted(files)))
             raise InputError(f"gridded: time: no field valid at {missing[0]}; the files have {there}")
         return {time: (*files[time], *constant) for time in np.unique(chosen)}
+
+    def listed(self, files_at: dict[np.datetime64, tuple[str, ...]]) -> "GriddedReports":
+        """The same section with its `files_at`, by a rank that has looked for the files: no other looks for them."""
+        same = replace(self)
+        vars(same)["files_at"] = files_at  # where the cached property keeps it
+        return same
 
     def nearest(self, time: np.datetime64) -> np.datetime64 | None:
         """The valid time nearest to a time, datetime64[s], the earlier of two; None: none is near enough."""

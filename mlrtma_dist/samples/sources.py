@@ -1,6 +1,6 @@
 """Sources: from the section ``cases:`` of a configuration to a source of cases. Every verb takes the same section."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -137,6 +137,17 @@ class CasesSection:
             if getattr(self, name) is not None:
                 part = f"{BESIDE[name]} have no part in {work}"
                 raise ValueError(f"cases.{name}: expected null, as {part}; got a section. Leave it out.")
+
+    def listed(self, from_first: Callable[[Callable[[], object]], object]) -> "CasesSection":
+        """The section with the gridded files that rank 0 has looked for: what each rank sees may differ. Collective.
+
+        Args:
+            from_first: gives every rank what rank 0 makes, `parallel.ranks.Ranks.from_first`.
+        """
+        if self.gridded is None:
+            return self
+        gridded = self.gridded
+        return replace(self, gridded=gridded.listed(from_first(lambda: gridded.files_at)))
 
     def on_each_domain(self) -> "list[CasesSection]":
         """The section once for each of its domains, with that domain alone.

@@ -58,13 +58,16 @@ def test_three_processes_sum_arrays_and_divide_the_domain_in_y():
     for each in everyone:
         assert each["total"] == (6.0 * np.arange(6.0).reshape(2, 3).T).tolist()
         assert each["counts"] == [3, 3]
+        assert each["from_first"] == ["of", 0]
         assert each["torch"] is False
 
 
 def test_alone_a_total_is_the_array_itself(nobody_else):
     with Processes.start(in_tiles=True) as processes:
         own = np.arange(3.0)
-        assert processes.total(own) is own and processes.tiles_total(own) is own
+        assert (
+            processes.total(own) is own and processes.tiles_total(own) is own and processes.from_first(lambda: 7) == 7
+        )
         assert (processes.rank, processes.size, processes.communicator, processes.threads) == (0, 1, None, 0)
 
 

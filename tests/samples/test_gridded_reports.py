@@ -148,6 +148,17 @@ def test_the_national_analysis_of_ceiling_and_visibility_reports_both_in_metres(
     assert 0.4 < (ceiling == 20000.0).mean() < 0.9 and not ((ceiling > 3649.0) & (ceiling < 20000.0)).any()
 
 
+def test_files_are_looked_for_by_the_first_rank_alone(tmp_path):
+    write(tmp_path / "a.nc")
+    cases = CasesSection("toy", gridded=section(tmp_path / "*.nc"))
+    first = cases.gridded.files_at
+    write(tmp_path / "late.nc", (1,))  # has arrived before another rank would look
+    other = cases.listed(lambda make: first)
+    assert other == cases and list(opened(other).time) == [HOUR]
+    anew = CasesSection("toy", gridded=section(tmp_path / "*.nc"))
+    assert len(opened(anew).time) == 2 and CasesSection().listed(None).gridded is None
+
+
 @pytest.mark.slow
 def test_two_ranks_make_the_store_of_one(real_data, tmp_path):
     stores = [tmp_path / f"ranks{ranks}.h5" for ranks in (1, 2)]

@@ -28,6 +28,7 @@ def main(fails):
             "box": [tile.box.y0, tile.box.y1, tile.box.x0, tile.box.x1],
             "total": processes.total(own).tolist(),
             "counts": processes.tiles_total(np.array([1, processes.rank])).tolist(),
+            "from_first": processes.from_first(lambda: ["of", processes.rank]),
             "torch": "torch" in sys.modules,
         }
         everyone = [place] if processes.communicator is None else processes.communicator.allgather(place)
