@@ -135,8 +135,9 @@ def make(run: Run) -> bool:
 
 
 def grids_of(run: Run) -> str:
-    """The domains of a run as YAML text, as their files have them now."""
-    return "".join(config.portable(config.to_yaml(load_domain(name))) for name in run.cases.domain)
+    """The grids and grounds of the domains of a run, as their files have them now: YAML without titles and notes."""
+    grids = (replace(load_domain(name), title="", note="") for name in run.cases.domain)
+    return "".join(config.portable(config.to_yaml(grid)) for grid in grids)
 
 
 def is_whole(path: Path, content: str, grids: str) -> bool:

@@ -1,6 +1,7 @@
 """Stores of archives: withheld reports, crops, parts and ranks against direct reads and wholes."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -122,7 +123,9 @@ def test_parts_make_stores_once_and_list_what_is_missing(real_data, tmp_path):
     assert content_hash(first) != content
 
 
-def test_a_store_is_made_anew_when_the_file_of_its_domain_has_changed(real_data, tmp_path):
+def test_a_store_is_made_anew_when_the_grid_of_its_domain_has_changed_but_not_for_a_title_or_a_note(
+    real_data, tmp_path
+):
     text = config.find("domains", "conus_20km").read_text()
     (tmp_path / "own.yaml").write_text(text)
     run = shipped("sao", output=str(tmp_path / "store.h5"), variables=("t2m",))
@@ -130,8 +133,11 @@ def test_a_store_is_made_anew_when_the_file_of_its_domain_has_changed(real_data,
     run = replace(run, cases=replace(run.cases, domain=(str(tmp_path / "own.yaml"),), archive=archive))
     samples.make(run)
     before = run.store.stat().st_mtime_ns
-    samples.make(run)
-    assert run.store.stat().st_mtime_ns == before
+    title = re.search("^title: (.*)$", text, re.MULTILINE)[1]
+    for same in (text, text.replace(title, "another title") + "note: another note\n"):
+        (tmp_path / "own.yaml").write_text(same)
+        samples.make(run)
+        assert run.store.stat().st_mtime_ns == before
     (tmp_path / "own.yaml").write_text(text.replace("y: 200", "y: 180"))
     samples.make(run)
     assert Store(run.store).layout.shape == (180, 294)
