@@ -56,6 +56,22 @@ def exponential() -> Covariance:
     return Covariance((Component(4.0, "matern32", 100e3),))
 
 
+@pytest.fixture(scope="session")
+def window_settings():
+    """The settings of `window_cases`."""
+    from window_cases import shipped_settings  # here: it imports torch
+
+    return shipped_settings()
+
+
+@pytest.fixture(scope="session")
+def window_hour(window_settings):
+    """The case of `window_cases`, with reports of three hours."""
+    from window_cases import window_case
+
+    return window_case(window_settings)
+
+
 @pytest.fixture(scope="module")
 def one_thread():
     """PyTorch has one thread while the tests of a module run."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from lam_cases import SHAPE, STATIC
-from window_cases import NAMES, dense, emulator, fourdvar, shipped_settings, window_case
+from window_cases import NAMES, dense, emulator, fourdvar, window_case
 
 from mlrtma_dist.fields.static import grid_points
 from mlrtma_dist.grid.box import Box
@@ -19,61 +19,51 @@ from mlrtma_dist.methods.fourdvar_settings import FourDVarSettings
 SOLVER = {"tolerance": 1e-8, "most_iterations": 3000}
 
 
-@pytest.fixture(scope="module")
-def settings():
-    return shipped_settings()
-
-
-@pytest.fixture(scope="module")
-def case(settings):
-    return window_case(settings)
-
-
 @pytest.mark.parametrize("correlation", [1.0, 0.6, 0.0])
-def test_where_departures_persist_it_is_that_of_the_dense_formula(settings, case, correlation):
-    answer = fourdvar(settings, correlation).analyse(case)
+def test_where_departures_persist_it_is_that_of_the_dense_formula(window_settings, window_hour, correlation):
+    answer = fourdvar(window_settings, correlation).analyse(window_hour)
     error, points = answer.fields().error, answer.case.grid_points()
-    for name, variance in zip(NAMES, dense(answer, settings, correlation)[1], strict=True):
+    for name, variance in zip(NAMES, dense(answer, window_settings, correlation)[1], strict=True):
         spread = answer.case.first_guess.spread(name, points).reshape(SHAPE)
         np.testing.assert_allclose(error[name], np.hypot(np.sqrt(variance), spread), rtol=1e-3)
         assert variance.min() < 0.5 * variance.max()
 
 
-def test_few_reports_of_a_block_say_nearly_what_all_say(settings, case):
-    method = fourdvar(settings, 0.6)
-    problem = method.problem(method.base.analyse(case))
+def test_few_reports_of_a_block_say_nearly_what_all_say(window_settings, window_hour):
+    method = fourdvar(window_settings, 0.6)
+    problem = method.problem(method.base.analyse(window_hour))
     own = problem.points, problem.covariances["t2m"], problem.reports["t2m"], 0.6
     every, few, fewer = (np.sqrt(window_variance(*own, most)) for most in (75, 40, 10))
     assert np.abs(few / every - 1).max() < 0.05 and (few >= every * (1 - 1e-6)).all()
     assert np.abs(fewer / every - 1).max() > 0.1
 
 
-def test_the_error_at_points_is_that_of_the_grid_and_of_a_box_that_part(settings, case):
-    answer = fourdvar(settings, 0.6).analyse(case)
+def test_the_error_at_points_is_that_of_the_grid_and_of_a_box_that_part(window_settings, window_hour):
+    answer = fourdvar(window_settings, 0.6).analyse(window_hour)
     points = grid_points(STATIC, slice(0, SHAPE[0]), slice(0, SHAPE[1]))
     at = answer.at("u10", points)[1]
     np.testing.assert_allclose(at.reshape(SHAPE), answer.fields().error["u10"], rtol=1e-4)
     box = Box(3, 15, 10, 32)
-    part = fourdvar(settings, 0.6).analyse(replace(case, box=box))
+    part = fourdvar(window_settings, 0.6).analyse(replace(window_hour, box=box))
     np.testing.assert_array_equal(part.fields().error["t2m"], answer.fields().error["t2m"][box.slices])
     own = np.isfinite(part.at("t2m", points)[1])
     assert own.sum() == 12 * 22
 
 
-def test_without_a_report_of_a_variable_its_error_is_the_backgrounds(settings, case):
-    method = fourdvar(settings, 0.6)
-    problem = method.problem(method.base.analyse(case))
+def test_without_a_report_of_a_variable_its_error_is_the_backgrounds(window_settings, window_hour):
+    method = fourdvar(window_settings, 0.6)
+    problem = method.problem(method.base.analyse(window_hour))
     own = problem.reports["t2m"][np.zeros(0, int)]
     covariance = problem.covariances["t2m"]
     np.testing.assert_allclose(window_variance(problem.points, covariance, own, 0.6), covariance.variance)
 
 
 @pytest.mark.parametrize("missing", ["u10", "v10"])
-def test_a_component_of_the_wind_that_nothing_measures_has_not_the_error_of_the_other(settings, missing):
-    case = window_case(settings, [name for name in NAMES if name != missing])
-    answer = fourdvar(settings, 0.6).analyse(case)
+def test_a_component_of_the_wind_that_nothing_measures_has_not_the_error_of_the_other(window_settings, missing):
+    case = window_case(window_settings, [name for name in NAMES if name != missing])
+    answer = fourdvar(window_settings, 0.6).analyse(case)
     points = answer.case.grid_points()
-    for name, variance in zip(NAMES, dense(answer, settings, 0.6)[1], strict=True):
+    for name, variance in zip(NAMES, dense(answer, window_settings, 0.6)[1], strict=True):
         spread = answer.case.first_guess.spread(name, points).reshape(SHAPE)
         np.testing.assert_allclose(answer.fields().error[name], np.hypot(np.sqrt(variance), spread), rtol=1e-3)
 
@@ -102,14 +92,14 @@ def test_draws_of_a_linear_window_have_its_posterior_covariance(c):
 
 
 @pytest.mark.slow
-def test_with_an_emulator_it_is_that_of_the_linear_window(settings, case, monkeypatch):
+def test_with_an_emulator_it_is_that_of_the_linear_window(window_settings, window_hour, monkeypatch):
     """At 20 points of each variable, whose exact variances are adjoints'; departures that persist have others.
 
     Measured: 9 % of the variance from 24 draws, 27 % without them.
     """
     monkeypatch.setattr(fourdvar_error, "SMOOTHING", 30e3)
-    method = fourdvar(settings, 0.9, emulator(), tolerance=1e-3, error_members=24)
-    problem = method.problem(method.base.analyse(case))
+    method = fourdvar(window_settings, 0.9, emulator(), tolerance=1e-3, error_members=24)
+    problem = method.problem(method.base.analyse(window_hour))
     control = method.minimised(problem).control
     estimate, resolved = (
         np.stack(list(each.variances(problem, control).values())).ravel()
