@@ -71,14 +71,14 @@ class Remembered:
 
 def rivals(options: argparse.Namespace, settings: Classical, cases: ArchiveCases) -> dict[str, Method]:
     """The methods by the words of the table."""
-    forecast = load_forecast(options.checkpoint, "checkpoint").method
-    forecast.settle(cases.static.domain)
+    trained = load_forecast(options.checkpoint, "checkpoint")
+    trained.settle(cases.static.domain, "checkpoint")
     base = Remembered(build(("oi_time",), Means(settings=settings))["oi_time"])
 
     def fourdvar(model: str, correlation: float) -> Method:
         checkpoint = options.checkpoint if model == "lam" else ""
         own = FourDVarSettings(model, checkpoint, correlation, most_whole=options.whole, error_members=0)
-        method = build(("fourdvar",), Means(settings=settings, fourdvar=own, forecast=forecast))["fourdvar"]
+        method = build(("fourdvar",), Means(settings=settings, fourdvar=own, forecast=trained.method))["fourdvar"]
         return replace(method, base=base)
 
     methods = {
