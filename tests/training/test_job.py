@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from launch import ROOT
 
 from jobs import samples, train
@@ -17,6 +18,7 @@ from mlrtma_dist.config import ConfigError
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.io.hdf5 import content_hash
 from mlrtma_dist.io.lock import FILE, LockError, locked
+from mlrtma_dist.methods.registry import untrained
 from mlrtma_dist.samples.sources import CasesSection
 from mlrtma_dist.simulation.gaussian_plane import GaussianPlane
 from mlrtma_dist.training.metrics import read
@@ -130,6 +132,25 @@ def test_two_tiles_stopped_by_a_signal_end_with_75_and_one_rank_goes_on_with_the
     for row, expected in zip(rows, truth, strict=True):
         assert row["loss"] == pytest.approx(expected["loss"], rel=1e-4)  # float32, after 40 steps of Adam
     assert rows[-1]["validation"] == pytest.approx(truth[-1]["validation"], rel=1e-4)
+
+
+def test_an_average_that_keeps_the_first_weights_is_the_same_to_the_bit_in_one_go_and_resumed(store):
+    keys = {"steps": 6, "average_from_start": "true", "checkpoint_every": 3}
+    sets = [word for key, value in keys.items() for word in ("--set", f"schedule.{key}={value}")]
+    output, columns = store / "from_start", ("step", "loss", "gradient_norm", "validation")
+    last, results = output / "checkpoints" / "step_00000006", []
+    for more in ((), ("--resume",)):
+        run(store, output, *sets, *more)
+        rows = [[row[name] for name in columns] for row in read(output / "metrics.csv")]
+        results.append((rows, Checkpoint(last).weights(), Checkpoint(last).weights(averaged=False)))
+        shutil.rmtree(last)
+    (rows, average, newest), (rows_again, average_again, _) = results
+    assert rows_again == rows and all(torch.equal(average_again[name], each) for name, each in average.items())
+    first = untrained("unet", {"widths": [8, 8], "groups": 2}, "test").network.state_dict()
+    moved, of_average = (
+        sum(float((each[name] - weight).square().sum()) for name, weight in first.items()) for each in (newest, average)
+    )
+    assert 0.0 < of_average < 0.5**2 * moved, "the part of the first weights is 0.9^6"
 
 
 def test_a_new_run_does_not_write_over_the_checkpoints_of_another(store, uninterrupted):
