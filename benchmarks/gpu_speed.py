@@ -29,7 +29,7 @@ class Pass:
         self.batch, self.shape, self.here = batch, (side, side), Alone((side, side))
         self.method.network.to(place, torch.bfloat16 if self.low else torch.float32)
         torch.manual_seed(0)
-        blank = memory.sample_without_data(self.method, self.shape, batch, self.low)
+        blank = self.method.without_data(self.shape, batch)
         self.sample = blank.each(lambda part: _noise(part, place))
 
     def __call__(self) -> float:
@@ -42,7 +42,7 @@ class Pass:
     def operations(self) -> int:
         """Counted on PyTorch's meta device."""
         blank = memory.without_data(self.method, self.low)
-        sample = memory.sample_without_data(self.method, self.shape, self.batch, self.low)
+        sample = self.method.without_data(self.shape, self.batch)
         with FlopCounterMode(display=False) as counter:
             blank.loss(sample, self.here)[0].backward()
         return counter.get_total_flops()

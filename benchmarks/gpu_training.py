@@ -46,10 +46,11 @@ def equality(name: str, device: str, folder: Path) -> None:
 
 
 def _pass(method, sample, here, place: torch.device, kind: torch.dtype) -> tuple[float, torch.Tensor]:
-    """Loss and gradient of all weights, the latter in float64 on the CPU, of a pass with all numbers of a kind."""
+    """Loss and gradient of all weights, the latter in float64 on the CPU, of a pass with weights of a kind."""
     moved = copy.copy(method)
     moved.network = copy.deepcopy(method.network).to(place, kind)
-    each = sample.each(lambda part: part.to(place, kind if part.is_floating_point() else part.dtype))
+    exact = torch.promote_types(kind, torch.float32)  # a network rounds its own input
+    each = sample.each(lambda part: part.to(place, exact if part.is_floating_point() else part.dtype))
     loss = moved.loss(each, here)[0]
     loss.backward()
     gradient = torch.cat([weight.grad.flatten() for weight in moved.network.parameters() if weight.grad is not None])

@@ -135,9 +135,9 @@ class EnsembleMethod(FieldMethod):
         """Fields of a stored case: backgrounds, their errors where they are conditions, and targets."""
         return super().fields_read + self.settings.variables * self.settings.of_analysis
 
-    def without_data(self, shape: tuple[int, int], batch: int, dtype: torch.dtype) -> Sample:
+    def without_data(self, shape: tuple[int, int], batch: int) -> Sample:
         """See `methods.learned.LearnedMethod.without_data`."""
-        plain = without_data(shape, (self.settings.conditions, self.settings.variables), batch, dtype)
+        plain = without_data(shape, (self.settings.conditions, self.settings.variables), batch)
         return replace(plain, key=torch.empty(batch, 2, dtype=torch.int64, device="meta"))
 
     def analyse(self, case: Case, neighbourhood: Neighbourhood | None = None) -> EnsembleAnswer:

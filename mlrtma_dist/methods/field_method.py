@@ -146,9 +146,9 @@ class FieldMethod:
         """Mean and deviation of the observations of every type, shape (type,) each."""
         return np.array(self.statistics.observed_mean), np.array(self.statistics.observed_deviation)
 
-    def without_data(self, shape: tuple[int, int], batch: int, dtype: torch.dtype) -> Sample:
+    def without_data(self, shape: tuple[int, int], batch: int) -> Sample:
         """See `methods.learned.LearnedMethod.without_data`."""
-        return without_data(shape, self.channels, batch, dtype)
+        return without_data(shape, self.channels, batch)
 
     def weight(self, sample: Sample) -> float:
         """Known target points of a sample on this tile, all channels."""

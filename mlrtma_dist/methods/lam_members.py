@@ -46,9 +46,9 @@ class LamMembers(LamMethod):
         self.drawing = replace(self.drawing, members=members, at_once=at_once, seed=seed)
         return self
 
-    def without_data(self, shape: tuple[int, int], batch: int, dtype: torch.dtype) -> Sample:
+    def without_data(self, shape: tuple[int, int], batch: int) -> Sample:
         """See `methods.learned.LearnedMethod.without_data`."""
-        plain, key = super().without_data(shape, batch, dtype), torch.empty(batch, 2, dtype=torch.int64, device="meta")
+        plain, key = super().without_data(shape, batch), torch.empty(batch, 2, dtype=torch.int64, device="meta")
         return Sample(plain.inputs, plain.target, plain.mask, plain.time, key=key)
 
     def _next(

@@ -72,7 +72,7 @@ class LearnedMethod(Protocol):
         """
         ...
 
-    def without_data(self, shape: tuple[int, int], batch: int, dtype: torch.dtype) -> Sample:
+    def without_data(self, shape: tuple[int, int], batch: int) -> Sample:
         """A sample of a tile of that shape on PyTorch's meta device, by which work and memory are counted."""
         ...
 
@@ -87,8 +87,8 @@ class LearnedMethod(Protocol):
     def loss(self, sample: Sample, neighbourhood: Neighbourhood) -> tuple[Tensor, float]:
         """The sum of the loss over this tile's points, a scalar, and `weight` of the sample.
 
-        Never a mean: a mean of tiles' means is another loss for every number of ranks. ``sample.inputs`` may be of a
-        lower precision (bf16) than ``sample.target``; the sum is of the target's.
+        Never a mean: a mean of tiles' means is another loss for every number of ranks. The network may be of a lower
+        precision (bf16) than the sample, and rounds its input to it itself; the sum is of the target's precision.
         """
         ...
 

@@ -58,7 +58,7 @@ class Sample:
         return replace(self, **{name: change(each) for name, each in tensors.items() if isinstance(each, Tensor)})
 
 
-def without_data(shape: tuple[int, int], channels: tuple[int, int], batch: int, dtype: torch.dtype) -> Sample:
+def without_data(shape: tuple[int, int], channels: tuple[int, int], batch: int) -> Sample:
     """A sample of that many points, and channels of inputs and target, on PyTorch's meta device."""
     inputs, target = (torch.empty(batch, count, *shape, device="meta") for count in channels)
-    return Sample(inputs.to(dtype), target, None, np.full(batch, np.datetime64("NaT", "s")))
+    return Sample(inputs, target, None, np.full(batch, np.datetime64("NaT", "s")))

@@ -214,7 +214,7 @@ class TransformerMethod:
         features = reports.with_further(point_set, no_age, place, beside)
         return features, tensor((place + 0.5) / self.patch - 0.5)
 
-    def without_data(self, shape: tuple[int, int], batch: int, dtype: torch.dtype) -> ReportSample:
+    def without_data(self, shape: tuple[int, int], batch: int) -> ReportSample:
         """A sample of as many stations and targets as a national hour has; see `methods.learned.LearnedMethod`."""
         config, neighbours = self.network.config, self.settings.neighbours
         rows, columns = (-(-size // self.patch) for size in shape)
@@ -227,7 +227,7 @@ class TransformerMethod:
 
         values = blank(STATIONS, config.channels)
         return ReportSample(
-            blank(config.fields, rows, columns).to(dtype),
+            blank(config.fields, rows, columns),
             *(blank(len(self.variables), MOST_TARGETS, 1) for _ in range(2)),
             np.full(batch, np.datetime64("NaT", "s")),
             points(rows * columns, FEW),

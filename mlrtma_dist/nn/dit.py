@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mlrtma_dist.nn.folded import folded, unfolded
-from mlrtma_dist.nn.layers import ChannelNorm, Convolution, recompute
+from mlrtma_dist.nn.layers import ChannelNorm, Convolution, in_precision_of, recompute
 from mlrtma_dist.nn.neighbourhood import Neighbourhood
 from mlrtma_dist.nn.vit import Block, VisionTransformerConfig
 
@@ -116,7 +116,7 @@ class DiffusionTransformer(nn.Module):
         """
         neighbourhood.check(field)
         grid, again = neighbourhood.coarsen(self.config.fold), self.config.recompute and torch.is_grad_enabled()
-        tokens = self.stem(folded(field, self.config.fold), grid)
+        tokens = self.stem(folded(in_precision_of(self, field), self.config.fold), grid)
         for block in self.blocks:
             arguments = (tokens, grid) if embedding is None else (tokens, grid, embedding)
             tokens = recompute(block, *arguments) if again else block(*arguments)

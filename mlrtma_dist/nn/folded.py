@@ -74,7 +74,7 @@ class FoldedUNet(nn.Module):
         return self.config.fold * self.unet.alignment
 
     def forward(self, inputs: Tensor, neighbourhood: Neighbourhood, embedding: Tensor | None = None) -> Tensor:
-        """Map (batch, channels_in, y, x) to (batch, channels_out, y, x).
+        """Map (batch, channels_in, y, x) to (batch, channels_out, y, x), in the input's precision.
 
         Args:
             embedding: of each field of the batch, shape (batch, ``config.embedding``), where the network takes one.
@@ -89,7 +89,7 @@ class FoldedUNet(nn.Module):
             seen = inputs / inputs.new_tensor(self.config.scales_in)[:, None, None]
         change = self.unet(folded(seen, fold), neighbourhood.coarsen(fold), embedding)
         change = unfolded(change, fold, shape)
-        output = self.config.scale * change
+        output = self.config.scale * change.to(inputs.dtype)
         return inputs[:, : self.config.channels_out] + output if self.config.adds else output
 
 

@@ -22,7 +22,7 @@ from mlrtma_dist.nn import graph_mesh
 from mlrtma_dist.nn.graph_layers import LAYERS, Perceptron, embed
 from mlrtma_dist.nn.graph_mesh import ATTRIBUTES, BRANCH, Part
 from mlrtma_dist.nn.graph_process import Flat, Hierarchy, as_field, as_nodes, surrounded
-from mlrtma_dist.nn.layers import recompute
+from mlrtma_dist.nn.layers import in_precision_of, recompute
 from mlrtma_dist.nn.neighbourhood import Neighbourhood, NeighbourhoodError, Rim
 
 MESHES = ("flat", "multiscale", "hierarchical")
@@ -108,6 +108,7 @@ class GraphForecaster(nn.Module):
             TileError: tiles begin off the alignment.
         """
         neighbourhood.check(field)
+        field = in_precision_of(self, field)
         mesh = neighbourhood.coarsen(self.config.spacing)
         again = self.config.recompute and torch.is_grad_enabled()
         encode: Callable[..., tuple[Tensor, Tensor]] = partial(recompute, self._encode) if again else self._encode

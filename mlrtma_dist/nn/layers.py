@@ -81,6 +81,14 @@ class PatchEmbedding(nn.Conv2d):
         return F.conv2d(field, self.weight, self.bias, self.patch), tokens
 
 
+def in_precision_of(network: nn.Module, field: Tensor) -> Tensor:
+    """A field rounded to the precision of a network's weights: what every network does with its input, and nobody else.
+
+    So that arithmetic outside of the network, such as the change from one state to the next, is not in bf16.
+    """
+    return field.to(next(network.parameters()).dtype)
+
+
 def pool(field: Tensor, neighbourhood: Neighbourhood, factor: int) -> tuple[Tensor, Neighbourhood]:
     """Average squares of ``factor`` x ``factor`` points; incomplete ones at the far edge over the points they have.
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mlrtma_dist.nn.layers import ChannelNorm, Convolution, recompute
+from mlrtma_dist.nn.layers import ChannelNorm, Convolution, in_precision_of, recompute
 from mlrtma_dist.nn.neighbourhood import Neighbourhood
 from mlrtma_dist.nn.report_points import NearestAttention, PointSet, Stations, means
 from mlrtma_dist.nn.vit import Block, VisionTransformerConfig
@@ -128,6 +128,7 @@ class ReportEncoder(nn.Module):
             grid: of the tokens.
         """
         grid.check(inputs)
+        inputs = in_precision_of(self, inputs)
         reported = [stations.points.features, stations.values, stations.present]
         states = self.station(torch.cat(reported, -1).to(inputs.dtype))
         smooth = slice(0, self.smooth)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mlrtma_dist.nn.layers import Convolution, GroupNorm, ResidualBlock, recompute, upsample
+from mlrtma_dist.nn.layers import Convolution, GroupNorm, ResidualBlock, in_precision_of, recompute, upsample
 from mlrtma_dist.nn.neighbourhood import Neighbourhood, NeighbourhoodError
 
 
@@ -78,6 +78,7 @@ class UNet(nn.Module):
             TileError: tiles begin off the alignment, or are smaller than a kernel's reach on some level.
         """
         neighbourhood.check(field)
+        field = in_precision_of(self, field)
         levels, kept = [neighbourhood], []
         field = self.stem(field, neighbourhood)
         for block, halving in zip(self.descent, [*self.halvings, None], strict=True):

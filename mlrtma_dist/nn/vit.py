@@ -13,7 +13,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mlrtma_dist.nn.attention import GlobalMixing, PointwiseNetwork, WindowAttention
-from mlrtma_dist.nn.layers import ChannelNorm, Convolution, GroupNorm, PatchEmbedding, recompute, upsample
+from mlrtma_dist.nn.layers import (
+    ChannelNorm,
+    Convolution,
+    GroupNorm,
+    PatchEmbedding,
+    in_precision_of,
+    recompute,
+    upsample,
+)
 from mlrtma_dist.nn.neighbourhood import Neighbourhood
 
 
@@ -91,6 +99,7 @@ class VisionTransformer(nn.Module):
             TileError: tiles begin off the alignment, or are smaller than a kernel's reach.
         """
         neighbourhood.check(field)
+        field = in_precision_of(self, field)
         tokens, grid = self.embedding(field, neighbourhood)
         for block in self.blocks:
             again = self.config.recompute and torch.is_grad_enabled()

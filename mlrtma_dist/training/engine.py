@@ -14,7 +14,7 @@ import os
 import warnings
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -54,8 +54,6 @@ class _Forward(nn.Module):
         self._method, self._neighbourhood = [method], neighbourhood  # a list hides it from Module's registration
 
     def forward(self, sample: Sample, predict: bool) -> Tensor:
-        dtype = next(self.network.parameters()).dtype
-        sample = replace(sample, inputs=sample.inputs.to(dtype))
         if predict:
             return self.network(sample.inputs, self._neighbourhood).to(sample.target.dtype)
         return self._method[0].loss(sample, self._neighbourhood)[0]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 
-from mlrtma_dist.methods.sample import Sample
 from mlrtma_dist.nn.neighbourhood import Alone
 from mlrtma_dist.training import engine_settings
 
@@ -75,7 +74,7 @@ def _kept(method, shape, micro_batch: int, low: int) -> int:
             storages[storage._cdata] = (storage.nbytes(), tensor)  # the tensor, so that no other gets its place
         return tensor
 
-    sample = sample_without_data(method, shape, micro_batch, low == 2)
+    sample = method.without_data(shape, micro_batch)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         blank.loss(sample, Alone(shape))
     return sum(size for size, _ in storages.values())
@@ -86,11 +85,6 @@ def without_data(method, bf16: bool):
     blank = copy.copy(method)
     blank.network = copy.deepcopy(method.network).to("meta", torch.bfloat16 if bf16 else torch.float32)
     return blank
-
-
-def sample_without_data(method, shape: tuple[int, int], micro_batch: int, bf16: bool) -> Sample:
-    """A sample of a tile of that shape on the meta device."""
-    return method.without_data(shape, micro_batch, torch.bfloat16 if bf16 else torch.float32)
 
 
 def _mib(size: int) -> str:

@@ -55,9 +55,8 @@ def of_pass(method, tile: Tile, micro_batch: int, settings: dict) -> Pass:
     Raises:
         TileError: the tile is too small for what the network asks of it, or begins off its alignment.
     """
-    bf16 = engine_settings.is_bf16(settings)
-    blank = memory.without_data(method, bf16)
-    sample = memory.sample_without_data(method, tile.shape, micro_batch, bf16)
+    blank = memory.without_data(method, engine_settings.is_bf16(settings))
+    sample = method.without_data(tile.shape, micro_batch)
     transport = Counting.among(tile.table[0] * tile.table[1], tile.rank)
     alone = transport.size == 1
     with Operators() as counter:

@@ -180,7 +180,7 @@ def test_variables_that_are_used_as_logarithms_are_refused():
 def test_the_ground_is_a_condition_and_samples_of_work_have_as_many_channels():
     method = DiffusionMethod(replace(SMALL, ground=True), UNITS)
     sample = method.encode(CASES.case(1, WHOLE))
-    bare = method.without_data((32, 32), 2, torch.float32)
+    bare = method.without_data((32, 32), 2)
     assert sample.inputs.shape == (1, 4, 32, 32) and bare.inputs.shape == (2, 4, 32, 32)
     method.network.to("meta")
     assert method.loss(bare, HERE)[0].device.type == "meta"  # work and memory are counted so

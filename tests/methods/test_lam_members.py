@@ -238,7 +238,7 @@ def test_a_network_that_fair_crps_trains_reaches_the_spread_of_the_gaussian_at_p
 
 def test_work_is_counted_without_data_and_settings_that_cannot_be_are_refused():
     for method in (diffusion(), one_pass(steps=2)):
-        bare = method.without_data(SHAPE, 2, torch.float32)
+        bare = method.without_data(SHAPE, 2)
         method.network.to("meta")
         method.statistics = None
         assert method.loss(bare, HERE)[0].device.type == "meta"

@@ -194,7 +194,7 @@ def test_noise_of_training_is_that_of_the_key_and_work_is_counted_without_data()
     first, second = (float(method.loss(sample, HERE)[0].detach()) for _ in range(2))
     assert first == second != float(method.loss(method.encode(CASES.case(1, WHOLE), 5), HERE)[0].detach())
     assert normal(sample.key, WHOLE, 1, 0).shape == (1, 1, 32, 32)
-    bare = method.without_data((32, 32), 2, torch.float32)
+    bare = method.without_data((32, 32), 2)
     method.network.to("meta")
     assert method.loss(bare, HERE)[0].device.type == "meta"
 

@@ -255,7 +255,7 @@ def test_cases_without_a_variable_or_the_earth_are_refused_in_words():
 def test_work_and_memory_can_be_counted_without_data():
     method = method_of()
     method.network.to("meta")
-    loss, _ = method.loss(method.without_data((60, 80), 2, torch.float32), Alone((60, 80)))
+    loss, _ = method.loss(method.without_data((60, 80), 2), Alone((60, 80)))
     loss.backward()
     assert loss.device.type == "meta"
 
