@@ -1,10 +1,12 @@
 """Claim: what decides is how many dates a network has seen; and there is a floor that no number of them goes below.
 
     python benchmarks/learning_curve.py [--steps 500] [--config configs/training/vit_reports.yaml]
+    python benchmarks/learning_curve.py --only "2 hours" "16 hours" --from output/vit/weather/checkpoints/best
 
 Trains the same network with the same number of steps on one part of its stores after another and prints the least
 score at the hours that choose: mean CRPS over variables, in units of each variable's scale. Trainings are in temporary
-folders and begin with random weights. Needs the stores (docs/vision_transformer.md) and half an hour of a core.
+folders and begin with random weights, or with those of a stage before. Needs the stores
+(docs/vision_transformer.md) and half an hour of a core.
 
 The floor: two stations near each other and at one height differ by both reports' errors, and by the weather between
 them. Half the mean square of their differences, less what a regression explains, is the variance that no analysis of
@@ -47,6 +49,8 @@ def score(stores: tuple[str, ...], options: argparse.Namespace) -> float:
             f"samples=[{samples}]", f"output={folder}/run", f"schedule.steps={options.steps}",
             "schedule.validate_every=100", f"schedule.checkpoint_every={options.steps}",
         )  # fmt: skip
+        if options.begin_from:
+            changes = (*changes, f"begin_from={options.begin_from}")
         words = [word for change in changes for word in ("--set", change)]
         command = [sys.executable, "-m", "jobs.command", "train", options.config, *words]
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
@@ -86,6 +90,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--config", default="configs/training/vit_reports.yaml")
+    parser.add_argument("--only", nargs="+", default=[""], help="lines of the table whose names begin so")
+    parser.add_argument("--from", dest="begin_from", default="", help="a checkpoint that the trainings begin with")
     parser.add_argument("--floor-only", action="store_true", help="train nothing")
     options = parser.parse_args()
     print("| variable | pairs | floor of the rmse (95 %) | assumed error of a report |\n|---|---|---|---|")
@@ -98,6 +104,8 @@ def main() -> None:
         return
     print(f"\n| trained on | score after {options.steps} steps |\n|---|---|")
     for words, stores in STORES.items():
+        if not words.startswith(tuple(options.only)):
+            continue
         print(f"| {words} | {score(stores, options):.4f} |", flush=True)
 
 

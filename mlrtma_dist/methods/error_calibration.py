@@ -7,7 +7,7 @@ of this hour, its residual is that of a place without a station:
 
     r_i = d_i + k_i o_i - (increment at i by the others)        d: departure, o: own influence
 
-with k_i the share of it that the others leave there (`local.LeftOut`): without it their departures would be others, too.
+with k_i the share of it that the others leave there (`local.LeftOut`): without it their departures would differ, too.
 Then one factor c on the expected error of a variable makes the likelihood of all r largest,
 
     log p(r | c) = -1/2 sum_i [ log(c^2 s_i^2 + R) + r_i^2 / (c^2 s_i^2 + R) ],   s_i: expected at i by the others,
