@@ -81,6 +81,19 @@ class OptimalAnalysis:
         variance = np.maximum(self.covariance.variance - explained, 0.0)
         return np.sqrt(variance).reshape(self.covariance.shape)
 
+    def covariance_of_error(self, places: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Covariance A of the analysis error between grid points.
+
+        Args:
+            places: of the observations, integers of shape (n, 2); points: grid points (y, x), shape (m, 2).
+
+        Returns:
+            Shape (m, m).
+        """
+        towards = self.covariance.between(places, points)
+        explained = towards.T @ cho_solve(self._innovation(places), towards)
+        return self.covariance.between(points, points) - explained
+
     def _innovation(self, places: np.ndarray):
         matrix = self.covariance.between(places, places)
         matrix[np.diag_indices_from(matrix)] += self.observation_error**2

@@ -24,8 +24,9 @@ def test_the_analysis_is_the_mean_of_the_joint_gaussian_given_background_and_obs
     method = OptimalAnalysis.bayes(truth, error, 0.1)
     expected = (gain @ np.concatenate([background.ravel(), values])).reshape(shape)
     np.testing.assert_allclose(method.analyse(background, places, values), expected, atol=1e-8)
-    variance = np.diag(s - gain @ np.vstack([s, pick @ s])).reshape(shape)
-    np.testing.assert_allclose(method.error(places) ** 2, variance, atol=1e-8)
+    covariance = s - gain @ np.vstack([s, pick @ s])
+    np.testing.assert_allclose(method.error(places) ** 2, np.diag(covariance).reshape(shape), atol=1e-8)
+    np.testing.assert_allclose(method.covariance_of_error(places, everywhere), covariance, atol=1e-8)
 
 
 @pytest.fixture(scope="module")
