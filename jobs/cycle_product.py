@@ -44,7 +44,7 @@ def publish(
     if domain.run.grib2:
         write_product_grib(attempt.analysis, folder)
     if domain.run.background != "archive":
-        write_influence(publications.path(work.time), case, attempt)
+        write_influence(publications.path(work.time), case, attempt, cases.influence_on_guess)
     write_product(attempt.analysis, folder, attributes)
     publications.point(work.time)
     published = domain.clock.now()

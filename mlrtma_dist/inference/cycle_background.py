@@ -96,7 +96,7 @@ class Backgrounds:
         path = write_state(self.publications.folder / f"{PREFIX}{start}.nc", state)
         kept, of_start = {path}, influence_path(self.publications.path(times[-1]))
         if of_start.is_file():  # a forecast of an hour or two still has most of what stations have put into its start
-            write_text(influence_path(path), of_start.read_text(encoding="utf-8"))
+            write_text(influence_path(path), of_start.read_text(encoding="utf-8", errors="replace"))
             kept.add(influence_path(path))
         for older in set(path.parent.glob(f"{PREFIX}*")) - kept:
             older.unlink(missing_ok=True)

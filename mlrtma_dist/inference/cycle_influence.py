@@ -8,16 +8,17 @@ from mlrtma_dist.inference.cycle_methods import Attempt
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.classical import ClassicalAnswer
 from mlrtma_dist.methods.error_calibration import influence_of
-from mlrtma_dist.observations.own_influence import influence_path
+from mlrtma_dist.observations.own_influence import OwnInfluence, influence_path
 
 
-def write_influence(product: Path, case: Case, attempt: Attempt) -> None:
+def write_influence(product: Path, case: Case, attempt: Attempt, earlier: OwnInfluence | None = None) -> None:
     """Write the file of own influence beside a product; remove an older one where the method does not tell it.
 
     Known is the influence on a classical analysis, and on members drawn about one.
 
     Args:
         product: its path; case: what was analysed; attempt: the analysis.
+        earlier: influence on the case's first guess; None: not known.
 
     Raises:
         OSError: the file cannot be written.
@@ -30,7 +31,7 @@ def write_influence(product: Path, case: Case, attempt: Attempt) -> None:
     rows = np.isin(case.observations.variable, case.variables or np.unique(case.observations.variable))
     analysis = np.full(len(case.used), np.nan)
     analysis[rows] = case.value[rows] - attempt.analysis.analysis_departure
-    influence_of(case, analysis, others).write(path)
+    influence_of(case, analysis, others, earlier).write(path)
 
 
 def _classical(answer) -> ClassicalAnswer | None:

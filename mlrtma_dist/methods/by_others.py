@@ -1,7 +1,7 @@
-"""What the other reports of an hour say at each report, by optimal interpolation with the settings of the hour.
+"""What the other reports of an hour give at each report, by optimal interpolation with the settings of the hour.
 
 With A = HBH' + R the residual of a report that is left out is (A^-1 d)_i / (A^-1)_ii, its variance 1 / (A^-1)_ii
-(Dubrule 1983), so that one factorisation tells of all.
+(Dubrule 1983), so that one factorisation serves all.
 """
 
 from collections.abc import Mapping

@@ -79,7 +79,7 @@ class CalibratedFit:
 
 
 def calibrated(fits: dict[str, Fit], settings: Classical, others: ByOthers) -> dict[str, Fit]:
-    """The fits of a case with factors on their errors, where its first guess knows what its stations have put in.
+    """The fits of a case with factors on their errors, where the influence of its stations on its first guess is known.
 
     Args:
         fits: of each variable; settings: of many hours.
@@ -112,14 +112,22 @@ def error_factor(others: ByOthers, names: tuple[str, ...], settings: Classical) 
     return float(np.exp(0.5 * LOGS[np.argmax(score)]))
 
 
-def influence_of(case: Case, analysis: np.ndarray, others: ByOthers) -> OwnInfluence:
+def influence_of(
+    case: Case, analysis: np.ndarray, others: ByOthers, earlier: OwnInfluence | None = None
+) -> OwnInfluence:
     """What the stations of a case have put into its analysis at their places, earlier reports included.
 
     Args:
         case: that was analysed; analysis: at each report, analysis space, shape (n,), NaN where it is not known.
         others: what the other reports give at each.
+        earlier: influence on the case's first guess. Of a station of which no report is used the others leave what
+            they leave of all stations on the average. None: not known, or no station was silent.
     """
     without = others.value if case.influence is None else others.value - others.kept * case.influence
     rows = case.used & np.isfinite(analysis) & np.isfinite(without)
     table = case.observations[rows]
-    return OwnInfluence(table.station, table.variable, table.latitude, table.longitude, (analysis - without)[rows])
+    own = OwnInfluence(table.station, table.variable, table.latitude, table.longitude, (analysis - without)[rows])
+    if earlier is None or case.influence is None:
+        return own
+    kinds = np.unique(table.variable).tolist()
+    return own.with_silent(earlier, {name: others.kept[rows][table.variable == name].mean() for name in kinds})

@@ -6,6 +6,8 @@ station has put in is taken out before its departure tells of the background's e
 """
 
 import csv
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from io import StringIO
@@ -19,6 +21,7 @@ from mlrtma_dist.observations.table import Observations
 
 COLUMNS = ("station", "variable", "latitude", "longitude", "influence")
 MOVED = 0.01  # degrees: a station that is farther from where it was, as a ship, has put in nothing here
+LEAST = 1e-3  # analysis space: less of stations that report no longer is forgotten
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,16 +48,41 @@ class OwnInfluence:
             own = self._rows.get(key)
             if own is None:
                 continue
-            north = abs(observations.latitude[row] - self.latitude[own])
-            east = abs((observations.longitude[row] - self.longitude[own] + 180.0) % 360.0 - 180.0)
-            if max(north, east) <= MOVED:
-                result[row] = self.influence[own]
+            north = np.abs(observations.latitude[row] - self.latitude[own])
+            east = np.abs((observations.longitude[row] - self.longitude[own] + 180.0) % 360.0 - 180.0)
+            distance = np.maximum(north, east)
+            if np.min(distance) <= MOVED:
+                result[row] = self.influence[own[np.argmin(distance)]]
         return result
 
+    def with_silent(self, earlier: "OwnInfluence", left: Mapping[str, float]) -> "OwnInfluence":
+        """With what stations that are not among these have put into the first guess.
+
+        Args:
+            earlier: influence on the first guess; left: variable -> share of it in the analysis, 1 where it is absent.
+        """
+        share = np.array([left.get(str(name), 1.0) for name in earlier.variable])
+        influence = share * earlier.influence
+        own = np.array([key not in self._rows for key in earlier._keys], dtype=bool) & (np.abs(influence) >= LEAST)
+        return OwnInfluence(
+            np.concatenate([self.station, earlier.station[own]]),
+            np.concatenate([self.variable, earlier.variable[own]]),
+            np.concatenate([self.latitude, earlier.latitude[own]]),
+            np.concatenate([self.longitude, earlier.longitude[own]]),
+            np.concatenate([self.influence, influence[own]]),
+        )
+
     @cached_property
-    def _rows(self) -> dict[tuple[str, str], int]:
-        keys = zip(map(str, self.station), map(str, self.variable), strict=True)
-        return {key: row for row, key in enumerate(keys)}
+    def _rows(self) -> dict[tuple[str, str], np.ndarray]:
+        """Station and variable -> rows; several where stations far apart share a name, as ships do."""
+        rows: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        for row, key in enumerate(self._keys):
+            rows[key].append(row)
+        return {key: np.array(own) for key, own in rows.items()}
+
+    @property
+    def _keys(self) -> list[tuple[str, str]]:
+        return list(zip(map(str, self.station), map(str, self.variable), strict=True))
 
     def write(self, path: Path) -> None:
         """Write a table of CSV, whole or not at all.
@@ -77,14 +105,14 @@ class OwnInfluence:
             InputError: it cannot be read, or is no such table.
         """
         try:
-            rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+            rows = list(csv.reader(StringIO(path.read_text(encoding="utf-8"), newline="")))
             if not rows or tuple(rows[0]) != COLUMNS:
                 raise ValueError(f"expected the columns {', '.join(COLUMNS)}")
             station, variable, *numbers = zip(*rows[1:], strict=True) if rows[1:] else ((),) * len(COLUMNS)
             latitude, longitude, influence = (np.array(column, dtype=np.float64) for column in numbers)
             if not all(np.isfinite(column).all() for column in (latitude, longitude, influence)):
                 raise ValueError("expected finite numbers")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, csv.Error) as error:
             raise InputError(f"{path}: no table of the stations' own influence: {error}: remove it") from error
         return cls(np.array(station, dtype=str), np.array(variable, dtype=str), latitude, longitude, influence)
 

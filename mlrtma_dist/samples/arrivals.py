@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -129,6 +129,12 @@ class ArrivedCases(ArchiveCases):
     def inputs(self) -> Inputs:
         """The files of the case."""
         return self.inventory.cases[0]
+
+    @property
+    def influence_on_guess(self) -> OwnInfluence | None:
+        """Influence of stations on the first guess, of which the background is a share; None: not known."""
+        own = self.influence
+        return own if own is None else replace(own, influence=self.background_share * own.influence)
 
     @property
     def count(self) -> int:

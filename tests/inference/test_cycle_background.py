@@ -107,6 +107,14 @@ def test_a_forecast_has_what_stations_have_put_into_the_newer_of_the_two_analyse
     ]
 
 
+def test_a_damaged_file_of_what_stations_have_put_in_costs_no_forecast(world):
+    backgrounds, publish = world
+    for before in (1, 2):
+        publish(NOON - before * HOUR)
+    influence_path(backgrounds.publications.path(NOON - HOUR)).write_bytes(b"\xff\xfe")
+    assert Path(backgrounds.of(NOON)).name == "forecast_from_20260818T1100Z.nc"
+
+
 def test_without_two_analyses_or_weights_the_previous_analysis_is_taken_as_it_is(world, monkeypatch, caplog):
     backgrounds, publish = world
     assert backgrounds.of(NOON) == ""

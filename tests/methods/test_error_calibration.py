@@ -104,6 +104,26 @@ def test_it_grows_from_hour_to_hour_as_that_of_a_station_that_reports_in_none_of
     assert np.sqrt(np.mean((once - exact)[rows] ** 2) / np.mean(exact[rows] ** 2)) > 0.05
 
 
+def test_that_of_a_station_without_a_report_now_is_what_the_analysis_still_has_of_it():
+    """To within what others take back of it, which is taken as of all stations on the average."""
+    method, cases, silent = method_of(), [case_of(seed=5), case_of(seed=5)], ("S020", "S033", "S041")
+    first = method.analyse(cases[0])
+    own = influence_of(cases[0], at_reports(cases[0], first), first.others)
+    case = replace(cases[1], first_guess=Guess(first), influence=own.of(cases[1].observations))
+    case = replace(case, used=case.used & ~np.isin(case.observations.station, silent))
+    second = method.analyse(case)
+    analysis = at_reports(case, second)
+    assert not influence_of(case, analysis, second.others).of(case.observations)[~case.used].any()
+    later = influence_of(case, analysis, second.others, own).of(case.observations)
+    for station in silent:
+        bare = method.analyse(replace(case, first_guess=Guess(method.analyse(without(cases[0], station)))))
+        for name in NAMES:
+            (row,) = np.flatnonzero((case.observations.station == station) & (case.observations.variable == name))
+            place = case.points[row : row + 1]
+            exact = (second.at(name, place)[0] - bare.at(name, place)[0])[0]
+            assert later[row] == pytest.approx(exact, rel=0.1)
+
+
 @pytest.mark.parametrize("kind", [THREEDVAR, OI], ids=["3D-Var", "OI"])
 def test_the_analysis_stays_and_its_error_has_one_factor_per_variable(kind):
     case, method = case_of(), method_of(kind)
