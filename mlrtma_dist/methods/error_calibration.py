@@ -108,7 +108,7 @@ def error_factor(others: ByOthers, names: tuple[str, ...], settings: Classical) 
     residual = (case.departure + others.kept * case.influence - others.increment)[rows]
     square, expected = clipped(residual, error, 1) ** 2, others.deviation[rows] ** 2
     variance = np.exp(LOGS)[:, None] * expected + error**2
-    score = -0.5 * np.sum(np.log(variance) + square / variance, axis=1) / len(names) - 0.5 * (LOGS / PRIOR) ** 2
+    score = -0.5 * np.sum(np.log(variance) + square / variance, axis=1) - 0.5 * (LOGS / PRIOR) ** 2
     return float(np.exp(0.5 * LOGS[np.argmax(score)]))
 
 

@@ -172,6 +172,17 @@ def test_the_factor_is_that_of_the_residuals_where_stations_are_many_and_near_on
     assert error_factor(none, ("t2m",), settings) == 1.0
 
 
+def test_both_components_of_a_wind_tell_of_its_factor():
+    error = settings_of().variables["u10"].observation_error
+    both, settings = others_of(20, 2.0, error)
+    kinds = SimpleNamespace(variable=np.repeat(["u10", "v10"], 10))
+    both.case.observations = kinds
+    assert settings.variables["u10"].observation_error == settings.variables["v10"].observation_error
+    winds = error_factor(both, ("u10", "v10"), settings)
+    kinds.variable = np.full(20, "u10")
+    assert winds == error_factor(both, ("u10",), settings)
+
+
 def test_a_case_without_own_influence_is_analysed_as_ever_and_a_regression_in_its_place_has_none():
     case, method = case_of(), method_of()
     assert "CalibratedFit" not in {type(fit).__name__ for fit in method.analyse(case).fits.values()}
