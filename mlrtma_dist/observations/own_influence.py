@@ -17,7 +17,9 @@ import numpy as np
 
 from mlrtma_dist.errors import InputError
 from mlrtma_dist.io.atomic import write_text
+from mlrtma_dist.observations.reports import group
 from mlrtma_dist.observations.table import Observations
+from mlrtma_dist.observations.twins import twin_numbers
 
 COLUMNS = ("station", "variable", "latitude", "longitude", "influence")
 MOVED = 0.01  # degrees: a station that is farther from where it was, as a ship, has put in nothing here
@@ -41,7 +43,10 @@ class OwnInfluence:
     influence: np.ndarray
 
     def of(self, observations: Observations) -> np.ndarray:
-        """The influence of each report's own station and variable, shape (n,); 0 where none is known."""
+        """The influence of each report's own station and variable, shape (n,); 0 where none is known.
+
+        Of a station of several names (`twins`), of which now one and now another is used, it is the largest of theirs.
+        """
         result = np.zeros(len(observations))
         keys = zip(observations.station.tolist(), observations.variable.tolist(), strict=True)
         for row, key in enumerate(keys):
@@ -53,7 +58,7 @@ class OwnInfluence:
             distance = np.maximum(north, east)
             if np.min(distance) <= MOVED:
                 result[row] = self.influence[own[np.argmin(distance)]]
-        return result
+        return _of_all_names(result, observations)
 
     def with_silent(self, earlier: "OwnInfluence", left: Mapping[str, float]) -> "OwnInfluence":
         """With what stations that are not among these have put into the first guess.
@@ -115,6 +120,16 @@ class OwnInfluence:
         except (OSError, ValueError, csv.Error) as error:
             raise InputError(f"{path}: no table of the stations' own influence: {error}: remove it") from error
         return cls(np.array(station, dtype=str), np.array(variable, dtype=str), latitude, longitude, influence)
+
+
+def _of_all_names(influence: np.ndarray, observations: Observations) -> np.ndarray:
+    """Influence of each row's name as that of its station: the largest of its names in the table, shape (n,)."""
+    station = group(twin_numbers(observations), observations.variable)
+    pairs = group(station, observations.station)
+    several = np.bincount(station[np.unique(pairs, return_index=True)[1]], minlength=station.max(initial=-1) + 1) > 1
+    largest, order = np.zeros(len(several)), np.argsort(np.abs(influence), kind="stable")
+    largest[station[order]] = influence[order]  # the last one stays
+    return np.where(several[station], largest[station], influence)
 
 
 def influence_path(gridded: Path) -> Path:

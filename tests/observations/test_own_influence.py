@@ -47,6 +47,25 @@ def test_of_stations_that_share_a_name_each_has_that_of_its_own_place():
     assert two.of(ships).tolist() == [1.0, 0.0, 3.0]
 
 
+def test_a_station_under_another_name_has_what_it_has_put_in_under_the_first():
+    station, variable = (
+        np.array(["KDEN", "KDEN", "72565", "72565", "72565"]),
+        np.array(["t2m", "d2m", "t2m", "d2m", "u10"]),
+    )
+    names = table(
+        station=station,
+        network=np.where(station == "KDEN", "METAR", "SYNOP"),
+        variable=variable,
+        latitude=np.where(station == "KDEN", 39.9, 39.915),
+        longitude=-104.7,
+    )
+    assert OWN.of(names).tolist() == [1.25, -0.5, 1.25, -0.5, 0.0]
+    later = OwnInfluence(station[2:3], variable[2:3], np.array([39.915]), LONGITUDE[:1], np.array([2.0])).with_silent(
+        OWN, {}
+    )
+    assert later.of(names).tolist() == [2.0, -0.5, 2.0, -0.5, 0.0]
+
+
 def test_what_silent_stations_have_put_in_is_kept_by_its_share_until_it_is_little():
     new = OwnInfluence(STATIONS[:1], VARIABLES[:1], LATITUDE[:1], LONGITUDE[:1], np.array([0.5]))
     both = new.with_silent(OWN, {"t2m": 0.25})
