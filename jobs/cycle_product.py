@@ -13,6 +13,7 @@ from mlrtma_dist.inference.product import write_product
 from mlrtma_dist.inference.product_grib import write_product_grib
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.window import analysed_case
+from mlrtma_dist.observations.own_influence import influence_path
 from mlrtma_dist.samples.arrivals import ArrivedCases
 
 
@@ -43,7 +44,9 @@ def publish(
     folder = publications.path(work.time).parent
     if domain.run.grib2:
         write_product_grib(attempt.analysis, folder)
-    if domain.run.background != "archive":
+    if domain.run.background == "archive":
+        influence_path(publications.path(work.time)).unlink(missing_ok=True)  # of a run before, of another product
+    else:
         write_influence(publications.path(work.time), case, attempt, cases.influence_on_guess)
     write_product(attempt.analysis, folder, attributes)
     publications.point(work.time)

@@ -27,3 +27,14 @@ def test_what_stations_have_put_into_the_background_widens_the_error_of_the_next
     assert ratio.min() > 1.02
     assert "the error of the analysis is not calibrated" in caplog.text
     assert not list((tmp_path / "False").glob("east/20220824/.*"))
+
+
+def test_a_run_with_the_backgrounds_of_its_archive_leaves_no_file_of_a_product_before_its_own(
+    tmp_path, tmp_path_factory
+):
+    world = World.build(tmp_path_factory.mktemp("cycle"))
+    old = tmp_path / "east/20220824/east_20220824T0600Z.influence.csv"
+    old.parent.mkdir(parents=True)
+    old.write_text("of another product")
+    assert make(world.run(tmp_path), once=True, clock=clock_at(10)) == 0
+    assert old.with_name("east_20220824T0600Z.nc").is_file() and not old.exists()
