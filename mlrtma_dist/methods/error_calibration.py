@@ -27,6 +27,7 @@ from mlrtma_dist.methods.amplitude import PRIOR, clipped
 from mlrtma_dist.methods.by_others import ByOthers
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.departure_method import Fit, within
+from mlrtma_dist.methods.hour_settings import of_the_background
 from mlrtma_dist.methods.settings import Classical
 from mlrtma_dist.methods.wind import WIND, WindComponent, WindFit
 from mlrtma_dist.observations.own_influence import OwnInfluence
@@ -103,6 +104,9 @@ def error_factor(others: ByOthers, names: tuple[str, ...], settings: Classical) 
     """The factor on the expected error of variables that have one error; arguments as of ``calibrated``."""
     case, error = others.case, settings.variables[names[0]].observation_error
     rows = case.used & np.isin(case.observations.variable, names) & np.isfinite(others.deviation)
+    for name in names:
+        own = rows & (case.observations.variable == name)
+        rows[own] = of_the_background(case.first_guess, name, case.points[own])
     if not rows.any():
         return 1.0
     residual = (case.departure + others.kept * case.influence - others.increment)[rows]

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from mlrtma_dist.fields.fallback import Fallback
+from mlrtma_dist.fields.first_guess import FirstGuess
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.linalg.covariance import Covariance
 from mlrtma_dist.methods.amplitude import scale_to_hour
@@ -59,7 +60,8 @@ class HourSettings:
         else:
             rows = case.used & (case.observations.variable == name)
             points, departure = case.points[rows], case.departure[rows]
-        points, departure = _of_the_background(case, name, points, departure)
+        reached = of_the_background(case.first_guess, name, points)
+        points, departure = points[reached], departure[reached]
         if gridded:
             return fit_to_hour(own, points, departure, measured)
         error = np.full(len(points), own.observation_error)
@@ -67,10 +69,11 @@ class HourSettings:
         return replace(own, covariance=scaled.components)
 
 
-def _of_the_background(case: Case, name: str, points: Points, departure: np.ndarray) -> tuple[Points, np.ndarray]:
-    """The points and departures where a first guess that is made of two has values of its first; all, if none has."""
-    guess = getattr(case.first_guess, "base", case.first_guess)  # of a window: the one that its regressions change
+def of_the_background(guess: FirstGuess, name: str, points: Points) -> np.ndarray:
+    """Mask of the points where a first guess that is made of two has values of its first, (n,); all, if none has."""
+    guess = getattr(guess, "base", guess)  # of a window: the one that its regressions change
+    every = np.ones(len(points), dtype=bool)
     if not isinstance(guess, Fallback) or not len(points):
-        return points, departure
+        return every
     reached = guess.reaches(name, points)
-    return (points[reached], departure[reached]) if reached.any() else (points, departure)
+    return reached if reached.any() else every

@@ -120,14 +120,18 @@ class Judge:
             notes=tuple(notes),
             variables=tuple(self.assumptions),
             in_time=self.in_time,
-            influence=self._influence_on(gridded, observations),
+            influence=self._influence_on(guess, observations, points),
         )
 
-    def _influence_on(self, gridded, observations: Observations) -> np.ndarray | None:
-        """`Case.influence` of a first guess whose gridded part knows of stations; that on a regression is small."""
-        if self.influence is None or gridded is None:
+    def _influence_on(self, guess: FirstGuess, observations: Observations, points: Points) -> np.ndarray | None:
+        """`Case.influence` of a first guess where it has values of the background; that on a regression is small."""
+        if self.influence is None or not isinstance(guess, Fallback):
             return None
-        return self.background_share * self.influence.of(observations)
+        result = self.background_share * self.influence.of(observations)
+        for name in np.unique(observations.variable):
+            rows = observations.variable == name
+            result[rows] *= guess.reaches(str(name), points[rows])
+        return result
 
     def again(self, case: Case) -> Case:
         """A case whose reports are judged against its own first guess; what is used is what passes."""

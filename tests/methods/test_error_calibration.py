@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from report_cases import hour
 
+from mlrtma_dist.fields.fallback import Fallback
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.methods.classical import ClassicalMethod
 from mlrtma_dist.methods.error_calibration import error_factor, influence_of
@@ -154,6 +155,8 @@ def others_of(size: int, factor: float, error: float, variable="t2m"):
     case = SimpleNamespace(
         used=np.ones(size, bool),
         observations=SimpleNamespace(variable=np.full(size, variable)),
+        first_guess=None,
+        points=np.zeros((size, 3)),
         departure=0.25 * residual,
         influence=0.75 * residual + 7.0,
     )
@@ -170,6 +173,22 @@ def test_the_factor_is_that_of_the_residuals_where_stations_are_many_and_near_on
     assert 1.0 < error_factor(few, ("t2m",), settings) < 1.4
     none, _ = others_of(0, factor, error)
     assert error_factor(none, ("t2m",), settings) == 1.0
+
+
+def test_reports_where_the_first_guess_is_a_regression_tell_nothing_of_the_error_of_a_background():
+    error = settings_of().variables["t2m"].observation_error
+    others, settings = others_of(600, 1.0, error)
+    expected = error_factor(others, ("t2m",), settings)
+    wild, _ = others_of(900, 3.0, error)
+    rows = np.arange(900) < 600
+    for name in ("departure", "influence"):
+        getattr(wild.case, name)[rows] = getattr(others.case, name)
+    wild.deviation[rows] = others.deviation
+    wild.case.points = rows
+    wild.case.first_guess = Fallback(SimpleNamespace(mean=lambda name, rows: np.where(rows, 0.0, np.nan)), None)
+    assert error_factor(wild, ("t2m",), settings) == pytest.approx(expected, rel=1e-6)
+    wild.case.first_guess = None
+    assert error_factor(wild, ("t2m",), settings) > 1.3 * expected
 
 
 def test_both_components_of_a_wind_tell_of_its_factor():

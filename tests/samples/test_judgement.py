@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from mlrtma_dist.fields import climatology
+from mlrtma_dist.fields.gridded import GriddedFirstGuess
 from mlrtma_dist.fields.static import grid_points, load_static
 from mlrtma_dist.grid.box import Box
 from mlrtma_dist.inference.analyse import analyse
 from mlrtma_dist.inference.state_file import write_state
 from mlrtma_dist.methods.settings import assumptions
+from mlrtma_dist.observations.own_influence import OwnInfluence
 from mlrtma_dist.observations.reports import group
 from mlrtma_dist.observations.table import Flag, Observations
 from mlrtma_dist.observations.withhold import withhold
@@ -147,6 +149,20 @@ def test_what_the_background_lacks_is_made_of_the_reports_and_noted(toy, tmp_pat
     np.testing.assert_array_equal(case.first_guess.mean("gust", points), expected)
     regression = toy.case(settings, o, background=False).first_guess
     np.testing.assert_array_equal(case.first_guess.mean("t2m", points), regression.mean("t2m", points))
+
+
+def test_stations_have_influence_where_the_background_has_values_alone(toy):
+    settings, state, o = toy.settings("t2m", "psfc"), toy.world.background, toy.world.observations
+    field = state.values["t2m"].copy()
+    field[:, :80] = np.nan  # the first guess is a regression there, as it is beyond a background's domain
+    gridded = GriddedFirstGuess(replace(state, values={"t2m": field}), "previous")
+    own = OwnInfluence(o.station, o.variable, o.latitude, o.longitude, np.ones(len(o)))
+    judge = Judge(assumptions(settings), np.timedelta64(30, "m"), background_share=0.5, influence=own)
+    case = judge.case(toy.static, toy.time, o, gridded, Box.whole(toy.static.domain.shape))
+    column = case.grid_place[:, 1]
+    reached, clear = (case.observations.variable == "t2m") & (column >= 80), np.abs(column - 79.5) > 1.5
+    np.testing.assert_array_equal(case.influence[clear], 0.5 * reached[clear])
+    assert judge.case(toy.static, toy.time, o, None, case.box).influence is None
 
 
 def test_guam_without_a_report_is_climatology_with_its_error_and_a_note_of_it(toy, real_data):
