@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from io import StringIO
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -47,17 +48,17 @@ class OwnInfluence:
 
         Of a station of several names (`twins`), of which now one and now another is used, it is the largest of theirs.
         """
-        result = np.zeros(len(observations))
         keys = zip(observations.station.tolist(), observations.variable.tolist(), strict=True)
-        for row, key in enumerate(keys):
-            own = self._rows.get(key)
-            if own is None:
-                continue
-            north = np.abs(observations.latitude[row] - self.latitude[own])
-            east = np.abs((observations.longitude[row] - self.longitude[own] + 180.0) % 360.0 - 180.0)
-            distance = np.maximum(north, east)
-            if np.min(distance) <= MOVED:
-                result[row] = self.influence[own[np.argmin(distance)]]
+        rows = [self._rows.get(key, ()) for key in keys]
+        report = np.repeat(np.arange(len(rows)), [len(each) for each in rows])
+        own = np.fromiter(chain.from_iterable(rows), dtype=np.int64)
+        north = np.abs(observations.latitude[report] - self.latitude[own])
+        east = np.abs((observations.longitude[report] - self.longitude[own] + 180.0) % 360.0 - 180.0)
+        distance = np.maximum(north, east)
+        near = np.flatnonzero(distance <= MOVED)
+        near = near[np.argsort(-distance[near], kind="stable")]
+        result = np.zeros(len(rows))
+        result[report[near]] = self.influence[own[near]]  # of several the nearest, which is the last one
         return _of_all_names(result, observations)
 
     def with_silent(self, earlier: "OwnInfluence", left: Mapping[str, float]) -> "OwnInfluence":
@@ -78,12 +79,12 @@ class OwnInfluence:
         )
 
     @cached_property
-    def _rows(self) -> dict[tuple[str, str], np.ndarray]:
+    def _rows(self) -> Mapping[tuple[str, str], list[int]]:
         """Station and variable -> rows; several where stations far apart share a name, as ships do."""
         rows: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
         for row, key in enumerate(self._keys):
             rows[key].append(row)
-        return {key: np.array(own) for key, own in rows.items()}
+        return rows
 
     @property
     def _keys(self) -> list[tuple[str, str]]:
