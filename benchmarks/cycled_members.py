@@ -19,7 +19,7 @@ drawn.
 import argparse
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -78,6 +78,7 @@ class SimulatedHours:
 
     domain: str
     with_model: bool = True
+    share: float = field(default=1.0, init=False)  # of the analysis before in the first guess
 
     def __post_init__(self):
         world = SimulatedWeather(VARIABLES, START, 1, Stations(random=STATIONS, ships=SHIPS), seed=SEED)
@@ -137,6 +138,8 @@ class SimulatedHours:
 
 class RealHours:
     """Hours of METAR; scored at the stations withheld."""
+
+    share = SHARE  # of the analysis before in the first guess
 
     def __init__(self):
         whole = load_domain("conus_20km")
@@ -199,7 +202,8 @@ def cycled(world, members: int, handed: str, plain: bool = False) -> Iterator[np
         classical = about.first_guess.answer
         fields, on = (about.background, classical) if handed == "analysis" else (answer.fields().values, answer)
         if not plain:
-            influence = influence_of(case, at_reports(case, on, case.used)[0], classical.others)
+            earlier = None if influence is None else replace(influence, influence=world.share * influence.influence)
+            influence = influence_of(case, at_reports(case, on, case.used)[0], classical.others, earlier)
         values = {name: np.asarray(fields[name], np.float32) for name in VARIABLES}
         state = State(domain, moment, values, case.static.terrain, "analysis of the hour before")
         guess = GriddedFirstGuess(state, state.origin)
