@@ -1,7 +1,7 @@
 """What analyse, verify and estimate share: the options of the section cases:, and the methods of a run made ready."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.cases_input import forecastable, open_run
@@ -66,7 +66,7 @@ def prepare(run, names: tuple[str, ...], ranks, opened=open_cases) -> Prepared:
     Raises:
         ConfigError, InputError: a source or a method that cannot be used; says what is missing.
     """
-    settings, cases, whole = open_run(replace(run, cases=run.cases.listed(ranks.from_first)), names, opened)
+    settings, cases, whole = open_run(run, names, lambda section, own: opened(section.listed(ranks.from_first), own))
     offered = _offered(run, cases, earth := not whole.domain.is_plane, names)
     chosen = tuple(dict.fromkeys(names)) or tuple(
         name for name, entry in METHODS.items() if set(entry.needs) <= offered and not entry.costly

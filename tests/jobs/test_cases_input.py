@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from gridded_fields import WHOLE, opened, section, write
 
-from jobs import cases_input
+from jobs import analyse, cases_input
+from jobs.inputs import prepare, start_ranks
 from mlrtma_dist.grid.domain import load_domain
 from mlrtma_dist.parallel.ranks import Ranks
 from mlrtma_dist.samples.build import build_store
@@ -41,3 +42,13 @@ def test_some_variables_of_a_store_are_analysed_and_the_reports_of_all_are_judge
     case = limited.case(0, WHOLE)
     assert tuple(settings.variables) == case.variables == ("t2m",)
     assert case.used[case.observations.variable == "visibility"].any()
+
+
+def test_warnings_of_a_run_are_not_repeated_when_its_cases_are_opened(tmp_path, caplog):
+    cases = CasesSection("toy", gridded=section(write(tmp_path / "f.nc")))
+    run = analyse.Run(cases, "o", method="oi", checkpoint="somewhere")
+    assert "checkpoint: without effect" in caplog.text
+    caplog.clear()
+    with start_ranks(run, ("oi",)) as ranks:
+        assert len(prepare(run, ("oi",), ranks).cases.time) == 1
+    assert "without effect" not in caplog.text
