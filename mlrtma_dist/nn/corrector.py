@@ -28,5 +28,5 @@ class Corrector(nn.Module):
         Args:
             fields: x, shape (batch, channel, y, x); condition: c, shape (batch, condition, y, x).
         """
-        seen = torch.cat([fields, condition.to(fields.dtype)], 1).to(next(self.network.parameters()).dtype)
+        seen = torch.cat([fields, condition.to(fields.dtype)], 1)
         return fields + self.network(seen, neighbourhood).to(fields.dtype)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mlrtma_dist.nn.layers import in_precision_of
 from mlrtma_dist.nn.neighbourhood import Neighbourhood
 
 FREQUENCIES = 4  # waves of ln sigma, whose longest period is twice the usual range of ln(0.02) to ln(80)
@@ -47,10 +48,9 @@ class Denoiser(nn.Module):
             sigma: of each field of the batch, above 0, shape (batch,).
             condition: c, shape (batch, condition, y, x).
         """
-        weights = self.level[0].weight
-        embedding = F.silu(self.level(_waves(sigma.log()).to(weights.dtype)))
+        embedding = F.silu(self.level(in_precision_of(self.level, _waves(sigma.log()))))
         variance = 1.0 + sigma.square()[:, None, None, None]
-        seen = torch.cat([(noised / variance.sqrt()).to(weights.dtype), condition.to(weights.dtype)], 1)
+        seen = torch.cat([noised / variance.sqrt(), condition], 1)
         output = self.network(seen, neighbourhood, embedding).to(noised.dtype)
         deviation = sigma[:, None, None, None] / variance.sqrt()
         return (noised / variance + deviation * output).to(noised.dtype)

@@ -82,7 +82,7 @@ class PatchEmbedding(nn.Conv2d):
 
 
 def in_precision_of(network: nn.Module, field: Tensor) -> Tensor:
-    """A field rounded to the precision of a network's weights: what every network does with its input, and nobody else.
+    """A field, or numbers, rounded to the precision of a network's weights: each network does so with its own input.
 
     So that arithmetic outside of the network, such as the change from one state to the next, is not in bf16.
     """
