@@ -61,6 +61,11 @@ class Run:
             raise ValueError(f"expected variants >= 1 and gap_hours >= 0, got {self.variants} and {self.gap_hours:g}")
         check_device(self.device)
         engine_settings.check(self.engine)
+        if self.settings.get("recompute") and engine_settings.stage(self.engine) == 3:
+            raise ValueError(
+                "engine.zero_optimization.stage: expected 0, 1 or 2 with settings.recompute, as ZeRO 3 has divided the"
+                " weights again when activations are computed a second time, got 3. Set settings.recompute to false."
+            )
         self.schedule.parts(self.mesh.data if self.mesh else 1)
         if self.validation_samples and self.validation_from is not None:
             raise ValueError("validation_samples and validation_from exclude each other: expected one of them")

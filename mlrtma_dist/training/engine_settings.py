@@ -18,7 +18,7 @@ REFUSED = {
     "managed_gradient_accumulation": "the engine says which pass is the last of a step",
     "tensor_parallel": "a sample is divided by the mesh (y, x), not its weights",
     "pipeline": "a sample is divided by the mesh (y, x), not its network",
-    "activation_checkpointing": "no network here computes its activations twice, so it would save no memory",
+    "activation_checkpointing": "settings.recompute is what computes activations twice, of networks that can",
     "disable_allgather": "DeepSpeed reads it and makes no use of it",
 }
 # DeepSpeed 0.19 reads these of a training that drives itself, and passes over what it does not know without a word.

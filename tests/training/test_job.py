@@ -222,12 +222,14 @@ def test_a_batch_key_is_refused_before_anything_starts(store):
         ("gap_hours=10000", "nothing is left to train on"),
         ("engine.zero_optimization={stge: 1}", "engine.zero_optimization: unknown key 'stge'"),
         ("engine.gradient_clipping=auto", "engine.gradient_clipping: expected a value, got 'auto'"),
-        ("engine.activation_checkpointing={cpu_checkpointing: true}", "it would save no memory"),
+        ("engine.activation_checkpointing={cpu_checkpointing: true}", "settings.recompute is what"),
+        ("engine.zero_optimization={stage: 3}", "stage: expected 0, 1 or 2 with settings.recompute, .* got 3"),
         ("settings.variables=3", "takes 9 channels and gives 3, the cases of plane have 3 and 1: variables: 1"),
     ],
 )
 def test_a_setting_that_would_fail_later_is_refused_by_the_dry_run(store, change, message):
     options = ["--samples", str(store / "samples.h5"), "--output", "o", "--dry-run", "--set", change]
+    options += ["--set", "settings.recompute=true"] * ("stage: 3" in change)
     with pytest.raises((ConfigError, InputError), match=message):
         train.main([str(store / "run.yaml"), *options])
 
