@@ -45,12 +45,12 @@ def score(stores: tuple[str, ...], options: argparse.Namespace) -> float:
     """The least validation score of a training on some stores."""
     samples = ",".join(f"output/reports/{name}.h5" for name in stores)
     with tempfile.TemporaryDirectory() as folder:
-        changes = (
+        changes = [
             f"samples=[{samples}]", f"output={folder}/run", f"schedule.steps={options.steps}",
             "schedule.validate_every=100", f"schedule.checkpoint_every={options.steps}",
-        )  # fmt: skip
+        ]  # fmt: skip
         if options.begin_from:
-            changes = (*changes, f"begin_from={options.begin_from}")
+            changes.append(f"begin_from={options.begin_from}")
         words = [word for change in changes for word in ("--set", change)]
         command = [sys.executable, "-m", "jobs.command", "train", options.config, *words]
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
@@ -94,6 +94,8 @@ def main() -> None:
     parser.add_argument("--from", dest="begin_from", default="", help="a checkpoint that the trainings begin with")
     parser.add_argument("--floor-only", action="store_true", help="train nothing")
     options = parser.parse_args()
+    if unknown := [each for each in options.only if not any(words.startswith(each) for words in STORES)]:
+        parser.error(f"--only: expected beginnings of {'; '.join(STORES)}, got {unknown[0]!r}")
     print("| variable | pairs | floor of the rmse (95 %) | assumed error of a report |\n|---|---|---|---|")
     for name, (count, floor, low, high) in floors().items():
         error = PREDICTANDS[name].error
