@@ -104,11 +104,14 @@ class AdaptedNetwork(nn.Module):
         return super()._apply(fn, recurse)
 
     def weights(self) -> dict[str, Tensor]:
-        """W of every changed weight, by name, in the graph of gradients."""
-        changed = {}
+        """W of every changed weight, by name, in the graph of gradients, in the precision of what is trained.
+
+        DeepSpeed rounds to bf16 what it knows, and it does not know W_0, which stays as exact as it is for `merged`.
+        """
+        changed, kind = {}, next(self.parameters()).dtype
         for name, weight in self._fixed[0].named_parameters():
-            key = _key(name)
-            grown = self.grown[key](weight) if key in self.grown else weight
+            key, fixed = _key(name), weight.to(kind)
+            grown = self.grown[key](fixed) if key in self.grown else fixed
             whole = self.adapters[key](grown) if key in self.adapters else grown
             if whole is not weight:
                 changed[name] = whole

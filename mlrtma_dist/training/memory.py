@@ -51,7 +51,7 @@ def weights(method, ranks: int, settings: dict, averaged: bool) -> int:
     states = numbers * (8 + 4 * averaged + (4 if low == 2 or stage else 0))  # two moments, the average, float32 masters
     sums = numbers * 4 * (low == 2 and stage > 0)  # of gradients in float32, see `engine_settings.complete`
     parts = ((states, 1), (numbers * low + sums, 2), (numbers * low, 3))  # gradients, then what is computed with
-    fixed = low * getattr(method.network, "fixed_numbers", 0)  # of a network with adapters, whole on every rank
+    fixed = 4 * getattr(method.network, "fixed_numbers", 0)  # of a network with adapters, float32, whole on every rank
     return fixed + sum(part // ranks if stage >= divided else part for part, divided in parts)
 
 

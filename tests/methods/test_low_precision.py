@@ -19,6 +19,7 @@ from mlrtma_dist.methods.lam_one_pass import build_lam_one_pass
 from mlrtma_dist.methods.one_pass import build_one_pass
 from mlrtma_dist.methods.predictands import PREDICTANDS
 from mlrtma_dist.methods.statistics import Statistics
+from mlrtma_dist.methods.transfer import Transfer, adapt
 from mlrtma_dist.methods.unet import build_unet
 from mlrtma_dist.methods.vit import build_vit
 from mlrtma_dist.nn.layers import randomise
@@ -53,6 +54,31 @@ def test_the_loss_of_the_transformer_is_finite_with_all_variables_on_many_tokens
     method.settle(toy().domain)  # 60 x 80 tokens of 8 channels
     loss, gradient = differences(method, method.encode(case, 1), Alone(toy().domain.shape))
     assert loss < 5e-3 and gradient < 0.1
+
+
+@pytest.mark.parametrize("mode", ["adapters", "frozen"])
+def test_a_network_with_adapters_computes_in_bf16_where_what_is_trained_is_in_bf16(mode):
+    """DeepSpeed rounds the weights that it trains, one by one, and leaves the fixed ones in float32."""
+    law = SimulatedWeather(("t2m", "d2m"), stations=Stations(random=80), seed=3)
+    case = open_cases(CasesSection("toy", simulated_weather=law, count=1)).case(0, Box.whole(toy().domain.shape))
+    before, method = (build_vit(TINY | {"variables": names}, "test") for names in (["t2m"], ["t2m", "d2m"]))
+    for each in (before, method):
+        randomise(each.network, 1)
+        each.settle(toy().domain)
+    adapt(method, before, Transfer(mode), "test")
+    sample, here = method.encode(case, 1), Alone(toy().domain.shape)
+    exact, fixed = float(method.loss(sample, here)[0].detach()), method.network.merged()
+    rounded = copy.deepcopy(method.network).to(torch.bfloat16)
+    expected, method.network = method.network, rounded
+    whole = float(method.loss(sample, here)[0].detach())
+    method.network = expected
+    for weight in method.network.parameters():
+        weight.data = weight.data.to(torch.bfloat16)
+    assert float(method.loss(sample, here)[0].detach()) == whole != exact
+    assert whole == pytest.approx(exact, rel=0.03)
+    grown = {name.replace("/", ".") for name in method.network.grown}
+    again = method.network.merged()
+    assert grown and all(torch.equal(fixed[name], again[name]) for name in fixed if name not in grown)
 
 
 @pytest.mark.parametrize(
