@@ -6,7 +6,7 @@ from jobs.provenance import names_of, provenance
 from mlrtma_dist import config
 from mlrtma_dist.inference.cycle_agenda import Work
 from mlrtma_dist.inference.cycle_clock import seconds
-from mlrtma_dist.inference.cycle_influence import write_influence
+from mlrtma_dist.inference.cycle_influence import factors_of, write_influence
 from mlrtma_dist.inference.cycle_methods import Attempt
 from mlrtma_dist.inference.cycle_publications import Publication
 from mlrtma_dist.inference.product import write_product
@@ -40,6 +40,7 @@ def publish(
         "observation_files": names_of(inputs.reports),
         "files_left_out": "; ".join(cases.unreadable) or "none",
         "background_files": names_of(inputs.background),
+        "error_factors": factors_of(attempt),
     }
     folder = publications.path(work.time).parent
     if domain.run.grib2:

@@ -60,7 +60,7 @@ def diagnose(case: Case, answer: Answer, method: str, share: Share = ALONE) -> A
     """
     guess, own = getattr(answer, "case", case).first_guess, analysed_case(case, answer)
     analysed, _ = at_reports(own, answer, own.used, share)
-    rows = np.isin(case.observations.variable, case.variables or np.unique(case.observations.variable))
+    rows = analysed_rows(case)
     return Analysis(
         case.static,
         case.time,
@@ -78,6 +78,11 @@ def diagnose(case: Case, answer: Answer, method: str, share: Share = ALONE) -> A
         box=case.box,
         units=dict(case.units),
     )
+
+
+def analysed_rows(case: Case) -> np.ndarray:
+    """Mask of the reports of variables that are analysed, shape (n,): those of an `Analysis`."""
+    return np.isin(case.observations.variable, case.variables or np.unique(case.observations.variable))
 
 
 def at_reports(case: Case, answer: Answer, rows: np.ndarray, share: Share = ALONE) -> tuple[np.ndarray, np.ndarray]:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mlrtma_dist.inference.analyse import analysed_rows
 from mlrtma_dist.inference.cycle_methods import Attempt
 from mlrtma_dist.methods.case import Case
 from mlrtma_dist.methods.classical import ClassicalAnswer
-from mlrtma_dist.methods.error_calibration import influence_of
+from mlrtma_dist.methods.error_calibration import error_factors, influence_of
 from mlrtma_dist.observations.own_influence import OwnInfluence, influence_path
 
 
@@ -28,10 +29,16 @@ def write_influence(product: Path, case: Case, attempt: Attempt, earlier: OwnInf
     if others is None or not others.assumed:
         path.unlink(missing_ok=True)
         return
-    rows = np.isin(case.observations.variable, case.variables or np.unique(case.observations.variable))
-    analysis = np.full(len(case.used), np.nan)
+    rows, analysis = analysed_rows(case), np.full(len(case.used), np.nan)
     analysis[rows] = case.value[rows] - attempt.analysis.analysis_departure
     influence_of(case, analysis, others, earlier).write(path)
+
+
+def factors_of(attempt: Attempt) -> str:
+    """The factors on the errors of an analysis in words, as "t2m 1.42, u10 0.98"; "none": they are as fitted."""
+    classical = _classical(attempt.answer)
+    factors = {} if classical is None else error_factors(classical.fits)
+    return ", ".join(f"{name} {factor:.2f}" for name, factor in factors.items()) or "none"
 
 
 def _classical(answer) -> ClassicalAnswer | None:

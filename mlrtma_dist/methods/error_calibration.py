@@ -100,6 +100,12 @@ def calibrated(fits: dict[str, Fit], settings: Classical, others: ByOthers) -> d
     return result
 
 
+def error_factors(fits: dict[str, Fit]) -> dict[str, float]:
+    """Variable -> factor on its expected error, of the fits that have one."""
+    vectors = {name: fit.wind.vector if isinstance(fit, WindComponent) else fit for name, fit in fits.items()}
+    return {name: fit.factor for name, fit in vectors.items() if isinstance(fit, CalibratedFit)}
+
+
 def error_factor(others: ByOthers, names: tuple[str, ...], settings: Classical) -> float:
     """The factor on the expected error of variables that have one error; arguments as of ``calibrated``."""
     case, error = others.case, settings.variables[names[0]].observation_error

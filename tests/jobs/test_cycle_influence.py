@@ -11,7 +11,7 @@ def test_what_stations_have_put_into_the_background_widens_the_error_of_the_next
     tmp_path, tmp_path_factory, caplog
 ):
     world = World.build(tmp_path_factory.mktemp("cycle"))
-    fields = {}
+    fields, factors = {}, {}
     for kept in (True, False):
         folder = tmp_path / str(kept)
         run = world.run(folder, slots=2, background="previous")
@@ -22,9 +22,12 @@ def test_what_stations_have_put_into_the_background_widens_the_error_of_the_next
         assert make(run, once=True, clock=clock_at(25)) == 0
         with netCDF4.Dataset(folder / "east/20220824/east_20220824T0615Z.nc") as file:
             fields[kept] = {name: file[name][:].filled(np.nan) for name in ("t2m", "t2m_error")}
+            factors[kept] = file.error_factors
     np.testing.assert_array_equal(fields[True]["t2m"], fields[False]["t2m"])
     ratio = fields[True]["t2m_error"] / fields[False]["t2m_error"]
     assert ratio.min() > 1.02
+    words = dict(each.split() for each in factors[True].split(", "))
+    assert float(words["t2m"]) >= ratio.max() - 0.01 and factors[False] == "none"
     assert "the error of the analysis is not calibrated" in caplog.text
     assert not list((tmp_path / "False").glob("east/20220824/.*"))
 
