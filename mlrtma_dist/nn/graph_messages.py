@@ -36,9 +36,17 @@ def messages(p: Tensor, q: Tensor, edges: Tensor, weights: tuple, ends: Ends, st
         weights: W (or None), V, b, LayerNorm's weight, its bias.
         starts: s of shape (sender, batch, channel), or None.
 
+    Under autocast all is in the precision of the weights.
+
     Returns:
         Shape (receiver, batch, channel), and e + message (edge, batch, channel), or None where edges have kinds.
     """
+    if torch.is_autocast_enabled(p.device.type):  # what it casts to lower precision is not cast in a backward pass
+        dtype = weights[1].dtype
+        same = [None if each is None else each.to(dtype) for each in weights]
+        with torch.autocast(p.device.type, enabled=False):
+            starts = None if starts is None else starts.to(dtype)
+            return messages(p.to(dtype), q.to(dtype), edges.to(dtype), tuple(same), ends, starts)
     tensors = [each for each in (p, q, edges, *weights, starts) if each is not None]
     if any(forward_ad.unpack_dual(each).tangent is not None for each in tensors):
         return messages_by_operators(p, q, edges, weights, ends, starts)

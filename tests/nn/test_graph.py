@@ -194,6 +194,23 @@ def test_the_backward_pass_is_the_adjoint_of_the_tangent_linear(name):
 
 
 @pytest.mark.parametrize("name", MESHES)
+def test_under_autocast_answer_and_gradients_are_near_those_without_it(name):
+    forecaster = network(MESHES[name]).float()
+    field = noise(1, 3, 16, 18).float()
+    answers, gradients = {}, {}
+    for lower in (False, True):
+        forecaster.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=lower):
+            answer = forecaster(field, Alone(field.shape[-2:]))
+        answer.float().square().mean().backward()
+        answers[lower] = answer.float()
+        gradients[lower] = torch.cat([each.grad.flatten() for each in forecaster.parameters() if each.grad is not None])
+    for each in (answers, gradients):
+        assert (each[True] - each[False]).norm() < 0.1 * each[False].norm()  # bf16 has 8 bits
+    assert (answers[True] - answers[False]).abs().max() > 0.0
+
+
+@pytest.mark.parametrize("name", MESHES)
 def test_recomputed_activations_change_no_gradient(name):
     gradients = []
     for again in (False, True):
