@@ -41,10 +41,12 @@ def messages(p: Tensor, q: Tensor, edges: Tensor, weights: tuple, ends: Ends, st
     Returns:
         Shape (receiver, batch, channel), and e + message (edge, batch, channel), or None where edges have kinds.
     """
-    if torch.is_autocast_enabled(p.device.type):  # what it casts to lower precision is not cast in a backward pass
+    kind = p.device.type
+    # What autocast casts to lower precision is not cast in a backward pass. Tensors without data know no autocast.
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
         dtype = weights[1].dtype
         same = [None if each is None else each.to(dtype) for each in weights]
-        with torch.autocast(p.device.type, enabled=False):
+        with torch.autocast(kind, enabled=False):
             starts = None if starts is None else starts.to(dtype)
             return messages(p.to(dtype), q.to(dtype), edges.to(dtype), tuple(same), ends, starts)
     tensors = [each for each in (p, q, edges, *weights, starts) if each is not None]
