@@ -22,14 +22,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mlrtma_dist.grid.points import Points
-from mlrtma_dist.linalg.mesh import Area
 from mlrtma_dist.methods.amplitude import PRIOR, clipped
 from mlrtma_dist.methods.by_others import ByOthers
 from mlrtma_dist.methods.case import Case
-from mlrtma_dist.methods.departure_method import Fit, within
+from mlrtma_dist.methods.departure_method import Fit
 from mlrtma_dist.methods.hour_settings import of_the_background
 from mlrtma_dist.methods.settings import Classical
-from mlrtma_dist.methods.wind import WIND, WindComponent, WindFit
+from mlrtma_dist.methods.wind import WIND, WindComponent
 from mlrtma_dist.observations.own_influence import OwnInfluence
 
 LOGS = np.linspace(-2.4, 2.4, 97)  # of c^2, searched: steps of 5 %, up to a factor of 11 as in ``amplitude``
@@ -40,7 +39,7 @@ class CalibratedFit:
     """A fit whose expected error has a factor; see ``methods.departure_method.Fit``.
 
     Attributes:
-        fit: as the hour's settings give it; factor: on its error.
+        fit: of a variable, or of both components of a wind, as the hour's settings give it; factor: on its error.
     """
 
     fit: Fit
@@ -50,11 +49,6 @@ class CalibratedFit:
     def weight(self) -> np.ndarray:
         """Weight of each observation, shape (n,)."""
         return self.fit.weight
-
-    @property
-    def sources(self):
-        """The increment as a field, where the fit has it so: variables are then evaluated together."""
-        return getattr(self.fit, "sources", None)
 
     @property
     def parts(self) -> tuple[Fit, ...]:
@@ -67,12 +61,8 @@ class CalibratedFit:
         return own(points, first, increments) if own is not None else increments[0]
 
     def increment(self, points: Points) -> np.ndarray:
-        """Of the fit, as it is."""
+        """Of the fit, as it is, shape (m,), or (m, 2) of a wind."""
         return self.fit.increment(points)
-
-    def within(self, area: Area) -> "CalibratedFit":
-        """See ``departure_method.within``."""
-        return replace(self, fit=within(self.fit, area))
 
     def error(self, points: Points) -> np.ndarray:
         """Of the fit, times the factor, shape (m,)."""
@@ -89,21 +79,19 @@ def calibrated(fits: dict[str, Fit], settings: Classical, others: ByOthers) -> d
     if others.case.influence is None:
         return fits
     result = dict(fits)
-    winds = [name for name in WIND if isinstance(fits.get(name), WindComponent)]
-    for name in (each for each in others.assumed if each not in winds):
+    components = {name: fits[name] for name in others.assumed if isinstance(fits[name], WindComponent)}
+    for name in (each for each in others.assumed if each not in components):
         result[name] = CalibratedFit(fits[name], error_factor(others, (name,), settings))
-    if winds:
-        factor = error_factor(others, WIND, settings)
-        wind = fits[WIND[0]].wind  # type: ignore[attr-defined]  # one fit of both components
-        both = WindFit(CalibratedFit(wind.vector, factor))
-        result |= {name: replace(fits[name], wind=both) for name in winds}  # type: ignore[type-var]
+    if components:  # one fit of both
+        wind = CalibratedFit(components[WIND[0]].wind, error_factor(others, WIND, settings))
+        result |= {name: replace(each, wind=wind) for name, each in components.items()}
     return result
 
 
 def error_factors(fits: dict[str, Fit]) -> dict[str, float]:
     """Variable -> factor on its expected error, of the fits that have one."""
-    vectors = {name: fit.wind.vector if isinstance(fit, WindComponent) else fit for name, fit in fits.items()}
-    return {name: fit.factor for name, fit in vectors.items() if isinstance(fit, CalibratedFit)}
+    whole = {name: fit.wind if isinstance(fit, WindComponent) else fit for name, fit in fits.items()}
+    return {name: fit.factor for name, fit in whole.items() if isinstance(fit, CalibratedFit)}
 
 
 def error_factor(others: ByOthers, names: tuple[str, ...], settings: Classical) -> float:

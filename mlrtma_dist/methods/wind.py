@@ -95,12 +95,12 @@ class WindComponent:
     """One component of a fitted wind; see ``methods.departure_method.Fit``.
 
     Attributes:
-        wind: the fit of both.
+        wind: the fit of both, a ``WindFit`` or one with another error.
         column: 0: eastward, 1: northward.
         weight: of each report of this component, in the order of those reports, shape (n,).
     """
 
-    wind: WindFit
+    wind: Fit
     column: int
     weight: np.ndarray
 

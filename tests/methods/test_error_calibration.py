@@ -10,9 +10,10 @@ from report_cases import hour
 from mlrtma_dist.fields.fallback import Fallback
 from mlrtma_dist.grid.points import Points
 from mlrtma_dist.methods.classical import ClassicalMethod
-from mlrtma_dist.methods.error_calibration import error_factor, influence_of
+from mlrtma_dist.methods.error_calibration import error_factor, error_factors, influence_of
 from mlrtma_dist.methods.hour_settings import HourSettings
 from mlrtma_dist.methods.oi import OI
+from mlrtma_dist.methods.oi_time import OI_TIME
 from mlrtma_dist.methods.regression_guess import on_regression
 from mlrtma_dist.methods.settings import load_settings
 from mlrtma_dist.methods.threedvar import THREEDVAR
@@ -200,6 +201,17 @@ def test_both_components_of_a_wind_tell_of_its_factor():
     winds = error_factor(both, ("u10", "v10"), settings)
     kinds.variable = np.full(20, "u10")
     assert winds == error_factor(both, ("u10",), settings)
+
+
+def test_a_method_of_several_reports_of_a_station_keeps_its_fits_as_they_are():
+    """What a method reads of a fit, as `pinn` does of the wind's, is then there."""
+    case, method = case_of(), method_of(OI_TIME)
+    plain, answer = method.analyse(case), method.analyse(replace(case, influence=np.ones(len(case.used))))
+    assert not error_factors(answer.fits)
+    assert {name: type(fit) for name, fit in answer.fits.items()} == {
+        name: type(fit) for name, fit in plain.fits.items()
+    }
+    assert hasattr(answer.fits["u10"].wind.vector, "tree")
 
 
 def test_a_case_without_own_influence_is_analysed_as_ever_and_a_regression_in_its_place_has_none():
