@@ -19,7 +19,9 @@ drawn.
 import argparse
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -78,14 +80,16 @@ class SimulatedHours:
 
     domain: str
     with_model: bool = True
-    share: float = field(default=1.0, init=False)  # of the analysis before in the first guess
+    share: ClassVar[float] = 1.0  # of the analysis before in the first guess
 
-    def __post_init__(self):
+    @cached_property
+    def source(self):
+        """The hours, one after the other."""
         world = SimulatedWeather(VARIABLES, START, 1, Stations(random=STATIONS, ships=SHIPS), seed=SEED)
-        object.__setattr__(self, "source", world.on(load_domain(self.domain), 0, SIMULATED_HOURS))
-        object.__setattr__(self, "settings", self._settings())
+        return world.on(load_domain(self.domain), 0, SIMULATED_HOURS)
 
-    def _settings(self) -> Classical:
+    @cached_property
+    def settings(self) -> Classical:
         """The shipped settings with the observation errors of the simulated reports, which err more than real ones."""
         settings, table = load_settings("classical", VARIABLES), self.source.reports(0)
         variables = {}

@@ -96,11 +96,8 @@ class Judge:
             points, withheld, unseen = points[rows], withheld[rows], unseen[rows]
         # Only now: which names are one station, and which reports contradict themselves, follows from all that was
         # measured, whatever is analysed of it.
-        kept = np.isin(observations.variable, list(self.assumptions))
-        if self.window_only:
-            distant = np.abs(observations.time - time) > (self.window if self.in_time is None else self.in_time)
-            kept &= ((observations.flags & np.uint32(Flag.TIME)) == 0) | ~(distant | np.isnat(observations.time))
-        observations, points, withheld, unseen = (each[kept] for each in (observations, points, withheld, unseen))
+        rows = self._rows_of_case(observations, time)
+        observations, points, withheld, unseen = (each[rows] for each in (observations, points, withheld, unseen))
         value = _analysis_space(observations)
 
         def make(used: np.ndarray) -> tuple[FirstGuess, list[str]]:
@@ -114,14 +111,27 @@ class Judge:
         if not complete or self.background_share < 1.0:
             guess, notes = make(used)  # the rejected reports helped to make the regression: made again without them
         return Case(
-            *(static, box, time),
-            *(observations, used, withheld, guess),
+            static,
+            box,
+            time,
+            observations,
+            used,
+            withheld,
+            guess,
             members=members,
             notes=tuple(notes),
             variables=tuple(self.assumptions),
             in_time=self.in_time,
             influence=self._influence_on(guess, observations, points),
         )
+
+    def _rows_of_case(self, observations: Observations, time: np.datetime64) -> np.ndarray:
+        """Mask of the reports of a case, shape (n,): of the variables, and with ``window_only`` of the windows."""
+        rows = np.isin(observations.variable, list(self.assumptions))
+        if self.window_only:
+            distant = np.abs(observations.time - time) > (self.window if self.in_time is None else self.in_time)
+            rows &= ((observations.flags & np.uint32(Flag.TIME)) == 0) | ~(distant | np.isnat(observations.time))
+        return rows
 
     def _influence_on(self, guess: FirstGuess, observations: Observations, points: Points) -> np.ndarray | None:
         """`Case.influence` of a first guess where it has values of the background; that on a regression is small."""
