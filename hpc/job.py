@@ -44,6 +44,8 @@ NO_ANSWER = (
     "Message send failure",
     "Message receive failure",
 )
+# A step that nobody cancelled: PMIx noticed a lost rank, and Slurm killed the shell that would have named it.
+UNNAMED = "by hand, or as a rank fell that Slurm left no time to be named"
 PAUSE = 5.0  # s before a controller that did not answer is asked again, after srun or scontrol has tried for a while
 PATIENCE = 3600.0  # s that a job which is to be queued again waits for the controller: an update takes minutes
 
@@ -133,7 +135,9 @@ def _close(book: Path, job: str, ending: Ending, status: slurm.Status) -> int:
         return _again(book, job, f"no answer from {', '.join(lost)}")
     by_signal = "SIGTERM: cancelled, preempted or out of time" if ending.terminated else ""
     message = "" if " by signal " in ending.fallen else ending.message  # of ranks that lost the one that was killed
-    reasons = filter(None, [by_signal, by_slurm, ending.fallen or ending.cut_off, message])
+    unnamed = status.state in slurm.RUNNING and re.fullmatch(r"STEP \S+ ON \S+ CANCELLED AT \S+", ending.cut_off)
+    cut_off = f"{ending.cut_off}, {UNNAMED}" if unnamed else ending.cut_off
+    reasons = filter(None, [by_signal, by_slurm, ending.fallen or cut_off, message])
     reason = "; ".join(reasons) or f"exit code {ending.code}"
     journal.append(book, job=job, event="failed", exit_code=ending.code, reason=reason)
     return ending.code or 1

@@ -16,6 +16,7 @@ from answers import SILENT, UNLISTED
 from hpc import campaign, journal, record, slurm
 from hpc.campaign import submit_campaign
 from hpc.chain import Step
+from hpc.job import UNNAMED
 from hpc.machine import load_machine
 from hpc.order import Order, sbatch_line
 from hpc.submit import elements_of, wait
@@ -53,6 +54,15 @@ def test_ranks_that_end_with_0_while_slurm_says_running_or_nothing_are_done(answ
 def test_a_0_after_srun_gave_up_its_ranks_is_a_failure_though_no_controller_answers(answers, message):
     code, last = job_ends(answers, f"echo '{message}' >&2", squeue=SILENT, scontrol=SILENT)
     assert code == 1 and last["event"] == "failed" and last["reason"] in message
+
+
+def test_a_step_that_slurm_ended_before_its_lost_rank_was_named_is_said_to_be_lost_or_cancelled(answers):
+    words, fallen = "STEP 7.0 ON n1 CANCELLED AT 2026-11-29T01:32:07", "rank 2 on n3 was ended by signal 9"
+    step = f"echo 'slurmstepd-n1: error: *** {words} ***' >&2"
+    running = {"squeue": "7|7|RUNNING|None", "scontrol": SILENT}
+    code, last = job_ends(answers, f"{step}; exit 137", **running)
+    assert (code, last["event"], last["reason"]) == (137, "failed", f"{words}, {UNNAMED}")
+    assert job_ends(answers, f"echo '{fallen}' >&2; {step}; exit 137", **running)[1]["reason"] == fallen
 
 
 def test_a_job_that_slurm_itself_queued_again_is_not_queued_twice(answers):
