@@ -5,6 +5,7 @@ name are taken over, whatever their numbers are in the two networks. A new colum
 no influence at first. A new row of the head, and a new share of the heads, keep their first values.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from mlrtma_dist.methods.vit import TransformerMethod
 
 HEAD = "decoder.head"
+# Weight of 3D-Var's analysis before any training, of other variables half: of the mean of the two that is nearest to
+# withheld stations, at the hours that choose.
+SHARES = {"t2m": 0.7, "d2m": 0.6, "u10": 0.15, "v10": 0.15, "psfc": 0.75}
 
 Entries = dict[str, tuple[int, tuple[str, ...]]]
 
@@ -81,8 +85,10 @@ def taken_over(weights: Mapping[str, Tensor], before: Entries, now: Entries, fir
         there, here = (torch.tensor([labels.index(label) for label in common]) for labels in (old, new))
         weight.index_copy_(dim, here, weights[name].detach().index_select(dim, there))
         trusts = [number for number, label in enumerate(new) if label.startswith(TRUSTED) and label not in old]
-        if trusts and dim == 0:  # half way to the other analysis
-            weight.index_fill_(0, torch.tensor(trusts), -TRUST if name.endswith("bias") else 0.0)
+        if dim == 0:
+            for number in trusts:
+                share = SHARES.get(new[number].removeprefix(TRUSTED), 0.5)
+                weight[number] = math.log(share / (1.0 - share)) - TRUST if name.endswith("bias") else 0.0
         changed[name] = weight
     return changed
 

@@ -129,7 +129,7 @@ def test_the_mean_is_drawn_to_the_analysis_and_withheld_reports_have_no_influenc
 
 
 @torch.no_grad()
-def test_begun_from_a_network_without_it_the_mean_is_half_way_to_the_analysis():
+def test_begun_from_a_network_without_it_the_mean_is_drawn_to_the_analysis_by_the_share_of_each_variable():
     method, case = method_of(), case_of()
     before = build_vit(TINY, "test")
     randomise(before.network, 3)
@@ -138,8 +138,9 @@ def test_begun_from_a_network_without_it_the_mean_is_half_way_to_the_analysis():
     weights = taken_over(dict(before.network.named_parameters()), before.entries, method.entries, first)
     method.network.load_state_dict(weights)
     points: Points = case.points[case.withheld & (case.observations.variable == "t2m")]
-    (value, error), (alone, error_alone) = (each.analyse(case).at("t2m", points) for each in (method, before))
-    classical = method.source.answer(case).at("t2m", points)[0]
-    np.testing.assert_allclose(value, 0.5 * (alone + classical), atol=1e-3)
-    np.testing.assert_allclose(error, error_alone, rtol=1e-4)
-    assert np.abs(alone - classical).max() > 0.05
+    for name, share in (("t2m", 0.7), ("u10", 0.15)):
+        (value, error), (alone, error_alone) = (each.analyse(case).at(name, points) for each in (method, before))
+        classical = method.source.answer(case).at(name, points)[0]
+        np.testing.assert_allclose(value, share * classical + (1.0 - share) * alone, atol=1e-3)
+        np.testing.assert_allclose(error, error_alone, rtol=1e-4)
+        assert np.abs(alone - classical).max() > 0.05
