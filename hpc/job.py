@@ -30,6 +30,7 @@ RESTARTS = 100
 FALLEN = re.compile(rb"rank \d+ on \S+ (was ended by signal|ended with exit code) \d+$")  # printed by launch.sh
 MESSAGE = re.compile(rb"mlrtma \w+: .+$")  # the last words of a verb that ends with an error
 CUT_OFF = re.compile(rb"\*\*\* ((?:JOB|STEP) \S+ ON \S+ CANCELLED .+) \*\*\*|srun: error: (Timed out waiting for .+)")
+WITHOUT_CAUSE = re.compile(r"STEP \S+ ON \S+ CANCELLED AT \S+")
 # Printed by srun before any rank has started, where slurmctld does not answer.
 UNREACHED = re.compile(rb"srun: error: Unable to (confirm allocation|create step) .*Unable to contact slurm controller")
 # Printed by scontrol where slurmctld does not answer, which is no refusal; the first by Slurm 22.05 while it is down.
@@ -44,8 +45,8 @@ NO_ANSWER = (
     "Message send failure",
     "Message receive failure",
 )
-# A step that nobody cancelled: PMIx noticed a lost rank, and Slurm killed the shell that would have named it.
-UNNAMED = "by hand, or as a rank fell that Slurm left no time to be named"
+# Of a step that ends while its job runs: by scancel, or as PMIx lost a rank and Slurm killed the shell that names it.
+UNNAMED = "by hand, or because a rank fell and Slurm left no time to name it"
 PAUSE = 5.0  # s before a controller that did not answer is asked again, after srun or scontrol has tried for a while
 PATIENCE = 3600.0  # s that a job which is to be queued again waits for the controller: an update takes minutes
 
@@ -135,7 +136,8 @@ def _close(book: Path, job: str, ending: Ending, status: slurm.Status) -> int:
         return _again(book, job, f"no answer from {', '.join(lost)}")
     by_signal = "SIGTERM: cancelled, preempted or out of time" if ending.terminated else ""
     message = "" if " by signal " in ending.fallen else ending.message  # of ranks that lost the one that was killed
-    unnamed = status.state in slurm.RUNNING and re.fullmatch(r"STEP \S+ ON \S+ CANCELLED AT \S+", ending.cut_off)
+    # SIGTERM or the job's state is a cause already, and where Slurm has another it says so (" DUE TO ...").
+    unnamed = status.state in slurm.RUNNING and not ending.terminated and WITHOUT_CAUSE.fullmatch(ending.cut_off)
     cut_off = f"{ending.cut_off}, {UNNAMED}" if unnamed else ending.cut_off
     reasons = filter(None, [by_signal, by_slurm, ending.fallen or cut_off, message])
     reason = "; ".join(reasons) or f"exit code {ending.code}"

@@ -99,8 +99,9 @@ def test_a_training_rank_killed_with_9_ends_the_job_and_a_new_one_goes_on_with_t
     last = journal.ending(journal.path(), job)
     assert last["event"] == "failed" and last["exit_code"] != 0
     named = "rank 2 on n3 was ended by signal 9"
-    # On a busy machine Slurm may kill the shell that names the rank, with all others, before it has.
-    assert last["reason"] == named if named in log(job) else last["reason"].endswith(UNNAMED), log(job)
+    # On a busy machine Slurm may kill the shell that names the rank, with all others, before it has;
+    # then the words of ranks that lost it may follow.
+    assert last["reason"] == named if named in log(job) else UNNAMED in last["reason"], log(job)
     (seen,) = status.jobs([job])
     assert (seen.state, seen.source, seen.log) == ("failed", "slurm", f"train-{job}.log")
     assert last["reason"] in seen.reason and 0 < seen.progress.done < seen.progress.total == STEPS

@@ -63,6 +63,11 @@ def test_a_step_that_slurm_ended_before_its_lost_rank_was_named_is_said_to_be_lo
     code, last = job_ends(answers, f"{step}; exit 137", **running)
     assert (code, last["event"], last["reason"]) == (137, "failed", f"{words}, {UNNAMED}")
     assert job_ends(answers, f"echo '{fallen}' >&2; {step}; exit 137", **running)[1]["reason"] == fallen
+    due = step.replace(words, f"{words} DUE TO TIME LIMIT")
+    assert job_ends(answers, f"{due}; exit 137", **running)[1]["reason"] == f"{words} DUE TO TIME LIMIT"
+    signalled = f"kill -TERM $PPID; sleep 1; {step}; exit 143"
+    reason = job_ends(answers, f"trap : TERM; {signalled}", **running)[1]["reason"]
+    assert reason == f"SIGTERM: cancelled, preempted or out of time; {words}"
 
 
 def test_a_job_that_slurm_itself_queued_again_is_not_queued_twice(answers):
