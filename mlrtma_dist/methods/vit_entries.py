@@ -2,7 +2,8 @@
 
 Some weights have rows or columns of each variable, of each limit of one, or of the 3D-Var source. Entries of the same
 name are taken over, whatever their numbers are in the two networks. A new column of an input is 0: what it is given has
-no influence at first. A new row of the head, and a new share of the heads, keep their first values.
+no influence at first. A new row of the head, and a new share of the heads, keep their first values, but for the
+weights of 3D-Var's analysis, which begin as ``SHARES``.
 """
 
 import math
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from mlrtma_dist.methods.vit import TransformerMethod
 
 HEAD = "decoder.head"
-# Weight of 3D-Var's analysis before any training, of other variables half: of the mean of the two that is nearest to
-# withheld stations, at the hours that choose.
+# Weight of 3D-Var's analysis of each smooth variable before any training: that of the weighted mean with the network's
+# which is nearest to withheld stations at the hours that choose.
 SHARES = {"t2m": 0.7, "d2m": 0.6, "u10": 0.15, "v10": 0.15, "psfc": 0.75}
 
 Entries = dict[str, tuple[int, tuple[str, ...]]]
@@ -87,7 +88,7 @@ def taken_over(weights: Mapping[str, Tensor], before: Entries, now: Entries, fir
         trusts = [number for number, label in enumerate(new) if label.startswith(TRUSTED) and label not in old]
         if dim == 0:
             for number in trusts:
-                share = SHARES.get(new[number].removeprefix(TRUSTED), 0.5)
+                share = SHARES[new[number].removeprefix(TRUSTED)]
                 weight[number] = math.log(share / (1.0 - share)) - TRUST if name.endswith("bias") else 0.0
         changed[name] = weight
     return changed

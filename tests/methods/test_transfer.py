@@ -8,9 +8,11 @@ import torch
 from report_cases import TINY, VARIABLES, hour, toy
 
 from mlrtma_dist.errors import InputError
+from mlrtma_dist.methods.predictands import PREDICTANDS, Smooth
 from mlrtma_dist.methods.report_distributions import TRUST
 from mlrtma_dist.methods.transfer import Transfer, adapt, as_weights_of, names_added
 from mlrtma_dist.methods.vit import build_vit
+from mlrtma_dist.methods.vit_entries import SHARES
 from mlrtma_dist.nn.layers import randomise
 from mlrtma_dist.nn.neighbourhood import Alone
 
@@ -182,6 +184,25 @@ def test_the_analysis_of_3d_var_is_added_as_variables_are(mode):
     np.testing.assert_allclose(torch.sigmoid(first[-3:] + TRUST), [0.7, 0.15, 0.15], rtol=1e-5)  # t2m, wind
     assert ("decoder/query/0/weight" in hybrid.network.grown) == (mode == "adapters")
     assert hybrid.network.grown["decoder/head/weight"].entries.shape[0] == 3  # weights of it, of the smooth variables
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("variables", [OLD, VARIABLES], ids=["the same variables", "one more"])
+def test_weights_of_the_analysis_of_3d_var_that_were_learnt_are_kept_and_those_of_new_variables_begin(variables):
+    before, method = method_of(OLD, classical=True), method_of(variables, classical=True)
+    randomise(before.network, 4)
+    method.network.load_state_dict(as_weights_of(method, before, dict(before.network.named_parameters())))
+    for name in ("weight", "bias"):
+        old, new = (each.network.get_parameter(f"decoder.head.{name}") for each in (before, method))
+        learnt = [method.heads.labels.index(label) for label in before.heads.labels]
+        assert torch.equal(new[learnt], old) and old[-2:].abs().min() > 0.0  # the last two: t2m, u10
+    if variables != OLD:
+        begun_with = method.network.get_parameter("decoder.head.bias")[method.heads.labels.index("trust v10")]
+        assert float(torch.sigmoid(begun_with + TRUST)) == pytest.approx(0.15)
+
+
+def test_every_smooth_variable_has_a_share_of_3d_var_to_begin_with():
+    assert set(SHARES) == {name for name, each in PREDICTANDS.items() if isinstance(each, Smooth)}
 
 
 def test_what_was_added_is_named_and_what_would_train_nothing_is_refused_in_words():
