@@ -11,6 +11,12 @@ from mlrtma_dist.grid.points import cartesian
 from mlrtma_dist.observations.quality import MARGIN
 from mlrtma_dist.observations.table import Observations
 
+# Airports; of Puerto Rico those at its west coast lie in reach of the United States and are not scored.
+AIRPORTS = {
+    "hawaii": [(21.98, -159.34), (21.33, -157.94), (19.72, -155.05)],
+    "puerto_rico": [(18.01, -66.56), (18.44, -66.00), (18.34, -64.97)],
+    "guam": [(13.48, 144.80), (14.17, 145.24), (15.12, 145.73)],
+}
 BENCHMARKS = str(Path(__file__).resolve().parents[2] / "benchmarks")
 
 
@@ -52,6 +58,24 @@ def test_no_station_is_scored_that_a_training_elsewhere_may_have_used():
     configured = load_yaml(configs_root() / "training" / "vit_reports_world.yaml")["samples"]
     abroad = {Path(store).stem for store in configured} & {name.removesuffix("_20km") for name in LEARNT_ON}
     assert len(abroad) == len(LEARNT_ON) - 1
+
+
+@pytest.mark.parametrize("name", AIRPORTS)
+def test_no_station_of_an_island_that_is_scored_can_have_trained(name):
+    from other_domains import LEARNT_ON, SEEN, SHIPPED
+
+    latitude, longitude = np.array(AIRPORTS[name]).T
+    assert load_domain(name).contains(latitude, longitude).all()
+    reached = [each for each in LEARNT_ON if load_domain(each).contains(latitude, longitude, MARGIN).any()]
+    assert not reached and name in SHIPPED and name not in SEEN
+
+
+def test_a_station_of_puerto_ricos_west_coast_which_the_united_states_reach_is_not_scored():
+    from other_domains import unseen
+
+    domain, table = load_domain("puerto_rico"), reports([18.44, 18.26, 18.49], [-66.00, -67.15, -67.13], ["t2m"])
+    assert domain.contains(table.latitude, table.longitude).all()
+    assert unseen(domain, table).tolist() == [True, False, False]
 
 
 @pytest.mark.parametrize("count", [7, 57])
