@@ -40,7 +40,7 @@ DAY = np.datetime64("1995-03-18T00", "s")
 HOUR = np.timedelta64(3600, "s")
 WINDOW = np.timedelta64(1800, "s")
 VARIABLES = ("t2m", "d2m", "u10", "v10", "psfc")
-COARSER = 8  # grid points of 2.5 km to one: analyses are asked at stations, the grid only carries the background
+COARSER = 8  # grid points of 2.5 km to one: analyses are options at stations, the grid only carries the background
 WAYS = {"previous": "previous analysis", "cycled": "3D-Var, cycled", "alone": "3D-Var, hour by itself"}
 
 
@@ -168,27 +168,27 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=3, help="parts of the stations")
     parser.add_argument("--hours", type=int, default=24, help="of the day, from 00 UTC")
     parser.add_argument("--figure", type=Path, help="PNG file to write")
-    asked = parser.parse_args()
-    if not 2 <= asked.hours <= 24:
-        parser.error(f"--hours: expected 2 to 24, of which the first begins the cycle unscored, got {asked.hours}")
+    options = parser.parse_args()
+    if not 2 <= options.hours <= 24:
+        parser.error(f"--hours: expected 2 to 24, of which the first begins the cycle unscored, got {options.hours}")
     static, settings = coarse_conus(), load_settings("classical", VARIABLES)
-    files = [data_root() / "sao" / f"950318{hour:02d}_sao.cdf" for hour in range(asked.hours)]
+    files = [data_root() / "sao" / f"950318{hour:02d}_sao.cdf" for hour in range(options.hours)]
     hours = [Reports((str(file),)).table for file in files]
-    parts = folds(Observations.concatenate(hours), count=asked.folds, seed=0)  # one division for the whole day
+    parts = folds(Observations.concatenate(hours), count=options.folds, seed=0)  # one division for the whole day
     parts = np.split(parts, np.cumsum([len(table) for table in hours])[:-1])
     kept = [np.isin(table.variable, VARIABLES) for table in hours]
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        for fold in range(asked.folds):
+        for fold in range(options.folds):
             tables = [table[rows] for table, rows in zip(hours, kept, strict=True)]
             masks = [(part == fold)[rows] for part, rows in zip(parts, kept, strict=True)]
             results += list(run_day(static, tables, settings, masks, Path(folder)))
-            print(f"part {fold + 1} of {asked.folds} done", flush=True)
+            print(f"part {fold + 1} of {options.folds} done", flush=True)
     errors = Errors.join(results)
     by_hour = print_hours(errors)
     ratio = print_day(errors)
-    if asked.figure:
-        draw(asked.figure, by_hour)
+    if options.figure:
+        draw(options.figure, by_hour)
     print(f"t2m, cycled over hour by itself, 01 UTC and later: rmse ratio {ratio:.3f}")
 
 

@@ -90,8 +90,8 @@ class IndicatorFit:
 
     def below(self, points: Points) -> np.ndarray:
         """Probability that the variable lies below each limit, ascending, shape (m, k)."""
-        for asked, probability in self.last[:1]:
-            if asked.equals(points):
+        for places, probability in self.last[:1]:
+            if places.equals(points):
                 return probability
         probability = self.distribution(self.guess(points), [fit.increment(points) for fit in self.fits])
         self.last[:] = [(points, probability)]

@@ -52,11 +52,11 @@ class Targets:
         reported = reports.reported
         return reported if (np.isfinite(self.value) & reported).any() else np.ones_like(reported)
 
-    def against(self, reports: Reports, asked: Points, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def against(self, reports: Reports, places: Points, above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Targets and their mask at the own points, shape (variables, points) each; see `ReportSample`.
 
         Args:
-            asked: the own points at the height at which the network is asked; above: m from there up to the station.
+            places: the own points at the height at which the network is asked; above: m from there up to the station.
         """
         value = self.value[self.own]
         mask = np.isfinite(value).T.astype(np.float64)
@@ -64,7 +64,7 @@ class Targets:
         for column, name in enumerate(self.channels.variables):
             reported = mask[column] > 0
             if name in self.channels.smooth:
-                guess, gradient = reports.first_guess(name, asked)
+                guess, gradient = reports.first_guess(name, places)
                 there = guess + gradient * above / 1000.0
                 target[column, reported] = ((value[:, column] - there) / self.channels.scale[column])[reported]
             else:
